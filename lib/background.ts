@@ -1,0 +1,102 @@
+// Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
+// says who, and what it was told to launch; it is advice, the lock is the truth.
+
+import type { LaunchMode } from "./supervise.ts";
+import { lstat, openLockFile, type Store } from "./store.ts";
+
+/** What `daemon.json` says. */
+export interface DaemonInfo {
+  pid: number;
+  startedAt: string;
+  /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
+  kind: "supervisor" | "daemon" | "run";
+  launch: LaunchMode;
+  parallel: number;
+}
+
+function infoPath(store: Store): string {
+  return `${store.dir}/daemon.json`;
+}
+
+/** What the last one to watch wrote about itself; undefined where nobody did, or unreadable. */
+export function readDaemonInfo(store: Store): DaemonInfo | undefined {
+  try {
+    const text = store.readFile(infoPath(store));
+    const value = text === undefined ? undefined : JSON.parse(text);
+    return typeof value?.pid === "number" && typeof value.parallel === "number" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Records who watches and what is to be launched. */
+export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
+  store.writeFile(infoPath(store), JSON.stringify(info, null, 2) + "\n");
+}
+
+/** Removes the record; the lock itself goes with the process. */
+export function removeDaemonInfo(store: Store): void {
+  store.remove(infoPath(store));
+}
+
+/** When the record was last written, milliseconds since the epoch; 0 where there is none. */
+export function daemonInfoTime(store: Store): number {
+  return lstat(infoPath(store))?.mtime?.getTime() ?? 0;
+}
+
+/**
+ * Takes the lock of the one who watches.
+ *
+ * @returns the lock, held until it is disposed of; undefined where another process has it
+ */
+export function tryDaemonLock(store: Store): Disposable | undefined {
+  const file = openLockFile(`${store.dir}/daemon.lock`);
+  if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
+  file.close();
+  return undefined;
+}
+
+/** Whether somebody watches over the workspace right now. */
+export function isWatched(store: Store): boolean {
+  const lock = tryDaemonLock(store);
+  lock?.[Symbol.dispose]();
+  return lock === undefined;
+}
+
+/**
+ * Starts a supervisor in the background, unless somebody watches already. It goes on when we end,
+ * and goes away by itself when nothing is left to do.
+ *
+ * @param store the workspace
+ * @param program module of the command line, or the path of the compiled program
+ * @param args arguments of the hidden command
+ * @returns whether one was started
+ */
+export function ensureSupervisor(store: Store, program: string, args: readonly string[]): boolean {
+  if (isWatched(store)) return false;
+  spawnDetached(program, ["-C", store.root, "_supervise", ...args]);
+  return true;
+}
+
+/** Starts this program again, in a session of its own, with nothing to read or write. */
+export function spawnDetached(program: string, args: readonly string[]): number {
+  const command = Deno.build.standalone
+    ? { path: Deno.execPath(), args: [...args] }
+    : { path: Deno.execPath(), args: ["run", ...runFlags(program), program, ...args] };
+  const child = new Deno.Command(command.path, {
+    args: command.args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+    // An agent may have started us: its mark must not make the supervisor part of its tree.
+    env: { ORCHESTRA_TASK_ID: "" },
+  }).spawn();
+  child.unref();
+  return child.pid;
+}
+
+/** The permissions that we have ourselves, as flags; a small heap, for it lives long. */
+function runFlags(_program: string): string[] {
+  return ["-A", "--quiet", "--no-prompt", "--v8-flags=--single-threaded-gc,--max-lazy"];
+}

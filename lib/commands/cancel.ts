@@ -1,0 +1,55 @@
+// `orchestra cancel`: ends pending and running tasks, with everything they started.
+
+import { OrchestraError } from "../error.ts";
+import { noTask } from "../queue.ts";
+import { isTerminal } from "../task.ts";
+import type { Context } from "./context.ts";
+
+/** Options of `cancel`. */
+export interface CancelFlags {
+  all?: boolean;
+  reason?: string;
+}
+
+/** Runs `orchestra cancel`. */
+export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
+  if (flags.all === (ids.length > 0)) {
+    throw new OrchestraError(
+      "usage",
+      flags.all ? "cancel takes ids or --all, not both" : "cancel needs the id of a task",
+      { hint: "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all" },
+    );
+  }
+  const queue = this.openQueue();
+  let wanted = ids;
+  if (flags.all) {
+    wanted = queue.store.scan().tasks
+      .filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
+  }
+  const final: string[] = [];
+  for (const id of wanted) {
+    const task = queue.store.read(id);
+    if (task === undefined) throw noTask(id);
+    if (isTerminal(task.status)) final.push(`${id} is ${task.status} already`);
+  }
+  if (final.length > 0 && final.length === wanted.length) {
+    throw new OrchestraError("state", `Nothing to cancel: ${final.join(", ")}`, {
+      hint: "Only pending and running tasks can be cancelled.",
+    });
+  }
+  const rules = await queue.rules();
+  const changes = queue.cancel(wanted, flags.reason ?? null, rules);
+  const ends = changes.filter(({ task }) => task.reapAt !== null)
+    .map(({ task }) => queue.endTask(task.taskId, rules));
+  await Promise.all(ends);
+  if (this.globals.json) {
+    this.printJson({
+      cancelled: changes.map(({ task }) => task.taskId),
+      skipped: final,
+    });
+    return;
+  }
+  for (const { task } of changes) this.print(`Cancelled ${task.taskId}`);
+  for (const text of final) this.note(`Skipped: ${text}`);
+  if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
+}

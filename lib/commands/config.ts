@@ -1,0 +1,97 @@
+// `orchestra config`: the settings of a workspace.
+
+import { CONFIG_ABOUT, configPath, DEFAULT_CONFIG, loadConfig, parseJsonFile } from "../config.ts";
+import { OrchestraError } from "../error.ts";
+import { formatTable } from "../format/table.ts";
+import { parseConfig } from "../schemas.ts";
+import { lstat } from "../store.ts";
+import { closest } from "../suggest.ts";
+import type { Context } from "./context.ts";
+
+type NoFlags = Record<never, never>;
+
+function valueAt(object: unknown, key: string): unknown {
+  return key.split(".").reduce<unknown>(
+    (value, part) => (value as Record<string, unknown> | undefined)?.[part],
+    object,
+  );
+}
+
+/** Runs `orchestra config init`. */
+export function configInit(this: Context): void {
+  const { store } = this.openQueue();
+  if (lstat(configPath(store)) !== undefined) {
+    throw new OrchestraError("state", ".orchestra/config.json is there already", {
+      hint: "See it with: orchestra config show",
+    });
+  }
+  store.writeFile(configPath(store), JSON.stringify(DEFAULT_CONFIG, null, 2) + "\n");
+  if (this.globals.json) this.printJson(DEFAULT_CONFIG);
+  else this.print("Wrote .orchestra/config.json");
+}
+
+/** Runs `orchestra config show`. */
+export async function configShow(this: Context): Promise<void> {
+  const { store } = this.openQueue();
+  const config = await loadConfig(store);
+  if (this.globals.json) return this.printJson(config);
+  this.print(
+    formatTable(
+      [{ header: "SETTING" }, { header: "VALUE" }, { header: "MEANING", flex: 1 }],
+      Object.entries(CONFIG_ABOUT).map(([key, about]) => {
+        const value = valueAt(config, key);
+        const text = Array.isArray(value) ? value.join(",") : String(value);
+        const same = JSON.stringify(value) === JSON.stringify(valueAt(DEFAULT_CONFIG, key));
+        return [key, same ? text : `${text} *`, about];
+      }),
+      this.style(),
+    ).join("\n"),
+  );
+  this.note(
+    lstat(configPath(store)) === undefined
+      ? "All are defaults; there is no .orchestra/config.json"
+      : "* differs from the default",
+  );
+}
+
+/** Runs `orchestra config set`. */
+export function configSet(this: Context, _flags: NoFlags, key: string, text: string): void {
+  const { store } = this.openQueue();
+  const keys = Object.keys(CONFIG_ABOUT);
+  if (!keys.includes(key)) {
+    const near = closest(key, keys);
+    throw new OrchestraError("usage", `There is no setting ${JSON.stringify(key)}`, {
+      hint: near === undefined ? "See them with: orchestra config show" : `Did you mean "${near}"?`,
+    });
+  }
+  const updated = store.locked(() => {
+    const current = store.readFile(configPath(store));
+    const object = current === undefined
+      ? {}
+      : parseJsonFile(current, ".orchestra/config.json") as Record<string, unknown>;
+    const [first, second] = key.split(".") as [string, string | undefined];
+    const value = parseValue(key, text);
+    if (second === undefined) object[first] = value;
+    else {object[first] = {
+        ...object[first] as Record<string, unknown> | undefined,
+        [second]: value,
+      };}
+    const config = parseConfig(object, `config set ${key} ${text}`);
+    store.writeFile(configPath(store), JSON.stringify(object, null, 2) + "\n");
+    return config;
+  });
+  if (this.globals.json) return this.printJson(updated);
+  this.print(`${key} = ${JSON.stringify(valueAt(updated, key))}`);
+}
+
+/** A value as the setting's kind wants it: lists by commas, the rest as JSON or plain text. */
+function parseValue(key: string, text: string): unknown {
+  if (Array.isArray(valueAt(DEFAULT_CONFIG, key))) {
+    return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,120 @@
+// `orchestra run --wait`: the supervisor's loop in the foreground, with a live view.
+
+import { removeDaemonInfo, tryDaemonLock, writeDaemonInfo } from "../background.ts";
+import { type Readiness, retryChain } from "../dependencies.ts";
+import { indexTasks } from "../dependencies.ts";
+import { formatPlainEvent, formatStatus } from "../format/status.ts";
+import type { Change, Queue } from "../queue.ts";
+import { supervise } from "../supervise.ts";
+import { formatTime, type Task } from "../task.ts";
+import { viewTask } from "../view.ts";
+import { statusInput } from "./status_input.ts";
+import type { Context } from "./context.ts";
+import { createScreen } from "./screen.ts";
+import { readOrders } from "./run.ts";
+
+/**
+ * Launches and waits.
+ *
+ * @param all launch everything, until nothing is left to launch; else fill up once
+ * @param parallel most at once
+ */
+export async function runAndWait(
+  this: Context,
+  queue: Queue,
+  all: boolean,
+  parallel: number,
+): Promise<void> {
+  const { config } = await queue.rules();
+  const before = await queue.look();
+  const known = new Set(
+    before.tasks.filter((task) => task.status !== "pending" && task.status !== "running")
+      .map((task) => task.taskId),
+  );
+  const lock = tryDaemonLock(queue.store);
+  const mine = {
+    pid: Deno.pid,
+    startedAt: formatTime(Date.now()),
+    kind: "run",
+    launch: all ? "all" : "retries",
+    parallel,
+  } as const;
+  if (lock !== undefined) writeDaemonInfo(queue.store, mine);
+  const stop = new AbortController();
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+    stop.abort();
+  };
+  for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, interrupt);
+  const live = this.interactive && !this.globals.json;
+  const screen = live ? createScreen(this, queue) : undefined;
+  const style = this.style();
+  const show = (change: Change) => {
+    if (live || this.globals.json || change.kind === "reaped") return;
+    const index = indexTasks([change.task]);
+    const view = viewTask(change.task, index, queue.now(), new Map<string, Readiness>());
+    this.note(formatPlainEvent(view, { ...style, color: false }, queue.now()));
+  };
+  let tasks: ReadonlyMap<string, Task>;
+  try {
+    if (!all) {
+      const rules = await queue.rules();
+      const running = before.tasks.filter((task) => task.status === "running").length;
+      const { changes } = queue.launchReady({ parallel: Math.max(parallel, running + 1) }, rules);
+      for (const change of changes) show(change);
+    }
+    tasks = await supervise(queue, {
+      launch: all ? "all" : "retries",
+      parallel,
+      until: all ? "drained" : "idle",
+      signal: stop.signal,
+      interval: config.interval,
+      onChange: show,
+      onTurn: (current) => screen?.update([...current.values()]),
+      onProblem: (reason) =>
+        this.note(`Watching the folder failed, looking at it now and then: ${reason}`),
+      orders: lock === undefined ? undefined : readOrders(queue, mine),
+      onIdle: () => {
+        if (lock === undefined) return;
+        removeDaemonInfo(queue.store);
+        lock[Symbol.dispose]();
+      },
+    });
+  } finally {
+    screen?.close();
+    if (stop.signal.aborted && lock !== undefined) {
+      removeDaemonInfo(queue.store);
+      lock[Symbol.dispose]();
+    }
+  }
+  await finish(this, queue, [...tasks.values()], known, interrupted);
+}
+
+/** Prints how it ended, and sets the exit code: 1 where something that was run did not complete. */
+async function finish(
+  context: Context,
+  queue: Queue,
+  tasks: Task[],
+  known: ReadonlySet<string>,
+  interrupted: boolean,
+): Promise<void> {
+  const index = indexTasks(tasks);
+  const mine = tasks.filter((task) => !known.has(task.taskId));
+  const unmet = mine.filter((task) => retryChain(task, index).at(-1)?.status !== "complete");
+  const snapshot = await queue.look({ retry: false });
+  const input = statusInput(queue, snapshot, { ids: new Set(mine.map((task) => task.taskId)) });
+  if (context.globals.json) {
+    const { viewJson } = await import("./status_input.ts");
+    context.printJson({
+      tasks: input.views.map(viewJson),
+      complete: mine.length - unmet.length,
+      incomplete: unmet.length,
+      interrupted,
+    });
+  } else context.print(formatStatus(input, context.style(), queue.now()));
+  if (interrupted) {
+    context.note("Interrupted: the agents go on. Watch them with: orchestra status --watch");
+    context.fail(130);
+  } else if (unmet.length > 0) context.fail(1);
+}

@@ -1,0 +1,60 @@
+// The live screen of `status --watch` and `run --wait`: drawn anew when something changed, and once
+// a second while something runs, on the terminal's alternate page, which is left as it was found.
+
+import type { Queue } from "../queue.ts";
+import { formatWatch } from "../format/status.ts";
+import type { Damage } from "../store.ts";
+import type { Task } from "../task.ts";
+import { type StatusFilter, statusInput } from "./status_input.ts";
+import { type Context, terminalSize } from "./context.ts";
+
+/** A live view of a queue. */
+export interface Screen {
+  /** Draws the tasks. */
+  update(tasks: Task[], damaged?: Damage[]): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
+}
+
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+
+/** Takes over the terminal. */
+export function createScreen(context: Context, queue: Queue, filter: StatusFilter = {}): Screen {
+  let tasks: Task[] = [];
+  let damaged: Damage[] = [];
+  let closed = false;
+  const write = (text: string) => context.process.stdout.write(text);
+  write(ENTER);
+  const draw = () => {
+    const { rows } = terminalSize();
+    const text = formatWatch(
+      { ...statusInput(queue, { tasks, damaged }, filter), workspace: queue.store.root },
+      context.style(),
+      queue.now(),
+      rows,
+    );
+    // Each line is cleared to its end instead of the whole page: nothing flickers.
+    write("\x1b[H" + text.split("\n").join("\x1b[K\n") + "\x1b[K\x1b[J");
+  };
+  const timer = setInterval(() => {
+    if (tasks.some((task) => task.status === "running")) draw();
+  }, 1000);
+  const resized = () => draw();
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGWINCH", resized);
+  draw();
+  return {
+    update(current, damage = []) {
+      tasks = current;
+      damaged = damage;
+      draw();
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      clearInterval(timer);
+      if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGWINCH", resized);
+      write(LEAVE);
+    },
+  };
+}

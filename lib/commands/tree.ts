@@ -1,0 +1,460 @@
+// The command tree: every command with its options, as data; the code of each is loaded only when
+// it is called. Help, completion and the reference are made from this.
+
+import { buildApplication, buildCommand, buildRouteMap, text_en } from "@stricli/core";
+import type { Application } from "@stricli/core";
+import { OrchestraError, toOrchestraError } from "../error.ts";
+import type { Context } from "./context.ts";
+import { duration, integer, label, phase, taskId } from "./flags.ts";
+
+function optional(brief: string) {
+  return { kind: "boolean", optional: true, withNegated: false, brief } as const;
+}
+
+function parsed<T>(parse: (text: string) => T, brief: string, placeholder: string) {
+  return { kind: "parsed", optional: true, parse, brief, placeholder } as const;
+}
+
+const text = (value: string) => value;
+
+/** Ids of tasks, for completion; nothing where there is no workspace. */
+function proposeTasks(this: Context, partial: string): string[] {
+  try {
+    const { store } = this.openQueue();
+    const ids: string[] = [];
+    for (const { name } of Deno.readDirSync(store.tasksDir)) {
+      if (name.endsWith(".json") && name.startsWith(partial)) ids.push(name.slice(0, -5));
+    }
+    return ids;
+  } catch {
+    return [];
+  }
+}
+
+async function proposeAgents(this: Context, partial: string): Promise<string[]> {
+  try {
+    const { readAgentNames } = await import("../agents.ts");
+    return readAgentNames(this.openQueue().store).filter((name) => name.startsWith(partial));
+  } catch {
+    return [];
+  }
+}
+
+const idArgument = {
+  brief: "id of the task",
+  placeholder: "id",
+  parse: taskId,
+  proposeCompletions: proposeTasks,
+} as const;
+
+const agentArgument = {
+  brief: "name of the agent",
+  placeholder: "agent",
+  parse: text,
+  proposeCompletions: proposeAgents,
+} as const;
+
+const init = buildCommand({
+  loader: async () => (await import("./init.ts")).init,
+  parameters: {
+    flags: {
+      agent: {
+        kind: "parsed",
+        optional: true,
+        variadic: ",",
+        parse: text,
+        brief: "add this agent though it is not installed",
+        placeholder: "name",
+      },
+    },
+  },
+  docs: {
+    brief: "Make a workspace here",
+    fullDescription:
+      "Makes .orchestra/ and .orchestra-cli/ in the current folder (or that of -C), " +
+      "with an agent named shell and those that are found on PATH. What is there already is kept.",
+  },
+});
+
+const start = buildCommand({
+  loader: async () => (await import("./start.ts")).start,
+  parameters: {
+    flags: {
+      maxRetries: parsed(integer(0), "most retries (3)", "n"),
+      autoRetry: optional("retry by itself when it fails"),
+      priority: parsed(integer(1, 10), "1 to 10, higher first (5)", "1..10"),
+      timeout: parsed(duration, "end it after this time: 90, 5m, 1h30m", "time"),
+      timeoutWarning: parsed(duration, "warn this long before its timeout", "time"),
+      idleTimeout: parsed(duration, "end it when it printed nothing for so long", "time"),
+      dependsOn: {
+        kind: "parsed",
+        optional: true,
+        variadic: ",",
+        parse: taskId,
+        brief: "start only when these tasks are complete",
+        placeholder: "id",
+        proposeCompletions: proposeTasks,
+      },
+      label: {
+        kind: "parsed",
+        optional: true,
+        variadic: true,
+        parse: label,
+        brief: "a name and value of your own",
+        placeholder: "k=v",
+      },
+      from: parsed(
+        text,
+        "queue the tasks of a file, one JSON object a line; - reads stdin",
+        "file",
+      ),
+      quiet: optional("print the id alone"),
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { ...agentArgument, optional: true },
+        {
+          brief: "what to do; - reads it from stdin",
+          placeholder: "prompt",
+          parse: text,
+          optional: true,
+        },
+      ],
+    },
+    aliases: { q: "quiet", p: "priority", l: "label" },
+  },
+  docs: {
+    brief: "Queue a task",
+    fullDescription: "Queues a task and prints its id; once printed, it survives a power cut.",
+  },
+});
+
+const run = buildCommand({
+  loader: async () => (await import("./run.ts")).run,
+  parameters: {
+    flags: {
+      parallel: parsed(integer(1, 1000), "fill up to this many running at once", "n"),
+      all: optional("go on until nothing is left to launch"),
+      wait: optional("stay and watch until all is settled; exit code 1 if something failed"),
+    },
+    aliases: { p: "parallel", a: "all", w: "wait" },
+  },
+  docs: {
+    brief: "Launch pending tasks in the background",
+    fullDescription:
+      "Launches the next ready task (or fills up to --parallel) and returns. A small " +
+      "supervisor stays behind until everything is settled: it enforces timeouts and starts retries.",
+  },
+});
+
+const status = buildCommand({
+  loader: async () => (await import("./status.ts")).status,
+  parameters: {
+    flags: {
+      watch: optional("stay, and draw it anew on every change"),
+      interval: parsed(duration, "look at least this often while watching (5s)", "time"),
+      noAutoRetry: optional("do not queue due retries"),
+      status: {
+        kind: "parsed",
+        optional: true,
+        variadic: ",",
+        parse: phase,
+        brief: "only these: pending, running, complete, failed, cancelled, ready, blocked, …",
+        placeholder: "status",
+      },
+      agent: {
+        kind: "parsed",
+        optional: true,
+        variadic: ",",
+        parse: text,
+        brief: "only tasks of this agent",
+        placeholder: "agent",
+        proposeCompletions: proposeAgents,
+      },
+      label: {
+        kind: "parsed",
+        optional: true,
+        variadic: true,
+        parse: label,
+        brief: "only tasks with this label",
+        placeholder: "k=v",
+      },
+      all: optional("all finished tasks, not only the last 20"),
+    },
+    aliases: { w: "watch", i: "interval", a: "all", s: "status", l: "label" },
+  },
+  docs: { brief: "Show what is going on" },
+});
+
+const show = buildCommand({
+  loader: async () => (await import("./show.ts")).show,
+  parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+  docs: { brief: "Show everything about one task" },
+});
+
+const logs = buildCommand({
+  loader: async () => (await import("./logs.ts")).logs,
+  parameters: {
+    flags: {
+      follow: optional("go on until the task is settled"),
+      lines: parsed(integer(0), "only the last lines", "n"),
+    },
+    positional: { kind: "tuple", parameters: [idArgument] },
+    aliases: { f: "follow", n: "lines" },
+  },
+  docs: { brief: "Print what an agent printed" },
+});
+
+const wait = buildCommand({
+  loader: async () => (await import("./wait.ts")).wait,
+  parameters: {
+    flags: { timeout: parsed(duration, "give up after this time", "time") },
+    positional: { kind: "array", parameter: idArgument },
+  },
+  docs: {
+    brief: "Wait until tasks are settled",
+    fullDescription: "Waits for the given tasks, or for all that are pending or running, retries " +
+      "included. Exit code 1 if one of them did not complete.",
+  },
+});
+
+const cancel = buildCommand({
+  loader: async () => (await import("./cancel.ts")).cancel,
+  parameters: {
+    flags: {
+      all: optional("cancel all that are pending or running"),
+      reason: parsed(text, "why, for the record", "text"),
+    },
+    positional: { kind: "array", parameter: idArgument },
+  },
+  docs: { brief: "End pending or running tasks, with all they started" },
+});
+
+const retry = buildCommand({
+  loader: async () => (await import("./retry.ts")).retry,
+  parameters: {
+    flags: {
+      maxRetries: parsed(integer(0), "allow this many retries", "n"),
+      auto: optional("retry further by itself"),
+    },
+    positional: { kind: "tuple", parameters: [idArgument] },
+  },
+  docs: { brief: "Queue a failed task again" },
+});
+
+const clean = buildCommand({
+  loader: async () => (await import("./clean.ts")).clean,
+  parameters: {
+    flags: { yes: optional("do not ask") },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        brief: "completed, failed, cancelled, all, or an id (completed)",
+        placeholder: "filter",
+        parse: text,
+        optional: true,
+        proposeCompletions: (partial: string) =>
+          ["completed", "failed", "cancelled", "all"].filter((item) => item.startsWith(partial)),
+      }],
+    },
+    aliases: { y: "yes" },
+  },
+  docs: { brief: "Remove finished tasks" },
+});
+
+const timeout = buildRouteMap({
+  routes: {
+    now: buildCommand({
+      loader: async () => (await import("./timeout.ts")).timeoutNow,
+      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+      docs: { brief: "End a running task as timed out: timeout <id>" },
+    }),
+    list: buildCommand({
+      loader: async () => (await import("./timeout.ts")).timeoutList,
+      parameters: {},
+      docs: { brief: "List the tasks that have a timeout" },
+    }),
+    extend: buildCommand({
+      loader: async () => (await import("./timeout.ts")).timeoutExtend,
+      parameters: {
+        positional: {
+          kind: "tuple",
+          parameters: [
+            idArgument,
+            { brief: "how much longer: 90, 5m, 1h30m", placeholder: "time", parse: duration },
+          ],
+        },
+      },
+      docs: { brief: "Give a task more time, running or not" },
+    }),
+  },
+  defaultCommand: "now",
+  docs: { brief: "See, extend or enforce timeouts" },
+});
+
+const agents = buildRouteMap({
+  routes: {
+    list: buildCommand({
+      loader: async () => (await import("./agents.ts")).agentsList,
+      parameters: {},
+      docs: { brief: "List the agents, and which are installed" },
+    }),
+    check: buildCommand({
+      loader: async () => (await import("./agents.ts")).agentsCheck,
+      parameters: { positional: { kind: "tuple", parameters: [agentArgument] } },
+      docs: { brief: "Launch an agent's --version" },
+    }),
+  },
+  defaultCommand: "list",
+  docs: { brief: "See the agents" },
+});
+
+const config = buildRouteMap({
+  routes: {
+    init: buildCommand({
+      loader: async () => (await import("./config.ts")).configInit,
+      parameters: {},
+      docs: { brief: "Write .orchestra/config.json with the defaults" },
+    }),
+    show: buildCommand({
+      loader: async () => (await import("./config.ts")).configShow,
+      parameters: {},
+      docs: { brief: "Show all settings" },
+    }),
+    set: buildCommand({
+      loader: async () => (await import("./config.ts")).configSet,
+      parameters: {
+        positional: {
+          kind: "tuple",
+          parameters: [
+            { brief: "name of the setting", placeholder: "key", parse: text },
+            { brief: "its value", placeholder: "value", parse: text },
+          ],
+        },
+      },
+      docs: { brief: "Change a setting" },
+    }),
+  },
+  defaultCommand: "show",
+  docs: { brief: "See and change settings" },
+});
+
+const completions = buildCommand({
+  loader: async () => (await import("./completions.ts")).completions,
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        brief: "bash, zsh or fish",
+        placeholder: "shell",
+        parse: text,
+        proposeCompletions: (partial: string) =>
+          ["bash", "zsh", "fish"].filter((item) => item.startsWith(partial)),
+      }],
+    },
+  },
+  docs: { brief: "Print the completion script of a shell" },
+});
+
+const supervise = buildCommand({
+  loader: async () => (await import("./run.ts")).superviseInBackground,
+  parameters: {
+    flags: {
+      parallel: { kind: "parsed", parse: integer(1, 1000), brief: "most at once" },
+      launch: { kind: "enum", values: ["retries", "all"], brief: "what to launch" },
+    },
+  },
+  docs: { brief: "The supervisor that run leaves behind" },
+});
+
+/** All commands in the groups in which help shows them. */
+export const GROUPS: readonly { title: string; commands: readonly string[] }[] = [
+  { title: "Queue", commands: ["init", "start", "run", "status", "wait"] },
+  { title: "Look closer", commands: ["show", "logs", "agents"] },
+  { title: "Change", commands: ["cancel", "retry", "timeout", "clean"] },
+  { title: "Set up", commands: ["config", "completions"] },
+];
+
+/** The commands by name. */
+export const ROUTES = {
+  init,
+  start,
+  run,
+  status,
+  show,
+  logs,
+  wait,
+  cancel,
+  retry,
+  clean,
+  timeout,
+  agents,
+  config,
+  completions,
+  _supervise: supervise,
+} as const;
+
+/** How an error is printed: one or two lines, or one JSON value. */
+export function formatError(error: OrchestraError, json: boolean): string {
+  if (json) {
+    const { code, message, hint } = error;
+    return JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+  }
+  return `orchestra: ${error.message}${error.hint === undefined ? "" : `\n  ${error.hint}`}`;
+}
+
+/** The application, for one run of the program. */
+export function createApplication(
+  options: { json: boolean; debug: boolean },
+): Application<Context> {
+  const say = (error: unknown) => {
+    const known = toOrchestraError(error, "The command could not be carried out");
+    const stack = options.debug && error instanceof Error ? `\n${error.stack}` : "";
+    return formatError(known, options.json) + stack;
+  };
+  const usage = (error: unknown): OrchestraError => {
+    // The framework wraps what our parsers throw, and names the option or argument itself.
+    const inner = error instanceof Error && "exception" in error ? error.exception : error;
+    if (inner instanceof OrchestraError) return inner;
+    return new OrchestraError("usage", text_en.exceptionWhileParsingArguments(error, false), {
+      hint: "See the options with --help.",
+    });
+  };
+  return buildApplication(
+    buildRouteMap({
+      routes: ROUTES,
+      docs: {
+        brief: "A task queue for command-line AI coding agents",
+        hideRoute: { _supervise: true },
+      },
+    }),
+    {
+      name: "orchestra",
+      scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+      documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true },
+      completion: { includeAliases: false, includeHiddenRoutes: false },
+      localization: {
+        text: {
+          ...text_en,
+          exceptionWhileParsingArguments: (error) => say(usage(error)),
+          exceptionWhileLoadingCommandFunction: say,
+          exceptionWhileLoadingCommandContext: say,
+          exceptionWhileRunningCommand: say,
+          commandErrorResult: say,
+          noCommandRegisteredForInput: ({ input, corrections }) =>
+            formatError(
+              new OrchestraError("usage", `There is no command ${JSON.stringify(input)}`, {
+                hint: corrections.length === 0
+                  ? "See them with: orchestra --help"
+                  : `Did you mean ${corrections.map((item) => `"${item}"`).join(" or ")}?`,
+              }),
+              options.json,
+            ),
+        },
+      },
+      determineExitCode: (error) =>
+        toOrchestraError(error, "The command could not be carried out").exitCode,
+    },
+  );
+}

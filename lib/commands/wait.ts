@@ -1,0 +1,99 @@
+// `orchestra wait`: until tasks are settled. A task that is being retried is not.
+
+import { indexTasks, latestAttempt, type TaskIndex } from "../dependencies.ts";
+import { formatStatus } from "../format/status.ts";
+import { noTask, type Queue, type Snapshot } from "../queue.ts";
+import { isTerminal, type Task } from "../task.ts";
+import { watchFolder } from "../watch.ts";
+import type { Context } from "./context.ts";
+import { leaveWatcher } from "./status.ts";
+import { statusInput, viewJson } from "./status_input.ts";
+
+/** Options of `wait`. */
+export interface WaitFlags {
+  timeout?: number;
+}
+
+/** Runs `orchestra wait`. */
+export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<void> {
+  const queue = this.openQueue();
+  let snapshot = await queue.look();
+  const byId = indexTasks(snapshot.tasks).byId;
+  for (const id of ids) if (!byId.has(id)) throw noTask(id);
+  const wanted = ids.length > 0
+    ? ids
+    : snapshot.tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
+  const deadline = flags.timeout === undefined
+    ? Infinity
+    : performance.now() + flags.timeout * 1000;
+  let interrupted = false;
+  const stop = Promise.withResolvers<void>();
+  Deno.addSignalListener("SIGINT", () => {
+    interrupted = true;
+    stop.resolve();
+  });
+  using watch = watchFolder(
+    queue.store.tasksDir,
+    (reason) => this.note(`Watching the folder failed, looking every second: ${reason}`),
+  );
+  for (;;) {
+    watch.take();
+    snapshot = await queue.look();
+    await leaveWatcher(this, queue, snapshot);
+    const index = indexTasks(snapshot.tasks);
+    const open = wanted.filter((id) => !isSettled(id, index));
+    const left = deadline - performance.now();
+    if (open.length === 0 || left <= 0 || interrupted) {
+      return finish(this, queue, snapshot, index, wanted, open, interrupted);
+    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([
+      watch.changed(),
+      stop.promise,
+      new Promise((resolve) =>
+        timer = setTimeout(resolve, Math.min(left, watch.active ? 5000 : 1000))
+      ),
+    ]);
+    clearTimeout(timer);
+  }
+}
+
+/** Whether a task has come to its end, no retry of it running or due. A task that is gone has. */
+export function isSettled(id: string, index: TaskIndex): boolean {
+  const task = index.byId.get(id);
+  if (task === undefined) return true;
+  const latest = latestAttempt(task, index);
+  return isTerminal(latest.status) && latest.retryAt === null;
+}
+
+function finish(
+  context: Context,
+  queue: Queue,
+  snapshot: Snapshot,
+  index: TaskIndex,
+  wanted: readonly string[],
+  open: readonly string[],
+  interrupted: boolean,
+): void {
+  const latest = wanted
+    .map((id) => index.byId.get(id))
+    .filter((task) => task !== undefined)
+    .map((task) => latestAttempt(task, index));
+  const complete = latest.length === wanted.length &&
+    latest.every((task: Task) => task.status === "complete");
+  const input = statusInput(queue, snapshot, { ids: new Set(latest.map((task) => task.taskId)) });
+  if (context.globals.json) {
+    context.printJson({
+      complete,
+      timedOut: open.length > 0 && !interrupted,
+      tasks: input.views.map(viewJson),
+    });
+  } else if (wanted.length === 0) {
+    context.print("Nothing to wait for: no task is pending or running");
+  } else context.print(formatStatus(input, context.style(), queue.now()));
+  if (interrupted) return context.fail(130);
+  if (open.length > 0) {
+    context.note(`Time is up: ${open.length} not settled yet: ${open.join(", ")}`);
+  }
+  if (!complete) context.fail(1);
+}

@@ -1,0 +1,97 @@
+// The one error class of the program. Every code is stable and maps to one exit code, so that
+// scripts may rely on both. Messages say what was attempted, the value that was wrong, and (in
+// `hint`) what to do; they are for people and may change.
+
+/** Stable names of what can go wrong; the value is the process's exit code. */
+export const EXIT_CODES = {
+  /** The command line is not one that Orchestra understands. */
+  usage: 2,
+  /** No such task. */
+  "no-task": 3,
+  /** No such agent. */
+  "no-agent": 3,
+  /** No workspace here or above. */
+  "no-workspace": 3,
+  /** The present state does not allow it (cancelling a finished task, say). */
+  state: 4,
+  /** A settings or agents file that does not hold what it should. */
+  config: 5,
+  /** A file in `.orchestra/` that is not what it should be: malformed, or a link. */
+  damaged: 5,
+  /** The system refused: permission, disk full, no such program. */
+  environment: 5,
+  /** A defect of Orchestra. */
+  internal: 5,
+  /** Ended by the user. */
+  interrupted: 130,
+} as const;
+
+/** One of the stable error codes, as `--json` prints it. */
+export type ErrorCode = keyof typeof EXIT_CODES;
+
+/** An outcome the caller could not foresee, with a stable code and a hint for a person. */
+export class OrchestraError extends Error {
+  /** Stable code; see {@linkcode EXIT_CODES}. */
+  readonly code: ErrorCode;
+  /** What to do about it, one sentence; absent where there is nothing to say. */
+  readonly hint?: string;
+  /** Always `OrchestraError`. */
+  override readonly name = "OrchestraError";
+
+  /**
+   * An error of ours.
+   *
+   * @param code stable code
+   * @param message what was attempted and which value was wrong
+   * @param options `hint`: what to do; `cause`: the underlying error
+   */
+  constructor(code: ErrorCode, message: string, options?: { hint?: string; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    if (options?.hint !== undefined) this.hint = options.hint;
+  }
+
+  /** The process's exit code for this error. */
+  get exitCode(): number {
+    return EXIT_CODES[this.code];
+  }
+}
+
+/**
+ * Any thrown value as an {@linkcode OrchestraError}: what the system refused (permission, disk,
+ * missing file) becomes `environment`, anything else `internal`.
+ *
+ * @param error what was thrown
+ * @param attempted what was being done, as the start of a sentence: "writing the task file"
+ */
+export function toOrchestraError(error: unknown, attempted: string): OrchestraError {
+  if (error instanceof OrchestraError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof Deno.errors.NotCapable) {
+    return new OrchestraError(
+      "environment",
+      `${attempted}: Deno's permissions forbid it: ${text}`,
+      {
+        hint: "Run it with the permissions that README lists, or with -A.",
+        cause: error,
+      },
+    );
+  }
+  const system = error instanceof Error &&
+    (Object.values(Deno.errors).some((type) => error instanceof type) || "code" in error ||
+      /\(os error \d+\)/.test(text));
+  if (system) {
+    return new OrchestraError("environment", `${attempted}: ${text}`, {
+      hint: /os error 28\b/.test(text)
+        ? "The disk is full: free some space and try again; nothing was lost."
+        : /os error (13|1|30)\b/.test(text)
+        ? "Check who owns the file and its folder, and whether the disk is mounted read-only."
+        : undefined,
+      cause: error,
+    });
+  }
+  return new OrchestraError("internal", `${attempted}: ${text}`, {
+    hint: "This is a defect of Orchestra: run it again with --debug and report what it prints.",
+    cause: error,
+  });
+}

@@ -1,0 +1,189 @@
+// What is on disk about one task, as evidence for the decision. Reads only.
+
+import type { AgentDefinition } from "./agents.ts";
+import type { Launcher, Shim } from "./launch/launcher.ts";
+import { type Evidence, NO_EVIDENCE, type ShimState } from "./reconcile.ts";
+import type { Mark, Store } from "./store.ts";
+import { parseTime, type Task, type TaskResult } from "./task.ts";
+
+/** What is known of processes: whether a shim lives, is dead, or has not been looked at. */
+export type Aliveness = (shim: Shim) => "alive" | "dead" | "unknown";
+
+/** Evidence, and what else was read on the way. */
+export interface Observation {
+  evidence: Evidence;
+  /** Identity of the shim, where its pid file tells it. */
+  shim: Shim | null;
+  /** A sentinel is there, but only half written so far: look again soon. */
+  partial: boolean;
+}
+
+/** A sentinel that is only half there is waited for this long, milliseconds. */
+const PARTIAL_GRACE = 200;
+
+/**
+ * Gathers the evidence about one task.
+ *
+ * @param store where
+ * @param task the task as stored
+ * @param launcher reads pid files
+ * @param agent its definition, for what its output says of quotas; null where it has none
+ * @param aliveness what is known of processes. It must be older than this call: a process that was
+ *   dead before the sentinels are read can write no more of them
+ * @param now milliseconds since the epoch
+ */
+export function observe(
+  store: Store,
+  task: Task,
+  launcher: Launcher,
+  agent: AgentDefinition | null,
+  aliveness: Aliveness,
+  now: number,
+): Observation {
+  const id = task.taskId;
+  let shim: Shim | null = null;
+  let shimState: ShimState = "none";
+  if (task.claim === 0 && task.status !== "pending" && task.pid !== null) {
+    // Launched by the ancestor, which recorded a bare pid.
+    shimState = aliveness({ pid: task.pid, start: "" });
+  } else if (task.claim > 0) {
+    const mark = store.readMark(id, `${task.claim}.pid`);
+    if (mark !== undefined) {
+      const parsed = launcher.parsePidFile(mark.text);
+      if (parsed === null) shimState = "fenced";
+      else if (parsed !== undefined) {
+        shim = parsed;
+        shimState = aliveness(parsed);
+      } else {
+        // The shim died between creating the file and filling it, or is doing so right now.
+        shimState = now - mark.modifiedAt > 2000 ? "dead" : "unknown";
+      }
+    }
+  }
+  const evidence: Evidence = { ...NO_EVIDENCE, shim: shimState };
+  let partial = false;
+  const cancelled = store.readMark(id, "cancelled");
+  if (cancelled !== undefined) {
+    evidence.cancelled = { reason: textField(parseObject(cancelled.text), "reason") };
+  }
+  if (task.status === "pending") return { evidence, shim, partial };
+  const timeout = store.readMark(id, "timeout");
+  if (timeout !== undefined) {
+    const object = parseObject(timeout.text);
+    const seconds = object?.timeout;
+    evidence.timeout = {
+      timeout: typeof seconds === "number" ? seconds : null,
+      at: parseTime(textField(object, "timestamp")),
+      idle: object?.idle === true,
+    };
+  }
+  const fresh = (mark: Mark) => now - mark.modifiedAt < PARTIAL_GRACE && shimState !== "dead";
+  const error = store.readMark(id, "error");
+  if (error !== undefined) {
+    if (isPartial(error.text) && fresh(error)) partial = true;
+    else evidence.error = parseErrorSentinel(error.text);
+  }
+  const done = store.readMark(id, "done");
+  if (done !== undefined) {
+    if (isPartial(done.text) && fresh(done)) partial = true;
+    else evidence.done = parseDoneSentinel(done.text);
+  }
+  const exit = store.readMark(id, "exitcode");
+  if (exit !== undefined) evidence.exit = parseExitFile(exit.text);
+  if (task.verify !== null || agent?.verify !== undefined) {
+    evidence.verify = observeVerify(store, task, launcher, aliveness);
+  }
+  if (task.idleTimeout !== null && task.status === "running") {
+    evidence.outputAt = logTime(store, task);
+  }
+  return { evidence, shim, partial };
+}
+
+function observeVerify(
+  store: Store,
+  task: Task,
+  launcher: Launcher,
+  aliveness: Aliveness,
+): Evidence["verify"] {
+  const code = store.readMark(task.taskId, "verifycode");
+  if (code !== undefined) return parseExitFile(code.text)?.code ?? "lost";
+  const mark = store.readMark(task.taskId, `verify.${task.claim}.pid`);
+  if (mark === undefined) return "none";
+  const shim = launcher.parsePidFile(mark.text);
+  if (shim === null) return "lost";
+  return shim !== undefined && aliveness(shim) === "dead" ? "lost" : "running";
+}
+
+function logTime(store: Store, task: Task): number | null {
+  try {
+    return Deno.lstatSync(store.resolve(task.logFile, "Looking at the log")).mtime?.getTime() ??
+      null;
+  } catch {
+    return null;
+  }
+}
+
+/** The code in an exit file: `0`, or `127 spawn` where the command could not be started. */
+export function parseExitFile(text: string): { code: number; spawn: boolean } | null {
+  const match = /^(-?\d+)( spawn)?\s*$/.exec(text);
+  return match === null ? null : { code: Number(match[1]), spawn: match[2] !== undefined };
+}
+
+/** What an `.error` file says: JSON `{error, details?}`, or plain text. */
+export function parseErrorSentinel(text: string): { message: string; details: string | null } {
+  const object = parseObject(text);
+  if (object !== undefined) {
+    const details = object.details;
+    return {
+      message: textField(object, "error") ?? textField(object, "message") ??
+        "The agent reported an error without saying which",
+      details: details === undefined || details === null
+        ? null
+        : typeof details === "string"
+        ? details
+        : JSON.stringify(details),
+    };
+  }
+  const trimmed = text.trim();
+  if (trimmed === "") {
+    return { message: "The agent reported an error without saying which", details: null };
+  }
+  const [first = "", ...rest] = trimmed.split("\n");
+  return { message: first.trim(), details: rest.length === 0 ? null : rest.join("\n").trim() };
+}
+
+/** What a `.done` file says: JSON `{summary?, files?}`, plain text, or nothing. */
+export function parseDoneSentinel(text: string): TaskResult {
+  const object = parseObject(text);
+  if (object === undefined) {
+    const trimmed = text.trim();
+    return trimmed === "" ? {} : { summary: trimmed };
+  }
+  const result: TaskResult = {};
+  const summary = textField(object, "summary");
+  if (summary !== null) result.summary = summary;
+  if (Array.isArray(object.files)) {
+    result.files = object.files.filter((file) => typeof file === "string");
+  }
+  return result;
+}
+
+function isPartial(text: string): boolean {
+  const trimmed = text.trim();
+  return trimmed.startsWith("{") && parseObject(trimmed) === undefined;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(trimmed);
+  } catch {
+    return undefined;
+  }
+}
+
+function textField(object: Record<string, unknown> | undefined, name: string): string | null {
+  const value = object?.[name];
+  return typeof value === "string" && value !== "" ? value : null;
+}

@@ -1,0 +1,810 @@
+// What may be done to the queue: every change of a task's state happens here, inside the workspace
+// lock, in the order that makes a kill at any point harmless. What must be true first is written
+// first: the claim before the launch, the successor before the pointer to it, the task before the
+// removal of its sentinels.
+
+import { type AgentDefinition, type Agents, loadAgents, pickAgent } from "./agents.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { indexTasks } from "./dependencies.ts";
+import { OrchestraError, toOrchestraError } from "./error.ts";
+import { FENCE, type Launched, type Launcher, type Shim } from "./launch/launcher.ts";
+import { createLauncher } from "./launch/mod.ts";
+import { type Aliveness, type Observation, observe } from "./observe.ts";
+import { firstPlan, type Places, type Prepared, prepareLaunch } from "./prepare.ts";
+import { decide, type Decision, type EndRules, type Outcome } from "./reconcile.ts";
+import { mayRetry, retryDelay, retryDue, type RetryOptions, successorOf } from "./retry.ts";
+import { type Limits, pickNext } from "./schedule.ts";
+import { type Damage, lstat, openStore, type Store } from "./store.ts";
+import { formatTime, isTerminal, type NewTask, newTask, parseTime, type Task } from "./task.ts";
+import type { PausedLane } from "./view.ts";
+import { DEFAULT_PROMPT, RETRY_NOTE } from "../templates/prompts.ts";
+
+/** Milliseconds after which a claim without a shim is taken back. */
+const LAUNCH_GRACE = 2000;
+
+/** What happened to a task. */
+export type ChangeKind =
+  | "queued"
+  | "launched"
+  | "complete"
+  | "failed"
+  | "cancelled"
+  | "released"
+  | "retried"
+  | "verifying"
+  | "warning"
+  | "extended"
+  | "reaped";
+
+/** One change of one task. */
+export interface Change {
+  /** What happened. */
+  kind: ChangeKind;
+  /** The task as it is now. */
+  task: Task;
+}
+
+/** Everything in a workspace at one moment. */
+export interface Snapshot {
+  tasks: Task[];
+  damaged: Damage[];
+  marks: Map<string, string[]>;
+  /** What this look itself brought up to date. */
+  changes: Change[];
+  /** Something runs or must be ended: somebody should be watching. */
+  unsettled: boolean;
+}
+
+/** What a queue is opened with; all have defaults. */
+export interface QueueOptions {
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** From 0 to 1, for the jitter. */
+  random?: () => number;
+  launcher?: Launcher;
+}
+
+/** What a launch by this process leaves to watch. */
+export interface LaunchedTask extends Launched {
+  task: Task;
+}
+
+/** Settings and agents, loaded. */
+export interface Rules {
+  config: Config;
+  agents: Agents;
+}
+
+/** The operations on one workspace. */
+export interface Queue {
+  readonly store: Store;
+  readonly launcher: Launcher;
+  now(): number;
+  /** Settings and agents, read anew. */
+  rules(): Promise<Rules>;
+  /** Reads everything and brings it up to date; queues due retries unless told not to. */
+  look(options?: { retry?: boolean }): Promise<Snapshot>;
+  /** Queues new tasks; with dependencies checked already. */
+  add(wanted: readonly NewTask[]): Task[];
+  /**
+   * Queues tasks that name each other: a dependency that is one of the keys stands for the task at
+   * that place of the list. There must be no cycle. All become visible in one locked section.
+   */
+  addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[];
+  /** Looks at one task again and does what the evidence asks for; inside or outside the lock. */
+  step(id: string, rules: Rules, aliveness: Aliveness): StepResult;
+  /** Queues the retry of a failed task. Undefined where somebody else did, or it is not failed. */
+  queueRetry(id: string, options?: RetryOptions): Task | undefined;
+  /** Claims the given pending tasks, in that order, and launches them. */
+  launch(ids: readonly string[], rules: Rules): { launched: LaunchedTask[]; changes: Change[] };
+  /** Picks what is ready and launches it. */
+  launchReady(
+    options: { parallel: number; only?: (task: Task) => boolean },
+    rules: Rules,
+  ): { launched: LaunchedTask[]; changes: Change[]; running: number };
+  /** Cancels pending and running tasks at once; their processes are ended by {@linkcode endTask}. */
+  cancel(ids: readonly string[], reason: string | null, rules: Rules): Change[];
+  /** Ends a running task as timed out, at once. */
+  timeOut(id: string, rules: Rules): Change | undefined;
+  /** Changes fields that the user may change on a task that is not settled. */
+  update(id: string, change: (task: Task) => Task): Task;
+  /** Ends what still lives of a settled task, then records that nothing does. */
+  endTask(id: string, rules: Rules, signal?: AbortSignal): Promise<void>;
+  /** Identity of the process of a task's current claim, where it is known. */
+  shimOf(task: Task): Shim | null;
+  /** Absolute places of a task's files. */
+  places(task: Task): Places;
+  /** Removes a task and everything that belongs to it. */
+  removeTask(task: Task): void;
+}
+
+/** What a step did. */
+export interface StepResult {
+  task: Task | undefined;
+  changes: Change[];
+  /** Evidence of the last look, for what falls due next. */
+  observation: Observation | undefined;
+  /** What still lives of it should be ended now, outside the lock. */
+  end: boolean;
+}
+
+/** Agents that are paused because a quota is used up, by name. */
+export function pausedLanes(tasks: Iterable<Task>, now: number): Map<string, PausedLane> {
+  const lanes = new Map<string, PausedLane>();
+  for (const task of tasks) {
+    if (task.laneUntil === null) continue;
+    const until = parseTime(task.laneUntil) ?? 0;
+    if (until > now && until > (lanes.get(task.agent)?.until ?? 0)) {
+      lanes.set(task.agent, { agent: task.agent, until });
+    }
+  }
+  return lanes;
+}
+
+/** Limits of a launch, from the settings and what is known of the agents. */
+export function limitsOf(
+  rules: Rules,
+  parallel: number,
+  tasks: Iterable<Task>,
+  now: number,
+): Limits {
+  const perAgent = new Map<string, number>();
+  for (const [name, agent] of rules.agents) {
+    if (!("problem" in agent) && agent.maxConcurrent !== undefined) {
+      perAgent.set(name, agent.maxConcurrent);
+    }
+  }
+  return { parallel, perAgent, lanes: pausedLanes(tasks, now) };
+}
+
+/** How the end of a task is known. */
+export function rulesOf(task: Task, agent: AgentDefinition | null, config: Config): EndRules {
+  return {
+    completion: agent?.completion ?? "sentinel",
+    verify: task.verify !== null || agent?.verify !== undefined,
+    grace: config.grace_period * 1000,
+    launchGrace: LAUNCH_GRACE,
+  };
+}
+
+/**
+ * Opens the queue of a workspace.
+ *
+ * @param root the folder that has `.orchestra/`
+ */
+export function openQueue(root: string, options: QueueOptions = {}): Queue {
+  const store = openStore(root);
+  const now = options.now ?? Date.now;
+  const random = options.random ?? Math.random;
+  const launcher = options.launcher ?? createLauncher();
+  const definition = (rules: Rules, name: string) => {
+    const found = pickAgent(rules.agents, name);
+    return "problem" in found ? null : found;
+  };
+
+  function places(task: Task): Places {
+    return {
+      root: store.root,
+      planFile: store.resolve(task.planFile || `.orchestra/plans/${task.taskId}_plan.md`, "Plan"),
+      logFile: store.resolve(task.logFile || `.orchestra/logs/${task.taskId}.log`, "Log"),
+      promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,
+      doneFile: store.markPath(task.taskId, "done"),
+      errorFile: store.markPath(task.taskId, "error"),
+      workspace: `${store.dir}/workspace`,
+    };
+  }
+
+  function add(wanted: readonly NewTask[]): Task[] {
+    return addGraph(wanted, new Map());
+  }
+
+  function addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[] {
+    const at = now();
+    const created: Task[] = [];
+    const ids = new Map<number, string>();
+    const batch = wanted.length > 1;
+    let next = at;
+    const createAt = (place: number): void => {
+      // What a task depends on is created before it, for its id must be known. The stack is our
+      // own, so that a chain of a hundred thousand does not exhaust the real one.
+      const stack = [place];
+      while (stack.length > 0) {
+        const top = stack.at(-1)!;
+        const item = wanted[top]!;
+        const missing = (item.dependsOn ?? [])
+          .map((name) => keys.get(name))
+          .find((other) => other !== undefined && !ids.has(other));
+        if (missing !== undefined) {
+          stack.push(missing);
+          continue;
+        }
+        stack.pop();
+        if (ids.has(top)) continue;
+        const dependsOn = (item.dependsOn ?? []).map((name) => {
+          const other = keys.get(name);
+          return other === undefined ? name : ids.get(other)!;
+        });
+        const make = (id: string) => newTask(id, { ...item, dependsOn }, at);
+        const task = store.create(make, next, !batch);
+        // Ids of a batch rise, so that its tasks keep their order.
+        next = Number(task.taskId.slice(5)) + 1;
+        ids.set(top, task.taskId);
+        created[top] = task;
+      }
+    };
+    const create = () => {
+      for (let place = 0; place < wanted.length; place++) createAt(place);
+      if (batch) store.syncTasks();
+    };
+    if (batch) store.locked(create);
+    else create();
+    for (const task of created) writePlan(task);
+    return created;
+  }
+
+  /** The plan helps the agent; losing it in a power cut costs nothing, so it is not synced. */
+  function writePlan(task: Task): void {
+    const path = places(task).planFile;
+    try {
+      Deno.writeTextFileSync(path, firstPlan(task), { createNew: true, mode: 0o600 });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+
+  function shimOf(task: Task): Shim | null {
+    const mark = task.claim === 0 ? undefined : store.readMark(task.taskId, `${task.claim}.pid`);
+    return mark === undefined ? null : launcher.parsePidFile(mark.text) ?? null;
+  }
+
+  function observeTask(task: Task, rules: Rules, aliveness: Aliveness): Observation {
+    return observe(store, task, launcher, definition(rules, task.agent), aliveness, now());
+  }
+
+  function step(id: string, rules: Rules, aliveness: Aliveness): StepResult {
+    return store.locked(() => {
+      const result: StepResult = {
+        task: undefined,
+        changes: [],
+        observation: undefined,
+        end: false,
+      };
+      // Each turn either changes the task or ends; a task has only so many changes in it.
+      for (let turn = 0; turn < 6; turn++) {
+        const task = store.read(id);
+        result.task = task;
+        if (task === undefined) return result;
+        const observation = observeTask(task, rules, aliveness);
+        result.observation = observation;
+        const end = rulesOf(task, definition(rules, task.agent), rules.config);
+        const decision = decide(task, observation.evidence, end, now());
+        if (decision.kind === "keep") return result;
+        if (decision.kind === "end") {
+          result.end = true;
+          return result;
+        }
+        const change = apply(task, decision, observation, rules);
+        if (change === undefined) continue;
+        result.task = change.task;
+        result.changes.push(change);
+        if (change.kind === "verifying" || change.kind === "reaped") return result;
+      }
+      return result;
+    });
+  }
+
+  /** Does what was decided. Undefined: nothing changed, or only a mark did: look again. */
+  function apply(
+    task: Task,
+    decision: Exclude<Decision, { kind: "keep" | "end" }>,
+    observation: Observation,
+    rules: Rules,
+  ): Change | undefined {
+    const id = task.taskId;
+    switch (decision.kind) {
+      case "fence":
+        // Whoever creates the file first wins: the shim, and the task runs, or we, and it never will.
+        store.createMark(id, `${task.claim}.pid`, FENCE);
+        return undefined;
+      case "release": {
+        const released = save({ ...task, status: "pending", startedAt: null, pid: null });
+        return { kind: "released", task: released };
+      }
+      case "time-out":
+        store.writeMark(
+          id,
+          "timeout",
+          JSON.stringify({
+            timeout: decision.idle ? task.idleTimeout : task.timeout,
+            timestamp: formatTime(now()),
+            ...(decision.idle ? { idle: true } : {}),
+          }) + "\n",
+        );
+        return undefined;
+      case "verify":
+        return startVerify(task, rules) ? { kind: "verifying", task } : undefined;
+      case "reaped":
+        return { kind: "reaped", task: markReaped(task, observation) };
+      case "settle": {
+        // A claim whose shim has not come yet must never come after the task is settled.
+        if (
+          task.status === "running" && observation.evidence.shim === "none" &&
+          !store.createMark(id, `${task.claim}.pid`, FENCE)
+        ) {
+          return undefined;
+        }
+        return settle(task, decision.outcome, observation, rules);
+      }
+    }
+  }
+
+  function save(task: Task): Task {
+    store.write(task);
+    return task;
+  }
+
+  function settle(
+    task: Task,
+    outcome: Outcome,
+    { shim }: Observation,
+    rules: Rules,
+  ): Change {
+    const at = now();
+    let settled: Task = {
+      ...task,
+      status: outcome.status,
+      completedAt: formatTime(at),
+      timedOutAt: outcome.timedOutAt === null ? null : formatTime(outcome.timedOutAt),
+      pid: shim?.pid ?? task.pid,
+      exitCode: outcome.exitCode,
+      failureClass: outcome.failureClass,
+      errorMessage: outcome.errorMessage,
+      errorDetails: outcome.errorDetails,
+      result: outcome.result !== null && Object.keys(outcome.result).length > 0
+        ? outcome.result
+        : null,
+      reapAt: outcome.reapAt === null ? null : formatTime(outcome.reapAt),
+      laneUntil: outcome.laneUntil === null ? null : formatTime(outcome.laneUntil),
+    };
+    if (outcome.failureClass !== null) {
+      const agent = definition(rules, task.agent);
+      const policy = { ...rules.config.retry, on: agent?.retryOn ?? rules.config.retry.on };
+      if (outcome.failureClass !== "rate-limit" && mayRetry(task, outcome.failureClass, policy)) {
+        settled.retryAt = formatTime(at + retryDelay(task.retryCount, policy, random()) * 1000);
+      }
+    }
+    settled = save(settled);
+    if (settled.reapAt === null) removeLaunchMarks(settled);
+    return { kind: outcome.status, task: settled };
+  }
+
+  /**
+   * The marks of a launch that has ended are of no more use: the task tells what they told. A fence
+   * stays, for its shim may still be on its way.
+   */
+  function removeLaunchMarks(task: Task): void {
+    store.removeMark(task.taskId, "exitcode");
+    store.removeMark(task.taskId, "verifycode");
+    for (const mark of [`${task.claim}.pid`, `verify.${task.claim}.pid`]) {
+      const content = store.readMark(task.taskId, mark);
+      if (content !== undefined && content.text !== FENCE) store.removeMark(task.taskId, mark);
+    }
+  }
+
+  function markReaped(task: Task, { evidence }: Observation): Task {
+    const reaped = save({
+      ...task,
+      reapAt: null,
+      exitCode: task.exitCode ?? evidence.exit?.code ?? null,
+      // The sentinel was empty when it was first seen, and filled just after.
+      result: task.status === "complete" && task.result === null && evidence.done !== null &&
+          Object.keys(evidence.done).length > 0
+        ? evidence.done
+        : task.result,
+    });
+    removeLaunchMarks(reaped);
+    return reaped;
+  }
+
+  function startVerify(task: Task, rules: Rules): boolean {
+    const agent = definition(rules, task.agent);
+    const command = task.verify ?? agent?.verify;
+    if (command === undefined || command.length === 0) return false;
+    const prepared = prepare(task, {
+      command: command[0]!,
+      args: command.slice(1),
+      env: agent?.env,
+      passEnv: agent?.passEnv,
+      cwd: agent?.cwd,
+      completion: "exit",
+    });
+    if ("problem" in prepared) {
+      store.writeMark(task.taskId, "verifycode", "127 spawn\n");
+      return true;
+    }
+    launchPrepared(task, prepared, `verify.${task.claim}.pid`, "verifycode");
+    return true;
+  }
+
+  /** Reads what the launch needs from disk, then decides it. */
+  function prepare(task: Task, agent: AgentDefinition): Prepared | { problem: string } {
+    let template: string | null = null;
+    if (agent.promptTemplateFile !== undefined) {
+      const path = `${store.root}/${agent.promptTemplateFile}`;
+      const text = /(?:^|[\\/])\.\.(?:[\\/]|$)|\0/.test(agent.promptTemplateFile)
+        ? undefined
+        : store.readFile(path);
+      if (text === undefined) {
+        return {
+          problem: `its prompt template ${JSON.stringify(agent.promptTemplateFile)} is not there`,
+        };
+      }
+      template = text;
+    } else if (agent.promptTemplate !== undefined) {
+      template = agent.promptTemplate;
+    } else if (agent.completion !== "exit") {
+      const prompts = `${store.root}/.orchestra-cli/prompts`;
+      template = store.readFile(`${prompts}/default.md`) ??
+        store.readFile(`${prompts}/default.txt`) ?? DEFAULT_PROMPT;
+    }
+    const decided = prepareLaunch(task, agent, template, RETRY_NOTE, places(task));
+    if ("problem" in decided) return decided;
+    if (agent.cwd !== undefined) {
+      const inside = insideRoot(store.root, decided.cwd);
+      if (inside === undefined) {
+        return { problem: `its folder ${JSON.stringify(decided.cwd)} is not inside the workspace` };
+      }
+      decided.cwd = inside;
+    }
+    return decided;
+  }
+
+  function launchPrepared(
+    task: Task,
+    prepared: Prepared,
+    pidMark: string,
+    exitMark: string,
+  ): Launched {
+    const { logFile, promptFile } = places(task);
+    const info = lstat(logFile);
+    if (info === undefined) {
+      Deno.openSync(logFile, { write: true, createNew: true, mode: 0o600 }).close();
+    } else if (!info.isFile) {
+      throw new OrchestraError(
+        "damaged",
+        `Launching ${task.taskId}: its log is not a regular file`,
+        {
+          hint: `Remove ${task.logFile}.`,
+        },
+      );
+    }
+    writePrivate(promptFile, prepared.prompt);
+    let stdinFile: string | null = null;
+    if (prepared.stdin !== null) {
+      stdinFile = promptFile;
+      if (prepared.stdin !== prepared.prompt) {
+        stdinFile = `${store.dir}/plans/${task.taskId}_stdin`;
+        writePrivate(stdinFile, prepared.stdin);
+      }
+    }
+    return launcher.launch({
+      pidFile: store.markPath(task.taskId, pidMark),
+      exitFile: store.markPath(task.taskId, exitMark),
+      logFile,
+      stdinFile,
+      cwd: prepared.cwd,
+      command: prepared.command,
+      args: prepared.args,
+      env: prepared.env,
+      inherit: prepared.inherit,
+    });
+  }
+
+  function launch(
+    ids: readonly string[],
+    rules: Rules,
+  ): { launched: LaunchedTask[]; changes: Change[] } {
+    const launched: LaunchedTask[] = [];
+    const changes: Change[] = [];
+    store.locked(() => {
+      for (const id of ids) {
+        const task = store.read(id);
+        if (task === undefined || task.status !== "pending") continue;
+        const outcome = claim(task, rules);
+        changes.push(outcome.change);
+        if (outcome.launched !== undefined) launched.push(outcome.launched);
+      }
+    });
+    return { launched, changes };
+  }
+
+  /** Claims one pending task and launches it; inside the lock. */
+  function claim(task: Task, rules: Rules): { change: Change; launched?: LaunchedTask } {
+    const found = pickAgent(rules.agents, task.agent);
+    const prepared = "problem" in found ? found : prepare(task, found);
+    const agent = "problem" in found ? null : found;
+    const claimed: Task = {
+      ...task,
+      status: "running",
+      startedAt: formatTime(now()),
+      completedAt: null,
+      claim: task.claim + 1,
+      pid: null,
+      timeout: task.timeout ?? agent?.timeout ?? null,
+      idleTimeout: task.idleTimeout ?? agent?.idleTimeout ?? null,
+      budget: task.budget ?? agent?.budget ?? null,
+      notBefore: null,
+      blockedBy: null,
+      blockedReason: null,
+      schemaVersion: Math.max(task.schemaVersion, 3),
+    };
+    if ("problem" in prepared) {
+      return { change: failSpawn(claimed, prepared.problem, rules) };
+    }
+    // What an earlier claim or a stray program left must not decide this one.
+    for (const mark of ["done", "error", "exitcode", "verifycode", "timeout"]) {
+      store.removeMark(task.taskId, mark);
+    }
+    writePlan(claimed);
+    save(claimed);
+    try {
+      const started = launchPrepared(claimed, prepared, `${claimed.claim}.pid`, "exitcode");
+      const running = { ...claimed, pid: started.pid };
+      return {
+        change: { kind: "launched", task: running },
+        launched: { ...started, task: running },
+      };
+    } catch (error) {
+      // Fenced first: should the system have started the shim all the same, it must not go on.
+      store.createMark(task.taskId, `${claimed.claim}.pid`, FENCE);
+      return {
+        change: failSpawn(claimed, toOrchestraError(error, "the launch failed").message, rules),
+      };
+    }
+  }
+
+  function failSpawn(task: Task, problem: string, rules: Rules): Change {
+    const outcome: Outcome = {
+      status: "failed",
+      failureClass: "spawn",
+      errorMessage: `Agent "${task.agent}" could not be launched: ${problem}`,
+      errorDetails: null,
+      exitCode: null,
+      result: null,
+      timedOutAt: null,
+      laneUntil: null,
+      reapAt: null,
+    };
+    return settle(task, outcome, observeTask(task, rules, () => "unknown"), rules);
+  }
+
+  function launchReady(
+    { parallel, only }: { parallel: number; only?: (task: Task) => boolean },
+    rules: Rules,
+  ): { launched: LaunchedTask[]; changes: Change[]; running: number } {
+    return store.locked(() => {
+      const { tasks } = store.scan();
+      const index = indexTasks(tasks);
+      const running = tasks.filter((task) => task.status === "running");
+      const pending = tasks.filter((task) =>
+        task.status === "pending" && (only === undefined || only(task))
+      );
+      const limits = limitsOf(rules, parallel, tasks, now());
+      const picked = pickNext(pending, running, index, limits, now());
+      return { ...launch(picked.map((task) => task.taskId), rules), running: running.length };
+    });
+  }
+
+  function queueRetry(id: string, options: RetryOptions = {}): Task | undefined {
+    return store.locked(() => {
+      const task = store.read(id);
+      if (task === undefined || task.retriedBy !== null) return undefined;
+      if (task.status !== "failed" && task.status !== "cancelled") return undefined;
+      const at = now();
+      const successor = store.create((fresh) => successorOf(task, fresh, options, at), at);
+      writePlan(successor);
+      save({ ...task, retriedBy: successor.taskId, retriedAt: formatTime(at), retryAt: null });
+      return successor;
+    });
+  }
+
+  function cancel(ids: readonly string[], reason: string | null, rules: Rules): Change[] {
+    return store.locked(() => {
+      const changes: Change[] = [];
+      for (const id of ids) {
+        const task = store.read(id);
+        if (task === undefined || isTerminal(task.status)) continue;
+        store.writeMark(
+          id,
+          "cancelled",
+          JSON.stringify({ timestamp: formatTime(now()), ...(reason === null ? {} : { reason }) }) +
+            "\n",
+        );
+        changes.push(...step(id, rules, () => "unknown").changes);
+      }
+      return changes;
+    });
+  }
+
+  function timeOut(id: string, rules: Rules): Change | undefined {
+    return store.locked(() => {
+      const task = store.read(id);
+      if (task === undefined || task.status !== "running") return undefined;
+      store.writeMark(
+        id,
+        "timeout",
+        JSON.stringify({ timeout: null, timestamp: formatTime(now()), manual: true }) + "\n",
+      );
+      return step(id, rules, () => "unknown").changes.find((change) => change.kind === "failed");
+    });
+  }
+
+  function update(id: string, change: (task: Task) => Task): Task {
+    return store.locked(() => {
+      const task = store.read(id);
+      if (task === undefined) throw noTask(id);
+      return save(change(task));
+    });
+  }
+
+  async function endTask(id: string, rules: Rules, signal?: AbortSignal): Promise<void> {
+    const task = store.read(id);
+    if (task === undefined || task.reapAt === null) return;
+    const shim = shimOf(task);
+    await launcher.endTree(id, shim, { grace: rules.config.grace_period * 1000, signal });
+    if (signal?.aborted) return;
+    store.locked(() => {
+      const current = store.read(id);
+      if (current === undefined || current.reapAt === null) return;
+      markReaped(current, observeTask(current, rules, () => "dead"));
+    });
+  }
+
+  async function rules(): Promise<Rules> {
+    const [config, agents] = await Promise.all([loadConfig(store), loadAgents(store)]);
+    return { config, agents };
+  }
+
+  async function look({ retry = true }: { retry?: boolean } = {}): Promise<Snapshot> {
+    const scan = store.scan();
+    const changes: Change[] = [];
+    const byId = new Map(scan.tasks.map((task) => [task.taskId, task]));
+    const replace = (task: Task | undefined, id: string) => {
+      if (task === undefined) byId.delete(id);
+      else byId.set(id, task);
+    };
+    const suspects = scan.tasks.filter((task) =>
+      task.status === "running" || task.reapAt !== null ||
+      (task.status === "pending" && scan.marks.get(task.taskId)?.includes("cancelled"))
+    );
+    let loaded: Rules | undefined;
+    if (suspects.length > 0) {
+      loaded = await rules();
+      const aliveness = probe(suspects);
+      store.locked(() => {
+        for (const { taskId } of suspects) {
+          try {
+            const result = step(taskId, loaded!, aliveness);
+            changes.push(...result.changes);
+            replace(result.task, taskId);
+          } catch (error) {
+            reportDamage(scan.damaged, taskId, error);
+          }
+        }
+      });
+    }
+    const failed = [...byId.values()].filter((task) =>
+      task.status === "failed" && task.retriedBy === null && task.autoRetry
+    );
+    if (retry && failed.length > 0) {
+      loaded ??= await rules();
+      const index = indexTasks(byId.values());
+      for (const task of failed) {
+        const due = retryDue(task, index, loaded.config.retry);
+        if (due === null || due > now()) continue;
+        const successor = queueRetry(task.taskId);
+        if (successor === undefined) continue;
+        changes.push({ kind: "retried", task: successor });
+        byId.set(successor.taskId, successor);
+        replace(store.read(task.taskId), task.taskId);
+      }
+    }
+    const tasks = changes.length === 0 ? scan.tasks : [...byId.values()];
+    const unsettled = tasks.some((task) => task.status === "running" || task.reapAt !== null);
+    return { tasks, damaged: scan.damaged, marks: scan.marks, changes, unsettled };
+  }
+
+  /** Asks the system once which of the tasks' processes live. */
+  function probe(tasks: readonly Task[]): Aliveness {
+    const shims: Shim[] = [];
+    const legacy = new Set<number>();
+    for (const task of tasks) {
+      const shim = shimOf(task);
+      if (shim !== null) shims.push(shim);
+      else if (task.claim === 0 && task.pid !== null) legacy.add(task.pid);
+    }
+    return alivenessOf(launcher, shims, legacy);
+  }
+
+  function removeTask(task: Task): void {
+    store.locked(() => {
+      const { planFile, logFile, promptFile } = places(task);
+      // The task's own file goes last: until then the task is there and can be removed again.
+      for (const mark of store.listMarks(task.taskId)) store.removeMark(task.taskId, mark);
+      for (
+        const path of [planFile, logFile, promptFile, `${store.dir}/plans/${task.taskId}_stdin`]
+      ) {
+        store.remove(path);
+      }
+      store.remove(`${store.tasksDir}/${task.taskId}.json`);
+    });
+  }
+
+  return {
+    store,
+    launcher,
+    now,
+    rules,
+    look,
+    add,
+    addGraph,
+    step,
+    queueRetry,
+    launch,
+    launchReady,
+    cancel,
+    timeOut,
+    update,
+    endTask,
+    shimOf,
+    places,
+    removeTask,
+  };
+}
+
+/** Aliveness of the given processes, asked of the system once. */
+export function alivenessOf(
+  launcher: Launcher,
+  shims: readonly Shim[],
+  legacy: ReadonlySet<number> = new Set(),
+): Aliveness {
+  const asked = new Set([...shims.map((shim) => shim.pid), ...legacy]);
+  const living = launcher.alive(shims);
+  const legacyLiving = new Set([...legacy].filter((pid) => launcher.exists(pid)));
+  return (shim) =>
+    !asked.has(shim.pid)
+      ? "unknown"
+      : (shim.start === "" ? legacyLiving : living).has(shim.pid)
+      ? "alive"
+      : "dead";
+}
+
+function reportDamage(damaged: Damage[], id: string, error: unknown): void {
+  const file = `.orchestra/tasks/${id}.json`;
+  if (damaged.some((item) => item.file === file)) return;
+  damaged.push({ file, problem: toOrchestraError(error, "cannot be brought up to date").message });
+}
+
+/** The error for an id that no task has. */
+export function noTask(id: string): OrchestraError {
+  return new OrchestraError("no-task", `No task ${id} in this workspace`, {
+    hint: "See what there is with: orchestra status --all",
+  });
+}
+
+/** Writes a file that only its owner may read, replacing what is there; a link is not followed. */
+function writePrivate(path: string, text: string): void {
+  if (lstat(path) !== undefined) Deno.removeSync(path);
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+}
+
+/** The real path of a folder that must lie inside the root; undefined where it does not. */
+function insideRoot(root: string, folder: string): string | undefined {
+  try {
+    const real = Deno.realPathSync(folder.startsWith("/") ? folder : `${root}/${folder}`);
+    const top = Deno.realPathSync(root);
+    return real === top || real.startsWith(`${top}/`) ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}

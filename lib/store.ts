@@ -1,0 +1,487 @@
+// The only code that knows the layout on disk. Every write goes to a file beside its target, is
+// synced and renamed, so that readers never see half a file and a kill at any point leaves either
+// the old or the new content. Nothing here follows a symbolic link below the workspace root.
+
+import { OrchestraError } from "./error.ts";
+import { formatTask, isTaskId, parseTask, type Task } from "./task.ts";
+import { compareIds } from "./schedule.ts";
+
+/** A file that is not what it should be: reported by name, kept as it is. */
+export interface Damage {
+  /** Path relative to the workspace root. */
+  file: string;
+  /** What is wrong with it, to be read after the file's name. */
+  problem: string;
+}
+
+/** What one pass over `tasks/` found. */
+export interface Scan {
+  /** By id, oldest first. */
+  tasks: Task[];
+  damaged: Damage[];
+  /** For each id, what follows it in the names of the other files: `done`, `1.pid`, … */
+  marks: Map<string, string[]>;
+}
+
+/** A small file beside a task: a sentinel, an exit code, a pid file. */
+export interface Mark {
+  text: string;
+  /** Milliseconds since the epoch. */
+  modifiedAt: number;
+}
+
+const encoder = new TextEncoder();
+const FOLDERS = ["tasks", "plans", "logs", "workspace", "archive"] as const;
+/** Largest task file that is read, bytes. */
+const MAX_TASK = 64 * 1024 * 1024;
+/** Of a sentinel no more than this is read, bytes. */
+const MAX_MARK = 64 * 1024;
+
+/** A workspace on disk. All methods are synchronous and short. */
+export interface Store {
+  /** Workspace root, absolute, without a slash at the end. */
+  readonly root: string;
+  /** `<root>/.orchestra` */
+  readonly dir: string;
+  /** `<root>/.orchestra/tasks` */
+  readonly tasksDir: string;
+  /** Runs `critical` while no other process is inside a locked section of this workspace. */
+  locked<T>(critical: () => T): T;
+  /** Reads all task files. */
+  scan(): Scan;
+  /** One task; undefined where there is no such file. Throws `damaged` where it is malformed. */
+  read(id: string): Task | undefined;
+  /** Replaces a task's file, durably. */
+  write(task: Task): void;
+  /**
+   * Creates the file of a new task, durably, under the first free id from the wanted one up.
+   *
+   * @param make the task for an id
+   * @param millis the wanted id's time, milliseconds since the epoch
+   * @param sync false leaves the folder unsynced, for a batch that ends with {@linkcode syncTasks}
+   */
+  create(make: (id: string) => Task, millis: number, sync?: boolean): Task;
+  /** Makes all names created in `tasks/` so far durable. */
+  syncTasks(): void;
+  /** Path of a file beside a task: `tasks/<id>.<mark>`, absolute. */
+  markPath(id: string, mark: string): string;
+  /** Content of such a file; undefined where it does not exist or is no regular file. */
+  readMark(id: string, mark: string): Mark | undefined;
+  /** Replaces such a file, durably. */
+  writeMark(id: string, mark: string, text: string): void;
+  /** Creates such a file; false where it exists already. */
+  createMark(id: string, mark: string, text: string): boolean;
+  /** Removes such a file; nothing happens where it does not exist. */
+  removeMark(id: string, mark: string): void;
+  /** Everything in `tasks/` that belongs to one task, as marks; `json` is not among them. */
+  listMarks(id: string): string[];
+  /** Replaces a file below `.orchestra/`, durably. */
+  writeFile(path: string, text: string): void;
+  /** Content of a file below the workspace root; undefined where it does not exist. */
+  readFile(path: string): string | undefined;
+  /** Absolute path of a path in a task, which must lead to a place below `.orchestra/`. */
+  resolve(path: string, purpose: string): string;
+  /** Removes a file below `.orchestra/`; nothing happens where it does not exist. */
+  remove(path: string): void;
+}
+
+/**
+ * The nearest folder, from `start` upwards, that has an `.orchestra` folder.
+ *
+ * @param start absolute path
+ * @returns absolute path, or undefined
+ */
+export function findRoot(start: string): string | undefined {
+  for (let folder = trimSlash(start);;) {
+    if (lstat(`${folder}/.orchestra`) !== undefined) return folder === "" ? "/" : folder;
+    const parent = parentOf(folder);
+    if (parent === folder) return undefined;
+    folder = parent;
+  }
+}
+
+function trimSlash(path: string): string {
+  return path.length > 1 ? path.replace(/[/\\]+$/, "") : path === "/" ? "" : path;
+}
+
+function parentOf(path: string): string {
+  const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  return at < 0 ? path : path.slice(0, at);
+}
+
+/** Facts about a path itself, a link not followed; undefined where nothing is or may be seen. */
+export function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
+      return undefined;
+    }
+    // A path through a file, or one with a NUL in it, leads nowhere.
+    if (error instanceof Deno.errors.NotADirectory || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** Makes the folders of a workspace that are not there yet. */
+export function createFolders(root: string): void {
+  const dir = `${trimSlash(root)}/.orchestra`;
+  refuseLink(dir, ".orchestra");
+  Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  for (const name of FOLDERS) {
+    refuseLink(`${dir}/${name}`, `.orchestra/${name}`);
+    Deno.mkdirSync(`${dir}/${name}`, { recursive: true, mode: 0o700 });
+  }
+}
+
+function refuseLink(path: string, name: string): void {
+  const info = lstat(path);
+  if (info?.isSymlink) {
+    throw new OrchestraError("damaged", `Opening the workspace: ${name} is a symbolic link`, {
+      hint: "Orchestra follows no links there: replace it with the folder itself.",
+    });
+  }
+  if (info !== undefined && !info.isDirectory) {
+    throw new OrchestraError("damaged", `Opening the workspace: ${name} is not a folder`, {
+      hint: "Move the file out of the way.",
+    });
+  }
+}
+
+/**
+ * Opens the workspace whose root is given. Folders that an older workspace lacks are made.
+ *
+ * @throws OrchestraError `no-workspace`, or `damaged` where a folder is a link
+ */
+export function openStore(root: string): Store {
+  const base = trimSlash(root);
+  const dir = `${base}/.orchestra`;
+  if (lstat(dir) === undefined) {
+    throw new OrchestraError("no-workspace", `No workspace in ${root}: .orchestra is not there`, {
+      hint: "Make one with: orchestra init",
+    });
+  }
+  refuseLink(dir, ".orchestra");
+  for (const name of FOLDERS) {
+    const info = lstat(`${dir}/${name}`);
+    if (info === undefined || !info.isDirectory || info.isSymlink) {
+      createFolders(root);
+      break;
+    }
+  }
+  const tasksDir = `${dir}/tasks`;
+  const relative = (path: string) =>
+    path.startsWith(`${base}/`) ? path.slice(base.length + 1) : path;
+
+  let depth = 0;
+
+  function locked<T>(critical: () => T): T {
+    // A second lock of ours on the same file would wait for the first one for ever.
+    const file = depth === 0 ? openLockFile(`${dir}/lock`) : undefined;
+    try {
+      file?.lockSync(true);
+      depth++;
+      try {
+        return critical();
+      } finally {
+        depth--;
+      }
+    } finally {
+      file?.close();
+    }
+  }
+
+  function scan(): Scan {
+    const tasks: Task[] = [];
+    const damaged: Damage[] = [];
+    const marks = new Map<string, string[]>();
+    for (const entry of Deno.readDirSync(tasksDir)) {
+      const { name } = entry;
+      const dot = name.indexOf(".");
+      const id = dot < 0 ? name : name.slice(0, dot);
+      const mark = dot < 0 ? "" : name.slice(dot + 1);
+      if (!isTaskId(id)) {
+        if (mark === "json") {
+          damaged.push({
+            file: `.orchestra/tasks/${name}`,
+            problem: "is not named after a task id",
+          });
+        }
+        continue;
+      }
+      if (mark !== "json") {
+        const list = marks.get(id);
+        if (list === undefined) marks.set(id, [mark]);
+        else list.push(mark);
+        continue;
+      }
+      const file = `.orchestra/tasks/${name}`;
+      if (!entry.isFile) {
+        damaged.push({
+          file,
+          problem: entry.isSymlink ? "is a symbolic link, which is not followed" : "is not a file",
+        });
+        continue;
+      }
+      let text: string;
+      try {
+        text = Deno.readTextFileSync(`${tasksDir}/${name}`);
+      } catch (error) {
+        // Archived or cleaned between the listing and the reading.
+        if (error instanceof Deno.errors.NotFound) continue;
+        damaged.push({ file, problem: `cannot be read: ${messageOf(error)}` });
+        continue;
+      }
+      const parsed = text.length > MAX_TASK ? { problem: "is too large" } : parseTask(text, id);
+      if ("problem" in parsed) damaged.push({ file, problem: parsed.problem });
+      else tasks.push(parsed.task);
+    }
+    tasks.sort((a, b) => compareIds(a.taskId, b.taskId));
+    damaged.sort((a, b) => a.file < b.file ? -1 : 1);
+    return { tasks, damaged, marks };
+  }
+
+  function read(id: string): Task | undefined {
+    const path = `${tasksDir}/${id}.json`;
+    const text = readRegular(path, MAX_TASK, relative(path));
+    if (text === undefined) return undefined;
+    const parsed = parseTask(text, id);
+    if ("problem" in parsed) {
+      throw new OrchestraError(
+        "damaged",
+        `Reading .orchestra/tasks/${id}.json: it ${parsed.problem}`,
+        {
+          hint: "Mend the file by hand, or move it out of .orchestra/tasks.",
+        },
+      );
+    }
+    return parsed.task;
+  }
+
+  function create(make: (id: string) => Task, millis: number, sync = true): Task {
+    for (let number = Math.max(0, Math.trunc(millis));; number++) {
+      const task = make(`task_${String(number).padStart(10, "0")}`);
+      if (createExclusive(`${tasksDir}/${task.taskId}.json`, formatTask(task))) {
+        if (sync) syncFolder(tasksDir);
+        return task;
+      }
+    }
+  }
+
+  function markPath(id: string, mark: string): string {
+    return `${tasksDir}/${id}.${mark}`;
+  }
+
+  function readMark(id: string, mark: string): Mark | undefined {
+    const path = markPath(id, mark);
+    const info = lstat(path);
+    if (info === undefined) return undefined;
+    const modifiedAt = info.mtime?.getTime() ?? 0;
+    // A sentinel that is a link or a folder still says what its name says; its content is not read.
+    if (!info.isFile) return { text: "", modifiedAt };
+    return { text: readHead(path, MAX_MARK) ?? "", modifiedAt };
+  }
+
+  function createMark(id: string, mark: string, text: string): boolean {
+    const created = createExclusive(markPath(id, mark), text);
+    if (created) syncFolder(tasksDir);
+    return created;
+  }
+
+  function listMarks(id: string): string[] {
+    const marks: string[] = [];
+    for (const { name } of Deno.readDirSync(tasksDir)) {
+      if (name.startsWith(`${id}.`) && name !== `${id}.json`) marks.push(name.slice(id.length + 1));
+    }
+    return marks.sort();
+  }
+
+  function resolve(path: string, purpose: string): string {
+    const parts = path.replaceAll("\\", "/").split("/");
+    if (
+      parts[0] !== ".orchestra" || parts.length < 3 || path.includes("\0") ||
+      parts.some((part) => part === "" || part === "." || part === "..")
+    ) {
+      throw new OrchestraError(
+        "damaged",
+        `${purpose}: ${JSON.stringify(path)} is not a path below .orchestra/`,
+        { hint: "Mend the task file by hand." },
+      );
+    }
+    for (let length = 2; length < parts.length; length++) {
+      const folder = `${base}/${parts.slice(0, length).join("/")}`;
+      const info = lstat(folder);
+      if (info?.isSymlink) {
+        throw new OrchestraError("damaged", `${purpose}: ${relative(folder)} is a symbolic link`, {
+          hint: "Orchestra follows no links there: replace it with the folder itself.",
+        });
+      }
+    }
+    return `${base}/${parts.join("/")}`;
+  }
+
+  return {
+    root: base === "" ? "/" : base,
+    dir,
+    tasksDir,
+    locked,
+    scan,
+    read,
+    write: (task) => replaceFile(`${tasksDir}/${task.taskId}.json`, formatTask(task)),
+    create,
+    syncTasks: () => syncFolder(tasksDir),
+    markPath,
+    readMark,
+    writeMark: (id, mark, text) => replaceFile(markPath(id, mark), text),
+    createMark,
+    removeMark: (id, mark) => removeFile(markPath(id, mark)),
+    listMarks,
+    writeFile: replaceFile,
+    readFile: (path) => readRegular(path, MAX_TASK, relative(path)),
+    resolve,
+    remove: removeFile,
+  };
+}
+
+/** Opens a lock file, made where it is not there; a link in its place is refused. */
+export function openLockFile(path: string): Deno.FsFile {
+  if (lstat(path)?.isSymlink) {
+    throw new OrchestraError("damaged", `Taking the lock: ${path} is a symbolic link`, {
+      hint: "Remove it; Orchestra makes the file itself.",
+    });
+  }
+  return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function readRegular(path: string, limit: number, name: string): string | undefined {
+  const info = lstat(path);
+  if (info === undefined) return undefined;
+  if (!info.isFile) {
+    throw new OrchestraError("damaged", `Reading ${name}: it is not a regular file`, {
+      hint: info.isSymlink ? "Orchestra follows no links there." : "Move it out of the way.",
+    });
+  }
+  if (info.size > limit) {
+    throw new OrchestraError("damaged", `Reading ${name}: it is too large (${info.size} bytes)`, {
+      hint: "Move it out of the way.",
+    });
+  }
+  return Deno.readTextFileSync(path);
+}
+
+/** The first bytes of a file as text; undefined where it is gone. */
+function readHead(path: string, limit: number): string | undefined {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.PermissionDenied) return "";
+    throw error;
+  }
+  try {
+    const buffer = new Uint8Array(limit);
+    let length = 0;
+    while (length < limit) {
+      const count = file.readSync(buffer.subarray(length));
+      if (count === null) break;
+      length += count;
+    }
+    return new TextDecoder().decode(buffer.subarray(0, length));
+  } finally {
+    file.close();
+  }
+}
+
+function syncFolder(path: string): void {
+  // Windows neither opens folders as files nor needs it: NTFS journals names by itself.
+  if (Deno.build.os === "windows") return;
+  const folder = Deno.openSync(path);
+  try {
+    folder.syncSync();
+  } finally {
+    folder.close();
+  }
+}
+
+/** Writes and syncs a new file beside `path`; returns its name. */
+function writeBeside(path: string, text: string): string {
+  const temporary = `${path}.${Deno.pid}.tmp`;
+  const open = () => Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
+  let file: Deno.FsFile;
+  try {
+    file = open();
+  } catch (error) {
+    // Left by a process that had our number and was killed.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    Deno.removeSync(temporary);
+    file = open();
+  }
+  try {
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncSync();
+    file.close();
+  } catch (error) {
+    file.close();
+    removeFile(temporary);
+    throw error;
+  }
+  return temporary;
+}
+
+function replaceFile(path: string, text: string): void {
+  const temporary = writeBeside(path, text);
+  try {
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    removeFile(temporary);
+    throw error;
+  }
+  syncFolder(path.slice(0, path.lastIndexOf("/")));
+}
+
+/** Creates a file that appears whole or not at all; false where the name is taken. */
+function createExclusive(path: string, text: string): boolean {
+  const temporary = writeBeside(path, text);
+  try {
+    Deno.linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    // A file system without hard links: exclusive all the same, but a kill in the middle of the
+    // write can leave a file that is reported as damaged.
+    const file = openExclusive(path);
+    if (file === undefined) return false;
+    try {
+      file.writeSync(encoder.encode(text));
+      file.syncSync();
+    } finally {
+      file.close();
+    }
+    return true;
+  } finally {
+    removeFile(temporary);
+  }
+}
+
+function openExclusive(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

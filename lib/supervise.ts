@@ -1,0 +1,472 @@
+// The one loop that watches over a workspace: observe, decide, apply. `run`'s supervisor, `run
+// --wait` and the daemon are this loop with different ends. It keeps the tasks in memory and is
+// told what changed by the folder watch, by the ends of its own children and by timers; a slow
+// rescan of names is the safety net. Killed at any point it loses nothing: all it knows is on disk.
+
+import { indexTasks, type TaskIndex } from "./dependencies.ts";
+import type { Shim } from "./launch/launcher.ts";
+import type { Observation } from "./observe.ts";
+import {
+  alivenessOf,
+  type Change,
+  limitsOf,
+  pausedLanes,
+  type Queue,
+  type Rules,
+  rulesOf,
+} from "./queue.ts";
+import { nextDue } from "./reconcile.ts";
+import { pickAgent } from "./agents.ts";
+import { retryDue } from "./retry.ts";
+import { pickNext } from "./schedule.ts";
+import { lstat } from "./store.ts";
+import { isTaskId, parseTime, type Task } from "./task.ts";
+import { watchFolder } from "./watch.ts";
+
+/** What the loop launches. */
+export type LaunchMode =
+  /** Only successors that were queued by themselves. */
+  | "retries"
+  /** Everything that is ready. */
+  | "all";
+
+/** How the loop goes about it. */
+export interface SuperviseOptions {
+  launch: LaunchMode;
+  /** Most tasks at once. */
+  parallel: number;
+  /** `idle`: until nothing runs and nothing is due; `drained`: until nothing can be launched. */
+  until: "idle" | "drained" | "forever";
+  /** Stops the loop; agents go on. */
+  signal: AbortSignal;
+  /** Seconds between safety rescans, at least. */
+  interval: number;
+  /** Called with each change, in order. */
+  onChange?: (change: Change) => void;
+  /** Called after each turn in which something changed. */
+  onTurn?: (tasks: ReadonlyMap<string, Task>) => void;
+  /** Called once where the folder cannot be watched. */
+  onProblem?: (reason: string) => void;
+  /** Asked before each turn: launches wanted by others since. */
+  orders?: () => { launch: LaunchMode; parallel: number } | undefined;
+  /** Called inside the workspace lock when the loop finds nothing left to do, before it returns. */
+  onIdle?: () => void;
+}
+
+/** A rescan may take at most this share of the time. */
+const RESCAN_SHARE = 1 / 300;
+
+/**
+ * Watches over a workspace until there is nothing left to do or the signal is aborted.
+ *
+ * @param queue the workspace
+ * @param options how
+ * @returns the tasks as last seen
+ */
+export async function supervise(
+  queue: Queue,
+  options: SuperviseOptions,
+): Promise<ReadonlyMap<string, Task>> {
+  const { store, launcher } = queue;
+  const { signal } = options;
+  const tasks = new Map<string, Task>();
+  const successors = new Map<string, Task[]>();
+  const index: TaskIndex = { byId: tasks, successors };
+  /** Tasks that can change by themselves: all but those settled for good. */
+  const pending = new Map<string, Task>();
+  const running = new Map<string, Task>();
+  const reaping = new Map<string, Task>();
+  const retrying = new Map<string, Task>();
+  const observations = new Map<string, Observation>();
+  /** Shims whose end we will be told of, for they are our children. */
+  const children = new Map<string, number>();
+  const dead = new Set<string>();
+  const ending = new Map<string, Promise<void>>();
+  const dirty = new Set<string>();
+  const warned = new Set<string>();
+  let wakeChild: (() => void) | undefined;
+  let { launch, parallel } = options;
+  let rules: Rules = await queue.rules();
+  let rulesRead = performance.now();
+  let rulesStamp = "";
+
+  using watch = watchFolder(store.tasksDir, options.onProblem);
+
+  function keep(task: Task | undefined, id: string): void {
+    for (const group of [pending, running, reaping, retrying]) group.delete(id);
+    if (task === undefined) {
+      tasks.delete(id);
+      observations.delete(id);
+      return;
+    }
+    const known = tasks.has(id);
+    tasks.set(id, task);
+    if (!known) {
+      const earlier = task.retryHistory.at(-1)?.retriedFrom;
+      if (earlier) successors.set(earlier, [...successors.get(earlier) ?? [], task]);
+    } else if (task.retryHistory.length > 0) {
+      const earlier = task.retryHistory.at(-1)!.retriedFrom;
+      const list = earlier ? successors.get(earlier) : undefined;
+      if (list !== undefined) list[list.findIndex((item) => item.taskId === id)] = task;
+    }
+    if (task.status === "pending") pending.set(id, task);
+    else if (task.status === "running") running.set(id, task);
+    else {
+      if (task.reapAt !== null) reaping.set(id, task);
+      if (task.status === "failed" && task.retriedBy === null && task.autoRetry) {
+        retrying.set(id, task);
+      }
+      if (task.status !== "failed" || task.reapAt === null) observations.delete(id);
+    }
+  }
+
+  function load(): void {
+    const scan = store.scan();
+    const { byId } = indexTasks(scan.tasks);
+    for (const id of tasks.keys()) {
+      if (!byId.has(id)) keep(undefined, id);
+    }
+    for (const [id, task] of byId) {
+      keep(task, id);
+      if (task.status === "running" || task.reapAt !== null) dirty.add(id);
+      if (task.status === "pending" && scan.marks.get(id)?.includes("cancelled")) dirty.add(id);
+    }
+  }
+
+  function note(change: Change): void {
+    keep(change.task, change.task.taskId);
+    options.onChange?.(change);
+  }
+
+  /** Reads a task's file again; a damaged one is left as it was known. */
+  function reload(id: string): void {
+    try {
+      keep(store.read(id), id);
+    } catch {
+      // Reported by every command that looks; the rest of the queue goes on.
+      keep(undefined, id);
+    }
+  }
+
+  function stepTask(id: string): void {
+    const task = tasks.get(id);
+    if (task === undefined) return;
+    let result;
+    try {
+      result = queue.step(id, rules, (shim) => {
+        if (dead.has(id)) return "dead";
+        if (children.get(id) === shim.pid) return "alive";
+        return probed?.(shim) ?? "unknown";
+      });
+    } catch (error) {
+      // A damaged file is reported by every command that looks. A system that refuses (disk full,
+      // no permission) may yield again: the next rescan tries.
+      if (!(error instanceof Error)) throw error;
+      failures.set(id, error);
+      return;
+    }
+    failures.delete(id);
+    keep(result.task, id);
+    for (const change of result.changes) options.onChange?.(change);
+    if (result.changes.length > 0) changed = true;
+    if (result.observation !== undefined && result.task !== undefined) {
+      observations.set(id, result.observation);
+      if (result.observation.partial) dirtyLater.add(id);
+    }
+    if (result.end && !ending.has(id)) {
+      const end = queue.endTask(id, rules, signal).catch(() => {}).then(() => {
+        ending.delete(id);
+        dirty.add(id);
+        wakeChild?.();
+      });
+      ending.set(id, end);
+    }
+  }
+
+  let probed: ReturnType<typeof alivenessOf> | undefined;
+  const failures = new Map<string, Error>();
+  const dirtyLater = new Set<string>();
+  let changed = true;
+
+  /** Asks the system for those whose end nobody will tell us of. */
+  function probeStrangers(): void {
+    const shims: Shim[] = [];
+    const legacy = new Set<number>();
+    for (const task of [...running.values(), ...reaping.values()]) {
+      if (children.has(task.taskId)) continue;
+      const shim = queue.shimOf(task);
+      if (shim !== null) shims.push(shim);
+      else if (task.claim === 0 && task.pid !== null) legacy.add(task.pid);
+      dirty.add(task.taskId);
+    }
+    probed = alivenessOf(launcher, shims, legacy);
+  }
+
+  function adopt(items: ReturnType<Queue["launch"]>): void {
+    for (const change of items.changes) note(change);
+    if (items.changes.length > 0) changed = true;
+    for (const { task, pid, ended } of items.launched) {
+      children.set(task.taskId, pid);
+      ended.then(() => {
+        children.delete(task.taskId);
+        dead.add(task.taskId);
+        dirty.add(task.taskId);
+        wakeChild?.();
+      });
+    }
+  }
+
+  function wanted(task: Task): boolean {
+    return launch === "all" || isAutomatic(task);
+  }
+
+  function launchNow(now: number): void {
+    if (pending.size === 0) return;
+    const candidates = launch === "all" ? pending.values() : [...pending.values()].filter(wanted);
+    const limits = limitsOf(rules, parallel, laneTasks(), now);
+    const picked = pickNext(candidates, running.values(), index, limits, now);
+    if (picked.length === 0) return;
+    adopt(queue.launch(picked.map((task) => task.taskId), rules));
+    for (const { taskId } of picked) {
+      // Somebody else was faster, or it is gone.
+      if (tasks.get(taskId)?.status === "pending") reload(taskId);
+    }
+  }
+
+  function* laneTasks(): Iterable<Task> {
+    for (const task of tasks.values()) {
+      if (task.laneUntil !== null) yield task;
+    }
+  }
+
+  function retryNow(now: number): void {
+    for (const task of [...retrying.values()]) {
+      const due = retryDue(task, index, rules.config.retry);
+      if (due === null) {
+        retrying.delete(task.taskId);
+        continue;
+      }
+      if (due > now) continue;
+      const successor = queue.queueRetry(task.taskId);
+      reload(task.taskId);
+      if (successor !== undefined) {
+        note({ kind: "retried", task: successor });
+        changed = true;
+      }
+    }
+  }
+
+  function warnNow(now: number): number | null {
+    let next: number | null = null;
+    for (const task of running.values()) {
+      if (task.timeout === null || task.timeoutWarning === null || warned.has(task.taskId)) {
+        continue;
+      }
+      const at = (parseTime(task.startedAt) ?? now) + (task.timeout - task.timeoutWarning) * 1000;
+      if (at <= now) {
+        warned.add(task.taskId);
+        options.onChange?.({ kind: "warning", task });
+        changed = true;
+      } else next = next === null ? at : Math.min(next, at);
+    }
+    return next;
+  }
+
+  /** When the clock alone brings something about next, milliseconds since the epoch. */
+  function nextTime(): number | null {
+    const times: number[] = [];
+    const consider = (time: number | null) => {
+      if (time !== null) times.push(time);
+    };
+    for (const group of [running, reaping]) {
+      for (const [id, task] of group) {
+        const observation = observations.get(id);
+        if (ending.has(id) || failures.has(id)) continue;
+        if (observation !== undefined) {
+          const agent = pickAgent(rules.agents, task.agent);
+          const end = rulesOf(task, "problem" in agent ? null : agent, rules.config);
+          consider(nextDue(task, observation.evidence, end));
+        }
+      }
+    }
+    for (const task of retrying.values()) consider(retryDue(task, index, rules.config.retry));
+    for (const task of pending.values()) {
+      if (task.notBefore !== null && wanted(task)) consider(parseTime(task.notBefore));
+    }
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  function finished(now: number): boolean {
+    if (options.until === "forever") return false;
+    if (running.size > 0 || reaping.size > 0 || ending.size > 0) return false;
+    for (const task of retrying.values()) {
+      if (retryDue(task, index, rules.config.retry) !== null) return false;
+    }
+    const lanes = pausedLanes(laneTasks(), now);
+    for (const task of pending.values()) {
+      if (!wanted(task)) continue;
+      const limits = { parallel: 1, perAgent: new Map(), lanes: new Map() };
+      const later = { ...task, notBefore: null };
+      // What a pause or a time holds back will run by itself; what is blocked will not.
+      if (lanes.has(task.agent) || task.notBefore !== null) {
+        if (pickNext([later], [], index, limits, now).length > 0) return false;
+      } else if (pickNext([task], [], index, limits, now).length > 0) return false;
+    }
+    return true;
+  }
+
+  load();
+  let nextRescan = performance.now() + options.interval * 1000;
+  let wall = queue.now();
+  let steady = performance.now();
+  probeStrangers();
+  while (!signal.aborted) {
+    const orders = options.orders?.();
+    if (orders !== undefined) ({ launch, parallel } = orders);
+    for (const name of watch.take()) {
+      const dot = name.indexOf(".");
+      const id = name.slice(0, dot);
+      if (!isTaskId(id)) continue;
+      const mark = name.slice(dot + 1);
+      if (mark === "json") {
+        const before = tasks.get(id);
+        reload(id);
+        if (tasks.get(id) !== before) changed = true;
+        if (tasks.get(id)?.status === "running" && before?.status !== "running") dirty.add(id);
+      } else if (mark !== "pid") dirty.add(id);
+    }
+    const turn = [...dirty];
+    dirty.clear();
+    const now = queue.now();
+    for (const id of dueNow(now)) turn.push(id);
+    const known = new Set(
+      turn.filter((id) => running.has(id) || reaping.has(id) || pending.has(id)),
+    );
+    if (known.size > 0) {
+      store.locked(() => {
+        for (const id of known) if (!ending.has(id)) stepTask(id);
+      });
+    }
+    probed = undefined;
+    retryNow(queue.now());
+    launchNow(queue.now());
+    const warnAt = warnNow(queue.now());
+    if (changed) {
+      changed = false;
+      options.onTurn?.(tasks);
+    }
+    if (dirty.size > 0) continue;
+    if (finished(queue.now())) {
+      // Whoever launches does so inside the lock and looks for us after it: looking once more
+      // inside the lock makes sure that nobody counts on us while we leave.
+      const leave = store.locked(() => {
+        load();
+        dirty.clear();
+        if (!finished(queue.now())) return false;
+        options.onIdle?.();
+        return true;
+      });
+      if (leave) break;
+      continue;
+    }
+    const due = [nextTime(), warnAt].filter((time) => time !== null);
+    const untilDue = due.length === 0 ? Infinity : Math.max(0, Math.min(...due) - queue.now());
+    const untilRescan = Math.max(0, nextRescan - performance.now());
+    const soon = dirtyLater.size > 0 ? 10 : Infinity;
+    await sleep(Math.min(untilDue, untilRescan, soon));
+    for (const id of dirtyLater) dirty.add(id);
+    dirtyLater.clear();
+    const drift = Math.abs((queue.now() - wall) - (performance.now() - steady));
+    wall = queue.now();
+    steady = performance.now();
+    // The clock was set, or the machine slept: whatever was missed is caught by a look at all.
+    if (performance.now() >= nextRescan || drift > 5000) rescan();
+  }
+  return tasks;
+
+  function* dueNow(now: number): Iterable<string> {
+    for (const group of [running, reaping]) {
+      for (const [id, task] of group) {
+        const observation = observations.get(id);
+        if (observation === undefined || ending.has(id) || failures.has(id)) continue;
+        const agent = pickAgent(rules.agents, task.agent);
+        const end = rulesOf(task, "problem" in agent ? null : agent, rules.config);
+        const due = nextDue(task, observation.evidence, end);
+        if (due !== null && due <= now) yield id;
+      }
+    }
+  }
+
+  function rescan(): void {
+    const began = performance.now();
+    const names = new Set<string>();
+    try {
+      for (const { name } of Deno.readDirSync(store.tasksDir)) names.add(name);
+      for (const id of [...tasks.keys()]) {
+        if (!names.has(`${id}.json`)) keep(undefined, id);
+      }
+      for (const name of names) {
+        const dot = name.indexOf(".");
+        const id = name.slice(0, dot);
+        if (!isTaskId(id)) continue;
+        if (name.slice(dot + 1) === "json") {
+          if (!tasks.has(id)) reload(id);
+        } else if (pending.has(id) && name.endsWith(".cancelled")) dirty.add(id);
+      }
+      for (const id of [...running.keys(), ...reaping.keys(), ...failures.keys()]) {
+        reload(id);
+        dirty.add(id);
+      }
+      probeStrangers();
+    } catch (error) {
+      // The folder cannot be read right now: the next rescan tries again.
+      options.onProblem?.(error instanceof Error ? error.message : String(error));
+    }
+    const cost = performance.now() - began;
+    nextRescan = performance.now() + Math.max(options.interval * 1000, cost / RESCAN_SHARE);
+    changed = true;
+  }
+
+  async function sleep(millis: number): Promise<void> {
+    if (performance.now() - rulesRead > 1000) await refreshRules();
+    if (dirty.size > 0 || signal.aborted) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let stop: (() => void) | undefined;
+    await Promise.race([
+      watch.changed(),
+      new Promise<void>((resolve) => {
+        wakeChild = resolve;
+        stop = resolve;
+        signal.addEventListener("abort", resolve as () => void, { once: true });
+        // Timers take at most 2^31 - 1 ms.
+        if (millis !== Infinity) timer = setTimeout(resolve, Math.min(millis, 2_000_000_000));
+      }),
+    ]);
+    clearTimeout(timer);
+    if (stop !== undefined) signal.removeEventListener("abort", stop as () => void);
+    wakeChild = undefined;
+  }
+
+  /** Settings and agents may be edited while we run; a broken edit leaves the last good ones. */
+  async function refreshRules(): Promise<void> {
+    rulesRead = performance.now();
+    try {
+      if (filesChanged()) rules = await queue.rules();
+    } catch {
+      // Every command that looks reports it.
+    }
+  }
+
+  function filesChanged(): boolean {
+    const stamp = [`${store.dir}/config.json`, `${store.root}/.orchestra-cli/agent-config.json`]
+      .map((path) => lstat(path)?.mtime?.getTime() ?? 0).join();
+    const different = stamp !== rulesStamp;
+    rulesStamp = stamp;
+    return different;
+  }
+}
+
+/** Whether a task was queued by the queue itself, as a retry or because of a pause. */
+export function isAutomatic(task: Task): boolean {
+  return task.retryHistory.length > 0 && (task.autoRetry || task.notBefore !== null);
+}

@@ -1,0 +1,40 @@
+// Placeholders in an agent's arguments and in prompt templates. One pass: what a value brings in
+// is never looked at again, so a prompt that contains `{taskId}` stays as written.
+
+/** What `{name}` may name. */
+export interface Variables {
+  prompt: string;
+  promptFile: string;
+  taskId: string;
+  agent: string;
+  userPrompt: string;
+  planFile: string;
+  logFile: string;
+  workspace: string;
+  doneFile: string;
+  errorFile: string;
+  previousError: string;
+  attempt: string;
+}
+
+const TOKEN = /\{\{|\}\}|\{([a-zA-Z]+)\}/g;
+
+/**
+ * Replaces `{name}` by its value, `{{` and `}}` by single braces. A name that is none of ours
+ * stays as it is.
+ */
+export function substitute(template: string, variables: Partial<Variables>): string {
+  return template.replace(TOKEN, (token, name: string | undefined) => {
+    if (token === "{{") return "{";
+    if (token === "}}") return "}";
+    return Object.hasOwn(variables, name!) ? variables[name as keyof Variables] ?? token : token;
+  });
+}
+
+/** Whether a template mentions a placeholder. */
+export function mentions(template: string, name: keyof Variables): boolean {
+  for (const match of template.matchAll(TOKEN)) {
+    if (match[1] === name) return true;
+  }
+  return false;
+}

@@ -1,0 +1,34 @@
+/**
+ * The library of Orchestra: what the command line is made of.
+ *
+ * ```ts
+ * import { openWorkspace } from "@orchestra/cli/mod";
+ *
+ * const workspace = openWorkspace(".");
+ * const task = await workspace.start({ agent: "shell", prompt: "echo hello" });
+ * await workspace.run({ parallel: 2 });
+ * console.log((await workspace.wait([task.taskId]))[0]?.status);
+ * ```
+ *
+ * @module
+ */
+
+export { openWorkspace, type RunOptions, type Workspace } from "./lib/workspace.ts";
+export { EXIT_CODES, OrchestraError } from "./lib/error.ts";
+export type { ErrorCode } from "./lib/error.ts";
+export { FAILURE_CLASSES, STATUSES } from "./lib/task.ts";
+export type {
+  FailureClass,
+  NewTask,
+  RetryEntry,
+  Status,
+  Task,
+  TaskResult,
+  Usage,
+} from "./lib/task.ts";
+export type { PausedLane, Phase, TaskView } from "./lib/view.ts";
+export type { Change, ChangeKind } from "./lib/queue.ts";
+export type { Damage } from "./lib/store.ts";
+export type { RetryOptions } from "./lib/retry.ts";
+export { parseDuration } from "./lib/duration.ts";
+export { VERSION } from "./lib/version.ts";
