@@ -7,6 +7,8 @@ import { lstat, openLockFile, type Store } from "./store.ts";
 /** What `daemon.json` says. */
 export interface DaemonInfo {
   pid: number;
+  /** Its start time as the system tells it: proof that the pid is still its own. */
+  start?: string;
   startedAt: string;
   /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
   kind: "supervisor" | "daemon" | "run";

@@ -53,10 +53,10 @@ export const DEFAULT_CONFIG: Config = {
     on: ["exit", "agent-error", "no-signal", "timeout", "idle", "verify", "lost"],
   },
   archive: {
-    enabled: false,
+    enabled: true,
     max_completed_age_days: 7,
     max_failed_age_days: 14,
-    max_queue_size: 100,
+    max_queue_size: 1000,
     archive_dir: ".orchestra/archive",
   },
 };
@@ -82,7 +82,7 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   "archive.max_completed_age_days": "complete tasks older than this are archived",
   "archive.max_failed_age_days": "failed and cancelled tasks older than this are archived",
   "archive.max_queue_size": "beyond this many finished tasks, the oldest are archived",
-  "archive.archive_dir": "where archived tasks go, below .orchestra/",
+  "archive.archive_dir": "where archived tasks go; always .orchestra/archive",
 };
 
 /** Path of the settings file. */

@@ -10,10 +10,20 @@ export interface TaskIndex {
   byId: ReadonlyMap<string, Task>;
   /** For each task, the tasks that were queued as its retries (usually none or one). */
   successors: ReadonlyMap<string, readonly Task[]>;
+  /** Archived tasks that others still refer to. */
+  archived?: ReadonlyMap<string, Task>;
+}
+
+/** A task by its id, archived or not. */
+function lookUp(id: string, index: TaskIndex): Task | undefined {
+  return index.byId.get(id) ?? index.archived?.get(id);
 }
 
 /** Index of tasks by id and by what they retry. */
-export function indexTasks(tasks: Iterable<Task>): TaskIndex {
+export function indexTasks(
+  tasks: Iterable<Task>,
+  archived?: ReadonlyMap<string, Task>,
+): TaskIndex {
   const byId = new Map<string, Task>();
   for (const task of tasks) byId.set(task.taskId, task);
   const successors = new Map<string, Task[]>();
@@ -24,7 +34,7 @@ export function indexTasks(tasks: Iterable<Task>): TaskIndex {
     if (list === undefined) successors.set(earlier, [task]);
     else list.push(task);
   }
-  return { byId, successors };
+  return archived === undefined ? { byId, successors } : { byId, successors, archived };
 }
 
 /** Id of the attempt that a task retries, or null for a first attempt. */
@@ -49,7 +59,7 @@ export function latestAttempt(task: Task, index: TaskIndex): Task {
 }
 
 function nextAttempt(task: Task, index: TaskIndex): Task | undefined {
-  const named = task.retriedBy === null ? undefined : index.byId.get(task.retriedBy);
+  const named = task.retriedBy === null ? undefined : lookUp(task.retriedBy, index);
   return named ?? index.successors.get(task.taskId)?.at(-1);
 }
 
@@ -58,7 +68,7 @@ export function retryChain(task: Task, index: TaskIndex): Task[] {
   let first = task;
   const seen = new Set<string>([task.taskId]);
   for (let id = retryOf(first); id !== null && !seen.has(id); id = retryOf(first)) {
-    const earlier = index.byId.get(id);
+    const earlier = lookUp(id, index);
     if (earlier === undefined) break;
     seen.add(id);
     first = earlier;
@@ -87,7 +97,7 @@ export type DependencyState =
  * @param index all tasks
  */
 export function dependencyState(id: string, index: TaskIndex): DependencyState {
-  const task = index.byId.get(id);
+  const task = lookUp(id, index);
   if (task === undefined) {
     return { kind: "blocked", id, reason: `Dependency ${id} does not exist any more` };
   }

@@ -2,6 +2,7 @@
 
 import type { AgentDefinition } from "./agents.ts";
 import type { Launcher, Shim } from "./launch/launcher.ts";
+import { findRateLimit } from "./rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "./reconcile.ts";
 import type { Mark, Store } from "./store.ts";
 import { parseTime, type Task, type TaskResult } from "./task.ts";
@@ -90,6 +91,12 @@ export function observe(
   }
   const exit = store.readMark(id, "exitcode");
   if (exit !== undefined) evidence.exit = parseExitFile(exit.text);
+  if (agent?.rateLimit !== undefined && evidence.done === null && task.status === "running") {
+    if (evidence.exit !== null || evidence.error !== null) {
+      const output = readLogEnd(store, task);
+      if (output !== null) evidence.rateLimit = findRateLimit(output, agent.rateLimit, now);
+    }
+  }
   if (task.verify !== null || agent?.verify !== undefined) {
     evidence.verify = observeVerify(store, task, launcher, aliveness);
   }
@@ -112,6 +119,29 @@ function observeVerify(
   const shim = launcher.parsePidFile(mark.text);
   if (shim === null) return "lost";
   return shim !== undefined && aliveness(shim) === "dead" ? "lost" : "running";
+}
+
+/** Of a log no more than this is searched, from its end, bytes. */
+const LOG_END = 64 * 1024;
+
+/** The end of a task's log; null where there is none. */
+export function readLogEnd(store: Store, task: Task): string | null {
+  try {
+    const path = store.resolve(task.logFile, "Reading the log");
+    if (!Deno.lstatSync(path).isFile) return null;
+    using file = Deno.openSync(path);
+    const { size } = file.statSync();
+    file.seekSync(Math.max(0, size - LOG_END), Deno.SeekMode.Start);
+    const buffer = new Uint8Array(LOG_END);
+    let length = 0;
+    for (let count: number | null = 0; count !== null && length < LOG_END;) {
+      count = file.readSync(buffer.subarray(length));
+      length += count ?? 0;
+    }
+    return new TextDecoder().decode(buffer.subarray(0, length));
+  } catch {
+    return null;
+  }
 }
 
 function logTime(store: Store, task: Task): number | null {

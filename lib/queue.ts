@@ -4,8 +4,9 @@
 // removal of its sentinels.
 
 import { type AgentDefinition, type Agents, loadAgents, pickAgent } from "./agents.ts";
+import { archivedDependencies } from "./archive.ts";
 import { type Config, loadConfig } from "./config.ts";
-import { indexTasks } from "./dependencies.ts";
+import { indexTasks, type TaskIndex } from "./dependencies.ts";
 import { OrchestraError, toOrchestraError } from "./error.ts";
 import { FENCE, type Launched, type Launcher, type Shim } from "./launch/launcher.ts";
 import { createLauncher } from "./launch/mod.ts";
@@ -51,6 +52,8 @@ export interface Snapshot {
   marks: Map<string, string[]>;
   /** What this look itself brought up to date. */
   changes: Change[];
+  /** The tasks by id, with the archived ones that pending tasks depend on. */
+  index: TaskIndex;
   /** Something runs or must be ended: somebody should be watching. */
   unsettled: boolean;
 }
@@ -183,10 +186,12 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   };
 
   function places(task: Task): Places {
+    const plan = task.planFile || `.orchestra/plans/${task.taskId}_plan.md`;
+    const log = task.logFile || `.orchestra/logs/${task.taskId}.log`;
     return {
       root: store.root,
-      planFile: store.resolve(task.planFile || `.orchestra/plans/${task.taskId}_plan.md`, "Plan"),
-      logFile: store.resolve(task.logFile || `.orchestra/logs/${task.taskId}.log`, "Log"),
+      planFile: store.resolve(plan, `The plan of ${task.taskId}`),
+      logFile: store.resolve(log, `The log of ${task.taskId}`),
       promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,
       doneFile: store.markPath(task.taskId, "done"),
       errorFile: store.markPath(task.taskId, "error"),
@@ -287,6 +292,13 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         if (change === undefined) continue;
         result.task = change.task;
         result.changes.push(change);
+        if (change.kind === "failed" && change.task.failureClass === "rate-limit") {
+          const successor = handOver(change.task, rules);
+          if (successor !== undefined) {
+            result.changes.push({ kind: "retried", task: successor });
+            result.task = store.read(id);
+          }
+        }
         if (change.kind === "verifying" || change.kind === "reaped") return result;
       }
       return result;
@@ -584,7 +596,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   ): { launched: LaunchedTask[]; changes: Change[]; running: number } {
     return store.locked(() => {
       const { tasks } = store.scan();
-      const index = indexTasks(tasks);
+      const index = indexTasks(tasks, archivedDependencies(store, tasks));
       const running = tasks.filter((task) => task.status === "running");
       const pending = tasks.filter((task) =>
         task.status === "pending" && (only === undefined || only(task))
@@ -605,6 +617,23 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       writePlan(successor);
       save({ ...task, retriedBy: successor.taskId, retriedAt: formatTime(at), retryAt: null });
       return successor;
+    });
+  }
+
+  /**
+   * The successor of a task whose agent has used up its quota: it uses up no retry, and waits for
+   * the lane, or goes to the first fallback whose own lane is open.
+   */
+  function handOver(task: Task, rules: Rules): Task | undefined {
+    const lanes = pausedLanes(store.scan().tasks, now());
+    const fallback = definition(rules, task.agent)?.fallback
+      ?.find((name) => definition(rules, name) !== null && !lanes.has(name));
+    return queueRetry(task.taskId, {
+      free: true,
+      autoRetry: task.autoRetry,
+      ...(fallback === undefined
+        ? { notBefore: parseTime(task.laneUntil) ?? now() }
+        : { agent: fallback }),
     });
   }
 
@@ -711,7 +740,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     }
     const tasks = changes.length === 0 ? scan.tasks : [...byId.values()];
     const unsettled = tasks.some((task) => task.status === "running" || task.reapAt !== null);
-    return { tasks, damaged: scan.damaged, marks: scan.marks, changes, unsettled };
+    const index = indexTasks(tasks, archivedDependencies(store, tasks));
+    return { tasks, damaged: scan.damaged, marks: scan.marks, changes, index, unsettled };
   }
 
   /** Asks the system once which of the tasks' processes live. */

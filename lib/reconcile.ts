@@ -200,7 +200,8 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules): Decision {
         "no such program on PATH, or not executable",
     });
   }
-  if (evidence.rateLimit !== null) {
+  // An agent that succeeded may well have printed what it read about quotas.
+  if (evidence.rateLimit !== null && (code !== 0 || rules.completion === "sentinel")) {
     return settle("failed", evidence, {
       failureClass: "rate-limit",
       errorMessage: evidence.rateLimit.line,

@@ -44,8 +44,8 @@ export const ConfigSchema = z.strictObject({
       max_failed_age_days: z._default(days, D.archive.max_failed_age_days),
       max_queue_size: z._default(z.int().check(z.nonnegative()), D.archive.max_queue_size),
       archive_dir: z._default(
-        z.string().check(z.regex(/^\.orchestra\/[^/\0]+$/, "must be a folder in .orchestra/")),
-        D.archive.archive_dir,
+        z.literal(".orchestra/archive", "is always .orchestra/archive"),
+        ".orchestra/archive",
       ),
     }),
     {},

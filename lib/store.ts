@@ -51,6 +51,8 @@ export interface Store {
   scan(): Scan;
   /** One task; undefined where there is no such file. Throws `damaged` where it is malformed. */
   read(id: string): Task | undefined;
+  /** The same for an archived task. */
+  readArchived(id: string): Task | undefined;
   /** Replaces a task's file, durably. */
   write(task: Task): void;
   /**
@@ -242,16 +244,19 @@ export function openStore(root: string): Store {
   }
 
   function read(id: string): Task | undefined {
-    const path = `${tasksDir}/${id}.json`;
+    return readTask(`${tasksDir}/${id}.json`, id);
+  }
+
+  function readTask(path: string, id: string): Task | undefined {
     const text = readRegular(path, MAX_TASK, relative(path));
     if (text === undefined) return undefined;
     const parsed = parseTask(text, id);
     if ("problem" in parsed) {
       throw new OrchestraError(
         "damaged",
-        `Reading .orchestra/tasks/${id}.json: it ${parsed.problem}`,
+        `Reading ${relative(path)}: it ${parsed.problem}`,
         {
-          hint: "Mend the file by hand, or move it out of .orchestra/tasks.",
+          hint: "Mend the file by hand, or move it out of the folder.",
         },
       );
     }
@@ -327,6 +332,7 @@ export function openStore(root: string): Store {
     locked,
     scan,
     read,
+    readArchived: (id) => readTask(`${dir}/archive/${id}.json`, id),
     write: (task) => replaceFile(`${tasksDir}/${task.taskId}.json`, formatTask(task)),
     create,
     syncTasks: () => syncFolder(tasksDir),

@@ -19,6 +19,7 @@ import { nextDue } from "./reconcile.ts";
 import { pickAgent } from "./agents.ts";
 import { retryDue } from "./retry.ts";
 import { pickNext } from "./schedule.ts";
+import { findArchived } from "./archive.ts";
 import { lstat } from "./store.ts";
 import { isTaskId, parseTime, type Task } from "./task.ts";
 import { watchFolder } from "./watch.ts";
@@ -71,7 +72,8 @@ export async function supervise(
   const { signal } = options;
   const tasks = new Map<string, Task>();
   const successors = new Map<string, Task[]>();
-  const index: TaskIndex = { byId: tasks, successors };
+  const archived = new Map<string, Task>();
+  const index: TaskIndex = { byId: tasks, successors, archived };
   /** Tasks that can change by themselves: all but those settled for good. */
   const pending = new Map<string, Task>();
   const running = new Map<string, Task>();
@@ -80,7 +82,8 @@ export async function supervise(
   const observations = new Map<string, Observation>();
   /** Shims whose end we will be told of, for they are our children. */
   const children = new Map<string, number>();
-  const dead = new Set<string>();
+  /** Children that have ended, by task: their pid, while the task is not settled. */
+  const dead = new Map<string, number>();
   const ending = new Map<string, Promise<void>>();
   const dirty = new Set<string>();
   const warned = new Set<string>();
@@ -109,8 +112,12 @@ export async function supervise(
       const list = earlier ? successors.get(earlier) : undefined;
       if (list !== undefined) list[list.findIndex((item) => item.taskId === id)] = task;
     }
-    if (task.status === "pending") pending.set(id, task);
-    else if (task.status === "running") running.set(id, task);
+    if (task.status === "pending") {
+      pending.set(id, task);
+      for (const other of findArchived(store, task.dependsOn, tasks, archived)) {
+        archived.set(other.taskId, other);
+      }
+    } else if (task.status === "running") running.set(id, task);
     else {
       if (task.reapAt !== null) reaping.set(id, task);
       if (task.status === "failed" && task.retriedBy === null && task.autoRetry) {
@@ -126,6 +133,10 @@ export async function supervise(
     for (const id of tasks.keys()) {
       if (!byId.has(id)) keep(undefined, id);
     }
+    // All first, so that only what is really not there is looked for in the archive.
+    for (const [id, task] of byId) tasks.set(id, task);
+    successors.clear();
+    for (const [id, list] of indexTasks(scan.tasks).successors) successors.set(id, [...list]);
     for (const [id, task] of byId) {
       keep(task, id);
       if (task.status === "running" || task.reapAt !== null) dirty.add(id);
@@ -154,7 +165,7 @@ export async function supervise(
     let result;
     try {
       result = queue.step(id, rules, (shim) => {
-        if (dead.has(id)) return "dead";
+        if (dead.get(id) === shim.pid) return "dead";
         if (children.get(id) === shim.pid) return "alive";
         return probed?.(shim) ?? "unknown";
       });
@@ -207,9 +218,10 @@ export async function supervise(
     if (items.changes.length > 0) changed = true;
     for (const { task, pid, ended } of items.launched) {
       children.set(task.taskId, pid);
+      dead.delete(task.taskId);
       ended.then(() => {
         children.delete(task.taskId);
-        dead.add(task.taskId);
+        dead.set(task.taskId, pid);
         dirty.add(task.taskId);
         wakeChild?.();
       });
@@ -369,8 +381,12 @@ export async function supervise(
       if (leave) break;
       continue;
     }
-    const due = [nextTime(), warnAt].filter((time) => time !== null);
-    const untilDue = due.length === 0 ? Infinity : Math.max(0, Math.min(...due) - queue.now());
+    const times = [nextTime(), warnAt].filter((time) => time !== null);
+    // What is due and yet did not change a moment ago is not asked again at once.
+    const least = turn.length > 0 ? 0 : 100;
+    const untilDue = times.length === 0
+      ? Infinity
+      : Math.max(least, Math.min(...times) - queue.now());
     const untilRescan = Math.max(0, nextRescan - performance.now());
     const soon = dirtyLater.size > 0 ? 10 : Infinity;
     await sleep(Math.min(untilDue, untilRescan, soon));
@@ -468,5 +484,7 @@ export async function supervise(
 
 /** Whether a task was queued by the queue itself, as a retry or because of a pause. */
 export function isAutomatic(task: Task): boolean {
-  return task.retryHistory.length > 0 && (task.autoRetry || task.notBefore !== null);
+  const { length } = task.retryHistory;
+  // A successor that used up no retry follows a pause, whether retries are wanted or not.
+  return length > 0 && (task.autoRetry || task.retryCount < length);
 }

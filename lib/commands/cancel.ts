@@ -1,5 +1,6 @@
 // `orchestra cancel`: ends pending and running tasks, with everything they started.
 
+import { dependentsOf, indexTasks } from "../dependencies.ts";
 import { OrchestraError } from "../error.ts";
 import { noTask } from "../queue.ts";
 import { isTerminal } from "../task.ts";
@@ -9,11 +10,12 @@ import type { Context } from "./context.ts";
 export interface CancelFlags {
   all?: boolean;
   reason?: string;
+  withDependents?: boolean;
 }
 
 /** Runs `orchestra cancel`. */
 export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
-  if (flags.all === (ids.length > 0)) {
+  if ((flags.all ?? false) === (ids.length > 0)) {
     throw new OrchestraError(
       "usage",
       flags.all ? "cancel takes ids or --all, not both" : "cancel needs the id of a task",
@@ -25,6 +27,11 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
   if (flags.all) {
     wanted = queue.store.scan().tasks
       .filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
+  }
+  if (flags.withDependents) {
+    const index = indexTasks(queue.store.scan().tasks);
+    const open = dependentsOf(wanted, index).filter((task) => !isTerminal(task.status));
+    wanted = [...new Set([...wanted, ...open.map((task) => task.taskId)])];
   }
   const final: string[] = [];
   for (const id of wanted) {

@@ -76,9 +76,9 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
       { hint: "Cancel what depends on it first, or wait." },
     );
   }
-  if (going.length > 0 && !flags.yes && !this.globals.json) {
+  if (going.length > 0 && !flags.yes) {
     const count = `${going.length} ${going.length === 1 ? "task" : "tasks"}`;
-    if (!Deno.stdin.isTerminal()) {
+    if (this.globals.json || !Deno.stdin.isTerminal()) {
       throw new OrchestraError(
         "usage",
         `clean would remove ${count}; nobody is there to be asked`,

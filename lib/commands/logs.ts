@@ -1,5 +1,6 @@
 // `orchestra logs <id>`: what the agent printed. On a terminal without its control characters.
 
+import { readablePlaces } from "../archive.ts";
 import { sanitizeBlock } from "../format/text.ts";
 import { noTask, type Queue } from "../queue.ts";
 import { isTerminal } from "../task.ts";
@@ -18,9 +19,9 @@ const BLOCK = 64 * 1024;
 /** Runs `orchestra logs`. */
 export async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> {
   const queue = this.openQueue();
-  const task = queue.store.read(id);
+  const task = queue.store.read(id) ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(id);
-  const { logFile } = queue.places(task);
+  const { logFile } = readablePlaces(queue, task);
   const write = (text: string) =>
     this.process.stdout.write(this.interactive ? sanitizeBlock(text) : text);
   let at = 0;
@@ -85,6 +86,7 @@ async function follow(
   let stopped = false;
   Deno.addSignalListener("SIGINT", () => {
     stopped = true;
+    context.fail(130);
     stop.resolve();
   });
   const problem = (reason: string) =>

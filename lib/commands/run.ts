@@ -133,6 +133,7 @@ export interface SuperviseFlags {
 /** Runs the supervisor that `run` leaves in the background. */
 export async function superviseInBackground(this: Context, flags: SuperviseFlags): Promise<void> {
   const { supervise } = await import("../supervise.ts");
+  const { readProcesses } = await import("../launch/processes.ts");
   const queue = this.openQueue();
   // A command that only asks whether somebody watches holds the lock for a moment.
   let lock = tryDaemonLock(queue.store);
@@ -147,6 +148,7 @@ export async function superviseInBackground(this: Context, flags: SuperviseFlags
   }
   const mine: DaemonInfo = {
     pid: Deno.pid,
+    start: readProcesses([Deno.pid]).get(Deno.pid)?.start,
     startedAt: formatTime(Date.now()),
     kind: "supervisor",
     launch: flags.launch,

@@ -1,12 +1,7 @@
 // `orchestra show <id>`: everything about one task on one page.
 
-import {
-  dependentsOf,
-  indexTasks,
-  latestAttempt,
-  type Readiness,
-  retryChain,
-} from "../dependencies.ts";
+import { dependentsOf, latestAttempt, type Readiness, retryChain } from "../dependencies.ts";
+import { readablePlaces } from "../archive.ts";
 import { formatShow } from "../format/show.ts";
 import { noTask, pausedLanes, type Queue } from "../queue.ts";
 import { lstat } from "../store.ts";
@@ -28,21 +23,19 @@ export async function show(
   const queue = this.openQueue();
   const snapshot = await queue.look({ retry: false });
   await leaveWatcher(this, queue, snapshot);
-  const index = indexTasks(snapshot.tasks);
+  const { index } = snapshot;
   const now = queue.now();
   const memo = new Map<string, Readiness>();
   const lanes = pausedLanes(snapshot.tasks, now);
   const view = (task: TaskView["task"]) => viewTask(task, index, now, memo, lanes);
-  const task = index.byId.get(id);
-  if (task === undefined) {
-    queue.store.read(id); // Says what is wrong with a file that is there but damaged.
-    throw noTask(id);
-  }
-  const { planFile, logFile } = queue.places(task);
+  // Reading it anew says what is wrong with a file that is there but damaged.
+  const task = index.byId.get(id) ?? queue.store.read(id) ?? queue.store.readArchived(id);
+  if (task === undefined) throw noTask(id);
+  const { planFile, logFile } = readablePlaces(queue, task);
   const log = tailFile(logFile, LOG_LINES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {
-    const found = index.byId.get(other);
+    const found = index.byId.get(other) ?? queue.store.readArchived(other);
     return { id: other, view: found === undefined ? null : view(latestAttempt(found, index)) };
   });
   const dependents = dependentsOf([id], index).map(view);

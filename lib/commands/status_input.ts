@@ -1,6 +1,7 @@
 // What `status`, `run --wait` and the library show of a snapshot: filtered, ordered, counted.
 
 import { isWatched, readDaemonInfo } from "../background.ts";
+import { archivedDependencies } from "../archive.ts";
 import { indexTasks, type Readiness } from "../dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes, type Queue, type Snapshot } from "../queue.ts";
@@ -23,8 +24,13 @@ export interface StatusFilter {
 export const FINISHED_SHOWN = 20;
 
 /** Views of all tasks that pass the filters: running first, then pending, then finished. */
-export function selectViews(tasks: readonly Task[], filter: StatusFilter, now: number): TaskView[] {
-  const index = indexTasks(tasks);
+export function selectViews(
+  queue: Queue,
+  tasks: readonly Task[],
+  filter: StatusFilter,
+  now: number,
+): TaskView[] {
+  const index = indexTasks(tasks, archivedDependencies(queue.store, tasks));
   const lanes = pausedLanes(tasks, now);
   const memo = new Map<string, Readiness>();
   const views: TaskView[] = [];
@@ -60,7 +66,7 @@ export function statusInput(
   filter: StatusFilter,
 ): StatusInput {
   const now = queue.now();
-  const all = selectViews(snapshot.tasks, filter, now);
+  const all = selectViews(queue, snapshot.tasks, filter, now);
   const active = all.filter((view) => !isTerminal(view.task.status));
   const finished = all.filter((view) => isTerminal(view.task.status));
   const shown = filter.all || filter.ids !== undefined

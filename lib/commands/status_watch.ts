@@ -17,7 +17,10 @@ export async function watchStatus(
 ): Promise<void> {
   const stop = Promise.withResolvers<void>();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => stop.resolve());
+    Deno.addSignalListener(name, () => {
+      this.fail(130);
+      stop.resolve();
+    });
   }
   const seconds = flags.interval ?? 5;
   const screen = this.interactive ? createScreen(this, queue, filter) : undefined;

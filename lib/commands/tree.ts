@@ -225,6 +225,7 @@ const cancel = buildCommand({
     flags: {
       all: optional("cancel all that are pending or running"),
       reason: parsed(text, "why, for the record", "text"),
+      withDependents: optional("also what depends on them, directly or through others"),
     },
     positional: { kind: "array", parameter: idArgument },
   },
@@ -340,6 +341,126 @@ const config = buildRouteMap({
   docs: { brief: "See and change settings" },
 });
 
+const deps = buildRouteMap({
+  routes: {
+    show: buildCommand({
+      loader: async () => (await import("./deps.ts")).depsShow,
+      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+      docs: { brief: "Show what a task waits for, and what waits for it" },
+    }),
+    graph: buildCommand({
+      loader: async () => (await import("./deps.ts")).depsGraph,
+      parameters: {
+        flags: {
+          format: {
+            kind: "enum",
+            values: ["tree", "mermaid", "dot", "json"],
+            optional: true,
+            brief: "how to draw it (tree)",
+          },
+        },
+      },
+      docs: { brief: "Draw all dependencies" },
+    }),
+    validate: buildCommand({
+      loader: async () => (await import("./deps.ts")).depsValidate,
+      parameters: {},
+      docs: { brief: "Look for cycles and missing tasks; exit code 1 if there are any" },
+    }),
+  },
+  defaultCommand: "graph",
+  docs: { brief: "See dependencies" },
+});
+
+const daemonFlags = {
+  maxConcurrent: parsed(integer(1, 1000), "most tasks at once (3)", "n"),
+  interval: parsed(duration, "look at least this often (5s)", "time"),
+} as const;
+const daemonAliases = { c: "maxConcurrent", i: "interval" } as const;
+
+const daemon = buildRouteMap({
+  routes: {
+    run: buildCommand({
+      loader: async () => (await import("./daemon.ts")).daemon,
+      parameters: {
+        flags: {
+          ...daemonFlags,
+          log: { ...optional("write to .orchestra/daemon.log"), hidden: true },
+        },
+        aliases: daemonAliases,
+      },
+      docs: { brief: "Launch and watch over everything, in the foreground" },
+    }),
+    start: buildCommand({
+      loader: async () => (await import("./daemon.ts")).daemonStart,
+      parameters: { flags: daemonFlags, aliases: daemonAliases },
+      docs: { brief: "The same in the background" },
+    }),
+    stop: buildCommand({
+      loader: async () => (await import("./daemon.ts")).daemonStop,
+      parameters: {},
+      docs: { brief: "Stop the one in the background; agents go on" },
+    }),
+    status: buildCommand({
+      loader: async () => (await import("./daemon.ts")).daemonStatus,
+      parameters: {},
+      docs: { brief: "Say who watches" },
+    }),
+    logs: buildCommand({
+      loader: async () => (await import("./daemon.ts")).daemonLogs,
+      parameters: {
+        flags: {
+          follow: optional("go on until interrupted"),
+          lines: parsed(integer(0), "only the last lines (50)", "n"),
+        },
+        aliases: { f: "follow", n: "lines" },
+      },
+      docs: { brief: "Print what the one in the background did" },
+    }),
+  },
+  defaultCommand: "run",
+  docs: { brief: "Launch everything as it comes, until stopped" },
+});
+
+const archive = buildRouteMap({
+  routes: {
+    now: buildCommand({
+      loader: async () => (await import("./archive.ts")).archive,
+      parameters: {
+        flags: {
+          dryRun: optional("only say what would be archived"),
+          force: optional("even if archiving is turned off"),
+        },
+        aliases: { f: "force" },
+      },
+      docs: { brief: "Archive what the settings say is old" },
+    }),
+    list: buildCommand({
+      loader: async () => (await import("./archive.ts")).archiveList,
+      parameters: {},
+      docs: { brief: "List the archived tasks" },
+    }),
+    restore: buildCommand({
+      loader: async () => (await import("./archive.ts")).archiveRestore,
+      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+      docs: { brief: "Bring an archived task back" },
+    }),
+    stats: buildCommand({
+      loader: async () => (await import("./archive.ts")).archiveStatistics,
+      parameters: {},
+      docs: { brief: "Say how much is archived" },
+    }),
+  },
+  defaultCommand: "now",
+  docs: { brief: "Move old finished tasks out of the way" },
+});
+
+const doctor = buildCommand({
+  loader: async () => (await import("./doctor.ts")).doctor,
+  parameters: { flags: { fix: optional("mend what can lose nothing") } },
+  docs: { brief: "Say what is wrong with this workspace" },
+});
+
 const completions = buildCommand({
   loader: async () => (await import("./completions.ts")).completions,
   parameters: {
@@ -370,9 +491,9 @@ const supervise = buildCommand({
 
 /** All commands in the groups in which help shows them. */
 export const GROUPS: readonly { title: string; commands: readonly string[] }[] = [
-  { title: "Queue", commands: ["init", "start", "run", "status", "wait"] },
-  { title: "Look closer", commands: ["show", "logs", "agents"] },
-  { title: "Change", commands: ["cancel", "retry", "timeout", "clean"] },
+  { title: "Queue", commands: ["init", "start", "run", "daemon", "status", "wait"] },
+  { title: "Look closer", commands: ["show", "logs", "deps", "agents", "doctor"] },
+  { title: "Change", commands: ["cancel", "retry", "timeout", "clean", "archive"] },
   { title: "Set up", commands: ["config", "completions"] },
 ];
 
@@ -391,6 +512,10 @@ export const ROUTES = {
   timeout,
   agents,
   config,
+  deps,
+  daemon,
+  archive,
+  doctor,
   completions,
   _supervise: supervise,
 } as const;

@@ -1,0 +1,178 @@
+// Finished tasks moved out of the way, and back. A task's files move one by one, its own file last:
+// killed in the middle, the task is where it was and the rest moves with the next attempt.
+
+import { retryChain, type TaskIndex } from "./dependencies.ts";
+import type { Config } from "./config.ts";
+import { lstat, type Store } from "./store.ts";
+import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
+
+const DAY = 86_400_000;
+
+/**
+ * The tasks that the policy puts into the archive, oldest first: complete ones of a certain age,
+ * failed and cancelled ones of another, and the oldest finished ones beyond the largest number.
+ *
+ * @param index all tasks
+ * @param policy `archive` of the settings
+ * @param now milliseconds since the epoch
+ */
+export function pickArchivable(
+  index: TaskIndex,
+  policy: Config["archive"],
+  now: number,
+): Task[] {
+  const finished = [...index.byId.values()]
+    .filter((task) => isOver(task, index))
+    .sort((a, b) => endOf(a) - endOf(b));
+  const surplus = finished.length - policy.max_queue_size;
+  return finished.filter((task, place) => {
+    const days = task.status === "complete"
+      ? policy.max_completed_age_days
+      : policy.max_failed_age_days;
+    return place < surplus || now - endOf(task) >= days * DAY;
+  });
+}
+
+function endOf(task: Task): number {
+  return parseTime(task.completedAt) ?? parseTime(task.createdAt) ?? 0;
+}
+
+/** Whether a task and its whole chain are settled, with no retry due and nothing to be ended. */
+export function isOver(task: Task, index: TaskIndex): boolean {
+  return retryChain(task, index).every((attempt) =>
+    isTerminal(attempt.status) && attempt.reapAt === null && attempt.retryAt === null
+  );
+}
+
+/** Names of a task's files in their usual place and in the archive. */
+function filesOf(store: Store, task: Task): { home: string; archived: string }[] {
+  const id = task.taskId;
+  const archive = `${store.dir}/archive`;
+  const files = [
+    { home: `${store.dir}/plans/${id}_plan.md`, archived: `${archive}/${id}_plan.md` },
+    { home: `${store.dir}/plans/${id}_prompt.md`, archived: `${archive}/${id}_prompt.md` },
+    { home: `${store.dir}/logs/${id}.log`, archived: `${archive}/${id}.log` },
+  ];
+  return files;
+}
+
+function move(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Moves a finished task into the archive; inside the workspace lock. */
+export function archiveTask(store: Store, task: Task): void {
+  const id = task.taskId;
+  for (const { home, archived } of filesOf(store, task)) move(home, archived);
+  for (const mark of store.listMarks(id)) {
+    // What we wrote ourselves is told by the task; what the agent wrote is kept.
+    if (["done", "error", "cancelled", "timeout"].includes(mark)) {
+      move(store.markPath(id, mark), `${store.dir}/archive/${id}.${mark}`);
+    } else store.removeMark(id, mark);
+  }
+  move(`${store.tasksDir}/${id}.json`, `${store.dir}/archive/${id}.json`);
+}
+
+/** Moves an archived task back; inside the workspace lock. */
+export function restoreTask(store: Store, task: Task): void {
+  const id = task.taskId;
+  for (const { home, archived } of filesOf(store, task)) move(archived, home);
+  for (const mark of ["done", "error", "cancelled", "timeout"]) {
+    move(`${store.dir}/archive/${id}.${mark}`, store.markPath(id, mark));
+  }
+  move(`${store.dir}/archive/${id}.json`, `${store.tasksDir}/${id}.json`);
+}
+
+/** Ids in the archive, oldest first. */
+export function archivedIds(store: Store): string[] {
+  const ids: string[] = [];
+  for (const { name, isFile } of Deno.readDirSync(`${store.dir}/archive`)) {
+    if (isFile && name.endsWith(".json") && isTaskId(name.slice(0, -5))) {
+      ids.push(name.slice(0, -5));
+    }
+  }
+  return ids.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+}
+
+/** Number and size of the archived tasks. */
+export interface ArchiveStats {
+  /** How many tasks. */
+  tasks: number;
+  /** All their files, bytes. */
+  bytes: number;
+}
+
+/** Counts the archive. */
+export function archiveStats(store: Store): ArchiveStats {
+  let tasks = 0;
+  let bytes = 0;
+  for (const { name } of Deno.readDirSync(`${store.dir}/archive`)) {
+    if (name.endsWith(".json")) tasks++;
+    bytes += lstat(`${store.dir}/archive/${name}`)?.size ?? 0;
+  }
+  return { tasks, bytes };
+}
+
+/**
+ * The archived tasks among some ids, with the retries that follow them: what dependencies need. The
+ * archive is never listed for it, so its size costs nothing.
+ *
+ * @param ids what is looked for
+ * @param known tasks that are not archived
+ * @param found tasks found before
+ */
+export function findArchived(
+  store: Store,
+  ids: readonly string[],
+  known: ReadonlyMap<string, Task>,
+  found: ReadonlyMap<string, Task> = new Map(),
+): Task[] {
+  const result: Task[] = [];
+  for (const first of ids) {
+    const seen = new Set<string>();
+    for (let id: string | null = first; id !== null && !seen.has(id);) {
+      seen.add(id);
+      if (known.has(id) || found.has(id)) break;
+      let task: Task | undefined;
+      try {
+        task = store.readArchived(id);
+      } catch {
+        // Damaged: as good as not there, and named by the doctor.
+      }
+      if (task === undefined) break;
+      result.push(task);
+      id = task.retriedBy;
+    }
+  }
+  return result;
+}
+
+/** Index of tasks that also knows the archived ones that a pending task depends on. */
+export function archivedDependencies(store: Store, tasks: readonly Task[]): Map<string, Task> {
+  const known = new Map(tasks.map((task) => [task.taskId, task]));
+  const found = new Map<string, Task>();
+  for (const task of tasks) {
+    if (task.status !== "pending" || task.dependsOn.length === 0) continue;
+    for (const other of findArchived(store, task.dependsOn, known, found)) {
+      found.set(other.taskId, other);
+    }
+  }
+  return found;
+}
+
+/** Where a task's plan and log are: in their usual place, or in the archive. */
+export function readablePlaces(
+  queue: { store: Store; places(task: Task): { planFile: string; logFile: string } },
+  task: Task,
+): { planFile: string; logFile: string } {
+  const { planFile, logFile } = queue.places(task);
+  const archive = `${queue.store.dir}/archive/${task.taskId}`;
+  return {
+    planFile: lstat(planFile) === undefined ? `${archive}_plan.md` : planFile,
+    logFile: lstat(logFile) === undefined ? `${archive}.log` : logFile,
+  };
+}
