@@ -71,8 +71,7 @@ export function formatHelp(): string {
   for (const { title, commands } of GROUPS) {
     lines.push("", `${title}:`);
     for (const name of commands) {
-      const { brief } = ROUTES[name as keyof typeof ROUTES];
-      lines.push(`  ${name.padEnd(12)} ${brief}`);
+      lines.push(`  ${name.padEnd(12)} ${ROUTES[name as keyof typeof ROUTES].brief}`);
     }
   }
   lines.push(
@@ -114,7 +113,7 @@ export async function main(args: readonly string[], program: string): Promise<nu
       context.print(formatHelp());
       return 0;
     }
-    const app = createApplication({ json, debug: globals.debug });
+    const app = createApplication({ json, debug: globals.debug, only: rest[0] });
     await run(app, rest, context);
     const code = Number(context.process.exitCode ?? 0);
     // The framework's own codes for a command line that it does not understand are negative.

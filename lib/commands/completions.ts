@@ -5,6 +5,7 @@ import { proposeCompletions } from "@stricli/core";
 import type { Application } from "@stricli/core";
 import { OrchestraError } from "../error.ts";
 import type { Context } from "./context.ts";
+import { ROUTES } from "./tree.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -55,7 +56,20 @@ export async function proposals(
   words: readonly string[],
   context: Context,
 ): Promise<string[]> {
-  const found = await proposeCompletions(app, words, context);
-  return [...new Set(found.map((item) => item.completion))]
-    .filter((text) => !text.startsWith("_") && !text.startsWith("--no-no-")).sort();
+  const found = (await proposeCompletions(app, words, context)).map((item) => item.completion);
+  const partial = words.at(-1) ?? "";
+  // The framework completes a command that has a default only as that default.
+  const route = words.length === 2 ? ROUTES[words[0] as keyof typeof ROUTES] : undefined;
+  if (route !== undefined && "getAllEntries" in route) {
+    for (const entry of route.getAllEntries()) {
+      const name = entry.name["convert-camel-to-kebab"];
+      if (!entry.hidden && name !== "now" && name.startsWith(partial)) found.push(name);
+    }
+  }
+  if (partial.startsWith("-")) {
+    found.push(...GLOBAL_OPTIONS.filter((option) => option.startsWith(partial)));
+  }
+  return [...new Set(found)].filter((text) => text !== "--" && !text.startsWith("_")).sort();
 }
+
+const GLOBAL_OPTIONS = ["--json", "--no-color", "--debug", "--help", "--version", "-C"];

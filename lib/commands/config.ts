@@ -1,6 +1,7 @@
 // `orchestra config`: the settings of a workspace.
 
 import { CONFIG_ABOUT, configPath, DEFAULT_CONFIG, loadConfig, parseJsonFile } from "../config.ts";
+import { parseDuration } from "../duration.ts";
 import { OrchestraError } from "../error.ts";
 import { formatTable } from "../format/table.ts";
 import { parseConfig } from "../schemas.ts";
@@ -64,25 +65,50 @@ export function configSet(this: Context, _flags: NoFlags, key: string, text: str
       hint: near === undefined ? "See them with: orchestra config show" : `Did you mean "${near}"?`,
     });
   }
+  const [first, second] = key.split(".") as [string, string | undefined];
+  const value = parseValue(key, text);
+  checkValue(
+    key,
+    text,
+    second === undefined ? { [first]: value } : { [first]: { [second]: value } },
+  );
   const updated = store.locked(() => {
     const current = store.readFile(configPath(store));
-    const object = current === undefined
-      ? {}
-      : parseJsonFile(current, ".orchestra/config.json") as Record<string, unknown>;
-    const [first, second] = key.split(".") as [string, string | undefined];
-    const value = parseValue(key, text);
-    if (second === undefined) object[first] = value;
-    else {object[first] = {
-        ...object[first] as Record<string, unknown> | undefined,
-        [second]: value,
-      };}
-    const config = parseConfig(object, `config set ${key} ${text}`);
+    const object =
+      (current === undefined ? {} : parseJsonFile(current, ".orchestra/config.json")) as Record<
+        string,
+        unknown
+      >;
+    // What stands in the file must be sound, or a value of ours would hide in something broken.
+    parseConfig(object);
+    object[first] = second === undefined
+      ? value
+      : { ...object[first] as Record<string, unknown> | undefined, [second]: value };
     store.writeFile(configPath(store), JSON.stringify(object, null, 2) + "\n");
-    return config;
+    return parseConfig(object);
   });
   if (this.globals.json) return this.printJson(updated);
   this.print(`${key} = ${JSON.stringify(valueAt(updated, key))}`);
 }
+
+/** @throws OrchestraError `usage` where the setting cannot have this value */
+function checkValue(key: string, text: string, object: Record<string, unknown>): void {
+  try {
+    parseConfig(object);
+  } catch (error) {
+    if (!(error instanceof OrchestraError)) throw error;
+    const reason = error.message.slice(error.message.lastIndexOf('": ') + 3);
+    throw new OrchestraError(
+      "usage",
+      `config set ${key} ${JSON.stringify(text)}: ${reason}`,
+      { hint: `${key}: ${CONFIG_ABOUT[key]}` },
+    );
+  }
+}
+
+/** Settings that are seconds, and so may be written as durations. */
+const SECONDS =
+  /^(?:interval|timeout|timeout_warning|idle_timeout|grace_period|retry\.(?:base|cap))$/;
 
 /** A value as the setting's kind wants it: lists by commas, the rest as JSON or plain text. */
 function parseValue(key: string, text: string): unknown {
@@ -92,6 +118,6 @@ function parseValue(key: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text;
+    return SECONDS.test(key) ? parseDuration(text) ?? text : text;
   }
 }

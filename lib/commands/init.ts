@@ -1,8 +1,10 @@
 // `orchestra init`: makes a workspace that can be used at once. What is there already is kept.
 
+import { readAgentNames } from "../agents.ts";
 import { OrchestraError } from "../error.ts";
+import { sanitize } from "../format/text.ts";
 import { findOnPath } from "../launch/find.ts";
-import { createFolders, lstat, openStore } from "../store.ts";
+import { createFolders, lstat, openStore, type Store } from "../store.ts";
 import { OPENCODE_CODER } from "../../templates/opencode_coder.ts";
 import { type Preset, PRESETS } from "../../templates/presets.ts";
 import { PROMPTS } from "../../templates/prompts.ts";
@@ -27,7 +29,7 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
     });
   }
   createFolders(root);
-  const { store } = { store: openStore(root) };
+  const store = openStore(root);
   const settings = `${store.root}/.orchestra-cli`;
   const made: string[] = [];
   for (const folder of [settings, `${settings}/prompts`, `${settings}/agent`]) {
@@ -51,19 +53,39 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
     agents: Object.fromEntries(chosen.map(([name, preset]) => [name, preset.agent])),
   };
   write("agent-config.json", JSON.stringify(config, null, 2) + "\n");
+  if (!made.includes(".orchestra-cli/agent-config.json")) {
+    made.push(...addAgents(store, flags.agent ?? []));
+  }
   for (const [name, text] of Object.entries(PROMPTS)) write(`prompts/${name}.md`, text);
   write("agent/coder.md", OPENCODE_CODER);
-  const names = chosen.map(([name]) => name);
+  const names = readAgentNames(store);
   if (this.globals.json) {
     this.printJson({ root: store.root, made, agents: names });
     return;
   }
   this.print(`Workspace in ${store.root}`);
   for (const file of made) this.print(`  made ${file}`);
-  if (made.includes(".orchestra-cli/agent-config.json")) {
-    this.print(`  agents: ${names.join(", ")}`);
+  if (made.length === 0) this.print("  everything was there already");
+  this.print(`  agents: ${sanitize(names.join(", "))}`);
+  const missing = chosen.map(([name]) => name).filter((name) => !names.includes(name));
+  if (missing.length > 0) {
+    this.note(
+      `Installed, but not an agent here: ${missing.join(", ")}. ` +
+        `Add with: orchestra init --agent ${missing.join(",")}`,
+    );
   }
   this.note("Try it with: orchestra start shell 'echo hello' && orchestra run --wait");
+}
+
+/** Adds the presets that are asked for by name and not there yet; the rest of the file stays. */
+function addAgents(store: Store, wanted: readonly string[]): string[] {
+  const missing = wanted.filter((name) => !readAgentNames(store).includes(name));
+  if (missing.length === 0) return [];
+  const path = `${store.root}/.orchestra-cli/agent-config.json`;
+  const file = JSON.parse(store.readFile(path)!.replace(/^\uFEFF/, ""));
+  for (const name of missing) file.agents[name] = PRESETS[name]!.agent;
+  store.writeFile(path, JSON.stringify(file, null, 2) + "\n");
+  return missing.map((name) => `agent "${name}" in .orchestra-cli/agent-config.json`);
 }
 
 /** `shell`, those asked for, and those whose program is on PATH. */

@@ -54,323 +54,338 @@ const agentArgument = {
   proposeCompletions: proposeAgents,
 } as const;
 
-const init = buildCommand({
-  loader: async () => (await import("./init.ts")).init,
-  parameters: {
-    flags: {
-      agent: {
-        kind: "parsed",
-        optional: true,
-        variadic: ",",
-        parse: text,
-        brief: "add this agent though it is not installed",
-        placeholder: "name",
+const init = () =>
+  buildCommand({
+    loader: async () => (await import("./init.ts")).init,
+    parameters: {
+      flags: {
+        agent: {
+          kind: "parsed",
+          optional: true,
+          variadic: ",",
+          parse: text,
+          brief: "add this agent though it is not installed",
+          placeholder: "name",
+        },
       },
     },
-  },
-  docs: {
-    brief: "Make a workspace here",
-    fullDescription:
-      "Makes .orchestra/ and .orchestra-cli/ in the current folder (or that of -C), " +
-      "with an agent named shell and those that are found on PATH. What is there already is kept.",
-  },
-});
+    docs: {
+      brief: "Make a workspace here",
+      fullDescription:
+        "Makes .orchestra/ and .orchestra-cli/ in the current folder (or that of -C), " +
+        "with an agent named shell and those that are found on PATH. What is there already is kept.",
+    },
+  });
 
-const start = buildCommand({
-  loader: async () => (await import("./start.ts")).start,
-  parameters: {
-    flags: {
-      maxRetries: parsed(integer(0), "most retries (3)", "n"),
-      autoRetry: optional("retry by itself when it fails"),
-      priority: parsed(integer(1, 10), "1 to 10, higher first (5)", "1..10"),
-      timeout: parsed(duration, "end it after this time: 90, 5m, 1h30m", "time"),
-      timeoutWarning: parsed(duration, "warn this long before its timeout", "time"),
-      idleTimeout: parsed(duration, "end it when it printed nothing for so long", "time"),
-      dependsOn: {
-        kind: "parsed",
-        optional: true,
-        variadic: ",",
-        parse: taskId,
-        brief: "start only when these tasks are complete",
-        placeholder: "id",
-        proposeCompletions: proposeTasks,
+const start = () =>
+  buildCommand({
+    loader: async () => (await import("./start.ts")).start,
+    parameters: {
+      flags: {
+        maxRetries: parsed(integer(0), "most retries (3)", "n"),
+        autoRetry: optional("retry by itself when it fails"),
+        priority: parsed(integer(1, 10), "1 to 10, higher first (5)", "1..10"),
+        timeout: parsed(duration, "end it after this time: 90, 5m, 1h30m", "time"),
+        timeoutWarning: parsed(duration, "warn this long before its timeout", "time"),
+        idleTimeout: parsed(duration, "end it when it printed nothing for so long", "time"),
+        dependsOn: {
+          kind: "parsed",
+          optional: true,
+          variadic: ",",
+          parse: taskId,
+          brief: "start only when these tasks are complete",
+          placeholder: "id",
+          proposeCompletions: proposeTasks,
+        },
+        label: {
+          kind: "parsed",
+          optional: true,
+          variadic: true,
+          parse: label,
+          brief: "a name and value of your own",
+          placeholder: "k=v",
+        },
+        from: parsed(
+          text,
+          "queue the tasks of a file, one JSON object a line; - reads stdin",
+          "file",
+        ),
+        quiet: optional("print the id alone"),
       },
-      label: {
-        kind: "parsed",
-        optional: true,
-        variadic: true,
-        parse: label,
-        brief: "a name and value of your own",
-        placeholder: "k=v",
+      positional: {
+        kind: "tuple",
+        parameters: [
+          { ...agentArgument, optional: true },
+          {
+            brief: "what to do; - reads it from stdin",
+            placeholder: "prompt",
+            parse: text,
+            optional: true,
+          },
+        ],
       },
-      from: parsed(
-        text,
-        "queue the tasks of a file, one JSON object a line; - reads stdin",
-        "file",
-      ),
-      quiet: optional("print the id alone"),
+      aliases: { q: "quiet", p: "priority", l: "label" },
     },
-    positional: {
-      kind: "tuple",
-      parameters: [
-        { ...agentArgument, optional: true },
-        {
-          brief: "what to do; - reads it from stdin",
-          placeholder: "prompt",
+    docs: {
+      brief: "Queue a task",
+      fullDescription: "Queues a task and prints its id; once printed, it survives a power cut.",
+    },
+  });
+
+const run = () =>
+  buildCommand({
+    loader: async () => (await import("./run.ts")).run,
+    parameters: {
+      flags: {
+        parallel: parsed(integer(1, 1000), "fill up to this many running at once", "n"),
+        all: optional("go on until nothing is left to launch"),
+        wait: optional("stay and watch until all is settled; exit code 1 if something failed"),
+      },
+      aliases: { p: "parallel", a: "all", w: "wait" },
+    },
+    docs: {
+      brief: "Launch pending tasks in the background",
+      fullDescription:
+        "Launches the next ready task (or fills up to --parallel) and returns. A small " +
+        "supervisor stays behind until everything is settled: it enforces timeouts and starts retries.",
+    },
+  });
+
+const status = () =>
+  buildCommand({
+    loader: async () => (await import("./status.ts")).status,
+    parameters: {
+      flags: {
+        watch: optional("stay, and draw it anew on every change"),
+        interval: parsed(duration, "look at least this often while watching (5s)", "time"),
+        noAutoRetry: optional("do not queue due retries"),
+        status: {
+          kind: "parsed",
+          optional: true,
+          variadic: ",",
+          parse: phase,
+          brief: "only these: pending, running, complete, failed, cancelled, ready, blocked, …",
+          placeholder: "status",
+        },
+        agent: {
+          kind: "parsed",
+          optional: true,
+          variadic: ",",
+          parse: text,
+          brief: "only tasks of this agent",
+          placeholder: "agent",
+          proposeCompletions: proposeAgents,
+        },
+        label: {
+          kind: "parsed",
+          optional: true,
+          variadic: true,
+          parse: label,
+          brief: "only tasks with this label",
+          placeholder: "k=v",
+        },
+        all: optional("all finished tasks, not only the last 20"),
+      },
+      aliases: { w: "watch", i: "interval", a: "all", s: "status", l: "label" },
+    },
+    docs: { brief: "Show what is going on" },
+  });
+
+const show = () =>
+  buildCommand({
+    loader: async () => (await import("./show.ts")).show,
+    parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+    docs: { brief: "Show everything about one task" },
+  });
+
+const logs = () =>
+  buildCommand({
+    loader: async () => (await import("./logs.ts")).logs,
+    parameters: {
+      flags: {
+        follow: optional("go on until the task is settled"),
+        lines: parsed(integer(0), "only the last lines", "n"),
+      },
+      positional: { kind: "tuple", parameters: [idArgument] },
+      aliases: { f: "follow", n: "lines" },
+    },
+    docs: { brief: "Print what an agent printed" },
+  });
+
+const wait = () =>
+  buildCommand({
+    loader: async () => (await import("./wait.ts")).wait,
+    parameters: {
+      flags: { timeout: parsed(duration, "give up after this time", "time") },
+      positional: { kind: "array", parameter: idArgument },
+    },
+    docs: {
+      brief: "Wait until tasks are settled",
+      fullDescription:
+        "Waits for the given tasks, or for all that are pending or running, retries " +
+        "included. Exit code 1 if one of them did not complete.",
+    },
+  });
+
+const cancel = () =>
+  buildCommand({
+    loader: async () => (await import("./cancel.ts")).cancel,
+    parameters: {
+      flags: {
+        all: optional("cancel all that are pending or running"),
+        reason: parsed(text, "why, for the record", "text"),
+        withDependents: optional("also what depends on them, directly or through others"),
+      },
+      positional: { kind: "array", parameter: idArgument },
+    },
+    docs: { brief: "End pending or running tasks, with all they started" },
+  });
+
+const retry = () =>
+  buildCommand({
+    loader: async () => (await import("./retry.ts")).retry,
+    parameters: {
+      flags: {
+        maxRetries: parsed(integer(0), "allow this many retries", "n"),
+        auto: optional("retry further by itself"),
+      },
+      positional: { kind: "tuple", parameters: [idArgument] },
+    },
+    docs: { brief: "Queue a failed task again" },
+  });
+
+const clean = () =>
+  buildCommand({
+    loader: async () => (await import("./clean.ts")).clean,
+    parameters: {
+      flags: { yes: optional("do not ask") },
+      positional: {
+        kind: "tuple",
+        parameters: [{
+          brief: "completed, failed, cancelled, all, or an id (completed)",
+          placeholder: "filter",
           parse: text,
           optional: true,
-        },
-      ],
-    },
-    aliases: { q: "quiet", p: "priority", l: "label" },
-  },
-  docs: {
-    brief: "Queue a task",
-    fullDescription: "Queues a task and prints its id; once printed, it survives a power cut.",
-  },
-});
-
-const run = buildCommand({
-  loader: async () => (await import("./run.ts")).run,
-  parameters: {
-    flags: {
-      parallel: parsed(integer(1, 1000), "fill up to this many running at once", "n"),
-      all: optional("go on until nothing is left to launch"),
-      wait: optional("stay and watch until all is settled; exit code 1 if something failed"),
-    },
-    aliases: { p: "parallel", a: "all", w: "wait" },
-  },
-  docs: {
-    brief: "Launch pending tasks in the background",
-    fullDescription:
-      "Launches the next ready task (or fills up to --parallel) and returns. A small " +
-      "supervisor stays behind until everything is settled: it enforces timeouts and starts retries.",
-  },
-});
-
-const status = buildCommand({
-  loader: async () => (await import("./status.ts")).status,
-  parameters: {
-    flags: {
-      watch: optional("stay, and draw it anew on every change"),
-      interval: parsed(duration, "look at least this often while watching (5s)", "time"),
-      noAutoRetry: optional("do not queue due retries"),
-      status: {
-        kind: "parsed",
-        optional: true,
-        variadic: ",",
-        parse: phase,
-        brief: "only these: pending, running, complete, failed, cancelled, ready, blocked, …",
-        placeholder: "status",
+          proposeCompletions: (partial: string) =>
+            ["completed", "failed", "cancelled", "all"].filter((item) => item.startsWith(partial)),
+        }],
       },
-      agent: {
-        kind: "parsed",
-        optional: true,
-        variadic: ",",
-        parse: text,
-        brief: "only tasks of this agent",
-        placeholder: "agent",
-        proposeCompletions: proposeAgents,
-      },
-      label: {
-        kind: "parsed",
-        optional: true,
-        variadic: true,
-        parse: label,
-        brief: "only tasks with this label",
-        placeholder: "k=v",
-      },
-      all: optional("all finished tasks, not only the last 20"),
+      aliases: { y: "yes" },
     },
-    aliases: { w: "watch", i: "interval", a: "all", s: "status", l: "label" },
-  },
-  docs: { brief: "Show what is going on" },
-});
+    docs: { brief: "Remove finished tasks" },
+  });
 
-const show = buildCommand({
-  loader: async () => (await import("./show.ts")).show,
-  parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
-  docs: { brief: "Show everything about one task" },
-});
-
-const logs = buildCommand({
-  loader: async () => (await import("./logs.ts")).logs,
-  parameters: {
-    flags: {
-      follow: optional("go on until the task is settled"),
-      lines: parsed(integer(0), "only the last lines", "n"),
-    },
-    positional: { kind: "tuple", parameters: [idArgument] },
-    aliases: { f: "follow", n: "lines" },
-  },
-  docs: { brief: "Print what an agent printed" },
-});
-
-const wait = buildCommand({
-  loader: async () => (await import("./wait.ts")).wait,
-  parameters: {
-    flags: { timeout: parsed(duration, "give up after this time", "time") },
-    positional: { kind: "array", parameter: idArgument },
-  },
-  docs: {
-    brief: "Wait until tasks are settled",
-    fullDescription: "Waits for the given tasks, or for all that are pending or running, retries " +
-      "included. Exit code 1 if one of them did not complete.",
-  },
-});
-
-const cancel = buildCommand({
-  loader: async () => (await import("./cancel.ts")).cancel,
-  parameters: {
-    flags: {
-      all: optional("cancel all that are pending or running"),
-      reason: parsed(text, "why, for the record", "text"),
-      withDependents: optional("also what depends on them, directly or through others"),
-    },
-    positional: { kind: "array", parameter: idArgument },
-  },
-  docs: { brief: "End pending or running tasks, with all they started" },
-});
-
-const retry = buildCommand({
-  loader: async () => (await import("./retry.ts")).retry,
-  parameters: {
-    flags: {
-      maxRetries: parsed(integer(0), "allow this many retries", "n"),
-      auto: optional("retry further by itself"),
-    },
-    positional: { kind: "tuple", parameters: [idArgument] },
-  },
-  docs: { brief: "Queue a failed task again" },
-});
-
-const clean = buildCommand({
-  loader: async () => (await import("./clean.ts")).clean,
-  parameters: {
-    flags: { yes: optional("do not ask") },
-    positional: {
-      kind: "tuple",
-      parameters: [{
-        brief: "completed, failed, cancelled, all, or an id (completed)",
-        placeholder: "filter",
-        parse: text,
-        optional: true,
-        proposeCompletions: (partial: string) =>
-          ["completed", "failed", "cancelled", "all"].filter((item) => item.startsWith(partial)),
-      }],
-    },
-    aliases: { y: "yes" },
-  },
-  docs: { brief: "Remove finished tasks" },
-});
-
-const timeout = buildRouteMap({
-  routes: {
-    now: buildCommand({
-      loader: async () => (await import("./timeout.ts")).timeoutNow,
-      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
-      docs: { brief: "End a running task as timed out: timeout <id>" },
-    }),
-    list: buildCommand({
-      loader: async () => (await import("./timeout.ts")).timeoutList,
-      parameters: {},
-      docs: { brief: "List the tasks that have a timeout" },
-    }),
-    extend: buildCommand({
-      loader: async () => (await import("./timeout.ts")).timeoutExtend,
-      parameters: {
-        positional: {
-          kind: "tuple",
-          parameters: [
-            idArgument,
-            { brief: "how much longer: 90, 5m, 1h30m", placeholder: "time", parse: duration },
-          ],
-        },
-      },
-      docs: { brief: "Give a task more time, running or not" },
-    }),
-  },
-  defaultCommand: "now",
-  docs: { brief: "See, extend or enforce timeouts" },
-});
-
-const agents = buildRouteMap({
-  routes: {
-    list: buildCommand({
-      loader: async () => (await import("./agents.ts")).agentsList,
-      parameters: {},
-      docs: { brief: "List the agents, and which are installed" },
-    }),
-    check: buildCommand({
-      loader: async () => (await import("./agents.ts")).agentsCheck,
-      parameters: { positional: { kind: "tuple", parameters: [agentArgument] } },
-      docs: { brief: "Launch an agent's --version" },
-    }),
-  },
-  defaultCommand: "list",
-  docs: { brief: "See the agents" },
-});
-
-const config = buildRouteMap({
-  routes: {
-    init: buildCommand({
-      loader: async () => (await import("./config.ts")).configInit,
-      parameters: {},
-      docs: { brief: "Write .orchestra/config.json with the defaults" },
-    }),
-    show: buildCommand({
-      loader: async () => (await import("./config.ts")).configShow,
-      parameters: {},
-      docs: { brief: "Show all settings" },
-    }),
-    set: buildCommand({
-      loader: async () => (await import("./config.ts")).configSet,
-      parameters: {
-        positional: {
-          kind: "tuple",
-          parameters: [
-            { brief: "name of the setting", placeholder: "key", parse: text },
-            { brief: "its value", placeholder: "value", parse: text },
-          ],
-        },
-      },
-      docs: { brief: "Change a setting" },
-    }),
-  },
-  defaultCommand: "show",
-  docs: { brief: "See and change settings" },
-});
-
-const deps = buildRouteMap({
-  routes: {
-    show: buildCommand({
-      loader: async () => (await import("./deps.ts")).depsShow,
-      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
-      docs: { brief: "Show what a task waits for, and what waits for it" },
-    }),
-    graph: buildCommand({
-      loader: async () => (await import("./deps.ts")).depsGraph,
-      parameters: {
-        flags: {
-          format: {
-            kind: "enum",
-            values: ["tree", "mermaid", "dot", "json"],
-            optional: true,
-            brief: "how to draw it (tree)",
+const timeout = () =>
+  buildRouteMap({
+    routes: {
+      now: buildCommand({
+        loader: async () => (await import("./timeout.ts")).timeoutNow,
+        parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+        docs: { brief: "End a running task as timed out: timeout <id>" },
+      }),
+      list: buildCommand({
+        loader: async () => (await import("./timeout.ts")).timeoutList,
+        parameters: {},
+        docs: { brief: "List the tasks that have a timeout" },
+      }),
+      extend: buildCommand({
+        loader: async () => (await import("./timeout.ts")).timeoutExtend,
+        parameters: {
+          positional: {
+            kind: "tuple",
+            parameters: [
+              idArgument,
+              { brief: "how much longer: 90, 5m, 1h30m", placeholder: "time", parse: duration },
+            ],
           },
         },
-      },
-      docs: { brief: "Draw all dependencies" },
-    }),
-    validate: buildCommand({
-      loader: async () => (await import("./deps.ts")).depsValidate,
-      parameters: {},
-      docs: { brief: "Look for cycles and missing tasks; exit code 1 if there are any" },
-    }),
-  },
-  defaultCommand: "graph",
-  docs: { brief: "See dependencies" },
-});
+        docs: { brief: "Give a task more time, running or not" },
+      }),
+    },
+    defaultCommand: "now",
+    docs: { brief: "See, extend or enforce timeouts" },
+  });
+
+const agents = () =>
+  buildRouteMap({
+    routes: {
+      list: buildCommand({
+        loader: async () => (await import("./agents.ts")).agentsList,
+        parameters: {},
+        docs: { brief: "List the agents, and which are installed" },
+      }),
+      check: buildCommand({
+        loader: async () => (await import("./agents.ts")).agentsCheck,
+        parameters: { positional: { kind: "tuple", parameters: [agentArgument] } },
+        docs: { brief: "Launch an agent's --version" },
+      }),
+    },
+    defaultCommand: "list",
+    docs: { brief: "See the agents" },
+  });
+
+const config = () =>
+  buildRouteMap({
+    routes: {
+      init: buildCommand({
+        loader: async () => (await import("./config.ts")).configInit,
+        parameters: {},
+        docs: { brief: "Write .orchestra/config.json with the defaults" },
+      }),
+      show: buildCommand({
+        loader: async () => (await import("./config.ts")).configShow,
+        parameters: {},
+        docs: { brief: "Show all settings" },
+      }),
+      set: buildCommand({
+        loader: async () => (await import("./config.ts")).configSet,
+        parameters: {
+          positional: {
+            kind: "tuple",
+            parameters: [
+              { brief: "name of the setting", placeholder: "key", parse: text },
+              { brief: "its value", placeholder: "value", parse: text },
+            ],
+          },
+        },
+        docs: { brief: "Change a setting" },
+      }),
+    },
+    defaultCommand: "show",
+    docs: { brief: "See and change settings" },
+  });
+
+const deps = () =>
+  buildRouteMap({
+    routes: {
+      show: buildCommand({
+        loader: async () => (await import("./deps.ts")).depsShow,
+        parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+        docs: { brief: "Show what a task waits for, and what waits for it" },
+      }),
+      graph: buildCommand({
+        loader: async () => (await import("./deps.ts")).depsGraph,
+        parameters: {
+          flags: {
+            format: {
+              kind: "enum",
+              values: ["tree", "mermaid", "dot", "json"],
+              optional: true,
+              brief: "how to draw it (tree)",
+            },
+          },
+        },
+        docs: { brief: "Draw all dependencies" },
+      }),
+      validate: buildCommand({
+        loader: async () => (await import("./deps.ts")).depsValidate,
+        parameters: {},
+        docs: { brief: "Look for cycles and missing tasks; exit code 1 if there are any" },
+      }),
+    },
+    defaultCommand: "graph",
+    docs: { brief: "See dependencies" },
+  });
 
 const daemonFlags = {
   maxConcurrent: parsed(integer(1, 1000), "most tasks at once (3)", "n"),
@@ -378,116 +393,121 @@ const daemonFlags = {
 } as const;
 const daemonAliases = { c: "maxConcurrent", i: "interval" } as const;
 
-const daemon = buildRouteMap({
-  routes: {
-    run: buildCommand({
-      loader: async () => (await import("./daemon.ts")).daemon,
-      parameters: {
-        flags: {
-          ...daemonFlags,
-          log: { ...optional("write to .orchestra/daemon.log"), hidden: true },
+const daemon = () =>
+  buildRouteMap({
+    routes: {
+      run: buildCommand({
+        loader: async () => (await import("./daemon.ts")).daemon,
+        parameters: {
+          flags: {
+            ...daemonFlags,
+            log: { ...optional("write to .orchestra/daemon.log"), hidden: true },
+          },
+          aliases: daemonAliases,
         },
-        aliases: daemonAliases,
-      },
-      docs: { brief: "Launch and watch over everything, in the foreground" },
-    }),
-    start: buildCommand({
-      loader: async () => (await import("./daemon.ts")).daemonStart,
-      parameters: { flags: daemonFlags, aliases: daemonAliases },
-      docs: { brief: "The same in the background" },
-    }),
-    stop: buildCommand({
-      loader: async () => (await import("./daemon.ts")).daemonStop,
-      parameters: {},
-      docs: { brief: "Stop the one in the background; agents go on" },
-    }),
-    status: buildCommand({
-      loader: async () => (await import("./daemon.ts")).daemonStatus,
-      parameters: {},
-      docs: { brief: "Say who watches" },
-    }),
-    logs: buildCommand({
-      loader: async () => (await import("./daemon.ts")).daemonLogs,
-      parameters: {
-        flags: {
-          follow: optional("go on until interrupted"),
-          lines: parsed(integer(0), "only the last lines (50)", "n"),
+        docs: { brief: "Launch and watch over everything, in the foreground" },
+      }),
+      start: buildCommand({
+        loader: async () => (await import("./daemon.ts")).daemonStart,
+        parameters: { flags: daemonFlags, aliases: daemonAliases },
+        docs: { brief: "The same in the background" },
+      }),
+      stop: buildCommand({
+        loader: async () => (await import("./daemon.ts")).daemonStop,
+        parameters: {},
+        docs: { brief: "Stop the one in the background; agents go on" },
+      }),
+      status: buildCommand({
+        loader: async () => (await import("./daemon.ts")).daemonStatus,
+        parameters: {},
+        docs: { brief: "Say who watches" },
+      }),
+      logs: buildCommand({
+        loader: async () => (await import("./daemon.ts")).daemonLogs,
+        parameters: {
+          flags: {
+            follow: optional("go on until interrupted"),
+            lines: parsed(integer(0), "only the last lines (50)", "n"),
+          },
+          aliases: { f: "follow", n: "lines" },
         },
-        aliases: { f: "follow", n: "lines" },
-      },
-      docs: { brief: "Print what the one in the background did" },
-    }),
-  },
-  defaultCommand: "run",
-  docs: { brief: "Launch everything as it comes, until stopped" },
-});
-
-const archive = buildRouteMap({
-  routes: {
-    now: buildCommand({
-      loader: async () => (await import("./archive.ts")).archive,
-      parameters: {
-        flags: {
-          dryRun: optional("only say what would be archived"),
-          force: optional("even if archiving is turned off"),
-        },
-        aliases: { f: "force" },
-      },
-      docs: { brief: "Archive what the settings say is old" },
-    }),
-    list: buildCommand({
-      loader: async () => (await import("./archive.ts")).archiveList,
-      parameters: {},
-      docs: { brief: "List the archived tasks" },
-    }),
-    restore: buildCommand({
-      loader: async () => (await import("./archive.ts")).archiveRestore,
-      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
-      docs: { brief: "Bring an archived task back" },
-    }),
-    stats: buildCommand({
-      loader: async () => (await import("./archive.ts")).archiveStatistics,
-      parameters: {},
-      docs: { brief: "Say how much is archived" },
-    }),
-  },
-  defaultCommand: "now",
-  docs: { brief: "Move old finished tasks out of the way" },
-});
-
-const doctor = buildCommand({
-  loader: async () => (await import("./doctor.ts")).doctor,
-  parameters: { flags: { fix: optional("mend what can lose nothing") } },
-  docs: { brief: "Say what is wrong with this workspace" },
-});
-
-const completions = buildCommand({
-  loader: async () => (await import("./completions.ts")).completions,
-  parameters: {
-    positional: {
-      kind: "tuple",
-      parameters: [{
-        brief: "bash, zsh or fish",
-        placeholder: "shell",
-        parse: text,
-        proposeCompletions: (partial: string) =>
-          ["bash", "zsh", "fish"].filter((item) => item.startsWith(partial)),
-      }],
+        docs: { brief: "Print what the one in the background did" },
+      }),
     },
-  },
-  docs: { brief: "Print the completion script of a shell" },
-});
+    defaultCommand: "run",
+    docs: { brief: "Launch everything as it comes, until stopped" },
+  });
 
-const supervise = buildCommand({
-  loader: async () => (await import("./run.ts")).superviseInBackground,
-  parameters: {
-    flags: {
-      parallel: { kind: "parsed", parse: integer(1, 1000), brief: "most at once" },
-      launch: { kind: "enum", values: ["retries", "all"], brief: "what to launch" },
+const archive = () =>
+  buildRouteMap({
+    routes: {
+      now: buildCommand({
+        loader: async () => (await import("./archive.ts")).archive,
+        parameters: {
+          flags: {
+            dryRun: optional("only say what would be archived"),
+            force: optional("even if archiving is turned off"),
+          },
+          aliases: { f: "force" },
+        },
+        docs: { brief: "Archive what the settings say is old" },
+      }),
+      list: buildCommand({
+        loader: async () => (await import("./archive.ts")).archiveList,
+        parameters: {},
+        docs: { brief: "List the archived tasks" },
+      }),
+      restore: buildCommand({
+        loader: async () => (await import("./archive.ts")).archiveRestore,
+        parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+        docs: { brief: "Bring an archived task back" },
+      }),
+      stats: buildCommand({
+        loader: async () => (await import("./archive.ts")).archiveStatistics,
+        parameters: {},
+        docs: { brief: "Say how much is archived" },
+      }),
     },
-  },
-  docs: { brief: "The supervisor that run leaves behind" },
-});
+    defaultCommand: "now",
+    docs: { brief: "Move old finished tasks out of the way" },
+  });
+
+const doctor = () =>
+  buildCommand({
+    loader: async () => (await import("./doctor.ts")).doctor,
+    parameters: { flags: { fix: optional("mend what can lose nothing") } },
+    docs: { brief: "Say what is wrong with this workspace" },
+  });
+
+const completions = () =>
+  buildCommand({
+    loader: async () => (await import("./completions.ts")).completions,
+    parameters: {
+      positional: {
+        kind: "tuple",
+        parameters: [{
+          brief: "bash, zsh or fish",
+          placeholder: "shell",
+          parse: text,
+          proposeCompletions: (partial: string) =>
+            ["bash", "zsh", "fish"].filter((item) => item.startsWith(partial)),
+        }],
+      },
+    },
+    docs: { brief: "Print the completion script of a shell" },
+  });
+
+const supervise = () =>
+  buildCommand({
+    loader: async () => (await import("./run.ts")).superviseInBackground,
+    parameters: {
+      flags: {
+        parallel: { kind: "parsed", parse: integer(1, 1000), brief: "most at once" },
+        launch: { kind: "enum", values: ["retries", "all"], brief: "what to launch" },
+      },
+    },
+    docs: { brief: "The supervisor that run leaves behind" },
+  });
 
 /** All commands in the groups in which help shows them. */
 export const GROUPS: readonly { title: string; commands: readonly string[] }[] = [
@@ -497,8 +517,19 @@ export const GROUPS: readonly { title: string; commands: readonly string[] }[] =
   { title: "Set up", commands: ["config", "completions"] },
 ];
 
-/** The commands by name. */
-export const ROUTES = {
+/** An object whose properties are made when they are read. */
+function lazily<T extends Record<string, () => unknown>>(
+  makers: T,
+): { readonly [K in keyof T]: ReturnType<T[K]> } {
+  const object = {} as { readonly [K in keyof T]: ReturnType<T[K]> };
+  for (const [name, get] of Object.entries(makers)) {
+    Object.defineProperty(object, name, { get, enumerable: true });
+  }
+  return object;
+}
+
+/** The commands by name; each is built only when it is read, for start-up waits for it. */
+export const ROUTES = lazily({
   init,
   start,
   run,
@@ -518,7 +549,7 @@ export const ROUTES = {
   doctor,
   completions,
   _supervise: supervise,
-} as const;
+});
 
 /** How an error is printed: one or two lines, or one JSON value. */
 export function formatError(error: OrchestraError, json: boolean): string {
@@ -529,10 +560,18 @@ export function formatError(error: OrchestraError, json: boolean): string {
   return `orchestra: ${error.message}${error.hint === undefined ? "" : `\n  ${error.hint}`}`;
 }
 
-/** The application, for one run of the program. */
+/**
+ * The application, for one run of the program.
+ *
+ * @param options how errors are printed; `only`: the one command that will be called, where known
+ */
 export function createApplication(
-  options: { json: boolean; debug: boolean },
+  options: { json: boolean; debug: boolean; only?: string },
 ): Application<Context> {
+  const { only } = options;
+  const routes: Partial<typeof ROUTES> = only !== undefined && Object.hasOwn(ROUTES, only)
+    ? { [only]: ROUTES[only as keyof typeof ROUTES] }
+    : ROUTES;
   const say = (error: unknown) => {
     const known = toOrchestraError(error, "The command could not be carried out");
     const stack = options.debug && error instanceof Error ? `\n${error.stack}` : "";
@@ -548,10 +587,10 @@ export function createApplication(
   };
   return buildApplication(
     buildRouteMap({
-      routes: ROUTES,
+      routes: routes as typeof ROUTES,
       docs: {
         brief: "A task queue for command-line AI coding agents",
-        hideRoute: { _supervise: true },
+        hideRoute: routes === ROUTES ? { _supervise: true } : {},
       },
     }),
     {

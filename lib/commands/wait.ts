@@ -1,6 +1,8 @@
-// `orchestra wait`: until tasks are settled. A task that is being retried is not.
+// `orchestra wait`: until tasks are settled. A task that is being retried is not; one that is blocked
+// would be waited for until somebody acts, so that it counts as settled, and not as complete.
 
-import { indexTasks, latestAttempt, type TaskIndex } from "../dependencies.ts";
+import { isWatched } from "../background.ts";
+import { latestAttempt, type Readiness, readinessOf, type TaskIndex } from "../dependencies.ts";
 import { formatStatus } from "../format/status.ts";
 import { noTask, type Queue, type Snapshot } from "../queue.ts";
 import { isTerminal, type Task } from "../task.ts";
@@ -18,8 +20,10 @@ export interface WaitFlags {
 export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<void> {
   const queue = this.openQueue();
   let snapshot = await queue.look();
-  const byId = indexTasks(snapshot.tasks).byId;
-  for (const id of ids) if (!byId.has(id)) throw noTask(id);
+  for (const id of ids) {
+    // Reading it anew says what is wrong with a file that is there but damaged.
+    if (!snapshot.index.byId.has(id) && queue.store.read(id) === undefined) throw noTask(id);
+  }
   const wanted = ids.length > 0
     ? ids
     : snapshot.tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
@@ -36,13 +40,19 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
     queue.store.tasksDir,
     (reason) => this.note(`Watching the folder failed, looking every second: ${reason}`),
   );
+  let told = false;
   for (;;) {
     watch.take();
     snapshot = await queue.look();
     await leaveWatcher(this, queue, snapshot);
-    const index = indexTasks(snapshot.tasks);
-    const open = wanted.filter((id) => !isSettled(id, index));
+    const { index } = snapshot;
+    const memo = new Map<string, Readiness>();
+    const open = wanted.filter((id) => !isSettled(id, index, memo));
     const left = deadline - performance.now();
+    if (!told && open.length > 0 && !snapshot.unsettled && !isWatched(queue.store)) {
+      told = true;
+      this.note("Nothing runs and nobody launches: orchestra run --all, from somewhere else");
+    }
     if (open.length === 0 || left <= 0 || interrupted) {
       return finish(this, queue, snapshot, index, wanted, open, interrupted);
     }
@@ -59,10 +69,11 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
 }
 
 /** Whether a task has come to its end, no retry of it running or due. A task that is gone has. */
-export function isSettled(id: string, index: TaskIndex): boolean {
+export function isSettled(id: string, index: TaskIndex, memo: Map<string, Readiness>): boolean {
   const task = index.byId.get(id);
   if (task === undefined) return true;
   const latest = latestAttempt(task, index);
+  if (latest.status === "pending") return readinessOf(latest, index, memo).kind === "blocked";
   return isTerminal(latest.status) && latest.retryAt === null;
 }
 
