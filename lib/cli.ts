@@ -94,9 +94,22 @@ export function formatHelp(): string {
  *
  * @param args the command line without the program's name
  * @param program module to start for work in the background
- * @returns the exit code
+ * @returns the exit code, and whether something is left open that would keep the program alive
  */
-export async function main(args: readonly string[], program: string): Promise<number> {
+export async function main(
+  args: readonly string[],
+  program: string,
+): Promise<{ code: number; force: boolean }> {
+  let context: Context | undefined;
+  const code = await runCommandLine(args, program, (made) => context = made);
+  return { code, force: context?.endsByExit ?? false };
+}
+
+async function runCommandLine(
+  args: readonly string[],
+  program: string,
+  onContext: (context: Context) => void,
+): Promise<number> {
   let json = args.includes("--json");
   try {
     if (args[0] === "_complete") return await complete(args.slice(1), program);
@@ -104,6 +117,7 @@ export async function main(args: readonly string[], program: string): Promise<nu
     json = globals.json;
     if (env("ORCHESTRA_DEBUG") === "1" || env("AGENT_DEBUG") === "1") globals.debug = true;
     const context = createContext(globals, program);
+    onContext(context);
     if (special === "version") {
       if (json) context.printJson({ version: VERSION, deno: Deno.version.deno });
       else context.print(`orchestra ${VERSION}`);

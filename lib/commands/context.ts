@@ -34,6 +34,8 @@ export interface Context extends CommandContext {
   note(text: string): void;
   /** How text should look on stdout. */
   style(): Style;
+  /** Set by what leaves a listener or a read of the terminal open: the program ends by force. */
+  endsByExit: boolean;
   /** Whether stdout is a terminal. */
   readonly interactive: boolean;
   /** The workspace that the command is about. */
@@ -90,6 +92,7 @@ export function createContext(globals: Globals, program: string): Context {
     },
     globals,
     program,
+    endsByExit: false,
     interactive,
     print: (text) => writeAll(Deno.stdout, `${text}\n`),
     printJson: (value) => writeAll(Deno.stdout, `${JSON.stringify(value, null, 2)}\n`),

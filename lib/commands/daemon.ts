@@ -103,6 +103,7 @@ export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void
   const { config } = await queue.rules();
   const parallel = flags.maxConcurrent ?? config.max_concurrent;
   const interval = flags.interval ?? config.interval;
+  this.endsByExit = true;
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(name, () => stop.abort());
@@ -301,6 +302,7 @@ export async function daemonLogs(this: Context, flags: DaemonLogsFlags): Promise
   if (tail === undefined && !flags.follow) return this.note("The daemon has written no log yet");
   for (const line of tail?.lines ?? []) this.print(sanitize(line));
   if (!flags.follow) return;
+  this.endsByExit = true;
   const stop = new AbortController();
   Deno.addSignalListener("SIGINT", () => stop.abort());
   using watch = watchFolder(queue.store.dir);

@@ -19,9 +19,11 @@ const BLOCK = 64 * 1024;
 /** Runs `orchestra logs`. */
 export async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> {
   const queue = this.openQueue();
-  const task = queue.store.read(id) ?? queue.store.readArchived(id);
+  const active = queue.store.read(id);
+  const task = active ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(id);
-  const { logFile } = readablePlaces(queue, task);
+  // The log of a task that has not begun is not there yet: it is not in the archive either.
+  const { logFile } = active === undefined ? readablePlaces(queue, task) : queue.places(task);
   const write = (text: string) =>
     this.process.stdout.write(this.interactive ? sanitizeBlock(text) : text);
   let at = 0;
@@ -82,6 +84,7 @@ async function follow(
   start: number,
   write: (text: string) => void,
 ): Promise<void> {
+  context.endsByExit = true;
   const stop = Promise.withResolvers<void>();
   let stopped = false;
   Deno.addSignalListener("SIGINT", () => {

@@ -142,6 +142,7 @@ export async function superviseInBackground(this: Context, flags: SuperviseFlags
     lock = tryDaemonLock(queue.store);
   }
   if (lock === undefined) return;
+  this.endsByExit = true;
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(name, () => stop.abort());

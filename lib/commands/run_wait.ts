@@ -40,6 +40,7 @@ export async function runAndWait(
     parallel,
   } as const;
   if (lock !== undefined) writeDaemonInfo(queue.store, mine);
+  this.endsByExit = true;
   const stop = new AbortController();
   let interrupted = false;
   const interrupt = () => {
@@ -88,7 +89,11 @@ export async function runAndWait(
       lock[Symbol.dispose]();
     }
   }
-  await finish(this, queue, [...tasks.values()], known, interrupted);
+  // What was never meant to be launched is none of our business.
+  const launched = [...tasks.values()].filter((task) =>
+    !known.has(task.taskId) && (all || task.status !== "pending")
+  );
+  await finish(this, queue, [...tasks.values()], launched, interrupted);
 }
 
 /** Prints how it ended, and sets the exit code: 1 where something that was run did not complete. */
@@ -96,11 +101,10 @@ async function finish(
   context: Context,
   queue: Queue,
   tasks: Task[],
-  known: ReadonlySet<string>,
+  mine: readonly Task[],
   interrupted: boolean,
 ): Promise<void> {
   const index = indexTasks(tasks);
-  const mine = tasks.filter((task) => !known.has(task.taskId));
   const unmet = mine.filter((task) => retryChain(task, index).at(-1)?.status !== "complete");
   const snapshot = await queue.look({ retry: false });
   const input = statusInput(queue, snapshot, { ids: new Set(mine.map((task) => task.taskId)) });

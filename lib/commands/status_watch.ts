@@ -15,6 +15,7 @@ export async function watchStatus(
   filter: StatusFilter,
   flags: StatusFlags,
 ): Promise<void> {
+  this.endsByExit = true;
   const stop = Promise.withResolvers<void>();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(name, () => {

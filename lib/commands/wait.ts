@@ -31,6 +31,7 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
     ? Infinity
     : performance.now() + flags.timeout * 1000;
   let interrupted = false;
+  this.endsByExit = true;
   const stop = Promise.withResolvers<void>();
   Deno.addSignalListener("SIGINT", () => {
     interrupted = true;
