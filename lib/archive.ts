@@ -68,13 +68,17 @@ function move(from: string, to: string): void {
 export function archiveTask(store: Store, task: Task): void {
   const id = task.taskId;
   for (const { home, archived } of filesOf(store, task)) move(home, archived);
+  const fences: string[] = [];
   for (const mark of store.listMarks(id)) {
     // What we wrote ourselves is told by the task; what the agent wrote is kept.
     if (["done", "error", "cancelled", "timeout"].includes(mark)) {
       move(store.markPath(id, mark), `${store.dir}/archive/${id}.${mark}`);
-    } else store.removeMark(id, mark);
+    } else if (mark.endsWith(".pid")) fences.push(mark);
+    else store.removeMark(id, mark);
   }
   move(`${store.tasksDir}/${id}.json`, `${store.dir}/archive/${id}.json`);
+  // A late shim finds its fence, or no task; never neither.
+  for (const mark of fences) store.removeMark(id, mark);
 }
 
 /** Moves an archived task back; inside the workspace lock. */

@@ -58,11 +58,14 @@ export function tryDaemonLock(store: Store): Disposable | undefined {
   return undefined;
 }
 
-/** Whether somebody watches over the workspace right now. */
+/** Whether somebody watches over the workspace right now. Those who only ask do not see each other. */
 export function isWatched(store: Store): boolean {
-  const lock = tryDaemonLock(store);
-  lock?.[Symbol.dispose]();
-  return lock === undefined;
+  const file = openLockFile(`${store.dir}/daemon.lock`);
+  try {
+    return !file.tryLockSync(false);
+  } finally {
+    file.close();
+  }
 }
 
 /**
@@ -84,7 +87,7 @@ export function ensureSupervisor(store: Store, program: string, args: readonly s
 export function spawnDetached(program: string, args: readonly string[]): number {
   const command = Deno.build.standalone
     ? { path: Deno.execPath(), args: [...args] }
-    : { path: Deno.execPath(), args: ["run", ...runFlags(program), program, ...args] };
+    : { path: Deno.execPath(), args: ["run", ...RUN_FLAGS, program, ...args] };
   const child = new Deno.Command(command.path, {
     args: command.args,
     stdin: "null",
@@ -98,7 +101,14 @@ export function spawnDetached(program: string, args: readonly string[]): number 
   return child.pid;
 }
 
-/** The permissions that we have ourselves, as flags; a small heap, for it lives long. */
-function runFlags(_program: string): string[] {
-  return ["-A", "--quiet", "--no-prompt", "--v8-flags=--single-threaded-gc,--max-lazy"];
-}
+/**
+ * Everything granted, for whoever started us could do so too. A small heap, for it lives long; and
+ * V8's code cache left alone, for its flags would make the cache useless to the commands.
+ */
+const RUN_FLAGS: readonly string[] = [
+  "-A",
+  "--quiet",
+  "--no-prompt",
+  "--no-code-cache",
+  "--v8-flags=--single-threaded-gc,--max-lazy",
+];

@@ -57,7 +57,7 @@ export function observe(
         shimState = aliveness(parsed);
       } else {
         // The shim died between creating the file and filling it, or is doing so right now.
-        shimState = now - mark.modifiedAt > 2000 ? "dead" : "unknown";
+        shimState = Math.abs(now - mark.modifiedAt) > 2000 ? "dead" : "unknown";
       }
     }
   }
@@ -78,7 +78,8 @@ export function observe(
       idle: object?.idle === true,
     };
   }
-  const fresh = (mark: Mark) => now - mark.modifiedAt < PARTIAL_GRACE && shimState !== "dead";
+  const fresh = (mark: Mark) =>
+    Math.abs(now - mark.modifiedAt) < PARTIAL_GRACE && shimState !== "dead";
   const error = store.readMark(id, "error");
   if (error !== undefined) {
     if (isPartial(error.text) && fresh(error)) partial = true;

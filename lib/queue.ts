@@ -14,9 +14,18 @@ import { type Aliveness, type Observation, observe } from "./observe.ts";
 import { firstPlan, type Places, type Prepared, prepareLaunch } from "./prepare.ts";
 import { decide, type Decision, type EndRules, type Outcome } from "./reconcile.ts";
 import { mayRetry, retryDelay, retryDue, type RetryOptions, successorOf } from "./retry.ts";
-import { type Limits, pickNext } from "./schedule.ts";
-import { type Damage, lstat, openStore, type Store } from "./store.ts";
-import { formatTime, isTerminal, type NewTask, newTask, parseTime, type Task } from "./task.ts";
+import { compareIds, type Limits, pickNext } from "./schedule.ts";
+import { type Damage, lstat, openStore, type Scan, type Store } from "./store.ts";
+import {
+  formatTaskId,
+  formatTime,
+  isTaskId,
+  isTerminal,
+  type NewTask,
+  newTask,
+  parseTime,
+  type Task,
+} from "./task.ts";
 import type { PausedLane } from "./view.ts";
 import { DEFAULT_PROMPT, RETRY_NOTE } from "../templates/prompts.ts";
 
@@ -56,6 +65,30 @@ export interface Snapshot {
   index: TaskIndex;
   /** Something runs or must be ended: somebody should be watching. */
   unsettled: boolean;
+  /** What this look launched. */
+  launched: LaunchedTask[];
+}
+
+/** How much {@linkcode Queue.look} may do. */
+export interface LookOptions {
+  /** Queue due retries; unless told not to. */
+  retry?: boolean;
+  /** Also launch what is ready, in the same locked section. */
+  launch?: LaunchLimit;
+}
+
+/** What may be launched. */
+export interface LaunchLimit {
+  /** Most at once; or how many more than run already. */
+  parallel: number | { more: number };
+  /** Only these. */
+  only?: (task: Task) => boolean;
+}
+
+/** Whether something follows a failed task by itself. */
+export function isFollowed(task: Task): boolean {
+  return task.status === "failed" && task.retriedBy === null &&
+    (task.autoRetry || (task.failureClass === "rate-limit" && task.retryAt !== null));
 }
 
 /** What a queue is opened with; all have defaults. */
@@ -86,7 +119,7 @@ export interface Queue {
   /** Settings and agents, read anew. */
   rules(): Promise<Rules>;
   /** Reads everything and brings it up to date; queues due retries unless told not to. */
-  look(options?: { retry?: boolean }): Promise<Snapshot>;
+  look(options?: LookOptions): Promise<Snapshot>;
   /** Queues new tasks; with dependencies checked already. */
   add(wanted: readonly NewTask[]): Task[];
   /**
@@ -96,15 +129,12 @@ export interface Queue {
   addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[];
   /** Looks at one task again and does what the evidence asks for; inside or outside the lock. */
   step(id: string, rules: Rules, aliveness: Aliveness): StepResult;
+  /** Queues what follows a failed task by itself: its retry, or the one that waits for a quota. */
+  follow(task: Task, rules: Rules): Task | undefined;
   /** Queues the retry of a failed task. Undefined where somebody else did, or it is not failed. */
   queueRetry(id: string, options?: RetryOptions): Task | undefined;
   /** Claims the given pending tasks, in that order, and launches them. */
   launch(ids: readonly string[], rules: Rules): { launched: LaunchedTask[]; changes: Change[] };
-  /** Picks what is ready and launches it. */
-  launchReady(
-    options: { parallel: number; only?: (task: Task) => boolean },
-    rules: Rules,
-  ): { launched: LaunchedTask[]; changes: Change[]; running: number };
   /** Cancels pending and running tasks at once; their processes are ended by {@linkcode endTask}. */
   cancel(ids: readonly string[], reason: string | null, rules: Rules): Change[];
   /** Ends a running task as timed out, at once. */
@@ -115,6 +145,8 @@ export interface Queue {
   endTask(id: string, rules: Rules, signal?: AbortSignal): Promise<void>;
   /** Identity of the process of a task's current claim, where it is known. */
   shimOf(task: Task): Shim | null;
+  /** Which of the tasks' processes live, asked of the system once. */
+  probe(tasks: readonly Task[]): Aliveness;
   /** Absolute places of a task's files. */
   places(task: Task): Places;
   /** Removes a task and everything that belongs to it. */
@@ -323,7 +355,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         return { kind: "released", task: released };
       }
       case "time-out":
-        store.writeMark(
+        store.writeHint(
           id,
           "timeout",
           JSON.stringify({
@@ -332,6 +364,9 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
             ...(decision.idle ? { idle: true } : {}),
           }) + "\n",
         );
+        return undefined;
+      case "rebase":
+        save({ ...task, startedAt: formatTime(now()) });
         return undefined;
       case "verify":
         return startVerify(task, rules) ? { kind: "verifying", task } : undefined;
@@ -381,7 +416,10 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     if (outcome.failureClass !== null) {
       const agent = definition(rules, task.agent);
       const policy = { ...rules.config.retry, on: agent?.retryOn ?? rules.config.retry.on };
-      if (outcome.failureClass !== "rate-limit" && mayRetry(task, outcome.failureClass, policy)) {
+      if (outcome.failureClass === "rate-limit") {
+        // Due at once: should we die before the successor is queued, the next look does it.
+        settled.retryAt = formatTime(at);
+      } else if (mayRetry(task, outcome.failureClass, policy)) {
         settled.retryAt = formatTime(at + retryDelay(task.retryCount, policy, random()) * 1000);
       }
     }
@@ -431,7 +469,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       completion: "exit",
     });
     if ("problem" in prepared) {
-      store.writeMark(task.taskId, "verifycode", "127 spawn\n");
+      store.writeHint(task.taskId, "verifycode", "127 spawn\n");
       return true;
     }
     launchPrepared(task, prepared, `verify.${task.claim}.pid`, "verifycode");
@@ -590,21 +628,20 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     return settle(task, outcome, observeTask(task, rules, () => "unknown"), rules);
   }
 
-  function launchReady(
-    { parallel, only }: { parallel: number; only?: (task: Task) => boolean },
+  /** Picks what is ready among the tasks, as they are inside the lock, and launches it. */
+  function launchFrom(
+    tasks: readonly Task[],
+    { parallel, only }: LaunchLimit,
     rules: Rules,
-  ): { launched: LaunchedTask[]; changes: Change[]; running: number } {
-    return store.locked(() => {
-      const { tasks } = store.scan();
-      const index = indexTasks(tasks, archivedDependencies(store, tasks));
-      const running = tasks.filter((task) => task.status === "running");
-      const pending = tasks.filter((task) =>
-        task.status === "pending" && (only === undefined || only(task))
-      );
-      const limits = limitsOf(rules, parallel, tasks, now());
-      const picked = pickNext(pending, running, index, limits, now());
-      return { ...launch(picked.map((task) => task.taskId), rules), running: running.length };
-    });
+  ): { launched: LaunchedTask[]; changes: Change[] } {
+    const index = indexTasks(tasks, archivedDependencies(store, tasks));
+    const running = tasks.filter((task) => task.status === "running");
+    const pending = tasks.filter((task) =>
+      task.status === "pending" && (only === undefined || only(task))
+    );
+    const most = typeof parallel === "number" ? parallel : running.length + parallel.more;
+    const picked = pickNext(pending, running, index, limitsOf(rules, most, tasks, now()), now());
+    return launch(picked.map((task) => task.taskId), rules);
   }
 
   function queueRetry(id: string, options: RetryOptions = {}): Task | undefined {
@@ -612,12 +649,40 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       const task = store.read(id);
       if (task === undefined || task.retriedBy !== null) return undefined;
       if (task.status !== "failed" && task.status !== "cancelled") return undefined;
+      const earlier = findSuccessor(task);
+      if (earlier !== undefined) {
+        // Whoever queued it died before it could be named here.
+        save({ ...task, retriedBy: earlier, retriedAt: formatTime(now()), retryAt: null });
+        return undefined;
+      }
       const at = now();
       const successor = store.create((fresh) => successorOf(task, fresh, options, at), at);
       writePlan(successor);
       save({ ...task, retriedBy: successor.taskId, retriedAt: formatTime(at), retryAt: null });
       return successor;
     });
+  }
+
+  /** Id of a task that was queued as the retry of another; only younger ones are read. */
+  function findSuccessor(task: Task): string | undefined {
+    const since = formatTaskId((parseTime(task.completedAt) ?? 0) - 3_600_000);
+    for (const { name } of Deno.readDirSync(store.tasksDir)) {
+      const id = name.endsWith(".json") ? name.slice(0, -5) : "";
+      if (!isTaskId(id) || compareIds(id, since) < 0 || id === task.taskId) continue;
+      try {
+        if (store.read(id)?.retryHistory.at(-1)?.retriedFrom === task.taskId) return id;
+      } catch {
+        // A damaged file is nobody's successor.
+      }
+    }
+    return undefined;
+  }
+
+  /** Queues what follows a failed task: its retry, or the one that waits for a quota. */
+  function follow(task: Task, rules: Rules): Task | undefined {
+    return task.failureClass === "rate-limit"
+      ? handOver(task, rules)
+      : queueRetry(task.taskId, { autoRetry: true });
   }
 
   /**
@@ -643,7 +708,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       for (const id of ids) {
         const task = store.read(id);
         if (task === undefined || isTerminal(task.status)) continue;
-        store.writeMark(
+        // Not synced: the task, written next, tells the same; without it nothing was promised yet.
+        store.writeHint(
           id,
           "cancelled",
           JSON.stringify({ timestamp: formatTime(now()), ...(reason === null ? {} : { reason }) }) +
@@ -659,7 +725,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     return store.locked(() => {
       const task = store.read(id);
       if (task === undefined || task.status !== "running") return undefined;
-      store.writeMark(
+      store.writeHint(
         id,
         "timeout",
         JSON.stringify({ timeout: null, timestamp: formatTime(now()), manual: true }) + "\n",
@@ -694,54 +760,79 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     return { config, agents };
   }
 
-  async function look({ retry = true }: { retry?: boolean } = {}): Promise<Snapshot> {
-    const scan = store.scan();
+  async function look(options: LookOptions = {}): Promise<Snapshot> {
+    const { launch: wanted } = options;
+    if (wanted === undefined) return lookAt(store.scan(), options, undefined);
+    // Settings come first, for nothing may wait inside the lock.
+    const loaded = await rules();
+    return store.locked(() => lookAt(store.scan(), options, loaded));
+  }
+
+  function lookAt(scan: Scan, options: LookOptions, loaded: Rules): Snapshot;
+  function lookAt(
+    scan: Scan,
+    options: LookOptions,
+    loaded: Rules | undefined,
+  ): Promise<Snapshot> | Snapshot;
+  function lookAt(
+    scan: Scan,
+    { retry = true, launch: wanted }: LookOptions,
+    loaded: Rules | undefined,
+  ): Promise<Snapshot> | Snapshot {
+    const suspects = scan.tasks.filter((task) =>
+      task.status === "running" || task.reapAt !== null ||
+      (task.status === "pending" && scan.marks.get(task.taskId)?.includes("cancelled"))
+    );
+    const failed = retry && scan.tasks.some(isFollowed);
+    if (loaded === undefined && (suspects.length > 0 || failed)) {
+      return rules().then((fresh) => lookAt(scan, { retry }, fresh));
+    }
     const changes: Change[] = [];
     const byId = new Map(scan.tasks.map((task) => [task.taskId, task]));
     const replace = (task: Task | undefined, id: string) => {
       if (task === undefined) byId.delete(id);
       else byId.set(id, task);
     };
-    const suspects = scan.tasks.filter((task) =>
-      task.status === "running" || task.reapAt !== null ||
-      (task.status === "pending" && scan.marks.get(task.taskId)?.includes("cancelled"))
-    );
-    let loaded: Rules | undefined;
-    if (suspects.length > 0) {
-      loaded = await rules();
+    if (loaded !== undefined && suspects.length > 0) {
       const aliveness = probe(suspects);
       store.locked(() => {
         for (const { taskId } of suspects) {
           try {
-            const result = step(taskId, loaded!, aliveness);
+            const result = step(taskId, loaded, aliveness);
             changes.push(...result.changes);
             replace(result.task, taskId);
+            for (const { task } of result.changes) replace(task, task.taskId);
           } catch (error) {
             reportDamage(scan.damaged, taskId, error);
           }
         }
       });
     }
-    const failed = [...byId.values()].filter((task) =>
-      task.status === "failed" && task.retriedBy === null && task.autoRetry
-    );
-    if (retry && failed.length > 0) {
-      loaded ??= await rules();
+    if (retry && loaded !== undefined) {
       const index = indexTasks(byId.values());
-      for (const task of failed) {
+      for (const task of [...byId.values()].filter(isFollowed)) {
         const due = retryDue(task, index, loaded.config.retry);
-        if (due === null || due > now()) continue;
-        const successor = queueRetry(task.taskId);
-        if (successor === undefined) continue;
-        changes.push({ kind: "retried", task: successor });
-        byId.set(successor.taskId, successor);
+        // A successor that nobody points to: its maker died in between.
+        if (!index.successors.has(task.taskId) && (due === null || due > now())) continue;
+        const successor = follow(task, loaded);
+        if (successor !== undefined) {
+          changes.push({ kind: "retried", task: successor });
+          byId.set(successor.taskId, successor);
+        }
         replace(store.read(task.taskId), task.taskId);
       }
+    }
+    let launched: LaunchedTask[] = [];
+    if (wanted !== undefined && loaded !== undefined) {
+      const result = launchFrom([...byId.values()], wanted, loaded);
+      launched = result.launched;
+      changes.push(...result.changes);
+      for (const { task } of result.changes) byId.set(task.taskId, task);
     }
     const tasks = changes.length === 0 ? scan.tasks : [...byId.values()];
     const unsettled = tasks.some((task) => task.status === "running" || task.reapAt !== null);
     const index = indexTasks(tasks, archivedDependencies(store, tasks));
-    return { tasks, damaged: scan.damaged, marks: scan.marks, changes, index, unsettled };
+    return { tasks, damaged: scan.damaged, marks: scan.marks, changes, index, unsettled, launched };
   }
 
   /** Asks the system once which of the tasks' processes live. */
@@ -749,24 +840,37 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     const shims: Shim[] = [];
     const legacy = new Set<number>();
     for (const task of tasks) {
-      const shim = shimOf(task);
-      if (shim !== null) shims.push(shim);
-      else if (task.claim === 0 && task.pid !== null) legacy.add(task.pid);
+      shims.push(...shimsOf(task));
+      if (task.claim === 0 && task.pid !== null) legacy.add(task.pid);
     }
     return alivenessOf(launcher, shims, legacy);
+  }
+
+  /** Identities of the agent's shim and of the verify command's, as far as they are there. */
+  function shimsOf(task: Task): Shim[] {
+    if (task.claim === 0) return [];
+    return [`${task.claim}.pid`, `verify.${task.claim}.pid`].flatMap((name) => {
+      const mark = store.readMark(task.taskId, name);
+      return (mark === undefined ? undefined : launcher.parsePidFile(mark.text)) ?? [];
+    });
   }
 
   function removeTask(task: Task): void {
     store.locked(() => {
       const { planFile, logFile, promptFile } = places(task);
-      // The task's own file goes last: until then the task is there and can be removed again.
-      for (const mark of store.listMarks(task.taskId)) store.removeMark(task.taskId, mark);
+      // The task's own file goes after all but the fences: a late shim finds its fence, or no task.
+      const fences: string[] = [];
+      for (const mark of store.listMarks(task.taskId)) {
+        if (mark.endsWith(".pid")) fences.push(mark);
+        else store.removeMark(task.taskId, mark);
+      }
       for (
         const path of [planFile, logFile, promptFile, `${store.dir}/plans/${task.taskId}_stdin`]
       ) {
         store.remove(path);
       }
       store.remove(`${store.tasksDir}/${task.taskId}.json`);
+      for (const mark of fences) store.removeMark(task.taskId, mark);
     });
   }
 
@@ -780,13 +884,14 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     addGraph,
     step,
     queueRetry,
+    follow,
     launch,
-    launchReady,
     cancel,
     timeOut,
     update,
     endTask,
     shimOf,
+    probe,
     places,
     removeTask,
   };

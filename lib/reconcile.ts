@@ -88,11 +88,16 @@ export type Decision =
   | { kind: "release" }
   /** Its time is up: write the sentinel, then settle. */
   | { kind: "time-out"; idle: boolean }
+  /** The clock was set back below its start: count from now on. */
+  | { kind: "rebase" }
   | { kind: "verify" }
   /** Settled, and what still lives is to be ended now. */
   | { kind: "end" }
   /** Settled, and nothing lives any more. */
   | { kind: "reaped" };
+
+/** Clocks of one machine may differ by so much, milliseconds, without having been set back. */
+const CLOCK_SLACK = 1000;
 
 const KEEP: Decision = { kind: "keep" };
 
@@ -111,11 +116,11 @@ export function decide(task: Task, evidence: Evidence, rules: EndRules, now: num
       outcome: cancelled(evidence, null),
     };
   }
-  if (isTerminal(task.status)) return decideReap(task, evidence, now);
+  if (isTerminal(task.status)) return decideReap(task, evidence, rules, now);
   return decideRunning(task, evidence, rules, now);
 }
 
-function decideReap(task: Task, evidence: Evidence, now: number): Decision {
+function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const at = parseTime(task.reapAt);
   if (at === null) return KEEP;
   // A fulfilled task whose agent ended by itself needs nothing more. One that was cancelled or
@@ -124,7 +129,8 @@ function decideReap(task: Task, evidence: Evidence, now: number): Decision {
   if (ended && (task.status === "complete" || task.failureClass === "agent-error")) {
     return { kind: "reaped" };
   }
-  return now >= at ? { kind: "end" } : KEEP;
+  // No reap is ever set further ahead than the grace period, unless the clock was set back since.
+  return now >= at || at > now + rules.grace + CLOCK_SLACK ? { kind: "end" } : KEEP;
 }
 
 function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
@@ -145,9 +151,9 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
     });
   }
   if (signals && evidence.done !== null) {
-    return succeed(evidence, rules, lives(evidence) ? now + rules.grace : null);
+    return succeed(task, evidence, rules, now, lives(evidence) ? now + rules.grace : null);
   }
-  if (evidence.exit !== null) return decideExit(task, evidence, rules);
+  if (evidence.exit !== null) return decideExit(task, evidence, rules, now);
   switch (evidence.shim) {
     case "fenced":
       return { kind: "release" };
@@ -156,13 +162,15 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
       const age = claimed === null ? Infinity : now - claimed;
       // A clock that was set back makes the age negative: then it tells nothing, and a fence that
       // comes too early costs one idle process.
-      return age >= rules.launchGrace || age < -1000 ? { kind: "fence" } : KEEP;
+      return age >= rules.launchGrace || age < -CLOCK_SLACK ? { kind: "fence" } : KEEP;
     }
     case "dead":
       return settle("failed", evidence, {
         failureClass: "lost",
         errorMessage: "The agent's process ended without leaving an exit code " +
           "(killed, or the machine went down)",
+        // Whatever it started may go on without it.
+        reapAt: now,
       });
     case "unknown":
     case "alive":
@@ -173,6 +181,7 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
 function decideLimits(task: Task, evidence: Evidence, now: number): Decision {
   const started = parseTime(task.startedAt);
   if (started === null) return KEEP;
+  if (started > now + CLOCK_SLACK) return { kind: "rebase" };
   if (task.timeout !== null && now - started >= task.timeout * 1000) {
     return { kind: "time-out", idle: false };
   }
@@ -191,7 +200,7 @@ function decideLimits(task: Task, evidence: Evidence, now: number): Decision {
   return KEEP;
 }
 
-function decideExit(task: Task, evidence: Evidence, rules: EndRules): Decision {
+function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const { code, spawn } = evidence.exit!;
   if (spawn) {
     return settle("failed", evidence, {
@@ -221,13 +230,19 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules): Decision {
         '(set "completion": "exit" for agents that do not signal)',
     });
   }
-  return succeed(evidence, rules, null);
+  return succeed(task, evidence, rules, now, null);
 }
 
-function succeed(evidence: Evidence, rules: EndRules, reapAt: number | null): Decision {
+function succeed(
+  task: Task,
+  evidence: Evidence,
+  rules: EndRules,
+  now: number,
+  reapAt: number | null,
+): Decision {
   if (rules.verify) {
     if (evidence.verify === "none") return { kind: "verify" };
-    if (evidence.verify === "running") return KEEP;
+    if (evidence.verify === "running") return decideLimits(task, evidence, now);
     if (evidence.verify !== 0) {
       return settle("failed", evidence, {
         failureClass: "verify",
@@ -311,7 +326,7 @@ function timedOut(task: Task, evidence: Evidence, now: number): Outcome {
 export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number | null {
   const reap = parseTime(task.reapAt);
   if (isTerminal(task.status)) return reap;
-  if (task.status !== "running" || evidence.verify === "running") return null;
+  if (task.status !== "running") return null;
   const started = parseTime(task.startedAt);
   if (started === null) return null;
   const times: number[] = [];

@@ -69,8 +69,8 @@ export interface Store {
   markPath(id: string, mark: string): string;
   /** Content of such a file; undefined where it does not exist or is no regular file. */
   readMark(id: string, mark: string): Mark | undefined;
-  /** Replaces such a file, durably. */
-  writeMark(id: string, mark: string, text: string): void;
+  /** Replaces such a file, whole but not synced: for what a synced write right after it confirms. */
+  writeHint(id: string, mark: string, text: string): void;
   /** Creates such a file; false where it exists already. */
   createMark(id: string, mark: string, text: string): boolean;
   /** Removes such a file; nothing happens where it does not exist. */
@@ -338,11 +338,11 @@ export function openStore(root: string): Store {
     syncTasks: () => syncFolder(tasksDir),
     markPath,
     readMark,
-    writeMark: (id, mark, text) => replaceFile(markPath(id, mark), text),
+    writeHint: (id, mark, text) => replaceFile(markPath(id, mark), text, false),
     createMark,
     removeMark: (id, mark) => removeFile(markPath(id, mark)),
     listMarks,
-    writeFile: replaceFile,
+    writeFile: (path, text) => replaceFile(path, text),
     readFile: (path) => readRegular(path, MAX_TASK, relative(path)),
     resolve,
     remove: removeFile,
@@ -415,7 +415,7 @@ function syncFolder(path: string): void {
 }
 
 /** Writes and syncs a new file beside `path`; returns its name. */
-function writeBeside(path: string, text: string): string {
+function writeBeside(path: string, text: string, sync = true): string {
   const temporary = `${path}.${Deno.pid}.tmp`;
   const open = () => Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
   let file: Deno.FsFile;
@@ -430,7 +430,7 @@ function writeBeside(path: string, text: string): string {
   try {
     const bytes = encoder.encode(text);
     for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-    file.syncSync();
+    if (sync) file.syncSync();
     file.close();
   } catch (error) {
     file.close();
@@ -440,15 +440,15 @@ function writeBeside(path: string, text: string): string {
   return temporary;
 }
 
-function replaceFile(path: string, text: string): void {
-  const temporary = writeBeside(path, text);
+function replaceFile(path: string, text: string, sync = true): void {
+  const temporary = writeBeside(path, text, sync);
   try {
     Deno.renameSync(temporary, path);
   } catch (error) {
     removeFile(temporary);
     throw error;
   }
-  syncFolder(path.slice(0, path.lastIndexOf("/")));
+  if (sync) syncFolder(path.slice(0, path.lastIndexOf("/")));
 }
 
 /** Creates a file that appears whole or not at all; false where the name is taken. */

@@ -4,17 +4,18 @@
 // rescan of names is the safety net. Killed at any point it loses nothing: all it knows is on disk.
 
 import { indexTasks, type TaskIndex } from "./dependencies.ts";
-import type { Shim } from "./launch/launcher.ts";
-import type { Observation } from "./observe.ts";
+import type { Aliveness, Observation } from "./observe.ts";
 import {
-  alivenessOf,
   type Change,
+  isFollowed,
   limitsOf,
   pausedLanes,
   type Queue,
   type Rules,
   rulesOf,
+  type StepResult,
 } from "./queue.ts";
+import { toOrchestraError } from "./error.ts";
 import { nextDue } from "./reconcile.ts";
 import { pickAgent } from "./agents.ts";
 import { retryDue } from "./retry.ts";
@@ -68,7 +69,7 @@ export async function supervise(
   queue: Queue,
   options: SuperviseOptions,
 ): Promise<ReadonlyMap<string, Task>> {
-  const { store, launcher } = queue;
+  const { store } = queue;
   const { signal } = options;
   const tasks = new Map<string, Task>();
   const successors = new Map<string, Task[]>();
@@ -120,9 +121,7 @@ export async function supervise(
     } else if (task.status === "running") running.set(id, task);
     else {
       if (task.reapAt !== null) reaping.set(id, task);
-      if (task.status === "failed" && task.retriedBy === null && task.autoRetry) {
-        retrying.set(id, task);
-      }
+      if (isFollowed(task)) retrying.set(id, task);
       if (task.status !== "failed" || task.reapAt === null) observations.delete(id);
     }
   }
@@ -162,21 +161,15 @@ export async function supervise(
   function stepTask(id: string): void {
     const task = tasks.get(id);
     if (task === undefined) return;
-    let result;
-    try {
+    let result: StepResult | undefined;
+    attempt(id, () => {
       result = queue.step(id, rules, (shim) => {
         if (dead.get(id) === shim.pid) return "dead";
         if (children.get(id) === shim.pid) return "alive";
         return probed?.(shim) ?? "unknown";
       });
-    } catch (error) {
-      // A damaged file is reported by every command that looks. A system that refuses (disk full,
-      // no permission) may yield again: the next rescan tries.
-      if (!(error instanceof Error)) throw error;
-      failures.set(id, error);
-      return;
-    }
-    failures.delete(id);
+    });
+    if (result === undefined) return;
     keep(result.task, id);
     for (const change of result.changes) options.onChange?.(change);
     if (result.changes.length > 0) changed = true;
@@ -194,23 +187,20 @@ export async function supervise(
     }
   }
 
-  let probed: ReturnType<typeof alivenessOf> | undefined;
-  const failures = new Map<string, Error>();
+  let probed: Aliveness | undefined;
+  /** Tasks with which the system refused to go on; tried again by the rescan. */
+  const failures = new Set<string>();
   const dirtyLater = new Set<string>();
   let changed = true;
 
   /** Asks the system for those whose end nobody will tell us of. */
   function probeStrangers(): void {
-    const shims: Shim[] = [];
-    const legacy = new Set<number>();
-    for (const task of [...running.values(), ...reaping.values()]) {
-      if (children.has(task.taskId)) continue;
-      const shim = queue.shimOf(task);
-      if (shim !== null) shims.push(shim);
-      else if (task.claim === 0 && task.pid !== null) legacy.add(task.pid);
-      dirty.add(task.taskId);
-    }
-    probed = alivenessOf(launcher, shims, legacy);
+    const strangers = [...running.values(), ...reaping.values()]
+      .filter((task) =>
+        !children.has(task.taskId) || observations.get(task.taskId)?.evidence.verify === "running"
+      );
+    for (const task of strangers) dirty.add(task.taskId);
+    probed = queue.probe(strangers);
   }
 
   function adopt(items: ReturnType<Queue["launch"]>): void {
@@ -233,12 +223,12 @@ export async function supervise(
   }
 
   function launchNow(now: number): void {
-    if (pending.size === 0) return;
+    if (pending.size === 0 || failures.has("launch")) return;
     const candidates = launch === "all" ? pending.values() : [...pending.values()].filter(wanted);
     const limits = limitsOf(rules, parallel, laneTasks(), now);
     const picked = pickNext(candidates, running.values(), index, limits, now);
     if (picked.length === 0) return;
-    adopt(queue.launch(picked.map((task) => task.taskId), rules));
+    attempt("launch", () => adopt(queue.launch(picked.map((task) => task.taskId), rules)));
     for (const { taskId } of picked) {
       // Somebody else was faster, or it is gone.
       if (tasks.get(taskId)?.status === "pending") reload(taskId);
@@ -253,18 +243,34 @@ export async function supervise(
 
   function retryNow(now: number): void {
     for (const task of [...retrying.values()]) {
-      const due = retryDue(task, index, rules.config.retry);
-      if (due === null) {
-        retrying.delete(task.taskId);
-        continue;
-      }
-      if (due > now) continue;
-      const successor = queue.queueRetry(task.taskId);
-      reload(task.taskId);
-      if (successor !== undefined) {
+      const id = task.taskId;
+      const orphaned = successors.has(id);
+      const due = orphaned ? now : retryDue(task, index, rules.config.retry);
+      if (due === null) retrying.delete(id);
+      if (due === null || due > now || failures.has(id)) continue;
+      attempt(id, () => {
+        const successor = queue.follow(task, rules);
+        reload(id);
+        if (successor === undefined) return;
         note({ kind: "retried", task: successor });
         changed = true;
+      });
+    }
+  }
+
+  /**
+   * Does something that the system may refuse (disk full, no permission): told once, and tried again
+   * with the next rescan.
+   */
+  function attempt(id: string, action: () => void): void {
+    try {
+      action();
+      failures.delete(id);
+    } catch (error) {
+      if (!failures.has(id)) {
+        options.onProblem?.(toOrchestraError(error, `Going on with ${id}`).message);
       }
+      failures.add(id);
     }
   }
 
@@ -312,7 +318,9 @@ export async function supervise(
     if (options.until === "forever") return false;
     if (running.size > 0 || reaping.size > 0 || ending.size > 0) return false;
     for (const task of retrying.values()) {
-      if (retryDue(task, index, rules.config.retry) !== null) return false;
+      if (successors.has(task.taskId) || retryDue(task, index, rules.config.retry) !== null) {
+        return false;
+      }
     }
     const lanes = pausedLanes(laneTasks(), now);
     for (const task of pending.values()) {
@@ -355,9 +363,10 @@ export async function supervise(
       turn.filter((id) => running.has(id) || reaping.has(id) || pending.has(id)),
     );
     if (known.size > 0) {
-      store.locked(() => {
-        for (const id of known) if (!ending.has(id)) stepTask(id);
-      });
+      attempt("lock", () =>
+        store.locked(() => {
+          for (const id of known) if (!ending.has(id)) stepTask(id);
+        }));
     }
     probed = undefined;
     retryNow(queue.now());
@@ -429,7 +438,8 @@ export async function supervise(
           if (!tasks.has(id)) reload(id);
         } else if (pending.has(id) && name.endsWith(".cancelled")) dirty.add(id);
       }
-      for (const id of [...running.keys(), ...reaping.keys(), ...failures.keys()]) {
+      failures.clear();
+      for (const id of [...running.keys(), ...reaping.keys()]) {
         reload(id);
         dirty.add(id);
       }

@@ -72,7 +72,9 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
     const lock = tryDaemonLock(store);
     if (lock !== undefined) return lock;
     const info = readDaemonInfo(store);
-    if (info !== undefined && info.kind !== "supervisor") {
+    // A record that a killed one left behind says nothing: somebody only asked, just now.
+    const same = info !== undefined && isSame(info);
+    if (same && info.kind !== "supervisor") {
       throw new OrchestraError(
         "state",
         info.kind === "daemon"
@@ -85,7 +87,7 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
         },
       );
     }
-    if (info !== undefined && turn === 0 && isSame(info)) Deno.kill(info.pid, "SIGTERM");
+    if (same && turn === 0) Deno.kill(info.pid, "SIGTERM");
     await pause(10);
   }
   throw new OrchestraError(

@@ -29,20 +29,23 @@ export async function run(this: Context, flags: RunFlags): Promise<void> {
   const parallel = flags.parallel ?? (flags.all ? config.max_concurrent : 1);
   if (flags.wait) {
     const { runAndWait } = await import("./run_wait.ts");
-    return await runAndWait.call(this, queue, flags.all ?? false, parallel);
+    return await runAndWait.call(this, queue, flags.all ?? false, flags.parallel);
   }
-  const snapshot = await queue.look();
-  for (const change of snapshot.changes) this.note(describeChange(change));
   if (flags.all) tellLauncher(queue, parallel);
-  const rules = await queue.rules();
   // Without a number `run` launches one more task; with one it fills up to that many.
-  const running = snapshot.tasks.filter((task) => task.status === "running").length;
-  const limit = flags.parallel === undefined && !flags.all ? running + 1 : parallel;
-  const { launched, changes } = queue.launchReady({ parallel: limit }, rules);
+  const snapshot = await queue.look({
+    launch: { parallel: flags.parallel === undefined && !flags.all ? { more: 1 } : parallel },
+  });
+  const { launched } = snapshot;
+  const known = new Set(launched.map(({ task }) => task.taskId));
+  const changes = snapshot.changes.filter(({ task }) => !known.has(task.taskId));
+  for (const change of changes) if (change.kind !== "failed") this.note(describeChange(change));
+  const running = snapshot.tasks
+    .filter((task) => task.status === "running" && !known.has(task.taskId)).length;
   const watched = config.supervise && (launched.length > 0 || snapshot.unsettled || flags.all)
     ? watchOver(this, queue, flags.all ? "all" : "retries", parallel)
     : isWatched(queue.store);
-  report(this, launched.map(({ task }) => task), changes, running, limit, watched);
+  report(this, launched.map(({ task }) => task), changes, running, parallel, watched);
 }
 
 function watchOver(context: Context, queue: Queue, launch: LaunchMode, parallel: number): boolean {

@@ -4,6 +4,7 @@ import { removeDaemonInfo, tryDaemonLock, writeDaemonInfo } from "../background.
 import { type Readiness, retryChain } from "../dependencies.ts";
 import { indexTasks } from "../dependencies.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
+import { readProcesses } from "../launch/processes.ts";
 import type { Change, Queue } from "../queue.ts";
 import { supervise } from "../supervise.ts";
 import { formatTime, type Task } from "../task.ts";
@@ -17,15 +18,16 @@ import { readOrders } from "./run.ts";
  * Launches and waits.
  *
  * @param all launch everything, until nothing is left to launch; else fill up once
- * @param parallel most at once
+ * @param wanted most at once; where absent one more, or with `all` what the settings say
  */
 export async function runAndWait(
   this: Context,
   queue: Queue,
   all: boolean,
-  parallel: number,
+  wanted: number | undefined,
 ): Promise<void> {
   const { config } = await queue.rules();
+  const parallel = wanted ?? (all ? config.max_concurrent : 1);
   const before = await queue.look();
   const known = new Set(
     before.tasks.filter((task) => task.status !== "pending" && task.status !== "running")
@@ -34,6 +36,7 @@ export async function runAndWait(
   const lock = tryDaemonLock(queue.store);
   const mine = {
     pid: Deno.pid,
+    start: readProcesses([Deno.pid]).get(Deno.pid)?.start,
     startedAt: formatTime(Date.now()),
     kind: "run",
     launch: all ? "all" : "retries",
@@ -60,9 +63,9 @@ export async function runAndWait(
   let tasks: ReadonlyMap<string, Task>;
   try {
     if (!all) {
-      const rules = await queue.rules();
-      const running = before.tasks.filter((task) => task.status === "running").length;
-      const { changes } = queue.launchReady({ parallel: Math.max(parallel, running + 1) }, rules);
+      const { changes } = await queue.look({
+        launch: { parallel: wanted ?? { more: 1 } },
+      });
       for (const change of changes) show(change);
     }
     tasks = await supervise(queue, {
