@@ -1,12 +1,12 @@
 // The agents of a workspace, `.orchestra-cli/agent-config.json`. A definition that is malformed
 // makes that one agent unusable and leaves the others alone.
 
+import { parseCached } from "./cache.ts";
 import { parseJsonFile } from "./config.ts";
 import { OrchestraError } from "./error.ts";
 import type { Completion } from "./reconcile.ts";
 import type { Store } from "./store.ts";
 import type { FailureClass } from "./task.ts";
-import { VERSION } from "./version.ts";
 
 /** How a quota that is used up shows in an agent's output. */
 export interface RateLimit {
@@ -87,48 +87,19 @@ export function readAgentNames(store: Store): string[] {
 }
 
 /**
- * All agents of a workspace. Checking the definitions takes longer than launching one, so what was
- * found is kept in `.orchestra/agents.cache.json` until the file or the program changes.
+ * All agents of a workspace.
  *
  * @throws OrchestraError `config` where the file as a whole is malformed
  */
 export async function loadAgents(store: Store): Promise<Agents> {
   const text = readText(store);
   if (text === undefined) return new Map();
-  const key = `${VERSION} ${text.length} ${hash(text)}`;
-  const path = `${store.dir}/agents.cache.json`;
-  const cached = readCache(store, path, key);
-  if (cached !== undefined) return cached;
-  const raw = parseText(text);
-  const { parseAgent } = await import("./schemas.ts");
-  const agents = Object.entries(raw).map(([name, value]) => [name, parseAgent(value)] as const);
-  try {
-    store.writeFile(path, JSON.stringify({ key, agents }) + "\n");
-  } catch {
-    // A workspace that cannot be written to works without.
-  }
+  const agents = await parseCached(store, "agents", text, async () => {
+    const raw = parseText(text);
+    const { parseAgent } = await import("./schemas.ts");
+    return Object.entries(raw).map(([name, value]) => [name, parseAgent(value)] as const);
+  });
   return new Map(agents);
-}
-
-function readCache(store: Store, path: string, key: string): Agents | undefined {
-  try {
-    const cache = JSON.parse(store.readFile(path) ?? "null");
-    return cache?.key === key ? new Map(cache.agents) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** 53 bits that differ where texts do; against mistakes, not against malice (FNV-1a, twice). */
-function hash(text: string): string {
-  let a = 0x811c9dc5;
-  let b = 0x9e3779b9;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    a = Math.imul(a ^ unit, 0x01000193);
-    b = Math.imul(b ^ unit, 0x85ebca6b) ^ (b >>> 13);
-  }
-  return ((a >>> 0) * 0x200000 + (b >>> 11)).toString(36);
 }
 
 /** The error for an agent that is not there, with the name that was probably meant. */

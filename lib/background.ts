@@ -101,14 +101,5 @@ export function spawnDetached(program: string, args: readonly string[]): number 
   return child.pid;
 }
 
-/**
- * Everything granted, for whoever started us could do so too. A small heap, for it lives long; and
- * V8's code cache left alone, for its flags would make the cache useless to the commands.
- */
-const RUN_FLAGS: readonly string[] = [
-  "-A",
-  "--quiet",
-  "--no-prompt",
-  "--no-code-cache",
-  "--v8-flags=--single-threaded-gc,--max-lazy",
-];
+/** Everything granted, for whoever started us could do so too. */
+const RUN_FLAGS: readonly string[] = ["-A", "--quiet", "--no-prompt"];

@@ -1,6 +1,7 @@
 // Settings of a workspace, `.orchestra/config.json`: their names, defaults and meaning. The file
 // is optional; its schema is loaded only where there is one, for it costs start-up time.
 
+import { parseCached } from "./cache.ts";
 import { OrchestraError } from "./error.ts";
 import type { Store } from "./store.ts";
 import type { FailureClass } from "./task.ts";
@@ -98,8 +99,10 @@ export function configPath(store: Store): string {
 export async function loadConfig(store: Store): Promise<Config> {
   const text = store.readFile(configPath(store));
   if (text === undefined) return DEFAULT_CONFIG;
-  const { parseConfig } = await import("./schemas.ts");
-  return parseConfig(parseJsonFile(text, ".orchestra/config.json"));
+  return await parseCached(store, "config", text, async () => {
+    const { parseConfig } = await import("./schemas.ts");
+    return parseConfig(parseJsonFile(text, ".orchestra/config.json"));
+  });
 }
 
 /** A JSON file's value, or an error that names the file. */

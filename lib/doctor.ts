@@ -25,7 +25,7 @@ export interface Facts {
   damaged: readonly { file: string; problem: string }[];
   /** Marks of ids, with or without a task. */
   marks: ReadonlyMap<string, readonly string[]>;
-  /** Names in `tasks/` that are of nobody. */
+  /** Temporary files of writers that are gone, relative to the root. */
   strays: readonly string[];
   /** Processes that carry the mark of a task, by task. */
   processes: ReadonlyMap<string, readonly number[]>;
@@ -146,7 +146,7 @@ export function diagnose(facts: Facts): Finding[] {
     findings.push({
       code: "left-over",
       level: "warning",
-      message: `.orchestra/tasks/${name} was left behind by a process that was killed`,
+      message: `${name} was left behind by a process that was killed`,
       remedy: "It can be removed.",
       fixable: true,
       subject: name,

@@ -5,7 +5,8 @@ import type { Launcher, Shim } from "./launch/launcher.ts";
 import { findRateLimit } from "./rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "./reconcile.ts";
 import type { Mark, Store } from "./store.ts";
-import { parseTime, type Task, type TaskResult } from "./task.ts";
+import { parseTime, type Task, type TaskResult, type Usage } from "./task.ts";
+import { createUsageReader, type UsageFormat } from "./usage.ts";
 
 /** What is known of processes: whether a shim lives, is dead, or has not been looked at. */
 export type Aliveness = (shim: Shim) => "alive" | "dead" | "unknown";
@@ -98,6 +99,9 @@ export function observe(
       if (output !== null) evidence.rateLimit = findRateLimit(output, agent.rateLimit, now);
     }
   }
+  if (task.budget !== null && agent?.usage !== undefined && task.status === "running") {
+    evidence.cost = readUsage(store, task, agent.usage)?.costUsd ?? null;
+  }
   if (task.verify !== null || agent?.verify !== undefined) {
     evidence.verify = observeVerify(store, task, launcher, aliveness);
   }
@@ -122,26 +126,48 @@ function observeVerify(
   return shim !== undefined && aliveness(shim) === "dead" ? "lost" : "running";
 }
 
+/** Of a log no more than this is searched for what a run consumed, from its end, bytes. */
+const USAGE_END = 16 * 1024 * 1024;
+
+/** What a task's log says that it consumed; null where it says nothing. */
+export function readUsage(store: Store, task: Task, format: UsageFormat): Usage | null {
+  const reader = createUsageReader(format);
+  const decoder = new TextDecoder();
+  readEnd(store, task, USAGE_END, (bytes) => reader.add(decoder.decode(bytes, { stream: true })));
+  reader.add("\n");
+  return reader.usage();
+}
+
 /** Of a log no more than this is searched, from its end, bytes. */
 const LOG_END = 64 * 1024;
 
 /** The end of a task's log; null where there is none. */
 export function readLogEnd(store: Store, task: Task): string | null {
+  const decoder = new TextDecoder();
+  let text: string | null = null;
+  readEnd(store, task, LOG_END, (bytes) => {
+    text = (text ?? "") + decoder.decode(bytes, { stream: true });
+  });
+  return text;
+}
+
+/** Hands on the last bytes of a task's log, block by block; nothing where there is none. */
+function readEnd(store: Store, task: Task, most: number, take: (bytes: Uint8Array) => void): void {
   try {
     const path = store.resolve(task.logFile, "Reading the log");
-    if (!Deno.lstatSync(path).isFile) return null;
+    if (!Deno.lstatSync(path).isFile) return;
     using file = Deno.openSync(path);
     const { size } = file.statSync();
-    file.seekSync(Math.max(0, size - LOG_END), Deno.SeekMode.Start);
-    const buffer = new Uint8Array(LOG_END);
-    let length = 0;
-    for (let count: number | null = 0; count !== null && length < LOG_END;) {
-      count = file.readSync(buffer.subarray(length));
-      length += count ?? 0;
+    file.seekSync(Math.max(0, size - most), Deno.SeekMode.Start);
+    const buffer = new Uint8Array(64 * 1024);
+    for (let left = Math.min(size, most); left > 0;) {
+      const count = file.readSync(buffer.subarray(0, Math.min(left, buffer.length)));
+      if (count === null) break;
+      left -= count;
+      take(buffer.subarray(0, count));
     }
-    return new TextDecoder().decode(buffer.subarray(0, length));
   } catch {
-    return null;
+    // What cannot be read says nothing.
   }
 }
 

@@ -10,7 +10,7 @@ import { indexTasks, type TaskIndex } from "./dependencies.ts";
 import { OrchestraError, toOrchestraError } from "./error.ts";
 import { FENCE, type Launched, type Launcher, type Shim } from "./launch/launcher.ts";
 import { createLauncher } from "./launch/mod.ts";
-import { type Aliveness, type Observation, observe } from "./observe.ts";
+import { type Aliveness, type Observation, observe, readUsage } from "./observe.ts";
 import { firstPlan, type Places, type Prepared, prepareLaunch } from "./prepare.ts";
 import { decide, type Decision, type EndRules, type Outcome } from "./reconcile.ts";
 import { mayRetry, retryDelay, retryDue, type RetryOptions, successorOf } from "./retry.ts";
@@ -279,13 +279,21 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     return created;
   }
 
-  /** The plan helps the agent; losing it in a power cut costs nothing, so it is not synced. */
+  /**
+   * The plan helps the agent; losing it in a power cut costs nothing, so it is not synced, and where
+   * the system refuses it the task is queued all the same: the launch tries again.
+   */
   function writePlan(task: Task): void {
     const path = places(task).planFile;
+    if (lstat(path) !== undefined) return;
     try {
       Deno.writeTextFileSync(path, firstPlan(task), { createNew: true, mode: 0o600 });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    } catch {
+      try {
+        store.remove(path);
+      } catch {
+        // Nothing was written either.
+      }
     }
   }
 
@@ -371,7 +379,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       case "verify":
         return startVerify(task, rules) ? { kind: "verifying", task } : undefined;
       case "reaped":
-        return { kind: "reaped", task: markReaped(task, observation) };
+        return { kind: "reaped", task: markReaped(task, observation, rules) };
       case "settle": {
         // A claim whose shim has not come yet must never come after the task is settled.
         if (
@@ -413,8 +421,11 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       reapAt: outcome.reapAt === null ? null : formatTime(outcome.reapAt),
       laneUntil: outcome.laneUntil === null ? null : formatTime(outcome.laneUntil),
     };
+    const agent = definition(rules, task.agent);
+    if (agent?.usage !== undefined && task.claim > 0) {
+      settled.usage = readUsage(store, task, agent.usage) ?? settled.usage;
+    }
     if (outcome.failureClass !== null) {
-      const agent = definition(rules, task.agent);
       const policy = { ...rules.config.retry, on: agent?.retryOn ?? rules.config.retry.on };
       if (outcome.failureClass === "rate-limit") {
         // Due at once: should we die before the successor is queued, the next look does it.
@@ -441,12 +452,16 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     }
   }
 
-  function markReaped(task: Task, { evidence }: Observation): Task {
+  function markReaped(task: Task, { evidence }: Observation, rules: Rules): Task {
+    const agent = definition(rules, task.agent);
     const reaped = save({
       ...task,
       reapAt: null,
       exitCode: task.exitCode ?? evidence.exit?.code ?? null,
       // The sentinel was empty when it was first seen, and filled just after.
+      usage: agent?.usage === undefined
+        ? task.usage
+        : readUsage(store, task, agent.usage) ?? task.usage,
       result: task.status === "complete" && task.result === null && evidence.done !== null &&
           Object.keys(evidence.done).length > 0
         ? evidence.done
@@ -751,7 +766,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     store.locked(() => {
       const current = store.read(id);
       if (current === undefined || current.reapAt === null) return;
-      markReaped(current, observeTask(current, rules, () => "dead"));
+      markReaped(current, observeTask(current, rules, () => "dead"), rules);
     });
   }
 

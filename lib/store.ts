@@ -3,7 +3,7 @@
 // the old or the new content. Nothing here follows a symbolic link below the workspace root.
 
 import { OrchestraError } from "./error.ts";
-import { formatTask, isTaskId, parseTask, type Task } from "./task.ts";
+import { formatTask, formatTaskId, isTaskId, parseTask, type Task } from "./task.ts";
 import { compareIds } from "./schedule.ts";
 
 /** A file that is not what it should be: reported by name, kept as it is. */
@@ -265,7 +265,10 @@ export function openStore(root: string): Store {
 
   function create(make: (id: string) => Task, millis: number, sync = true): Task {
     for (let number = Math.max(0, Math.trunc(millis));; number++) {
-      const task = make(`task_${String(number).padStart(10, "0")}`);
+      const id = formatTaskId(number);
+      // An archived task keeps its id.
+      if (lstat(`${dir}/archive/${id}.json`) !== undefined) continue;
+      const task = make(id);
       if (createExclusive(`${tasksDir}/${task.taskId}.json`, formatTask(task))) {
         if (sync) syncFolder(tasksDir);
         return task;

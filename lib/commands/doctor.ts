@@ -57,10 +57,12 @@ async function gather(queue: Queue): Promise<Facts> {
   const scan = store.scan();
   const strays: string[] = [];
   const alive = readProcesses();
-  for (const { name } of Deno.readDirSync(store.tasksDir)) {
-    // Ours are named after the process that writes them; while that lives they are in use.
-    const writer = /\.(\d+)\.tmp$/.exec(name);
-    if (writer !== null && !alive.has(Number(writer[1]))) strays.push(name);
+  for (const folder of [".orchestra", ".orchestra/tasks"]) {
+    for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
+      // Ours are named after the process that writes them; while that lives they are in use.
+      const writer = /\.(\d+)\.tmp$/.exec(name);
+      if (writer !== null && !alive.has(Number(writer[1]))) strays.push(`${folder}/${name}`);
+    }
   }
   const processes = new Map<string, number[]>();
   for (const process of alive.values()) {
@@ -151,8 +153,8 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
         return `removed ${marks.map((mark) => `${finding.subject}.${mark}`).join(", ")}`;
       });
     case "left-over":
-      store.remove(`${store.tasksDir}/${finding.subject}`);
-      return `removed .orchestra/tasks/${finding.subject}`;
+      store.remove(`${store.root}/${finding.subject}`);
+      return `removed ${finding.subject}`;
     case "open-to-others":
       Deno.chmodSync(`${store.root}/${finding.subject}`, 0o700);
       return `closed ${finding.subject} to others`;

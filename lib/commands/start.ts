@@ -17,6 +17,8 @@ export interface StartFlags {
   timeout?: number;
   timeoutWarning?: number;
   idleTimeout?: number;
+  budget?: number;
+  verify?: string;
   dependsOn?: readonly string[];
   label?: readonly [string, string][];
   from?: string;
@@ -68,6 +70,8 @@ export async function start(
     timeout: flags.timeout ?? config.timeout,
     timeoutWarning: flags.timeoutWarning ?? config.timeout_warning,
     idleTimeout: flags.idleTimeout ?? config.idle_timeout,
+    budget: flags.budget ?? null,
+    verify: flags.verify === undefined ? null : ["sh", "-c", flags.verify],
     dependsOn,
     labels: Object.fromEntries(flags.label ?? []),
   };

@@ -18,6 +18,7 @@ export interface StatusFlags {
   agent?: readonly string[];
   label?: readonly [string, string][];
   all?: boolean;
+  usage?: boolean;
 }
 
 /** Runs `orchestra status`. */
@@ -28,6 +29,7 @@ export async function status(this: Context, flags: StatusFlags): Promise<void> {
     agent: flags.agent,
     label: flags.label,
     all: flags.all,
+    usage: flags.usage,
   };
   if (flags.watch && !this.globals.json) {
     const { watchStatus } = await import("./status_watch.ts");

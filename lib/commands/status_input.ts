@@ -18,6 +18,8 @@ export interface StatusFilter {
   ids?: ReadonlySet<string>;
   /** All finished tasks, not only the last ones. */
   all?: boolean;
+  /** What each consumed, and the sum. */
+  usage?: boolean;
 }
 
 /** How many finished tasks are shown unless all are asked for. */
@@ -79,6 +81,7 @@ export function statusInput(
     damaged: [...snapshot.damaged],
     lanes: [...pausedLanes(snapshot.tasks, now).values()],
     supervisor: describeWatcher(queue),
+    usage: filter.usage,
   };
 }
 

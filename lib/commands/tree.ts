@@ -5,7 +5,7 @@ import { buildApplication, buildCommand, buildRouteMap, text_en } from "@stricli
 import type { Application } from "@stricli/core";
 import { OrchestraError, toOrchestraError } from "../error.ts";
 import type { Context } from "./context.ts";
-import { duration, integer, label, phase, taskId } from "./flags.ts";
+import { dollars, duration, integer, label, phase, taskId } from "./flags.ts";
 
 function optional(brief: string) {
   return { kind: "boolean", optional: true, withNegated: false, brief } as const;
@@ -87,6 +87,8 @@ const start = () =>
         priority: parsed(integer(1, 10), "1 to 10, higher first (5)", "1..10"),
         timeout: parsed(duration, "end it after this time: 90, 5m, 1h30m", "time"),
         timeoutWarning: parsed(duration, "warn this long before its timeout", "time"),
+        budget: parsed(dollars, "end it when it has cost more than this, US dollars", "usd"),
+        verify: parsed(text, "command line that must exit 0 before a success counts", "command"),
         idleTimeout: parsed(duration, "end it when it printed nothing for so long", "time"),
         dependsOn: {
           kind: "parsed",
@@ -185,6 +187,7 @@ const status = () =>
           placeholder: "k=v",
         },
         all: optional("all finished tasks, not only the last 20"),
+        usage: optional("also tokens and cost, and their sum"),
       },
       aliases: { w: "watch", i: "interval", a: "all", s: "status", l: "label" },
     },

@@ -4,49 +4,70 @@
 
 import type { EndOptions, Launched, Launcher, LaunchSpec, Shim } from "./launcher.ts";
 import { FENCE } from "./launcher.ts";
-import { pickTree, type Process, readProcesses } from "./processes.ts";
+import { pickMarkable, pickTree, type Process, readMarks, readProcesses } from "./processes.ts";
 
 /**
- * $1 pid file, $2 exit file, $3 log, $4 stdin, $5 folder, then the command. Values come
- * as arguments only, never as text of the script. The traps keep the shim alive through a SIGTERM
- * to its group, so that it can still record how the agent ended; in the subshell they are reset.
+ * $1 pid file, $2 exit file, $3 log, $4 stdin, $5 folder, then the command. Values come as
+ * arguments only, never as text of the script. Its variables have names that no environment has,
+ * for assigning to one that the agent inherits would change the agent's.
+ *
+ * The traps keep the shim alive through a SIGTERM to its group, so that it can still record how the
+ * agent ended; in the subshell they are reset. A signal before the agent runs keeps it from running.
+ * The exit code is written again every second for a while where the disk is full, unless the folder
+ * is gone.
  */
 export const SHIM = `
-mask=$(umask)
+_o_mask=$(umask)
 umask 077
 set -Cf
-out=$2
-finish() {
-  umask 077
-  set +C
-  printf '%s\\n' "$1" >"$out.$$.tmp" && mv -f "$out.$$.tmp" "$out"
+_o_out=$2
+_o_ended=
+trap _o_ended=1 TERM INT HUP QUIT
+_o_end() {
+  _o_tmp=$_o_out.$$.tmp
+  for _o_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    if [ -e "$_o_tmp" ] || [ -L "$_o_tmp" ]; then rm -f "$_o_tmp"; fi
+    [ -d "\${_o_out%/*}" ] && [ ! -d "$_o_out" ] || exit 0
+    printf '%s\\n' "$1" >"$_o_tmp" && mv -f "$_o_tmp" "$_o_out" && exit 0
+    sleep 1
+  done
+  rm -f "$_o_tmp"
   exit 0
 }
-start_time() { shift 21; start=$1; }
-boot=-
-if read -r line </proc/$$/stat; then
-  start_time $line
-  read -r boot </proc/sys/kernel/random/boot_id
+_o_field() { shift 19; _o_start=$1; }
+_o_boot=-
+if read -r _o_line </proc/$$/stat; then
+  _o_field \${_o_line##*) }
+  read -r _o_boot </proc/sys/kernel/random/boot_id
 else
-  start=$(LC_ALL=C ps -o lstart= -p $$)
+  _o_start=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p $$)
 fi
-printf '%s %s %s\\n' "$$" "$boot" "$start" >"$1" || exit 0
-set +Cf
-trap : TERM INT HUP QUIT
-cd "$5" || finish '127 spawn'
-command -v "$6" >/dev/null || finish '127 spawn'
-umask "$mask"
-( shift 5; exec "$@" ) <"$4" >>"$3" 2>&1
-finish "$?"
+[ ! -L "$1" ] || exit 0
+printf '%s %s %s\\n' "$$" "$_o_boot" "$_o_start" >"$1" || exit 0
+case $6 in -*) _o_end '127 spawn' ;; esac
+cd "$5" && command -v "$6" && [ -r "$4" ] || _o_end '127 spawn'
+[ -z "$_o_ended" ] || _o_end 143
+( set +Cf; umask "$_o_mask"; shift 5; exec "$@" ) <"$4" >>"$3" 2>&1
+_o_end "$?"
 `;
 
-const DEAD_POLL = [2, 5, 10, 20, 40, 80] as const;
+/** Milliseconds between looks at what was asked to end; the last one repeats. */
+const DEAD_POLL = [1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
+
+/** What the launcher is made with. */
+export interface PosixOptions {
+  /** Program and leading arguments of a POSIX shell. */
+  shell?: readonly [string, ...string[]];
+}
 
 /** The launcher of Linux and macOS. */
-export function createPosixLauncher(): Launcher {
+export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}): Launcher {
+  const [program, ...leading] = shell;
+
   function launch(spec: LaunchSpec): Launched {
-    const child = new Deno.Command("/bin/sh", {
+    const child = new Deno.Command(program, {
       args: [
+        ...leading,
         "-c",
         SHIM,
         "orchestra-shim",
@@ -73,12 +94,7 @@ export function createPosixLauncher(): Launcher {
     // Most of the dead are told by one system call each; a pid that lives may be another's by now.
     const candidates = shims.filter((shim) => exists(shim.pid));
     const table = readProcesses(candidates.map((shim) => shim.pid));
-    return new Set(
-      candidates.filter((shim) => {
-        const process = table.get(shim.pid);
-        return process !== undefined && !process.zombie && process.start === shim.start;
-      }).map((shim) => shim.pid),
-    );
+    return new Set(candidates.filter((shim) => lives(shim, table)).map((shim) => shim.pid));
   }
 
   async function endTree(
@@ -86,22 +102,33 @@ export function createPosixLauncher(): Launcher {
     shim: Shim | null,
     { grace, signal }: EndOptions,
   ): Promise<number> {
-    const collect = () => pickTree(readProcesses(), taskId, shim, Deno.pid);
+    const known = new Map<number, string>();
     const signalled = new Set<number>();
-    const send = (members: Process[], name: Deno.Signal) => {
+    const collect = () => {
+      const table = readProcesses();
+      readMarks(pickMarkable(table, shim));
+      // What may not be signalled (an agent's `sudo`) is not waited for either.
+      const members = pickTree(table, taskId, shim, Deno.pid, known)
+        .filter((member) => !forbidden.has(member.pid));
+      for (const { pid, start } of members) known.set(pid, start);
+      return members;
+    };
+    const forbidden = new Set<number>();
+    const send = (members: readonly Process[], name: Deno.Signal) => {
       for (const { pid } of members) {
-        signalled.add(pid);
         try {
           Deno.kill(pid, name);
-        } catch {
-          // Ended by itself in the meantime.
+          signalled.add(pid);
+        } catch (error) {
+          // Otherwise it ended by itself in the meantime.
+          if (error instanceof Deno.errors.PermissionDenied) forbidden.add(pid);
         }
       }
+      return members.filter(({ pid }) => !forbidden.has(pid));
     };
     let members = collect();
     if (members.length === 0) return 0;
-    send(members, "SIGTERM");
-    await allGone(members, grace, signal);
+    await allGone(send(members, "SIGTERM"), grace, signal);
     for (let round = 0; round < 20 && !signal?.aborted; round++) {
       members = collect();
       if (members.length === 0) break;
@@ -114,6 +141,11 @@ export function createPosixLauncher(): Launcher {
   }
 
   return { launch, parsePidFile, exists, alive, endTree };
+}
+
+function lives(shim: Shim, table: ReadonlyMap<number, Process>): boolean {
+  const process = table.get(shim.pid);
+  return process !== undefined && !process.zombie && process.start === shim.start;
 }
 
 /** What `Deno.Command` needs for the environment of a launch. */
@@ -153,14 +185,12 @@ async function allGone(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const deadline = performance.now() + within;
-  let left = members.map((member) => member.pid);
+  let left = [...members];
   for (let turn = 0;; turn++) {
-    left = left.filter(exists);
-    // A zombie answers too: ask the table now and then whether those left are more than that.
-    if (left.length > 0 && turn % 4 === 3) {
-      const table = readProcesses(left);
-      left = left.filter((pid) => table.get(pid)?.zombie === false);
-    }
+    left = left.filter(({ pid }) => exists(pid));
+    // A zombie answers too, and where nobody collects it, for ever.
+    const table = readProcesses(left.map(({ pid }) => pid));
+    left = left.filter((member) => lives(member, table));
     const remaining = deadline - performance.now();
     if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
     await pause(Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!), signal);

@@ -1,5 +1,6 @@
-// The process table of Linux and macOS, and which of it belongs to a task. Reading runs one
-// constant `sh` script (or `ps`), for Deno reads /proc itself only with every permission granted.
+// The process table of Linux and macOS, and which of it belongs to a task. Linux is read from /proc
+// file by file, with no process started; Deno allows that only with every permission granted, so
+// with fewer one constant `sh` script prints the same files. macOS asks `ps`. Reads only.
 
 import type { Shim } from "./launcher.ts";
 
@@ -8,114 +9,202 @@ export interface Process {
   pid: number;
   /** Its parent. */
   ppid: number;
-  /** Its session; 0 where the system does not tell. */
+  /** Its session; on macOS, where `ps` tells no session, its process group. */
   session: number;
   /** Ended, and waiting for its parent to notice. */
   zombie: boolean;
   /** Start time as the system tells it, opaque. */
   start: string;
-  /** Value of `ORCHESTRA_TASK_ID` in its first environment. */
+  /** Value of `ORCHESTRA_TASK_ID` in its first environment; null where it was not asked for. */
   marker: string | null;
 }
 
 /** Name of the environment variable that marks a task's processes. */
 export const MARKER = "ORCHESTRA_TASK_ID";
 
-// One line a process, as in /proc/<pid>/stat, after a line with the boot's id. `read` and `printf`
-// are built into sh: no process is started for any of them.
+/** One line of an environment that says whose process it is. */
+const MARK = new RegExp(`(?:^|\\0)${MARKER}=(task_\\d+)(?:\\0|$)`);
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+// A line with the boot's id, then the stat files of the given processes, or of all; each line of
+// them behind the pid that it was read under, for a name may hold line breaks of its own. `read`
+// and `printf` are built into sh: no process is started for any of them.
 const LINUX_STATS = `
-read -r boot </proc/sys/kernel/random/boot_id; printf '%s\\n' "$boot"
-for p in "$@"; do read -r s <"/proc/$p/stat" && printf '%s\\n' "$s"; done
-exit 0`;
-const LINUX_ALL = `
 cd /proc || exit 0
-read -r boot <sys/kernel/random/boot_id; printf '%s\\n' "$boot"
-for p in [0-9]*; do read -r s <"$p/stat" && printf '%s\\n' "$s"; done
-grep -a -o -z '^${MARKER}=task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
+boot=-
+read -r boot <sys/kernel/random/boot_id
+printf '%s\\n' "$boot"
+[ "$#" -gt 0 ] || set -- [0-9]*
+for p; do
+  while IFS= read -r s; do printf '%s:%s\\n' "$p" "$s"; done <"$p/stat"
+done
+exit 0`;
+// Marks are lost where there is no grep, or one that cannot tell lines ended by NUL: what descends
+// from the shim, or is in its session, is found all the same.
+const LINUX_MARKS = `
+cd /proc || exit 0
+for p; do set -- "$@" "$p/environ"; shift; done
+grep -a -o -z -H '^${MARKER}=task_[0-9]*$' "$@" | tr '\\0' '\\n'
 exit 0`;
 
-function run(command: string, args: string[]): string {
+/** What the `ps` of macOS is asked for. Each column is an option of its own: POSIX lets the text
+ * behind `=` go on to the end of the argument, and that `ps` does. */
+export const PS_COLUMNS: readonly string[] = ["pid", "ppid", "pgid", "stat", "lstart"]
+  .flatMap((column) => ["-o", `${column}=`]);
+
+/** Runs a constant command and returns what it prints; nothing where it cannot be run. */
+function run(command: string, args: readonly string[]): string {
   const { stdout } = new Deno.Command(command, {
-    args,
+    args: [...args],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
-    env: { LC_ALL: "C" },
+    // Times are compared as text, so they must not depend on where and when they are asked for.
+    // An agent may have started us: its mark must not make the helper part of its tree.
+    env: { LC_ALL: "C", TZ: "UTC0", [MARKER]: "" },
   }).outputSync();
   return new TextDecoder().decode(stdout);
 }
 
+/** Content of a file of /proc; undefined where it is gone or not for us. */
+function readFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
+}
+
 /**
- * The given processes, or all. Markers are read only with all.
+ * The given processes, or all; without marks, except on macOS.
  *
  * @param pids which; undefined for the whole table
  */
 export function readProcesses(pids?: readonly number[]): Map<number, Process> {
   if (pids?.length === 0) return new Map();
-  if (Deno.build.os === "darwin") {
-    const format = ["-ww", "-o", "pid=,ppid=,sess=,stat=,lstart="];
-    const table = run(
-      "ps",
-      pids === undefined ? ["-ax", ...format] : [...format, "-p", pids.join(",")],
-    );
-    const marked = pids === undefined ? run("ps", ["-axEww", "-o", "pid=,command="]) : "";
+  if (Deno.build.os !== "linux") {
+    const which = pids === undefined ? ["-ax"] : ["-p", pids.join(",")];
+    const table = run("ps", ["-ww", ...PS_COLUMNS, ...which]);
+    const marked = pids === undefined ? run("ps", ["-axEww", "-o", "pid=", "-o", "command="]) : "";
     return parsePs(table, marked);
   }
-  const text = pids === undefined
-    ? run("sh", ["-c", LINUX_ALL, "sh"])
-    : run("sh", ["-c", LINUX_STATS, "sh", ...pids.map(String)]);
-  return parseProc(text);
+  try {
+    return readProc(pids);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return parseProc(run("sh", ["-c", LINUX_STATS, "sh", ...(pids ?? []).map(String)]));
+  }
 }
 
-/** The process table from what the Linux scripts print; see proc_pid_stat(5). */
-export function parseProc(text: string): Map<number, Process> {
+function readProc(pids: readonly number[] | undefined): Map<number, Process> {
+  const boot = readFile(BOOT_ID)?.trim() || "-";
   const table = new Map<number, Process>();
-  const [boot = "-", ...lines] = text.split("\n");
-  for (const line of lines) {
-    const mark = /^(\d+)\/environ:[A-Z_]+=(task_\d+)$/.exec(line);
-    if (mark !== null) {
-      const pid = Number(mark[1]);
-      const process = table.get(pid);
-      if (process !== undefined) process.marker = mark[2]!;
-      continue;
+  const add = (pid: number) => {
+    const stat = readFile(`/proc/${pid}/stat`);
+    const process = stat === undefined ? undefined : parseStat(pid, stat, boot);
+    if (process !== undefined) table.set(pid, process);
+  };
+  if (pids !== undefined) pids.forEach(add);
+  else {
+    for (const { name } of Deno.readDirSync("/proc")) {
+      const pid = Number(name);
+      if (pid > 0) add(pid);
     }
-    // The name, in parentheses, may itself hold spaces and parentheses.
-    const close = line.lastIndexOf(")");
-    const pid = Number.parseInt(line, 10);
-    if (close < 0 || !Number.isInteger(pid)) continue;
-    const fields = line.slice(close + 2).split(" ");
-    const [state, ppid, , session] = fields;
-    const ticks = fields[19];
-    if (state === undefined || ticks === undefined) continue;
-    table.set(pid, {
-      pid,
-      ppid: Number(ppid),
-      session: Number(session),
-      zombie: state === "Z" || state === "X",
-      start: `${boot} ${ticks}`,
-      marker: null,
-    });
   }
   return table;
+}
+
+/** Fills in the marks of the given processes of a table. Does nothing on macOS, where they are. */
+export function readMarks(processes: readonly Process[]): void {
+  if (Deno.build.os !== "linux" || processes.length === 0) return;
+  try {
+    for (const process of processes) {
+      const environment = readFile(`/proc/${process.pid}/environ`);
+      process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? null;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const text = run("sh", ["-c", LINUX_MARKS, "sh", ...processes.map(({ pid }) => `${pid}`)]);
+    const marks = parseMarks(text);
+    for (const process of processes) process.marker = marks.get(process.pid) ?? null;
+  }
+}
+
+/** The marks in what the Linux script prints: `<pid>/environ:<name>=<task>`. */
+export function parseMarks(text: string): Map<number, string> {
+  const marks = new Map<number, string>();
+  for (const line of text.split("\n")) {
+    const match = new RegExp(`^(\\d+)/environ:${MARKER}=(task_\\d+)$`).exec(line);
+    if (match !== null) marks.set(Number(match[1]), match[2]!);
+  }
+  return marks;
+}
+
+/** The process table from what the Linux script prints. */
+export function parseProc(text: string): Map<number, Process> {
+  const [boot, ...lines] = text.split("\n");
+  const stats = new Map<number, string>();
+  for (const line of lines) {
+    const match = /^(\d+):(.*)$/.exec(line);
+    if (match === null) continue;
+    const pid = Number(match[1]);
+    const earlier = stats.get(pid);
+    stats.set(pid, earlier === undefined ? match[2]! : `${earlier}\n${match[2]}`);
+  }
+  const table = new Map<number, Process>();
+  for (const [pid, stat] of stats) {
+    const process = parseStat(pid, stat, boot || "-");
+    if (process !== undefined) table.set(pid, process);
+  }
+  return table;
+}
+
+/**
+ * A process from its /proc/<pid>/stat; see proc_pid_stat(5).
+ *
+ * @param pid under which the file was read; what the file says may be forged by a name
+ */
+export function parseStat(pid: number, stat: string, boot: string): Process | undefined {
+  // The name, in parentheses, may itself hold spaces, parentheses and line breaks.
+  const close = stat.lastIndexOf(")");
+  if (close < 0) return undefined;
+  const fields = stat.slice(close + 2).split(" ");
+  const [state, ppid, , session] = fields;
+  const ticks = fields[19];
+  // A line that ends with the time itself may have been cut off in the middle of it.
+  if (state === undefined || ticks === undefined || fields.length < 21) return undefined;
+  return {
+    pid,
+    ppid: Number(ppid),
+    session: Number(session),
+    zombie: state === "Z" || state === "X",
+    start: `${boot} ${ticks}`,
+    marker: null,
+  };
 }
 
 /** The process table from what macOS's `ps` prints. */
 export function parsePs(text: string, marked: string): Map<number, Process> {
   const table = new Map<number, Process>();
   for (const line of text.split("\n")) {
-    const [pid, ppid, session, state, ...start] = line.trim().split(/\s+/);
-    if (state === undefined || start.length === 0) continue;
-    table.set(Number(pid), {
-      pid: Number(pid),
-      ppid: Number(ppid),
-      session: Number(session) || 0,
-      zombie: state.startsWith("Z"),
-      start: `- ${start.join("_")}`,
+    // "1234 1 1234 Ss Tue Sep 22 07:03:05 2026": a line cut off in the time is not taken.
+    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S.*\d{4})\s*$/.exec(line);
+    if (match === null) continue;
+    const pid = Number(match[1]);
+    table.set(pid, {
+      pid,
+      ppid: Number(match[2]),
+      session: Number(match[3]),
+      zombie: match[4]!.startsWith("Z"),
+      start: `- ${match[5]!.trim().split(/\s+/).join("_")}`,
       marker: null,
     });
   }
+  // The last one counts: the environment follows the command line, and arguments may forge it.
+  const mark = new RegExp(`^\\s*(\\d+)\\s.*\\s${MARKER}=(task_\\d+)(?:\\s|$)`);
   for (const line of marked.split("\n")) {
-    const match = new RegExp(`^\\s*(\\d+)\\s.*\\s${MARKER}=(task_\\d+)(?:\\s|$)`).exec(line);
+    const match = mark.exec(line);
     const process = match === null ? undefined : table.get(Number(match[1]));
     if (process !== undefined) process.marker = match![2]!;
   }
@@ -123,20 +212,42 @@ export function parsePs(text: string, marked: string): Map<number, Process> {
 }
 
 /**
+ * Those of a table that may carry the mark of a task: what started before its shim cannot, nor can
+ * the kernel's own threads.
+ */
+export function pickMarkable(table: ReadonlyMap<number, Process>, shim: Shim | null): Process[] {
+  const [boot, ticks] = splitStart(shim?.start ?? "");
+  const since = ticks === undefined ? 0 : Number(ticks);
+  return [...table.values()].filter((process) => {
+    if (process.pid === 2 || process.ppid === 2 || process.zombie) return false;
+    const [itsBoot, itsTicks] = splitStart(process.start);
+    return !(since > 0) || itsBoot !== boot || !(Number(itsTicks) < since);
+  });
+}
+
+function splitStart(start: string): [string, string | undefined] {
+  const at = start.indexOf(" ");
+  return at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)];
+}
+
+/**
  * The processes of one task, out of the whole table: the shim where its start time proves it, its
- * session and descendants, and whatever carries the task's mark, with descendants. What carries
- * another task's mark is that task's, with all that descends from it.
+ * session and descendants, whatever carries the task's mark, with descendants, and what an earlier
+ * look had proven. What carries another task's mark is that task's, with all that descends from it.
  *
  * @param table all processes
  * @param taskId whose tree
  * @param shim leader of its session, where known
  * @param self our own pid, never part of it
+ * @param known start times by pid of what was proven before: since then a process may have lost its
+ *   parent, and with it the only proof where its environment is another
  */
 export function pickTree(
   table: ReadonlyMap<number, Process>,
   taskId: string,
   shim: Shim | null,
   self: number,
+  known: ReadonlyMap<number, string> = new Map(),
 ): Process[] {
   const children = new Map<number, Process[]>();
   for (const process of table.values()) {
@@ -148,7 +259,7 @@ export function pickTree(
   const proven = root !== undefined && root.start === shim!.start;
   const queue: Process[] = [];
   for (const process of table.values()) {
-    const ours = process.marker === taskId ||
+    const ours = process.marker === taskId || known.get(process.pid) === process.start ||
       (proven && (process === root || process.session === root.pid));
     if (ours) queue.push(process);
   }
