@@ -1,6 +1,7 @@
 // Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
 // says who, and what it was told to launch; it is advice, the lock is the truth.
 
+import { permissionFlags } from "./permissions.ts";
 import type { LaunchMode } from "./supervise.ts";
 import { lstat, openLockFile, type Store } from "./store.ts";
 
@@ -79,15 +80,16 @@ export function isWatched(store: Store): boolean {
  */
 export function ensureSupervisor(store: Store, program: string, args: readonly string[]): boolean {
   if (isWatched(store)) return false;
-  spawnDetached(program, ["-C", store.root, "_supervise", ...args]);
+  spawnDetached(program, store.root, ["_supervise", ...args]);
   return true;
 }
 
-/** Starts this program again, in a session of its own, with nothing to read or write. */
-export function spawnDetached(program: string, args: readonly string[]): number {
+/** Starts this program again for a workspace, in a session of its own, with nothing to read. */
+export function spawnDetached(program: string, root: string, rest: readonly string[]): number {
+  const args = ["-C", root, ...rest];
   const command = Deno.build.standalone
     ? { path: Deno.execPath(), args: [...args] }
-    : { path: Deno.execPath(), args: ["run", ...RUN_FLAGS, program, ...args] };
+    : { path: Deno.execPath(), args: ["run", ...runFlags(root), program, ...args] };
   const child = new Deno.Command(command.path, {
     args: command.args,
     stdin: "null",
@@ -101,5 +103,8 @@ export function spawnDetached(program: string, args: readonly string[]): number 
   return child.pid;
 }
 
-/** Everything granted, for whoever started us could do so too. */
-const RUN_FLAGS: readonly string[] = ["-A", "--quiet", "--no-prompt"];
+/** The permissions that we have ourselves, for a process that goes on in our place. */
+function runFlags(root: string): string[] {
+  const everything = Deno.permissions.querySync({ name: "write" }).state === "granted";
+  return ["--quiet", ...(everything ? ["-A", "--no-prompt"] : permissionFlags(`${root}/`))];
+}

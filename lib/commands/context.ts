@@ -135,6 +135,8 @@ function resolveDir(dir: string): string {
   try {
     return Deno.realPathSync(dir);
   } catch (error) {
+    // Not allowed to look at the folder itself, only at what is in it: taken as it is spelled.
+    if (error instanceof Deno.errors.NotCapable && dir.startsWith("/")) return dir;
     throw new OrchestraError("no-workspace", `-C ${JSON.stringify(dir)}: there is no such folder`, {
       cause: error,
     });

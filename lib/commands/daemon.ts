@@ -200,9 +200,7 @@ export async function daemonStart(this: Context, flags: DaemonFlags): Promise<vo
     );
   }
   using watch = watchFolder(queue.store.dir);
-  const pid = spawnDetached(this.program, [
-    "-C",
-    queue.store.root,
+  const pid = spawnDetached(this.program, queue.store.root, [
     "daemon",
     "run",
     "--log",

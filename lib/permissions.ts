@@ -1,0 +1,32 @@
+// What the program asks Deno for: the two folders of a workspace, starting programs, and a few
+// environment variables. What agents may do is not decided here: they are programs of their own.
+
+/** Environment variables that the program reads. */
+export const ENV: readonly string[] = [
+  "NO_COLOR",
+  "TERM",
+  "COLUMNS",
+  "LANG",
+  "LC_ALL",
+  "LC_CTYPE",
+  "PATH",
+  "PATHEXT",
+  "ORCHESTRA_DEBUG",
+  "AGENT_DEBUG",
+];
+
+/**
+ * The flags of `deno run` for one workspace.
+ *
+ * @param prefix what leads to the workspace, with a slash at its end; empty for the current folder
+ */
+export function permissionFlags(prefix = ""): string[] {
+  const folders = `${prefix}.orchestra,${prefix}.orchestra-cli`;
+  return [
+    "--no-prompt",
+    `--allow-read=${folders}`,
+    `--allow-write=${folders}`,
+    "--allow-run",
+    `--allow-env=${ENV.join(",")}`,
+  ];
+}
