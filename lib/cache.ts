@@ -23,7 +23,7 @@ export async function parseCached<T>(
   const key = `${VERSION} ${text.length} ${hash(text)}`;
   try {
     const cache = JSON.parse(store.readFile(path) ?? "null");
-    if (cache?.key === key) return cache.value;
+    if (cache?.key === key && cache.value !== undefined) return cache.value;
   } catch {
     // Not ours, or damaged: made anew.
   }

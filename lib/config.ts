@@ -64,7 +64,7 @@ export const DEFAULT_CONFIG: Config = {
 
 /** What each setting means, in the order in which they are shown. */
 export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
-  max_concurrent: "how many tasks the daemon runs at once",
+  max_concurrent: "how many tasks run at once: by the daemon, run --all and the library",
   interval: "seconds between the daemon's safety rescans",
   max_retries: "most retries of a new task, unless --max-retries says otherwise",
   auto_retry: "whether new tasks are retried by themselves",

@@ -76,7 +76,7 @@ export function observe(
     evidence.timeout = {
       timeout: typeof seconds === "number" ? seconds : null,
       at: parseTime(textField(object, "timestamp")),
-      idle: object?.idle === true,
+      cause: object?.idle === true ? "idle" : object?.manual === true ? "hand" : "limit",
     };
   }
   const fresh = (mark: Mark) =>

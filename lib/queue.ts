@@ -43,7 +43,6 @@ export type ChangeKind =
   | "retried"
   | "verifying"
   | "warning"
-  | "extended"
   | "reaped";
 
 /** One change of one task. */
@@ -143,6 +142,8 @@ export interface Queue {
   update(id: string, change: (task: Task) => Task): Task;
   /** Ends what still lives of a settled task, then records that nothing does. */
   endTask(id: string, rules: Rules, signal?: AbortSignal): Promise<void>;
+  /** Why a task could not be launched; undefined where it could. */
+  launchProblem(task: Task, rules: Rules): string | undefined;
   /** Identity of the process of a task's current claim, where it is known. */
   shimOf(task: Task): Shim | null;
   /** Which of the tasks' processes live, asked of the system once. */
@@ -323,7 +324,12 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         result.observation = observation;
         const end = rulesOf(task, definition(rules, task.agent), rules.config);
         const decision = decide(task, observation.evidence, end, now());
-        if (decision.kind === "keep") return result;
+        if (decision.kind === "keep") {
+          if (task.status === "running" && task.pid === null && observation.shim !== null) {
+            result.task = save({ ...task, pid: observation.shim.pid });
+          }
+          return result;
+        }
         if (decision.kind === "end") {
           result.end = true;
           return result;
@@ -543,7 +549,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         },
       );
     }
-    writePrivate(promptFile, prepared.prompt);
+    // A verify command gets no prompt: the file keeps what the agent was given.
+    if (exitMark === "exitcode") writePrivate(promptFile, prepared.prompt);
     let stdinFile: string | null = null;
     if (prepared.stdin !== null) {
       stdinFile = promptFile;
@@ -563,6 +570,12 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       env: prepared.env,
       inherit: prepared.inherit,
     });
+  }
+
+  function launchProblem(task: Task, rules: Rules): string | undefined {
+    const found = pickAgent(rules.agents, task.agent);
+    const prepared = "problem" in found ? found : prepare(task, found);
+    return "problem" in prepared ? prepared.problem : undefined;
   }
 
   function launch(
@@ -905,6 +918,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     timeOut,
     update,
     endTask,
+    launchProblem,
     shimOf,
     probe,
     places,

@@ -22,7 +22,7 @@ export type ShimState =
 /** What was found on disk and in the process table. */
 export interface Evidence {
   cancelled: { reason: string | null } | null;
-  timeout: { timeout: number | null; at: number | null; idle: boolean } | null;
+  timeout: { timeout: number | null; at: number | null; cause: "limit" | "idle" | "hand" } | null;
   error: { message: string; details: string | null } | null;
   done: TaskResult | null;
   exit: { code: number; spawn: boolean } | null;
@@ -120,13 +120,20 @@ export function decide(task: Task, evidence: Evidence, rules: EndRules, now: num
   return decideRunning(task, evidence, rules, now);
 }
 
+/** Failures in which nobody interfered: an agent that has ended since left nothing unfinished. */
+const BY_ITSELF: ReadonlySet<FailureClass | null> = new Set([
+  "agent-error",
+  "verify",
+  "rate-limit",
+]);
+
 function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const at = parseTime(task.reapAt);
   if (at === null) return KEEP;
   // A fulfilled task whose agent ended by itself needs nothing more. One that was cancelled or
   // timed out may have left tools behind in sessions of their own: those are looked for.
   const ended = evidence.shim !== "alive" && evidence.shim !== "unknown";
-  if (ended && (task.status === "complete" || task.failureClass === "agent-error")) {
+  if (ended && (task.status === "complete" || BY_ITSELF.has(task.failureClass))) {
     return { kind: "reaped" };
   }
   // No reap is ever set further ahead than the grace period, unless the clock was set back since.
@@ -298,14 +305,14 @@ function cancelled(evidence: Evidence, reapAt: number | null): Outcome {
 }
 
 function timedOut(task: Task, evidence: Evidence, now: number): Outcome {
-  const { timeout, at, idle } = evidence.timeout!;
+  const { timeout, at, cause } = evidence.timeout!;
   const limit = timeout ?? task.timeout;
   return {
     status: "failed",
-    failureClass: idle ? "idle" : "timeout",
-    errorMessage: idle
+    failureClass: cause === "idle" ? "idle" : "timeout",
+    errorMessage: cause === "idle"
       ? `No output for ${formatDuration(task.idleTimeout ?? 0)}`
-      : limit === null
+      : cause === "hand" || limit === null
       ? "Task was ended by hand as timed out"
       : `Task timed out after ${formatDuration(limit)}`,
     errorDetails: null,

@@ -4,6 +4,7 @@ import { parseDuration } from "../duration.ts";
 import { OrchestraError } from "../error.ts";
 import { isTaskId, STATUSES } from "../task.ts";
 import type { Phase } from "../view.ts";
+import type { ReportTarget } from "./run.ts";
 
 function usage(message: string, hint: string): OrchestraError {
   return new OrchestraError("usage", message, { hint });
@@ -63,4 +64,17 @@ export function phase(text: string): Phase | "pending" {
   if (PHASES.includes(text)) return text as Phase | "pending";
   if (text === "completed") return "complete";
   throw usage(`${JSON.stringify(text)} is no status`, `There are: ${PHASES.join(", ")}.`);
+}
+
+/** `junit=file`, `markdown=file` or `github` */
+export function reportTarget(text: string): ReportTarget {
+  const at = text.indexOf("=");
+  const kind = at < 0 ? text : text.slice(0, at);
+  const path = at < 0 ? "" : text.slice(at + 1);
+  if (kind === "github" && path === "") return { kind, path: "-" };
+  if ((kind === "junit" || kind === "markdown") && path !== "") return { kind, path };
+  throw usage(
+    `${JSON.stringify(text)} is no report`,
+    "Write it as junit=report.xml, markdown=report.md or github; several with commas.",
+  );
 }

@@ -1,6 +1,7 @@
 // `orchestra init`: makes a workspace that can be used at once. What is there already is kept.
 
 import { readAgentNames } from "../agents.ts";
+import type { AgentDefinition } from "../agents.ts";
 import { OrchestraError } from "../error.ts";
 import { sanitize } from "../format/text.ts";
 import { findOnPath } from "../launch/find.ts";
@@ -50,7 +51,7 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
   };
   const chosen = chooseAgents(flags.agent ?? [], store.root);
   const config = {
-    agents: Object.fromEntries(chosen.map(([name, preset]) => [name, preset.agent])),
+    agents: Object.fromEntries(chosen.map(([name, preset]) => [name, definitionOf(preset)])),
   };
   write("agent-config.json", JSON.stringify(config, null, 2) + "\n");
   if (!made.includes(".orchestra-cli/agent-config.json")) {
@@ -86,6 +87,11 @@ function addAgents(store: Store, wanted: readonly string[]): string[] {
   for (const name of missing) file.agents[name] = PRESETS[name]!.agent;
   store.writeFile(path, JSON.stringify(file, null, 2) + "\n");
   return missing.map((name) => `agent "${name}" in .orchestra-cli/agent-config.json`);
+}
+
+/** What goes into the agents file: the arguments for the version only where they are unusual. */
+function definitionOf({ agent, versionArgs }: Preset): AgentDefinition {
+  return versionArgs.join(" ") === "--version" ? agent : { ...agent, versionArgs };
 }
 
 /** `shell`, those asked for, and those whose program is on PATH. */

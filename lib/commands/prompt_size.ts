@@ -1,21 +1,17 @@
 // Refuses at `start` a prompt that no launch could pass on.
 
-import { loadAgents, pickAgent } from "../agents.ts";
 import { OrchestraError } from "../error.ts";
-import { prepareLaunch } from "../prepare.ts";
 import type { Queue } from "../queue.ts";
 import { newTask } from "../task.ts";
 
 /** @throws OrchestraError `usage` where the agent's command line cannot hold the prompt */
 export async function checkPromptSize(queue: Queue, name: string, prompt: string): Promise<void> {
-  const agent = pickAgent(await loadAgents(queue.store), name);
-  if ("problem" in agent) return;
   const task = newTask("task_0000000000", { agent: name, prompt }, 0);
-  const prepared = prepareLaunch(task, agent, null, "", queue.places(task));
-  if (!("problem" in prepared)) return;
+  const problem = queue.launchProblem(task, await queue.rules());
+  if (problem === undefined || !problem.includes("{promptFile}")) return;
   throw new OrchestraError(
     "usage",
-    `The prompt is too long for agent "${name}": ${prepared.problem.split(": ")[0]}`,
+    `The prompt is too long for agent "${name}": ${problem.split(": ")[0]}`,
     {
       hint: 'Let the agent read it from a file ("{promptFile}" in "args") or from its standard ' +
         'input ("stdin": "{prompt}") in .orchestra-cli/agent-config.json.',

@@ -10,6 +10,7 @@ import {
   tryDaemonLock,
   writeDaemonInfo,
 } from "../background.ts";
+import { OrchestraError } from "../error.ts";
 import type { Change, Queue } from "../queue.ts";
 import type { LaunchMode } from "../supervise.ts";
 import { formatTime, type Task } from "../task.ts";
@@ -20,6 +21,14 @@ export interface RunFlags {
   parallel?: number;
   all?: boolean;
   wait?: boolean;
+  report?: readonly ReportTarget[];
+}
+
+/** A report to write: its kind and where to. */
+export interface ReportTarget {
+  kind: "junit" | "markdown" | "github";
+  /** A file; `-` for standard error. */
+  path: string;
 }
 
 /** Runs `orchestra run`. */
@@ -27,9 +36,18 @@ export async function run(this: Context, flags: RunFlags): Promise<void> {
   const queue = this.openQueue();
   const { config } = await queue.rules();
   const parallel = flags.parallel ?? (flags.all ? config.max_concurrent : 1);
+  if (flags.report !== undefined && !flags.wait) {
+    throw new OrchestraError(
+      "usage",
+      "run --report needs --wait: there is nothing to report before",
+      {
+        hint: "For example: orchestra run --all --wait --report junit=report.xml",
+      },
+    );
+  }
   if (flags.wait) {
     const { runAndWait } = await import("./run_wait.ts");
-    return await runAndWait.call(this, queue, flags.all ?? false, flags.parallel);
+    return await runAndWait.call(this, queue, flags);
   }
   if (flags.all) tellLauncher(queue, parallel);
   // Without a number `run` launches one more task; with one it fills up to that many.

@@ -5,27 +5,38 @@ import { type Readiness, retryChain } from "../dependencies.ts";
 import { indexTasks } from "../dependencies.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
 import { readProcesses } from "../launch/processes.ts";
-import type { Change, Queue } from "../queue.ts";
+import type { Change, ChangeKind, Queue } from "../queue.ts";
 import { supervise } from "../supervise.ts";
 import { formatTime, type Task } from "../task.ts";
 import { viewTask } from "../view.ts";
 import { statusInput } from "./status_input.ts";
 import type { Context } from "./context.ts";
 import { createScreen } from "./screen.ts";
-import { readOrders } from "./run.ts";
+import { readOrders, type RunFlags } from "./run.ts";
+
+/** Changes that are told line by line where there is no terminal. */
+const SHOWN: ReadonlySet<ChangeKind> = new Set([
+  "launched",
+  "complete",
+  "failed",
+  "cancelled",
+  "released",
+  "retried",
+]);
 
 /**
  * Launches and waits.
  *
- * @param all launch everything, until nothing is left to launch; else fill up once
- * @param wanted most at once; where absent one more, or with `all` what the settings say
+ * @param flags what to launch, how many at once, which reports to write
  */
 export async function runAndWait(
   this: Context,
   queue: Queue,
-  all: boolean,
-  wanted: number | undefined,
+  flags: RunFlags,
 ): Promise<void> {
+  const all = flags.all ?? false;
+  const wanted = flags.parallel;
+  const began = performance.now();
   const { config } = await queue.rules();
   const parallel = wanted ?? (all ? config.max_concurrent : 1);
   const before = await queue.look();
@@ -55,7 +66,7 @@ export async function runAndWait(
   const screen = live ? createScreen(this, queue) : undefined;
   const style = this.style();
   const show = (change: Change) => {
-    if (live || this.globals.json || change.kind === "reaped") return;
+    if (live || this.globals.json || !SHOWN.has(change.kind)) return;
     const index = indexTasks([change.task]);
     const view = viewTask(change.task, index, queue.now(), new Map<string, Readiness>());
     this.note(formatPlainEvent(view, { ...style, color: false }, queue.now()));
@@ -97,6 +108,11 @@ export async function runAndWait(
     !known.has(task.taskId) && (all || task.status !== "pending")
   );
   await finish(this, queue, [...tasks.values()], launched, interrupted);
+  if (flags.report !== undefined) {
+    const { writeReports } = await import("./reports.ts");
+    const seconds = (performance.now() - began) / 1000;
+    writeReports.call(this, queue, [...tasks.values()], launched, flags.report, seconds);
+  }
 }
 
 /** Prints how it ended, and sets the exit code: 1 where something that was run did not complete. */

@@ -5,7 +5,7 @@ import { buildApplication, buildCommand, buildRouteMap, text_en } from "@stricli
 import type { Application } from "@stricli/core";
 import { OrchestraError, toOrchestraError } from "../error.ts";
 import type { Context } from "./context.ts";
-import { dollars, duration, integer, label, phase, taskId } from "./flags.ts";
+import { dollars, duration, integer, label, phase, reportTarget, taskId } from "./flags.ts";
 
 function optional(brief: string) {
   return { kind: "boolean", optional: true, withNegated: false, brief } as const;
@@ -142,6 +142,14 @@ const run = () =>
         parallel: parsed(integer(1, 1000), "fill up to this many running at once", "n"),
         all: optional("go on until nothing is left to launch"),
         wait: optional("stay and watch until all is settled; exit code 1 if something failed"),
+        report: {
+          kind: "parsed",
+          optional: true,
+          variadic: ",",
+          parse: reportTarget,
+          brief: "with --wait, write junit=file, markdown=file, or github (annotations)",
+          placeholder: "kind=file",
+        },
       },
       aliases: { p: "parallel", a: "all", w: "wait" },
     },
@@ -254,7 +262,7 @@ const retry = () =>
       },
       positional: { kind: "tuple", parameters: [idArgument] },
     },
-    docs: { brief: "Queue a failed task again" },
+    docs: { brief: "Queue a failed or cancelled task again" },
   });
 
 const clean = () =>
@@ -413,7 +421,7 @@ const daemon = () =>
       start: buildCommand({
         loader: async () => (await import("./daemon.ts")).daemonStart,
         parameters: { flags: daemonFlags, aliases: daemonAliases },
-        docs: { brief: "The same in the background" },
+        docs: { brief: "Launch and watch over everything, in the background" },
       }),
       stop: buildCommand({
         loader: async () => (await import("./daemon.ts")).daemonStop,
@@ -614,7 +622,9 @@ export function createApplication(
               new OrchestraError("usage", `There is no command ${JSON.stringify(input)}`, {
                 hint: corrections.length === 0
                   ? "See them with: orchestra --help"
-                  : `Did you mean ${corrections.map((item) => `"${item}"`).join(" or ")}?`,
+                  : `Did you mean ${
+                    corrections.map((item) => `"${item.replaceAll("`", "")}"`).join(" or ")
+                  }?`,
               }),
               options.json,
             ),

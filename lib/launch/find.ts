@@ -1,8 +1,6 @@
 // Where a program is, by the rules of PATH; on Windows also by those of PATHEXT, and what a program
 // that npm installed really runs.
 
-import { lstat } from "../store.ts";
-
 /** What a search depends on. */
 export interface PathRules {
   windows: boolean;
@@ -55,7 +53,16 @@ function isProgram(path: string): boolean {
     return info.isFile && (Deno.build.os === "windows" || ((info.mode ?? 0o111) & 0o111) !== 0);
   } catch (error) {
     // Not allowed to look closer: a file is taken as a program.
-    return error instanceof Deno.errors.NotCapable ? lstat(path) !== undefined : false;
+    return error instanceof Deno.errors.NotCapable && isThere(path);
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

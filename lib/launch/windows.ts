@@ -7,7 +7,12 @@
 
 import type { EndOptions, Launched, Launcher, LaunchSpec, Shim } from "./launcher.ts";
 import { exists, parsePidFile, pause } from "./posix.ts";
-import { openWindowsSystem, type WindowsProcess, type WindowsSystem } from "./windows_processes.ts";
+import {
+  formatStart,
+  openWindowsSystem,
+  type WindowsProcess,
+  type WindowsSystem,
+} from "./windows_processes.ts";
 
 /** Hidden command of the program that runs the shim, where it is one file. */
 export const SHIM_COMMAND = "_shim";
@@ -135,11 +140,6 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
 /** A process with its creation time. */
 export interface Proven extends WindowsProcess {
   created: bigint;
-}
-
-/** The identity of a process in a pid file, as {@linkcode parsePidFile} reads it back. */
-export function formatStart(created: bigint): string {
-  return `- ${created}`;
 }
 
 function lives(created: bigint | null | undefined, shim: Shim): boolean {

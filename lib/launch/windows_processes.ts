@@ -24,6 +24,11 @@ export interface WindowsSystem {
   end(pid: number, created: bigint): boolean;
 }
 
+/** `<boot> <start>` of a process in a pid file. Creation times need no boot to be told apart. */
+export function formatStart(created: bigint): string {
+  return `- ${created}`;
+}
+
 /** Bytes of a PROCESSENTRY32W, the same on x64 and ARM64. */
 export const ENTRY_SIZE = 568;
 

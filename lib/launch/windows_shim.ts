@@ -3,12 +3,9 @@
 // same claim ends having done nothing; if it dies before, no agent runs, and if after, the task is
 // seen to have lost it. `node:child_process` is what can hand a file to a child as its output.
 
-import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { programCandidates } from "./find.ts";
 import type { LaunchSpec } from "./launcher.ts";
-import { formatStart } from "./windows.ts";
-import { openWindowsSystem } from "./windows_processes.ts";
+import { formatStart, openWindowsSystem } from "./windows_processes.ts";
 
 /** Seconds for which the exit code is written again where the disk is full. */
 const EXIT_TRIES = 20;
@@ -105,19 +102,29 @@ function claim(pidFile: string, system: ShimSystem): boolean {
 }
 
 /** Runs the agent, and tells what to record of its end. */
-function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
+async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
+  // Not at the top, for a bundle would load them whatever it is asked to do.
+  const { spawn } = await import("node:child_process");
+  const { closeSync, openSync } = await import("node:fs");
   const { promise, resolve } = Promise.withResolvers<string>();
   const fds: number[] = [];
   const open = (path: string, flags: string) => {
     fds.push(openSync(path, flags, 0o600));
     return fds.at(-1)!;
   };
+  const refuse = (problem: string) => {
+    try {
+      Deno.writeTextFileSync(spec.logFile, `orchestra: ${problem}\n`, {
+        append: true,
+        mode: 0o600,
+      });
+    } catch {
+      // The exit file tells the rest.
+    }
+    resolve("127 spawn");
+  };
   try {
     const log = open(spec.logFile, "a");
-    const refuse = (problem: string) => {
-      Deno.writeTextFileSync(spec.logFile, `orchestra: ${problem}\n`, { append: true });
-      resolve("127 spawn");
-    };
     const env = mergeEnvironment(Deno.env.toObject(), spec.env, spec.inherit, windows);
     const runnable = resolveCommand(spec.command, spec.args, {
       windows,
@@ -140,11 +147,12 @@ function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
       child.on("error", (error) => refuse(`${runnable.file} cannot be started: ${error.message}`));
       child.on("exit", (code, signal) => resolve(formatExit(code, signal)));
     }
-  } catch {
-    // The log or the standard input cannot be opened.
-    resolve("127 spawn");
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error));
   }
-  return promise.finally(() => fds.forEach((fd) => closeSync(fd)));
+  const code = await promise;
+  fds.forEach((fd) => closeSync(fd));
+  return code;
 }
 
 /**
