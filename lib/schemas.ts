@@ -85,6 +85,8 @@ export const AgentSchema = z.strictObject({
   versionArgs: z.optional(z.array(z.string())),
 });
 
+const RATE_LIMIT_KEYS = ["patterns", "resetPattern", "cooldown"];
+
 function isRegExp(text: string): boolean {
   try {
     new RegExp(text);
@@ -161,9 +163,9 @@ export function parseConfig(value: unknown, source = ".orchestra/config.json"): 
   const parsed = ConfigSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0] as Issue;
-  const prefix = issue.path.map(String).join(".");
-  const known = Object.keys(CONFIG_ABOUT)
-    .map((key) => prefix === "" ? key.split(".")[0]! : key.replace(`${prefix}.`, ""));
+  const prefix = issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}.`;
+  const known = Object.keys(CONFIG_ABOUT).filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length).split(".")[0]!);
   const { text, hint } = describeIssue(issue, [...new Set(known)]);
   throw new OrchestraError("config", `Reading ${source}: ${text}`, {
     hint: hint ?? "See all settings with: orchestra config show",
@@ -174,9 +176,10 @@ export function parseConfig(value: unknown, source = ".orchestra/config.json"): 
 export function parseAgent(value: unknown): AgentDefinition | { problem: string } {
   const parsed = AgentSchema.safeParse(value);
   if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as Issue;
   const { text, hint } = describeIssue(
-    parsed.error.issues[0] as Issue,
-    Object.keys(AgentSchema._zod.def.shape),
+    issue,
+    issue.path[0] === "rateLimit" ? RATE_LIMIT_KEYS : Object.keys(AgentSchema._zod.def.shape),
   );
   return { problem: hint === undefined ? text : `${text} (${hint})` };
 }

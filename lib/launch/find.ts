@@ -52,16 +52,7 @@ function isProgram(path: string): boolean {
     const info = Deno.statSync(path);
     return info.isFile && (Deno.build.os === "windows" || ((info.mode ?? 0o111) & 0o111) !== 0);
   } catch (error) {
-    // Not allowed to look closer: a file is taken as a program.
-    return error instanceof Deno.errors.NotCapable && isThere(path);
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return false;
   }
 }
@@ -74,11 +65,29 @@ function isThere(path: string): boolean {
  */
 export function findOnPath(command: string, root: string): string | null {
   if (command === "" || command.includes("\0")) return null;
-  const rules = {
-    windows: Deno.build.os === "windows",
+  const windows = Deno.build.os === "windows";
+  const candidates = programCandidates(command, {
+    windows,
     path: Deno.env.get("PATH") ?? "",
-    pathext: Deno.build.os === "windows" ? Deno.env.get("PATHEXT") : undefined,
+    pathext: windows ? Deno.env.get("PATHEXT") : undefined,
     root,
-  };
-  return programCandidates(command, rules).find(isProgram) ?? null;
+  });
+  try {
+    return candidates.find(isProgram) ?? null;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable) || windows) throw error;
+    return askShell(candidates);
+  }
+}
+
+/** The first of some paths that is a program, told by `sh`: we may run programs, but not look. */
+function askShell(candidates: readonly string[]): string | null {
+  const script = 'for p; do [ -f "$p" ] && [ -x "$p" ] && printf %s "$p" && exit; done; exit 1';
+  const { success, stdout } = new Deno.Command("/bin/sh", {
+    args: ["-c", script, "sh", ...candidates],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).outputSync();
+  return success ? new TextDecoder().decode(stdout) : null;
 }

@@ -1,6 +1,6 @@
 // The process table of Linux and macOS, and which of it belongs to a task. Linux is read from /proc
 // file by file, with no process started; Deno allows that only with every permission granted, so
-// with fewer one constant `sh` script prints the same files. macOS asks `ps`. Reads only.
+// with fewer one constant `sh` script prints the same files. macOS asks `ps`. Writes nothing.
 
 import type { Shim } from "./launcher.ts";
 
@@ -26,25 +26,28 @@ export const MARKER = "ORCHESTRA_TASK_ID";
 const MARK = new RegExp(`(?:^|\\0)${MARKER}=(task_\\d+)(?:\\0|$)`);
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
-// A line with the boot's id, then the stat files of the given processes, or of all; each line of
-// them behind the pid that it was read under, for a name may hold line breaks of its own. `read`
-// and `printf` are built into sh: no process is started for any of them.
-const LINUX_STATS = `
+// A line with the boot's id, then the stat files of the given processes, or of all, and with all
+// the marks: each line behind the name of its file, for a name may hold line breaks of its own.
+// Where there is no grep, or too many processes for one, sh reads by itself (slower: byte by byte).
+// Marks are lost where grep cannot tell lines ended by NUL; what descends from the shim, or is in
+// its session, is found all the same.
+const LINUX_TABLE = `
 cd /proc || exit 0
 boot=-
 read -r boot <sys/kernel/random/boot_id
 printf '%s\\n' "$boot"
-[ "$#" -gt 0 ] || set -- [0-9]*
-for p; do
-  while IFS= read -r s; do printf '%s:%s\\n' "$p" "$s"; done <"$p/stat"
-done
-exit 0`;
-// Marks are lost where there is no grep, or one that cannot tell lines ended by NUL: what descends
-// from the shim, or is in its session, is found all the same.
-const LINUX_MARKS = `
-cd /proc || exit 0
-for p; do set -- "$@" "$p/environ"; shift; done
-grep -a -o -z -H '^${MARKER}=task_[0-9]*$' "$@" | tr '\\0' '\\n'
+read_stats() {
+  for p; do
+    while IFS= read -r s; do printf '%s/stat:%s\\n' "$p" "$s"; done <"$p/stat"
+  done
+}
+if [ "$#" -gt 0 ]; then
+  read_stats "$@"
+  exit 0
+fi
+grep -a -H '' [0-9]*/stat
+[ "$?" -lt 126 ] || read_stats [0-9]*
+grep -a -o -z -H '^${MARKER}=task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
 exit 0`;
 
 /** What the `ps` of macOS is asked for. Each column is an option of its own: POSIX lets the text
@@ -77,7 +80,8 @@ function readFile(path: string): string | undefined {
 }
 
 /**
- * The given processes, or all; without marks, except on macOS.
+ * The given processes, or all. With all come their marks, unless {@linkcode readMarks} can read
+ * them one by one: most need not be read.
  *
  * @param pids which; undefined for the whole table
  */
@@ -93,7 +97,7 @@ export function readProcesses(pids?: readonly number[]): Map<number, Process> {
     return readProc(pids);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    return parseProc(run("sh", ["-c", LINUX_STATS, "sh", ...(pids ?? []).map(String)]));
+    return parseProc(run("sh", ["-c", LINUX_TABLE, "sh", ...(pids ?? []).map(String)]));
   }
 }
 
@@ -115,9 +119,9 @@ function readProc(pids: readonly number[] | undefined): Map<number, Process> {
   return table;
 }
 
-/** Fills in the marks of the given processes of a table. Does nothing on macOS, where they are. */
+/** Fills in the marks of the given processes of a table, where they did not come with it. */
 export function readMarks(processes: readonly Process[]): void {
-  if (Deno.build.os !== "linux" || processes.length === 0) return;
+  if (Deno.build.os !== "linux") return;
   try {
     for (const process of processes) {
       const environment = readFile(`/proc/${process.pid}/environ`);
@@ -125,37 +129,31 @@ export function readMarks(processes: readonly Process[]): void {
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    const text = run("sh", ["-c", LINUX_MARKS, "sh", ...processes.map(({ pid }) => `${pid}`)]);
-    const marks = parseMarks(text);
-    for (const process of processes) process.marker = marks.get(process.pid) ?? null;
   }
-}
-
-/** The marks in what the Linux script prints: `<pid>/environ:<name>=<task>`. */
-export function parseMarks(text: string): Map<number, string> {
-  const marks = new Map<number, string>();
-  for (const line of text.split("\n")) {
-    const match = new RegExp(`^(\\d+)/environ:${MARKER}=(task_\\d+)$`).exec(line);
-    if (match !== null) marks.set(Number(match[1]), match[2]!);
-  }
-  return marks;
 }
 
 /** The process table from what the Linux script prints. */
 export function parseProc(text: string): Map<number, Process> {
   const [boot, ...lines] = text.split("\n");
   const stats = new Map<number, string>();
+  const marks = new Map<number, string>();
   for (const line of lines) {
-    const match = /^(\d+):(.*)$/.exec(line);
+    const match = /^(\d+)\/(stat|environ):(.*)$/.exec(line);
     if (match === null) continue;
     const pid = Number(match[1]);
-    const earlier = stats.get(pid);
-    stats.set(pid, earlier === undefined ? match[2]! : `${earlier}\n${match[2]}`);
+    const rest = match[3]!;
+    if (match[2] === "environ") {
+      const mark = MARK.exec(rest)?.[1];
+      if (mark !== undefined) marks.set(pid, mark);
+    } else {
+      const earlier = stats.get(pid);
+      stats.set(pid, earlier === undefined ? rest : `${earlier}\n${rest}`);
+    }
   }
   const table = new Map<number, Process>();
   for (const [pid, stat] of stats) {
     const process = parseStat(pid, stat, boot || "-");
-    if (process !== undefined) table.set(pid, process);
+    if (process !== undefined) table.set(pid, { ...process, marker: marks.get(pid) ?? null });
   }
   return table;
 }
