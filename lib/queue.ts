@@ -238,46 +238,31 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
 
   function addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[] {
     const at = now();
-    const created: Task[] = [];
-    const ids = new Map<number, string>();
-    const batch = wanted.length > 1;
-    let next = at;
-    const createAt = (place: number): void => {
-      // What a task depends on is created before it, for its id must be known. The stack is our
-      // own, so that a chain of a hundred thousand does not exhaust the real one.
-      const stack = [place];
-      while (stack.length > 0) {
-        const top = stack.at(-1)!;
-        const item = wanted[top]!;
-        const missing = (item.dependsOn ?? [])
-          .map((name) => keys.get(name))
-          .find((other) => other !== undefined && !ids.has(other));
-        if (missing !== undefined) {
-          stack.push(missing);
-          continue;
-        }
-        stack.pop();
-        if (ids.has(top)) continue;
-        const dependsOn = (item.dependsOn ?? []).map((name) => {
+    if (wanted.length === 1) {
+      const task = store.create((id) => newTask(id, wanted[0]!, at), at);
+      writePlan(task);
+      return [task];
+    }
+    return store.locked(() => {
+      const ids = new Map<number, string>();
+      let next = at;
+      // What a task depends on gets its id before it, so that ids rise along the dependencies.
+      for (const place of dependencyOrder(wanted, keys)) {
+        const id = store.freeId(next);
+        next = Number(id.slice(5)) + 1;
+        ids.set(place, id);
+      }
+      const tasks = wanted.map((item, place) => {
+        const dependsOn = item.dependsOn?.map((name) => {
           const other = keys.get(name);
           return other === undefined ? name : ids.get(other)!;
         });
-        const make = (id: string) => newTask(id, { ...item, dependsOn }, at);
-        const task = store.create(make, next, !batch);
-        // Ids of a batch rise, so that its tasks keep their order.
-        next = Number(task.taskId.slice(5)) + 1;
-        ids.set(top, task.taskId);
-        created[top] = task;
-      }
-    };
-    const create = () => {
-      for (let place = 0; place < wanted.length; place++) createAt(place);
-      if (batch) store.syncTasks();
-    };
-    if (batch) store.locked(create);
-    else create();
-    for (const task of created) writePlan(task);
-    return created;
+        return newTask(ids.get(place)!, { ...item, dependsOn }, at);
+      });
+      store.createAll(tasks);
+      for (const task of tasks) writePlan(task);
+      return tasks;
+    });
   }
 
   /**
@@ -924,6 +909,30 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     places,
     removeTask,
   };
+}
+
+/** Places of a list of tasks, what is depended on first; there must be no cycle. */
+function dependencyOrder(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): number[] {
+  const order: number[] = [];
+  const done = new Set<number>();
+  for (let place = 0; place < wanted.length; place++) {
+    // The stack is our own, so that a chain of a hundred thousand does not exhaust the real one.
+    const stack = [place];
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
+      const missing = wanted[top]!.dependsOn?.map((name) => keys.get(name))
+        .find((other) => other !== undefined && !done.has(other));
+      if (missing !== undefined) {
+        stack.push(missing);
+        continue;
+      }
+      stack.pop();
+      if (done.has(top)) continue;
+      done.add(top);
+      order.push(top);
+    }
+  }
+  return order;
 }
 
 /** Aliveness of the given processes, asked of the system once. */

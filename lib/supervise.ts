@@ -22,7 +22,7 @@ import { retryDue } from "./retry.ts";
 import { pickNext } from "./schedule.ts";
 import { findArchived } from "./archive.ts";
 import { lstat } from "./store.ts";
-import { isTaskId, parseTime, type Task } from "./task.ts";
+import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
 import { watchFolder } from "./watch.ts";
 
 /** What the loop launches. */
@@ -56,7 +56,9 @@ export interface SuperviseOptions {
 }
 
 /** A rescan may take at most this share of the time. */
-const RESCAN_SHARE = 1 / 300;
+const RESCAN_SHARE = 1 / 500;
+/** Every so many rescans everything is looked at closely. */
+const THOROUGH = 12;
 
 /**
  * Watches over a workspace until there is nothing left to do or the signal is aborted.
@@ -69,7 +71,7 @@ export async function supervise(
   queue: Queue,
   options: SuperviseOptions,
 ): Promise<ReadonlyMap<string, Task>> {
-  const { store } = queue;
+  const { store, launcher } = queue;
   const { signal } = options;
   const tasks = new Map<string, Task>();
   const successors = new Map<string, Task[]>();
@@ -104,6 +106,10 @@ export async function supervise(
       return;
     }
     const known = tasks.has(id);
+    // Ten thousand settled tasks must not fill the memory of one that nobody looks at.
+    if (options.onTurn === undefined && isTerminal(task.status) && task.reapAt === null) {
+      task = slim(task);
+    }
     tasks.set(id, task);
     if (!known) {
       const earlier = task.retryHistory.at(-1)?.retriedFrom;
@@ -337,6 +343,8 @@ export async function supervise(
 
   load();
   let nextRescan = performance.now() + options.interval * 1000;
+  let rescanBegan: number | undefined;
+  let rescans = 0;
   let wall = queue.now();
   let steady = performance.now();
   probeStrangers();
@@ -390,6 +398,12 @@ export async function supervise(
       if (leave) break;
       continue;
     }
+    if (rescanBegan !== undefined) {
+      // What a rescan costs, with all that it led to, stays a small share of the time.
+      const cost = performance.now() - rescanBegan;
+      nextRescan = performance.now() + Math.max(options.interval * 1000, cost / RESCAN_SHARE);
+      rescanBegan = undefined;
+    }
     const times = [nextTime(), warnAt].filter((time) => time !== null);
     // What is due and yet did not change a moment ago is not asked again at once.
     const least = turn.length > 0 ? 0 : 100;
@@ -405,7 +419,10 @@ export async function supervise(
     wall = queue.now();
     steady = performance.now();
     // The clock was set, or the machine slept: whatever was missed is caught by a look at all.
-    if (performance.now() >= nextRescan || drift > 5000) rescan();
+    if (performance.now() >= nextRescan || drift > 5000) {
+      rescanBegan = performance.now();
+      rescan();
+    }
   }
   return tasks;
 
@@ -422,10 +439,16 @@ export async function supervise(
     }
   }
 
+  /**
+   * The safety net, for events that were lost: looks at names, and asks whether processes are there,
+   * which is cheap; reads files and compares start times only now and then.
+   */
   function rescan(): void {
-    const began = performance.now();
-    const names = new Set<string>();
+    rescans++;
+    const thorough = rescans % THOROUGH === 0;
+    failures.clear();
     try {
+      const names = new Set<string>();
       for (const { name } of Deno.readDirSync(store.tasksDir)) names.add(name);
       for (const id of [...tasks.keys()]) {
         if (!names.has(`${id}.json`)) keep(undefined, id);
@@ -434,22 +457,29 @@ export async function supervise(
         const dot = name.indexOf(".");
         const id = name.slice(0, dot);
         if (!isTaskId(id)) continue;
-        if (name.slice(dot + 1) === "json") {
+        const mark = name.slice(dot + 1);
+        if (mark === "json") {
           if (!tasks.has(id)) reload(id);
-        } else if (pending.has(id) && name.endsWith(".cancelled")) dirty.add(id);
+        } else if (
+          running.has(id) ? !mark.endsWith("pid") : pending.has(id) && mark === "cancelled"
+        ) {
+          dirty.add(id);
+        }
       }
-      failures.clear();
-      for (const id of [...running.keys(), ...reaping.keys()]) {
-        reload(id);
-        dirty.add(id);
+      for (const [id, task] of [...running, ...reaping]) {
+        const shim = observations.get(id)?.shim;
+        const limited = task.budget !== null || task.idleTimeout !== null;
+        if (thorough) reload(id);
+        if (thorough || limited || shim == null || !launcher.exists(shim.pid)) dirty.add(id);
       }
-      probeStrangers();
+      if (thorough) probeStrangers();
+      else {probed = queue.probe([...dirty].flatMap((id) =>
+          running.get(id) ?? reaping.get(id) ?? []
+        ));}
     } catch (error) {
       // The folder cannot be read right now: the next rescan tries again.
-      options.onProblem?.(error instanceof Error ? error.message : String(error));
+      options.onProblem?.(toOrchestraError(error, "Rescanning").message);
     }
-    const cost = performance.now() - began;
-    nextRescan = performance.now() + Math.max(options.interval * 1000, cost / RESCAN_SHARE);
     changed = true;
   }
 
@@ -491,6 +521,21 @@ export async function supervise(
     return different;
   }
 }
+
+/** A settled task without the texts that no decision needs. */
+function slim(task: Task): Task {
+  return {
+    ...task,
+    prompt: "",
+    errorDetails: null,
+    retryHistory: task.retryHistory.slice(-1).map((entry) => ({ ...entry, error: null })),
+    result: null,
+    usage: null,
+    labels: NO_LABELS,
+  };
+}
+
+const NO_LABELS: Record<string, string> = {};
 
 /** Whether a task was queued by the queue itself, as a retry or because of a pause. */
 export function isAutomatic(task: Task): boolean {

@@ -11,12 +11,16 @@ import { pickMarkable, pickTree, type Process, readMarks, readProcesses } from "
  * arguments only, never as text of the script. Its variables have names that no environment has,
  * for assigning to one that the agent inherits would change the agent's.
  *
+ * What else the caller had open (the lock of a script, the pipe of a CI runner) is not kept open by
+ * an agent that outlives it, as far as a shell can: it knows no descriptors above 9.
+ *
  * The traps keep the shim alive through a SIGTERM to its group, so that it can still record how the
  * agent ended; in the subshell they are reset. A signal before the agent runs keeps it from running.
  * The exit code is written again every second for a while where the disk is full, unless the folder
  * is gone.
  */
 export const SHIM = `
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 _o_mask=$(umask)
 umask 077
 set -Cf
@@ -44,8 +48,14 @@ else
 fi
 [ ! -L "$1" ] || exit 0
 printf '%s %s %s\\n' "$$" "$_o_boot" "$_o_start" >"$1" || exit 0
-case $6 in -*) _o_end '127 spawn' ;; esac
-cd "$5" && command -v "$6" && [ -r "$4" ] || _o_end '127 spawn'
+_o_found() {
+  case $1 in
+    -*) false ;;
+    */*) [ -f "$1" ] && [ -x "$1" ] ;;
+    *) command -v "$1" ;;
+  esac
+}
+cd "$5" && _o_found "$6" && [ -r "$4" ] || _o_end '127 spawn'
 [ -z "$_o_ended" ] || _o_end 143
 ( set +Cf; umask "$_o_mask"; shift 5; exec "$@" ) <"$4" >>"$3" 2>&1
 _o_end "$?"

@@ -97,7 +97,7 @@ export function readProcesses(pids?: readonly number[]): Map<number, Process> {
     return readProc(pids);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    return parseProc(run("sh", ["-c", LINUX_TABLE, "sh", ...(pids ?? []).map(String)]));
+    return parseProc(run("/bin/sh", ["-c", LINUX_TABLE, "sh", ...(pids ?? []).map(String)]));
   }
 }
 
