@@ -223,8 +223,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     const log = task.logFile || `.orchestra/logs/${task.taskId}.log`;
     return {
       root: store.root,
-      planFile: store.resolve(plan, `The plan of ${task.taskId}`),
-      logFile: store.resolve(log, `The log of ${task.taskId}`),
+      planFile: store.resolve(plan, `The plan of ${task.taskId}`, "plans"),
+      logFile: store.resolve(log, `The log of ${task.taskId}`, "logs"),
       promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,
       doneFile: store.markPath(task.taskId, "done"),
       errorFile: store.markPath(task.taskId, "error"),
@@ -435,6 +435,14 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
    * stays, for its shim may still be on its way.
    */
   function removeLaunchMarks(task: Task): void {
+    try {
+      dropLaunchMarks(task);
+    } catch {
+      // What cannot be removed (a folder, planted) decides nothing: the task is settled.
+    }
+  }
+
+  function dropLaunchMarks(task: Task): void {
     store.removeMark(task.taskId, "exitcode");
     store.removeMark(task.taskId, "verifycode");
     for (const mark of [`${task.claim}.pid`, `verify.${task.claim}.pid`]) {
@@ -571,14 +579,34 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     const changes: Change[] = [];
     store.locked(() => {
       for (const id of ids) {
-        const task = store.read(id);
+        let task: Task | undefined;
+        try {
+          task = store.read(id);
+        } catch {
+          // Damaged: every command that looks names it, and the others go on.
+        }
         if (task === undefined || task.status !== "pending") continue;
-        const outcome = claim(task, rules);
+        const outcome = tryClaim(task, rules);
         changes.push(outcome.change);
         if (outcome.launched !== undefined) launched.push(outcome.launched);
       }
     });
     return { launched, changes };
+  }
+
+  /** The same as {@linkcode claim}; what one task's own files make impossible fails that task. */
+  function tryClaim(task: Task, rules: Rules): { change: Change; launched?: LaunchedTask } {
+    try {
+      return claim(task, rules);
+    } catch (error) {
+      const problem = toOrchestraError(error, "its files cannot be written").message;
+      try {
+        return { change: failSpawn(store.read(task.taskId) ?? task, problem, rules) };
+      } catch {
+        // Not this task alone: the system refuses (disk full, no permission).
+        throw error;
+      }
+    }
   }
 
   /** Claims one pending task and launches it; inside the lock. */

@@ -341,6 +341,10 @@ export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number
   if (task.idleTimeout !== null) {
     times.push(Math.max(started, evidence.outputAt ?? started) + task.idleTimeout * 1000);
   }
-  if (evidence.shim === "none") times.push(started + rules.launchGrace);
+  const signalled = rules.completion !== "exit" &&
+    (evidence.done !== null || evidence.error !== null);
+  if (evidence.shim === "none" && evidence.exit === null && !signalled) {
+    times.push(started + rules.launchGrace);
+  }
   return times.length === 0 ? null : Math.min(...times);
 }

@@ -38,7 +38,9 @@ export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "b
  * @param random from 0 to 1
  */
 export function retryDelay(retryCount: number, policy: RetryPolicy, random: number): number {
-  const full = Math.min(policy.cap, policy.base * policy.factor ** Math.min(retryCount, 1000));
+  // Beyond some hundred retries the power has no number any more, and 0 times that neither.
+  const growth = Math.min(policy.factor ** retryCount, Number.MAX_VALUE);
+  const full = Math.min(policy.cap, policy.base * growth);
   return policy.jitter ? full * random : full;
 }
 

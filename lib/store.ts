@@ -88,8 +88,13 @@ export interface Store {
   writeFile(path: string, text: string): void;
   /** Content of a file below the workspace root; undefined where it does not exist. */
   readFile(path: string): string | undefined;
-  /** Absolute path of a path in a task, which must lead to a place below `.orchestra/`. */
-  resolve(path: string, purpose: string): string;
+  /**
+   * Absolute path of a path in a task, which must lead to a place below `.orchestra/`.
+   *
+   * @param purpose what the path is for, to begin an error with
+   * @param folder the one folder of `.orchestra/` that it may lead into; any where absent
+   */
+  resolve(path: string, purpose: string, folder?: string): string;
   /** Removes a file below `.orchestra/`; nothing happens where it does not exist. */
   remove(path: string): void;
 }
@@ -250,8 +255,16 @@ export function openStore(root: string): Store {
     return { tasks, damaged, marks };
   }
 
+  /** Path of a task's file; what is no id never becomes one. */
+  function taskPath(folder: string, id: string, ending: string): string {
+    if (!isTaskId(id)) {
+      throw new OrchestraError("damaged", `${JSON.stringify(id)} is not a task id`);
+    }
+    return `${dir}/${folder}/${id}.${ending}`;
+  }
+
   function read(id: string): Task | undefined {
-    return readTask(`${tasksDir}/${id}.json`, id);
+    return readTask(taskPath("tasks", id, "json"), id);
   }
 
   function readTask(path: string, id: string): Task | undefined {
@@ -284,14 +297,21 @@ export function openStore(root: string): Store {
   }
 
   function createAll(tasks: readonly Task[]): void {
-    const files = tasks.map((task) => `${tasksDir}/${task.taskId}.json`);
+    const files = tasks.map((task) => taskPath("tasks", task.taskId, "json"));
     const written: string[] = [];
+    const named: string[] = [];
     try {
       for (const [at, task] of tasks.entries()) {
         written.push(writeBeside(files[at]!, formatTask(task), false));
       }
       syncAll(written, tasksDir);
-      for (const [at, path] of files.entries()) linkOrMove(written[at]!, path);
+      for (const [at, path] of files.entries()) {
+        linkOrMove(written[at]!, path);
+        named.push(path);
+      }
+    } catch (error) {
+      for (const path of named) removeFile(path);
+      throw error;
     } finally {
       for (const path of written) removeFile(path);
     }
@@ -303,7 +323,7 @@ export function openStore(root: string): Store {
       const id = formatTaskId(number);
       if (lstat(`${dir}/archive/${id}.json`) !== undefined) continue;
       const task = make(id);
-      if (createExclusive(`${tasksDir}/${task.taskId}.json`, formatTask(task))) {
+      if (createExclusive(taskPath("tasks", task.taskId, "json"), formatTask(task))) {
         syncFolder(tasksDir);
         return task;
       }
@@ -311,7 +331,7 @@ export function openStore(root: string): Store {
   }
 
   function markPath(id: string, mark: string): string {
-    return `${tasksDir}/${id}.${mark}`;
+    return taskPath("tasks", id, mark);
   }
 
   function readMark(id: string, mark: string): Mark | undefined {
@@ -338,15 +358,16 @@ export function openStore(root: string): Store {
     return marks.sort();
   }
 
-  function resolve(path: string, purpose: string): string {
+  function resolve(path: string, purpose: string, only?: string): string {
     const parts = path.replaceAll("\\", "/").split("/");
     if (
-      parts[0] !== ".orchestra" || parts.length < 3 || path.includes("\0") ||
+      parts[0] !== ".orchestra" || parts.length < 3 || (only !== undefined && parts[1] !== only) ||
+      path.includes("\0") ||
       parts.some((part) => part === "" || part === "." || part === "..")
     ) {
       throw new OrchestraError(
         "damaged",
-        `${purpose}: ${JSON.stringify(path)} is not a path below .orchestra/`,
+        `${purpose}: ${JSON.stringify(path)} is not a path below .orchestra/${only ?? ""}`,
         { hint: "Mend the task file by hand." },
       );
     }
@@ -369,8 +390,9 @@ export function openStore(root: string): Store {
     locked,
     scan,
     read,
-    readArchived: (id) => readTask(`${dir}/archive/${id}.json`, id),
-    write: (task) => replaceFile(`${tasksDir}/${task.taskId}.json`, formatTask(task), "content"),
+    readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
+    write: (task) =>
+      replaceFile(taskPath("tasks", task.taskId, "json"), formatTask(task), "content"),
     create,
     createAll,
     freeId,
