@@ -79,8 +79,12 @@ export function observe(
       cause: object?.idle === true ? "idle" : object?.manual === true ? "hand" : "limit",
     };
   }
+  const exit = store.readMark(id, "exitcode");
+  if (exit !== undefined) evidence.exit = parseExitFile(exit.text);
+  // Who has ended writes no further: what is half there stays so.
   const fresh = (mark: Mark) =>
-    Math.abs(now - mark.modifiedAt) < PARTIAL_GRACE && shimState !== "dead";
+    evidence.exit === null && shimState !== "dead" &&
+    Math.abs(now - mark.modifiedAt) < PARTIAL_GRACE;
   const error = store.readMark(id, "error");
   if (error !== undefined) {
     if (isPartial(error.text) && fresh(error)) partial = true;
@@ -91,8 +95,6 @@ export function observe(
     if (isPartial(done.text) && fresh(done)) partial = true;
     else evidence.done = parseDoneSentinel(done.text);
   }
-  const exit = store.readMark(id, "exitcode");
-  if (exit !== undefined) evidence.exit = parseExitFile(exit.text);
   if (agent?.rateLimit !== undefined && evidence.done === null && task.status === "running") {
     if (evidence.exit !== null || evidence.error !== null) {
       const output = readLogEnd(store, task);

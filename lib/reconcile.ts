@@ -336,15 +336,16 @@ export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number
   if (task.status !== "running") return null;
   const started = parseTime(task.startedAt);
   if (started === null) return null;
+  const signalled = rules.completion !== "exit" &&
+    (evidence.done !== null || evidence.error !== null);
+  // A claim whose launch has not come yet falls under no limit but its own.
+  if (evidence.shim === "none" && evidence.exit === null && !signalled) {
+    return started + rules.launchGrace;
+  }
   const times: number[] = [];
   if (task.timeout !== null) times.push(started + task.timeout * 1000);
   if (task.idleTimeout !== null) {
     times.push(Math.max(started, evidence.outputAt ?? started) + task.idleTimeout * 1000);
-  }
-  const signalled = rules.completion !== "exit" &&
-    (evidence.done !== null || evidence.error !== null);
-  if (evidence.shim === "none" && evidence.exit === null && !signalled) {
-    times.push(started + rules.launchGrace);
   }
   return times.length === 0 ? null : Math.min(...times);
 }

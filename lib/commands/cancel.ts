@@ -46,17 +46,18 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
   }
   const rules = await queue.rules();
   const changes = queue.cancel(wanted, flags.reason ?? null, rules);
-  const ends = changes.filter(({ task }) => task.reapAt !== null)
-    .map(({ task }) => queue.endTask(task.taskId, rules));
-  await Promise.all(ends);
+  // Told before the processes are ended: we may be one of them.
   if (this.globals.json) {
     this.printJson({
       cancelled: changes.map(({ task }) => task.taskId),
       skipped: final,
     });
-    return;
+  } else {
+    for (const { task } of changes) this.print(`Cancelled ${task.taskId}`);
+    for (const text of final) this.note(`Skipped: ${text}`);
+    if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
   }
-  for (const { task } of changes) this.print(`Cancelled ${task.taskId}`);
-  for (const text of final) this.note(`Skipped: ${text}`);
-  if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
+  const ends = changes.filter(({ task }) => task.reapAt !== null)
+    .map(({ task }) => queue.endTask(task.taskId, rules));
+  await Promise.all(ends);
 }
