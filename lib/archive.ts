@@ -157,10 +157,11 @@ export function findArchived(
 
 /** Index of tasks that also knows the archived ones that a pending task depends on. */
 export function archivedDependencies(store: Store, tasks: readonly Task[]): Map<string, Task> {
-  const known = new Map(tasks.map((task) => [task.taskId, task]));
   const found = new Map<string, Task>();
-  for (const task of tasks) {
-    if (task.status !== "pending" || task.dependsOn.length === 0) continue;
+  const waiting = tasks.filter((task) => task.status === "pending" && task.dependsOn.length > 0);
+  if (waiting.length === 0) return found;
+  const known = new Map(tasks.map((task) => [task.taskId, task]));
+  for (const task of waiting) {
     for (const other of findArchived(store, task.dependsOn, known, found)) {
       found.set(other.taskId, other);
     }

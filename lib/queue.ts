@@ -61,7 +61,7 @@ export interface Snapshot {
   /** What this look itself brought up to date. */
   changes: Change[];
   /** The tasks by id, with the archived ones that pending tasks depend on. */
-  index: TaskIndex;
+  readonly index: TaskIndex;
   /** Something runs or must be ended: somebody should be watching. */
   unsettled: boolean;
   /** What this look launched. */
@@ -828,6 +828,9 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     if (loaded === undefined && (suspects.length > 0 || failed)) {
       return rules().then((fresh) => lookAt(scan, { retry }, fresh));
     }
+    if (suspects.length === 0 && !failed && wanted === undefined) {
+      return snapshotOf(scan, scan.tasks, [], []);
+    }
     const changes: Change[] = [];
     const byId = new Map(scan.tasks.map((task) => [task.taskId, task]));
     const replace = (task: Task | undefined, id: string) => {
@@ -871,9 +874,28 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       for (const { task } of result.changes) byId.set(task.taskId, task);
     }
     const tasks = changes.length === 0 ? scan.tasks : [...byId.values()];
-    const unsettled = tasks.some((task) => task.status === "running" || task.reapAt !== null);
-    const index = indexTasks(tasks, archivedDependencies(store, tasks));
-    return { tasks, damaged: scan.damaged, marks: scan.marks, changes, index, unsettled, launched };
+    return snapshotOf(scan, tasks, changes, launched);
+  }
+
+  function snapshotOf(
+    scan: Scan,
+    tasks: Task[],
+    changes: Change[],
+    launched: LaunchedTask[],
+  ): Snapshot {
+    let index: TaskIndex | undefined;
+    return {
+      tasks,
+      damaged: scan.damaged,
+      marks: scan.marks,
+      changes,
+      launched,
+      unsettled: tasks.some((task) => task.status === "running" || task.reapAt !== null),
+      // Made when it is asked for: over ten thousand tasks it takes as long as start-up.
+      get index() {
+        return index ??= indexTasks(tasks, archivedDependencies(store, tasks));
+      },
+    };
   }
 
   /** Asks the system once which of the tasks' processes live. */

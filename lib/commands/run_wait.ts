@@ -63,7 +63,9 @@ export async function runAndWait(
   };
   for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, interrupt);
   const live = this.interactive && !this.globals.json;
-  const screen = live ? createScreen(this, queue) : undefined;
+  const screen = live
+    ? createScreen(this, queue, {}, "Ctrl+C to leave; the agents go on")
+    : undefined;
   const style = this.style();
   const show = (change: Change) => {
     if (live || this.globals.json || !SHOWN.has(change.kind)) return;

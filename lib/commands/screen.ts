@@ -1,6 +1,8 @@
 // The live screen of `status --watch` and `run --wait`: drawn anew when something changed, and once
 // a second while something runs, on the terminal's alternate page, which is left as it was found.
 
+import { archivedDependencies } from "../archive.ts";
+import { indexTasks } from "../dependencies.ts";
 import type { Queue } from "../queue.ts";
 import { formatWatch } from "../format/status.ts";
 import type { Damage } from "../store.ts";
@@ -20,16 +22,26 @@ const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
 
 /** Takes over the terminal. */
-export function createScreen(context: Context, queue: Queue, filter: StatusFilter = {}): Screen {
+export function createScreen(
+  context: Context,
+  queue: Queue,
+  filter: StatusFilter = {},
+  hint?: string,
+): Screen {
   let tasks: Task[] = [];
   let damaged: Damage[] = [];
+  let index = indexTasks(tasks);
   let closed = false;
   const write = (text: string) => context.process.stdout.write(text);
   write(ENTER);
   const draw = () => {
     const { rows } = terminalSize();
     const text = formatWatch(
-      { ...statusInput(queue, { tasks, damaged }, filter), workspace: queue.store.root },
+      {
+        ...statusInput(queue, { tasks, damaged, index }, filter),
+        workspace: queue.store.root,
+        hint,
+      },
       context.style(),
       queue.now(),
       rows,
@@ -46,6 +58,7 @@ export function createScreen(context: Context, queue: Queue, filter: StatusFilte
   return {
     update(current, damage = []) {
       tasks = current;
+      index = indexTasks(tasks, archivedDependencies(queue.store, tasks));
       damaged = damage;
       draw();
     },

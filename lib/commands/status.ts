@@ -38,7 +38,7 @@ export async function status(this: Context, flags: StatusFlags): Promise<void> {
   const snapshot = await queue.look({ retry: !flags.noAutoRetry });
   await leaveWatcher(this, queue, snapshot);
   if (this.globals.json) {
-    const views = selectViews(queue, snapshot.tasks, filter, queue.now());
+    const views = selectViews(snapshot, filter, queue.now());
     const input = statusInput(queue, snapshot, filter);
     this.printJson({
       tasks: views.map(viewJson),

@@ -1,12 +1,11 @@
 // What `status`, `run --wait` and the library show of a snapshot: filtered, ordered, counted.
 
 import { isWatched, readDaemonInfo } from "../background.ts";
-import { archivedDependencies } from "../archive.ts";
-import { indexTasks, type Readiness } from "../dependencies.ts";
+import type { Readiness } from "../dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes, type Queue, type Snapshot } from "../queue.ts";
 import { compareTasks } from "../schedule.ts";
-import { isTerminal, parseTime, type Task } from "../task.ts";
+import { isTerminal, parseTime } from "../task.ts";
 import { countPhases, type Phase, type TaskView, viewTask } from "../view.ts";
 
 /** What is shown of a queue. */
@@ -27,12 +26,10 @@ export const FINISHED_SHOWN = 20;
 
 /** Views of all tasks that pass the filters: running first, then pending, then finished. */
 export function selectViews(
-  queue: Queue,
-  tasks: readonly Task[],
+  { tasks, index }: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
 ): TaskView[] {
-  const index = indexTasks(tasks, archivedDependencies(queue.store, tasks));
   const lanes = pausedLanes(tasks, now);
   const memo = new Map<string, Readiness>();
   const views: TaskView[] = [];
@@ -64,11 +61,11 @@ function compareViews(a: TaskView, b: TaskView): number {
 /** Everything that the status table needs. */
 export function statusInput(
   queue: Queue,
-  snapshot: Pick<Snapshot, "tasks" | "damaged">,
+  snapshot: Pick<Snapshot, "tasks" | "damaged" | "index">,
   filter: StatusFilter,
 ): StatusInput {
   const now = queue.now();
-  const all = selectViews(queue, snapshot.tasks, filter, now);
+  const all = selectViews(snapshot, filter, now);
   const active = all.filter((view) => !isTerminal(view.task.status));
   const finished = all.filter((view) => isTerminal(view.task.status));
   const shown = filter.all || filter.ids !== undefined

@@ -38,6 +38,8 @@ export interface StatusInput {
 export interface WatchInput extends StatusInput {
   /** Path of the workspace, for the title. */
   workspace: string;
+  /** How to leave; by `q` or Ctrl+C unless told. */
+  hint?: string;
 }
 
 /** The damaged files that are named one by one; more are only counted. */
@@ -425,7 +427,9 @@ export function formatWatch(input: WatchInput, style: Style, now: number, height
   const supervisor = input.supervisor === null
     ? []
     : [palette.dim(truncate(firstLine(input.supervisor, width), width, palette.ellipsis))];
-  const hint = [palette.dim(truncate("q or Ctrl+C to leave", width, palette.ellipsis))];
+  const hint = [
+    palette.dim(truncate(input.hint ?? "q or Ctrl+C to leave", width, palette.ellipsis)),
+  ];
   // Rows that cannot be seen are not laid out, but they do count for the widths of the columns.
   const table = input.counts.total === 0 && input.views.length === 0
     ? emptyLines(palette, width)
