@@ -1,0 +1,365 @@
+// The shape of the program, read from its module graph: imports point down, nothing goes round in
+// circles, decisions and formats do no I/O, and what costs start-up time is off the way of the
+// commands that scripts call most.
+
+import { assert, assertEquals, assertGreater } from "./assert.ts";
+import { VERSION } from "../lib/version.ts";
+
+const ROOT = new URL("..", import.meta.url);
+
+/**
+ * The layers, lowest first: a module may import from its own layer and from those above it in this
+ * list. A name that ends in `/` stands for a folder.
+ */
+const LAYERS: readonly { name: string; modules: readonly string[] }[] = [
+  {
+    name: "vocabulary",
+    modules: ["lib/task.ts", "lib/error.ts", "lib/duration.ts", "lib/version.ts"],
+  },
+  {
+    name: "decisions",
+    modules: [
+      "lib/dependencies.ts",
+      "lib/schedule.ts",
+      "lib/reconcile.ts",
+      "lib/retry.ts",
+      "lib/view.ts",
+      "lib/template.ts",
+      "lib/prepare.ts",
+      "lib/rate_limit.ts",
+      "lib/usage.ts",
+    ],
+  },
+  { name: "texts", modules: ["templates/prompts.ts", "lib/format/"] },
+  { name: "files", modules: ["lib/store.ts", "lib/archive.ts", "lib/cache.ts", "lib/watch.ts"] },
+  { name: "processes", modules: ["lib/launch/"] },
+  {
+    name: "settings",
+    modules: ["lib/config.ts", "lib/agents.ts", "lib/schemas.ts", "lib/suggest.ts"],
+  },
+  { name: "presets", modules: ["templates/"] },
+  { name: "evidence", modules: ["lib/observe.ts"] },
+  { name: "queue", modules: ["lib/queue.ts"] },
+  {
+    name: "supervision",
+    modules: [
+      "lib/supervise.ts",
+      "lib/background.ts",
+      "lib/permissions.ts",
+      "lib/doctor.ts",
+      "lib/workspace.ts",
+    ],
+  },
+  { name: "commands", modules: ["lib/commands/"] },
+  { name: "command line", modules: ["lib/cli.ts"] },
+  { name: "entries", modules: ["main.ts", "mod.ts"] },
+];
+
+/** Types alone may be named from further down the list here: they are gone when the program runs. */
+const TYPES_OF_LOWER: Readonly<Record<string, readonly string[]>> = {
+  // What an agent is, is described where agents are read.
+  "lib/prepare.ts": ["lib/agents.ts"],
+  "lib/rate_limit.ts": ["lib/agents.ts"],
+  "lib/archive.ts": ["lib/config.ts"],
+};
+
+/** What may be loaded from npm or from the runtime's copy of Node, and by whom. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@stricli/core": ["lib/cli.ts", "lib/commands/"],
+  "zod": ["lib/schemas.ts"],
+  "deno-std": ["lib/suggest.ts"],
+  // Handing a file to a child as its output is not possible otherwise, on Windows.
+  "node:": ["lib/launch/windows_shim.ts"],
+};
+
+interface Edge {
+  to: string;
+  kind: "static" | "dynamic" | "type";
+}
+
+/** Path below the root, or the specifier of what is not ours. */
+function nameOf(specifier: string): string {
+  return specifier.startsWith(ROOT.href) ? specifier.slice(ROOT.href.length) : specifier;
+}
+
+interface InfoDependency {
+  specifier: string;
+  code?: { specifier?: string; error?: string };
+  type?: { specifier?: string; error?: string };
+  isDynamic?: boolean;
+}
+
+async function readGraph(entry: string): Promise<Map<string, Edge[]>> {
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", entry],
+    cwd: ROOT,
+    stderr: "inherit",
+  }).output();
+  assert(success, `deno info ${entry}`);
+  const info = JSON.parse(new TextDecoder().decode(stdout)) as {
+    modules: { specifier: string; error?: string; dependencies?: InfoDependency[] }[];
+  };
+  const graph = new Map<string, Edge[]>();
+  for (const { specifier, error, dependencies = [] } of info.modules) {
+    assertEquals(error, undefined, specifier);
+    const edges: Edge[] = [];
+    for (const { specifier: written, code, type, isDynamic } of dependencies) {
+      const target = code ?? type;
+      assert(target?.specifier !== undefined, `${specifier} imports ${written}: ${target?.error}`);
+      edges.push({
+        to: nameOf(target.specifier),
+        kind: code === undefined ? "type" : isDynamic ? "dynamic" : "static",
+      });
+    }
+    graph.set(nameOf(specifier), edges);
+  }
+  return graph;
+}
+
+const graphs = Promise.all(["main.ts", "mod.ts"].map(readGraph));
+
+/** The modules of the program and of the library, and what each imports. */
+async function wholeGraph(): Promise<Map<string, Edge[]>> {
+  return new Map((await graphs).flatMap((graph) => [...graph]));
+}
+
+function isOurs(name: string): boolean {
+  return name.endsWith(".ts") && !name.includes(":") && !name.endsWith(".d.ts");
+}
+
+function matches(name: string, pattern: string): boolean {
+  return pattern.endsWith("/") ? name.startsWith(pattern) : name === pattern;
+}
+
+/** Number of a module's layer: that of the first pattern with its own name, else of its folder. */
+function layerOf(name: string): number {
+  const exact = LAYERS.findIndex(({ modules }) => modules.includes(name));
+  return exact >= 0
+    ? exact
+    : LAYERS.findIndex(({ modules }) => modules.some((pattern) => matches(name, pattern)));
+}
+
+/** Everything that is loaded with some modules. */
+function closure(
+  graph: ReadonlyMap<string, readonly Edge[]>,
+  entries: readonly string[],
+  kinds: readonly Edge["kind"][],
+): string[] {
+  const found = new Set<string>();
+  const queue = [...entries];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    for (const { to, kind } of graph.get(name) ?? []) {
+      if (kinds.includes(kind)) queue.push(to);
+    }
+  }
+  return [...found].sort();
+}
+
+/** Name of the package in `npm:@scope/name@1.2.3/path`; undefined for what comes from elsewhere. */
+function packageOf(specifier: string): string | undefined {
+  if (specifier.startsWith("node:")) return "node:";
+  return /^npm:\/?((?:@[^/]+\/)?[^@/]+)/.exec(specifier)?.[1];
+}
+
+/** A module's text without comments, and without what stands in quotes or backticks. */
+function codeOf(name: string): string {
+  const text = Deno.readTextFileSync(new URL(name, ROOT));
+  const token =
+    /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g;
+  return text.replace(token, (found) => found.startsWith("`") ? keepExpressions(found) : " ");
+}
+
+function keepExpressions(template: string): string {
+  return [...template.matchAll(/\$\{([^}]*)\}/g)].map((match) => match[1]).join(" ");
+}
+
+function* sourceFiles(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
+    if (isDirectory) yield* sourceFiles(`${folder}${name}/`);
+    else if (name.endsWith(".ts")) yield `${folder}${name}`;
+  }
+}
+
+Deno.test("every module of lib has its layer, and every layer has modules", async () => {
+  const files = [...sourceFiles("lib/")].filter(isOurs);
+  assertGreater(files.length, 30);
+  assertEquals(files.filter((name) => layerOf(name) < 0), []);
+  const known = new Set([...files, ...sourceFiles("templates/"), ...(await wholeGraph()).keys()]);
+  for (const { modules } of LAYERS) {
+    for (const pattern of modules) {
+      assert([...known].some((name) => matches(name, pattern)), `${pattern} does not exist`);
+    }
+  }
+});
+
+Deno.test("every module of lib is used by the program or by the library", async () => {
+  const graph = await wholeGraph();
+  assertEquals([...sourceFiles("lib/")].filter((name) => isOurs(name) && !graph.has(name)), []);
+});
+
+Deno.test("imports point down the list of layers", async () => {
+  const wrong: string[] = [];
+  let count = 0;
+  for (const [from, edges] of await wholeGraph()) {
+    if (!isOurs(from)) continue;
+    for (const { to, kind } of edges) {
+      if (!isOurs(to)) continue;
+      count++;
+      if (layerOf(from) >= layerOf(to)) continue;
+      if (kind === "type" && TYPES_OF_LOWER[from]?.includes(to)) continue;
+      wrong.push(
+        `${from} (${LAYERS[layerOf(from)]?.name}) imports ${to} (${LAYERS[layerOf(to)]?.name})`,
+      );
+    }
+  }
+  assertEquals(wrong, []);
+  assertGreater(count, 100);
+});
+
+Deno.test("no modules import each other in a circle, not even types", async () => {
+  const graph = await wholeGraph();
+  /** A way back to a module along what is imported at once or as a type. */
+  const wayBack = (start: string): string[] | undefined => {
+    const before = new Map<string, string>();
+    const queue = [start];
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      for (const { to, kind } of graph.get(name) ?? []) {
+        if (kind === "dynamic" || before.has(to)) continue;
+        before.set(to, name);
+        if (to === start) {
+          const way = [start];
+          for (let at = before.get(start)!; at !== start; at = before.get(at)!) way.unshift(at);
+          return [start, ...way];
+        }
+        queue.push(to);
+      }
+    }
+    return undefined;
+  };
+  for (const name of [...graph.keys()].filter(isOurs)) {
+    assertEquals(wayBack(name), undefined);
+  }
+});
+
+Deno.test("the vocabulary, the decisions and the formats do no I/O and read no clock", () => {
+  const pure = [...sourceFiles("lib/")].filter((name) =>
+    isOurs(name) && (layerOf(name) === 0 || layerOf(name) === 1 || name.startsWith("lib/format/"))
+  );
+  assertGreater(pure.length, 15);
+  const forbidden =
+    /\bDeno\b(?!\.errors\b)|\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\b|\bconsole\b|\bset(?:Timeout|Interval)\b|\bfetch\s*\(|\bimport\s*\(|\bawait\b|\bcrypto\b|\bglobalThis\b|\bTemporal\.Now\b/;
+  for (const name of pure) {
+    const found = forbidden.exec(codeOf(name));
+    assertEquals(found?.[0], undefined, name);
+    if (name !== "lib/error.ts") assert(!/\bDeno\b/.test(codeOf(name)), name);
+  }
+});
+
+Deno.test("the formats know only the vocabulary and the decisions", async () => {
+  for (const [from, edges] of await wholeGraph()) {
+    if (!from.startsWith("lib/format/")) continue;
+    for (const { to } of edges) {
+      assert(
+        layerOf(to) >= 0 && layerOf(to) <= 1 || to.startsWith("lib/format/"),
+        `${from}: ${to}`,
+      );
+    }
+  }
+});
+
+Deno.test("each package is loaded only where it belongs, and node: only for Windows", async () => {
+  const graph = await wholeGraph();
+  const used = new Set<string>();
+  for (const [from, edges] of graph) {
+    if (!isOurs(from)) continue;
+    for (const { to, kind } of edges) {
+      if (isOurs(to) || to.endsWith(".d.ts")) continue;
+      const name = packageOf(to);
+      assert(name !== undefined && name in PACKAGES, `${from} imports ${to}`);
+      if (kind === "type") continue;
+      used.add(name);
+      assert(PACKAGES[name]!.some((pattern) => matches(from, pattern)), `${from} imports ${to}`);
+    }
+  }
+  assertEquals([...used].sort(), Object.keys(PACKAGES).sort());
+});
+
+Deno.test("only the frame of the command line is loaded before a command is known", async () => {
+  const loaded = closure(await wholeGraph(), ["main.ts"], ["static"]);
+  assertEquals(loaded.filter((name) => name.startsWith("lib/commands/")), [
+    "lib/commands/context.ts",
+    "lib/commands/flags.ts",
+    "lib/commands/tree.ts",
+  ]);
+});
+
+for (const command of ["start", "run", "status", "cancel"]) {
+  Deno.test(`${command} starts without node:, zod or any package but the command tree`, async () => {
+    const graph = await wholeGraph();
+    const loaded = closure(graph, ["main.ts", `lib/commands/${command}.ts`], ["static"]);
+    assert(loaded.includes("lib/queue.ts"));
+    const foreign = loaded.filter((name) => !isOurs(name));
+    assertEquals(foreign.map(packageOf), ["@stricli/core"]);
+    for (const name of ["lib/schemas.ts", "lib/suggest.ts", "templates/presets.ts"]) {
+      assert(!loaded.includes(name), name);
+    }
+  });
+}
+
+Deno.test("start, run and cancel load no tables, and start and cancel no supervision", async () => {
+  const graph = await wholeGraph();
+  const loaded = (command: string) =>
+    closure(graph, ["main.ts", `lib/commands/${command}.ts`], ["static"]);
+  for (const command of ["start", "run", "cancel"]) {
+    assertEquals(loaded(command).filter((name) => name.startsWith("lib/format/")), [], command);
+  }
+  for (const command of ["start", "cancel", "status"]) {
+    assert(!loaded(command).includes("lib/supervise.ts"), command);
+  }
+});
+
+interface Manifest {
+  version: string;
+  imports: Record<string, string>;
+  exports: Record<string, string>;
+}
+
+function manifest(): Manifest {
+  return JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+}
+
+Deno.test("the program says the version that it is published as", () => {
+  assertEquals(VERSION, manifest().version);
+  for (const path of Object.values(manifest().exports)) Deno.lstatSync(new URL(path, ROOT));
+});
+
+Deno.test("every entry of the import map is used, has a fixed version and comes from npm", () => {
+  const sources = [
+    "main.ts",
+    "mod.ts",
+    ...["lib/", "templates/", "tests/"].flatMap((folder) => [...sourceFiles(folder)]),
+  ];
+  const written = new Set(
+    sources.flatMap((name) =>
+      [...Deno.readTextFileSync(new URL(name, ROOT)).matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)]
+        .map((match) => match[1]!)
+    ),
+  );
+  const { imports } = manifest();
+  for (const [name, target] of Object.entries(imports)) {
+    assert(written.has(name), `${name} is not imported anywhere`);
+    assert(/^npm:(?:@[^@/]+\/)?[^@/]+@\d+\.\d+\.\d+(?:\/|$)/.test(target), target);
+  }
+});
+
+Deno.test("what the program imports is a file beside it or an entry of the import map", () => {
+  const { imports } = manifest();
+  for (const name of ["main.ts", "mod.ts", ...sourceFiles("lib/")]) {
+    const text = Deno.readTextFileSync(new URL(name, ROOT));
+    for (const [, specifier = ""] of text.matchAll(/^(?:import|export)[^;"]*?from\s+"([^"]+)"/gm)) {
+      assert(/^\.\.?\//.test(specifier) || specifier in imports, `${name} imports ${specifier}`);
+    }
+  }
+});
