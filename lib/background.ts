@@ -1,6 +1,7 @@
 // Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
 // says who, and what it was told to launch; it is advice, the lock is the truth.
 
+import { spawnSession } from "./launch/posix.ts";
 import { permissionFlags } from "./permissions.ts";
 import type { LaunchMode } from "./supervise.ts";
 import { lstat, openLockFile, type Store } from "./store.ts";
@@ -90,17 +91,14 @@ export function spawnDetached(program: string, root: string, rest: readonly stri
   const command = Deno.build.standalone
     ? { path: Deno.execPath(), args: [...args] }
     : { path: Deno.execPath(), args: ["run", ...runFlags(root), program, ...args] };
-  const child = new Deno.Command(command.path, {
+  return spawnSession(command.path, {
     args: command.args,
     stdin: "null",
     stdout: "null",
     stderr: "null",
-    detached: true,
     // An agent may have started us: its mark must not make the supervisor part of its tree.
     env: { ORCHESTRA_TASK_ID: "" },
-  }).spawn();
-  child.unref();
-  return child.pid;
+  }).pid;
 }
 
 /** The permissions that we have ourselves, for a process that goes on in our place. */

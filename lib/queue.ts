@@ -6,7 +6,7 @@
 import { type AgentDefinition, type Agents, loadAgents, pickAgent } from "./agents.ts";
 import { archivedDependencies } from "./archive.ts";
 import { type Config, loadConfig } from "./config.ts";
-import { indexTasks, type TaskIndex } from "./dependencies.ts";
+import { indexTasks, retryOf, type TaskIndex } from "./dependencies.ts";
 import { OrchestraError, toOrchestraError } from "./error.ts";
 import { FENCE, type Launched, type Launcher, type Shim } from "./launch/launcher.ts";
 import { createLauncher } from "./launch/mod.ts";
@@ -711,7 +711,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       const id = name.endsWith(".json") ? name.slice(0, -5) : "";
       if (!isTaskId(id) || compareIds(id, since) < 0 || id === task.taskId) continue;
       try {
-        if (store.read(id)?.retryHistory.at(-1)?.retriedFrom === task.taskId) return id;
+        const other = store.read(id);
+        if (other !== undefined && retryOf(other) === task.taskId) return id;
       } catch {
         // A damaged file is nobody's successor.
       }
@@ -828,7 +829,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     if (loaded === undefined && (suspects.length > 0 || failed)) {
       return rules().then((fresh) => lookAt(scan, { retry }, fresh));
     }
-    if (suspects.length === 0 && !failed && wanted === undefined) {
+    const retried = scan.tasks.some((task) => task.retryHistory.length > 0);
+    if (suspects.length === 0 && !failed && !retried && wanted === undefined) {
       return snapshotOf(scan, scan.tasks, [], []);
     }
     const changes: Change[] = [];
@@ -852,6 +854,15 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         }
       });
     }
+    // A successor that its maker did not live to name.
+    const nameless = scan.tasks.flatMap((task) => {
+      const earlier = byId.get(task.retryHistory.at(-1)?.retriedFrom ?? "");
+      return earlier?.retriedBy === null && isTerminal(earlier.status) ? [earlier.taskId] : [];
+    });
+    for (const id of nameless) {
+      queueRetry(id);
+      replace(store.read(id), id);
+    }
     if (retry && loaded !== undefined) {
       const index = indexTasks(byId.values());
       for (const task of [...byId.values()].filter(isFollowed)) {
@@ -873,7 +884,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       changes.push(...result.changes);
       for (const { task } of result.changes) byId.set(task.taskId, task);
     }
-    const tasks = changes.length === 0 ? scan.tasks : [...byId.values()];
+    const tasks = changes.length + nameless.length === 0 ? scan.tasks : [...byId.values()];
     return snapshotOf(scan, tasks, changes, launched);
   }
 

@@ -254,7 +254,8 @@ export function pickTree(
     else list.push(process);
   }
   const root = shim === null ? undefined : table.get(shim.pid);
-  const proven = root !== undefined && root.start === shim!.start;
+  const proven = root !== undefined && root.start === shim!.start &&
+    (root.marker === null || root.marker === taskId);
   const queue: Process[] = [];
   for (const process of table.values()) {
     const ours = process.marker === taskId || known.get(process.pid) === process.start ||
