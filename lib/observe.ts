@@ -87,7 +87,9 @@ export function observe(
     Math.abs(now - mark.modifiedAt) < PARTIAL_GRACE;
   const error = store.readMark(id, "error");
   if (error !== undefined) {
-    if (isPartial(error.text) && fresh(error)) partial = true;
+    // A shell creates the file first and fills it then: an empty one is waited for as well.
+    const begun = error.text === "" || isPartial(error.text);
+    if (begun && fresh(error)) partial = true;
     else evidence.error = parseErrorSentinel(error.text);
   }
   const done = store.readMark(id, "done");

@@ -457,10 +457,10 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       ...task,
       reapAt: null,
       exitCode: task.exitCode ?? evidence.exit?.code ?? null,
-      // The sentinel was empty when it was first seen, and filled just after.
       usage: agent?.usage === undefined
         ? task.usage
         : readUsage(store, task, agent.usage) ?? task.usage,
+      // The sentinel was empty when it was first seen, and filled just after.
       result: task.status === "complete" && task.result === null && evidence.done !== null &&
           Object.keys(evidence.done).length > 0
         ? evidence.done

@@ -199,12 +199,17 @@ function decideLimits(task: Task, evidence: Evidence, now: number): Decision {
   if (task.budget !== null && evidence.cost !== null && evidence.cost > task.budget) {
     return settle("failed", evidence, {
       failureClass: "budget",
-      errorMessage: `Cost ${evidence.cost.toFixed(2)} USD, over its budget of ` +
-        `${task.budget.toFixed(2)} USD`,
+      errorMessage: `Cost ${formatDollars(evidence.cost)}, over its budget of ` +
+        formatDollars(task.budget),
       reapAt: now,
     });
   }
   return KEEP;
+}
+
+/** An amount as people write it, small ones in two digits that say something. */
+function formatDollars(amount: number): string {
+  return `${amount < 0.1 ? Number(amount.toPrecision(2)) : amount.toFixed(2)} USD`;
 }
 
 function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {

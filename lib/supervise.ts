@@ -93,7 +93,6 @@ export async function supervise(
   let wakeChild: (() => void) | undefined;
   let { launch, parallel } = options;
   let rules: Rules = await queue.rules();
-  let rulesRead = performance.now();
   let rulesStamp = "";
 
   using watch = watchFolder(store.tasksDir, options.onProblem);
@@ -378,6 +377,8 @@ export async function supervise(
     }
     probed = undefined;
     retryNow(queue.now());
+    // Launched as the settings say now, not as they were when we fell asleep.
+    if (pending.size > 0) await refreshRules();
     launchNow(queue.now());
     const warnAt = warnNow(queue.now());
     if (changed) {
@@ -484,7 +485,7 @@ export async function supervise(
   }
 
   async function sleep(millis: number): Promise<void> {
-    if (performance.now() - rulesRead > 1000) await refreshRules();
+    await refreshRules();
     if (dirty.size > 0 || signal.aborted) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let stop: (() => void) | undefined;
@@ -505,7 +506,6 @@ export async function supervise(
 
   /** Settings and agents may be edited while we run; a broken edit leaves the last good ones. */
   async function refreshRules(): Promise<void> {
-    rulesRead = performance.now();
     try {
       if (filesChanged()) rules = await queue.rules();
     } catch {

@@ -104,7 +104,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       args: ["run", "--agent", "coder", ...OPENCODE_OPTIONS],
       stdin: "{prompt}",
       env: { OPENCODE_CONFIG_DIR: "{workspace}/../../.orchestra-cli" },
-      promptTemplateFile: "prompts/coder.md",
+      promptTemplateFile: ".orchestra-cli/prompts/coder.md",
       rateLimit: OPENCODE_LIMITS,
       usage: "opencode",
       resume: ["run", "--agent", "coder", ...OPENCODE_OPTIONS, "--session", "{sessionId}"],

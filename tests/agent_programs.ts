@@ -11,6 +11,14 @@ export const OPENCODE_VERSION = "1.18.33";
 /** API key that the homes below give to both programs. */
 export const API_KEY = "test-key";
 
+const OPENCODE_OFFLINE = {
+  OPENCODE_DISABLE_MODELS_FETCH: "1",
+  OPENCODE_DISABLE_AUTOUPDATE: "1",
+  OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+  OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
+  OPENCODE_DISABLE_CLAUDE_CODE: "1",
+};
+
 /** The installed programs. */
 export interface AgentPrograms {
   /** Absolute path of the `codex` command. */
@@ -19,6 +27,8 @@ export interface AgentPrograms {
   readonly opencode: string;
   /** Folder with both commands, for PATH. */
   readonly bin: string;
+  /** Folder with an empty database of opencode's. */
+  readonly opencodeData: string;
 }
 
 /** Folder for the installed programs: ORCHESTRA_AGENT_CACHE, else one in the user's cache. */
@@ -87,7 +97,32 @@ export async function installAgents(): Promise<AgentPrograms> {
       if (!await exists(folder)) throw error;
     }
   }
-  return { codex: `${bin}/codex`, opencode: `${bin}/opencode`, bin };
+  const opencodeData = `${folder}/opencode-data`;
+  if (!await exists(opencodeData)) await makeOpencodeData(`${bin}/opencode`, cache, opencodeData);
+  return { codex: `${bin}/codex`, opencode: `${bin}/opencode`, bin, opencodeData };
+}
+
+/**
+ * Has opencode make its database once, for every home to begin with: several that start at once in
+ * a fresh home all try to make it, and now and then some fail ("Failed query: CREATE TABLE").
+ */
+async function makeOpencodeData(opencode: string, cache: string, folder: string): Promise<void> {
+  const home = await Deno.makeTempDir({ dir: cache, prefix: "partial-" });
+  try {
+    const { success, stderr } = await new Deno.Command(opencode, {
+      args: ["db", "path"],
+      cwd: home,
+      env: { ...privateHome(home), ...OPENCODE_OFFLINE },
+      stdin: "null",
+    }).output();
+    if (!success) throw new Error(`opencode db path: ${new TextDecoder().decode(stderr)}`);
+    await Deno.rename(`${home}/.local/share/opencode`, folder);
+  } catch (error) {
+    // Another run was quicker: its database is as good as ours.
+    if (!await exists(folder)) throw error;
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
 }
 
 /** Where and how a home is laid out. */
@@ -110,8 +145,12 @@ export async function layOutAgentHome(options: AgentHomeOptions): Promise<Record
   const variables = privateHome(home);
   const codex = `${home}/.codex`;
   const opencode = `${home}/.config/opencode`;
-  for (const folder of [codex, opencode, `${home}/tmp`]) {
+  const data = `${home}/.local/share/opencode`;
+  for (const folder of [codex, opencode, data, `${home}/tmp`]) {
     await Deno.mkdir(folder, { recursive: true });
+  }
+  for await (const { name, isFile } of Deno.readDir(programs.opencodeData)) {
+    if (isFile) await Deno.copyFile(`${programs.opencodeData}/${name}`, `${data}/${name}`);
   }
   await Deno.writeTextFile(`${codex}/config.toml`, codexConfig(url));
   await Deno.writeTextFile(`${opencode}/opencode.json`, opencodeConfig(url));
@@ -123,11 +162,7 @@ export async function layOutAgentHome(options: AgentHomeOptions): Promise<Record
     LANG: "C.UTF-8",
     TZ: "UTC",
     LOOPBACK_API_KEY: API_KEY,
-    OPENCODE_DISABLE_MODELS_FETCH: "1",
-    OPENCODE_DISABLE_AUTOUPDATE: "1",
-    OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
-    OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-    OPENCODE_DISABLE_CLAUDE_CODE: "1",
+    ...OPENCODE_OFFLINE,
   };
 }
 

@@ -70,7 +70,7 @@ export interface ModelServerOptions {
   scenario?: string;
   /** Asked first, before the scenario of the prompt. */
   respond?: Scenario;
-  /** What a prompt says when it tells of an earlier attempt; see the scenario "idle-first". */
+  /** What a prompt says when it tells of an earlier attempt, for the scenarios "NAME-first". */
   retryText?: RegExp;
   /** Ends the server, as `close()` does. */
   signal?: AbortSignal;
@@ -98,7 +98,8 @@ export const RATE_LIMIT_TEXT =
 
 /**
  * Where the tool of a scenario leaves its process id, relative to the agent's folder: a sign that it
- * has begun. Within codex's sandbox the number is that of a namespace of its own.
+ * has begun. Within codex's sandbox the number is that of a namespace of its own. The option `pid`
+ * names another file.
  */
 export const TOOL_PID_FILE = "tool.pid";
 
@@ -184,23 +185,30 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       code: "server_error",
       headers: RETRY_AT_ONCE,
     },
+  /** Gives some answers, which cost, then none any more. */
+  spend: ({ options, toolResults }) =>
+    toolResults.length < Number(options.answers ?? "1")
+      ? { kind: "shell", command: "echo spent" }
+      : { kind: "hang" },
   /** Never answers. */
   hang: () => ({ kind: "hang" }),
   /**
    * Starts a tool that leaves a process in a session of its own, then never answers. (Within
    * codex's own sandbox such a process ends with the tool; run codex with full access to see it.)
    */
-  "hang-detached": (request) =>
-    request.toolResults.length > 0 ? { kind: "hang" } : {
+  "hang-detached": ({ options, toolResults }) => {
+    const file = options.pid ?? TOOL_PID_FILE;
+    return toolResults.length > 0 ? { kind: "hang" } : {
       kind: "shell",
-      command: `setsid sh -c 'echo $$ > ${TOOL_PID_FILE}; exec sleep 1000' </dev/null ` +
-        `>/dev/null 2>&1 & while [ ! -s ${TOOL_PID_FILE} ]; do sleep 0.01; done`,
-    },
+      command: `setsid sh -c 'echo $$ > ${file}; exec sleep 1000' </dev/null ` +
+        `>/dev/null 2>&1 & while [ ! -s ${file} ]; do sleep 0.01; done`,
+    };
+  },
   /** Is in the middle of a tool for as long as it is let. */
-  "slow-tool": (request) =>
-    request.toolResults.length > 0
+  "slow-tool": ({ options, toolResults }) =>
+    toolResults.length > 0
       ? { kind: "hang" }
-      : { kind: "shell", command: `echo $$ > ${TOOL_PID_FILE}; sleep 1000` },
+      : { kind: "shell", command: `echo $$ > ${options.pid ?? TOOL_PID_FILE}; sleep 1000` },
 };
 
 /** Starts a server on a free port of 127.0.0.1. */
@@ -216,10 +224,13 @@ export function startModelServer(options: ModelServerOptions = {}): ModelServer 
     const own = options.respond?.(request);
     if (own !== undefined) return own;
     if (request.tools.length === 0) return { kind: "say", text: "A title" };
-    // The first attempt does nothing; the retry is told so, and then it works.
-    const name = request.scenario === "idle-first"
-      ? (retryText.test(request.prompt) ? "success" : "idle")
-      : request.scenario;
+    // "NAME-first": so goes the first attempt; the retry is told of it, and then it works.
+    const first = request.scenario.match(/^(.+)-first$/)?.[1];
+    const name = first === undefined
+      ? request.scenario
+      : retryText.test(request.prompt)
+      ? "success"
+      : first;
     const scenario = SCENARIOS[name];
     const reply = scenario?.(request);
     return reply ?? { kind: "fail", status: 400, message: `no scenario "${name}"`, code: "test" };

@@ -82,9 +82,11 @@ export async function agentsCheck(this: Context, _flags: NoFlags, name: string):
   const version = sanitize(text.split("\n")[0] ?? "");
   if (this.globals.json) this.printJson({ name, path, args, exitCode: code, version });
   else {
-    this.print(`${name}: ${path}`);
+    this.print(sanitize(`${name}: ${path}`));
     this.print(
-      `${agent.command} ${args.join(" ")} -> exit code ${code}: ${version || "(no output)"}`,
+      sanitize(
+        `${agent.command} ${args.join(" ")} -> exit code ${code}: ${version || "(no output)"}`,
+      ),
     );
   }
   if (code !== 0) this.fail(1);

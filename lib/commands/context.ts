@@ -48,6 +48,16 @@ export interface Context extends CommandContext {
 
 const encoder = new TextEncoder();
 
+/** What terminals obey and JSON leaves as it is; within its texts escaping changes no meaning. */
+const HIDDEN = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** What a comment never has; names and errors of others may. */
+// deno-lint-ignore no-control-regex
+const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = encoder.encode(text);
   for (let at = 0; at < bytes.length;) {
@@ -95,9 +105,10 @@ export function createContext(globals: Globals, program: string): Context {
     endsByExit: false,
     interactive,
     print: (text) => writeAll(Deno.stdout, `${text}\n`),
-    printJson: (value) => writeAll(Deno.stdout, `${JSON.stringify(value, null, 2)}\n`),
+    printJson: (value) =>
+      writeAll(Deno.stdout, `${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),
     note(text) {
-      if (!globals.json) writeAll(Deno.stderr, `${text}\n`);
+      if (!globals.json) writeAll(Deno.stderr, `${text.replace(UNPRINTABLE, "")}\n`);
     },
     style() {
       const color = globals.color ??

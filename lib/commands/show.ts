@@ -13,6 +13,8 @@ import { viewJson } from "./status_input.ts";
 
 /** Lines of the log on the page. */
 const LOG_LINES = 15;
+/** Of the log no more than this is read for them. */
+const LOG_BYTES = 256 * 1024;
 
 /** Runs `orchestra show`. */
 export async function show(
@@ -32,7 +34,7 @@ export async function show(
   const task = index.byId.get(id) ?? queue.store.read(id) ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(id);
   const { planFile, logFile } = readablePlaces(queue, task);
-  const log = tailFile(logFile, LOG_LINES);
+  const log = tailFile(logFile, LOG_LINES, LOG_BYTES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {
     const found = index.byId.get(other) ?? queue.store.readArchived(other);

@@ -18,29 +18,31 @@ const MOST = 8 * 1024 * 1024;
 /**
  * The last lines of a file.
  *
+ * @param most no more than this is read, bytes: of a longer line only the end is seen
  * @returns undefined where there is no regular file
  */
-export function tailFile(path: string, count: number): Tail | undefined {
+export function tailFile(path: string, count: number, most = MOST): Tail | undefined {
   const info = lstat(path);
   if (info === undefined || !info.isFile) return undefined;
   const file = Deno.openSync(path);
   try {
     const { size } = file.statSync();
     let start = size;
-    let bytes = new Uint8Array(0);
+    const blocks: Uint8Array<ArrayBuffer>[] = [];
     let breaks = 0;
     // One break more than lines, for the one at the very end belongs to the last line.
-    while (start > 0 && breaks <= count && size - start < MOST) {
+    while (start > 0 && breaks <= count && size - start < most) {
       const length = Math.min(BLOCK, start);
       start -= length;
       const block = readExactly(file, start, length);
       for (const byte of block) if (byte === 10) breaks++;
-      const joined = new Uint8Array(block.length + bytes.length);
-      joined.set(block);
-      joined.set(bytes, block.length);
-      bytes = joined;
+      blocks.push(block);
     }
-    const text = new TextDecoder().decode(bytes);
+    // One decoder for the whole: a character may lie across two blocks.
+    const decoder = new TextDecoder();
+    let text = "";
+    for (const block of blocks.reverse()) text += decoder.decode(block, { stream: true });
+    text += decoder.decode();
     const lines = text.split("\n");
     if (lines.at(-1) === "") lines.pop();
     return { lines: count === 0 ? [] : lines.slice(-count), size, end: size };
@@ -50,7 +52,11 @@ export function tailFile(path: string, count: number): Tail | undefined {
 }
 
 /** Reads a part of a file; shorter where the file ends earlier. */
-export function readExactly(file: Deno.FsFile, start: number, length: number): Uint8Array {
+export function readExactly(
+  file: Deno.FsFile,
+  start: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
   file.seekSync(start, Deno.SeekMode.Start);
   const buffer = new Uint8Array(length);
   let at = 0;

@@ -10,9 +10,16 @@ export interface Shim {
 
 /** Everything that a launch needs; all paths absolute. */
 export interface LaunchSpec {
-  /** Created exclusively by the shim before it runs the command: at most one launch per claim. */
+  /**
+   * Created exclusively by the shim before it runs the command: at most one launch per claim. Its
+   * name is `<task>.<n>.pid` or `<task>.verify.<n>.pid`; where `<task>.json` is not beside it any
+   * more, the shim removes it again and runs nothing.
+   */
   pidFile: string;
-  /** Written atomically by the shim when the command has ended. */
+  /**
+   * Written atomically by the shim when the command has ended: its exit code, 128 and the number of
+   * the signal that ended it, or `127 spawn` where it could not be started.
+   */
   exitFile: string;
   /** Appended to by the command's own process. */
   logFile: string;
@@ -30,7 +37,7 @@ export interface LaunchSpec {
 /** A launch that the system accepted. */
 export interface Launched {
   pid: number;
-  /** Fulfilled when the shim has ended; never rejected. */
+  /** Fulfilled when the shim has ended; never rejected. Waiting for it keeps nobody alive. */
   ended: Promise<void>;
 }
 

@@ -90,15 +90,30 @@ export function parseSpec(text: string): LaunchSpec | undefined {
   return good ? value : undefined;
 }
 
-/** Creates the pid file; false where another shim, or a fence, was first. */
+/** Creates the pid file; false where another shim, or a fence, was first, or the task is gone. */
 function claim(pidFile: string, system: ShimSystem): boolean {
-  const line = `${Deno.pid} ${system.start()}\n`;
+  const line = new TextEncoder().encode(`${Deno.pid} ${system.start()}\n`);
+  let file: Deno.FsFile;
   try {
-    Deno.writeTextFileSync(pidFile, line, { createNew: true, mode: 0o600 });
-    return true;
+    file = Deno.openSync(pidFile, { write: true, createNew: true, mode: 0o600 });
   } catch {
     return false;
   }
+  try {
+    if (file.writeSync(line) === line.length && isFile(taskFileOf(pidFile))) return true;
+  } catch {
+    // The disk is full.
+  } finally {
+    file.close();
+  }
+  // Nothing runs for this claim, so it may be taken back.
+  Deno.removeSync(pidFile);
+  return false;
+}
+
+/** The task that a claim is of: it may have been archived or cleaned in the meantime. */
+export function taskFileOf(pidFile: string): string {
+  return `${pidFile.replace(/(?:\.verify)?\.[^.]*\.pid$/, "")}.json`;
 }
 
 /** Runs the agent, and tells what to record of its end. */
