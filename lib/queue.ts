@@ -239,7 +239,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   function addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[] {
     const at = now();
     if (wanted.length === 1) {
-      const task = store.create((id) => newTask(id, wanted[0]!, at), at);
+      const task = store.locked(() => store.create((id) => newTask(id, wanted[0]!, at), at));
       writePlan(task);
       return [task];
     }
@@ -308,7 +308,9 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         const observation = observeTask(task, rules, aliveness);
         result.observation = observation;
         const end = rulesOf(task, definition(rules, task.agent), rules.config);
-        const decision = decide(task, observation.evidence, end, now());
+        // One moment for the decision and what is written of it.
+        const at = now();
+        const decision = decide(task, observation.evidence, end, at);
         if (decision.kind === "keep") {
           if (task.status === "running" && task.pid === null && observation.shim !== null) {
             result.task = save({ ...task, pid: observation.shim.pid });
@@ -319,7 +321,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
           result.end = true;
           return result;
         }
-        const change = apply(task, decision, observation, rules);
+        const change = apply(task, decision, observation, rules, at);
         if (change === undefined) continue;
         result.task = change.task;
         result.changes.push(change);
@@ -342,6 +344,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     decision: Exclude<Decision, { kind: "keep" | "end" }>,
     observation: Observation,
     rules: Rules,
+    at: number,
   ): Change | undefined {
     const id = task.taskId;
     switch (decision.kind) {
@@ -359,13 +362,13 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
           "timeout",
           JSON.stringify({
             timeout: decision.idle ? task.idleTimeout : task.timeout,
-            timestamp: formatTime(now()),
+            timestamp: formatTime(at),
             ...(decision.idle ? { idle: true } : {}),
           }) + "\n",
         );
         return undefined;
       case "rebase":
-        save({ ...task, startedAt: formatTime(now()) });
+        save({ ...task, startedAt: formatTime(at) });
         return undefined;
       case "verify":
         return startVerify(task, rules) ? { kind: "verifying", task } : undefined;
@@ -379,7 +382,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
         ) {
           return undefined;
         }
-        return settle(task, decision.outcome, observation, rules);
+        return settle(task, decision.outcome, observation, rules, at);
       }
     }
   }
@@ -394,8 +397,8 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     outcome: Outcome,
     { shim }: Observation,
     rules: Rules,
+    at: number,
   ): Change {
-    const at = now();
     let settled: Task = {
       ...task,
       status: outcome.status,
@@ -666,7 +669,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       laneUntil: null,
       reapAt: null,
     };
-    return settle(task, outcome, observeTask(task, rules, () => "unknown"), rules);
+    return settle(task, outcome, observeTask(task, rules, () => "unknown"), rules, now());
   }
 
   /** Picks what is ready among the tasks, as they are inside the lock, and launches it. */

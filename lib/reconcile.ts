@@ -132,7 +132,8 @@ function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number
   if (at === null) return KEEP;
   // A fulfilled task whose agent ended by itself needs nothing more. One that was cancelled or
   // timed out may have left tools behind in sessions of their own: those are looked for.
-  const ended = evidence.shim !== "alive" && evidence.shim !== "unknown";
+  // Only an exit code tells that the agent has ended: a shim that was killed leaves it behind.
+  const ended = evidence.exit !== null || evidence.shim === "none" || evidence.shim === "fenced";
   if (ended && (task.status === "complete" || BY_ITSELF.has(task.failureClass))) {
     return { kind: "reaped" };
   }

@@ -237,16 +237,16 @@ export function openStore(root: string): Store {
         });
         continue;
       }
-      let text: string;
+      let text: string | undefined;
       try {
-        text = Deno.readTextFileSync(`${tasksDir}/${name}`);
+        text = readBounded(`${tasksDir}/${name}`);
       } catch (error) {
         // Archived or cleaned between the listing and the reading.
         if (error instanceof Deno.errors.NotFound) continue;
         damaged.push({ file, problem: `cannot be read: ${messageOf(error)}` });
         continue;
       }
-      const parsed = text.length > MAX_TASK ? { problem: "is too large" } : parseTask(text, id);
+      const parsed = text === undefined ? { problem: "is too large" } : parseTask(text, id);
       if ("problem" in parsed) damaged.push({ file, problem: parsed.problem });
       else tasks.push(parsed.task);
     }
@@ -321,7 +321,7 @@ export function openStore(root: string): Store {
   function create(make: (id: string) => Task, millis: number): Task {
     for (let number = Math.max(0, Math.trunc(millis));; number++) {
       const id = formatTaskId(number);
-      if (lstat(`${dir}/archive/${id}.json`) !== undefined) continue;
+      if (!isFree(id)) continue;
       const task = make(id);
       if (createExclusive(taskPath("tasks", task.taskId, "json"), formatTask(task))) {
         syncFolder(tasksDir);
@@ -437,6 +437,32 @@ function readRegular(path: string, limit: number, name: string): string | undefi
     });
   }
   return Deno.readTextFileSync(path);
+}
+
+/** What task files are read into, one after the other; it grows with the largest. */
+let buffer = new Uint8Array(64 * 1024);
+const decoder = new TextDecoder();
+
+/**
+ * The text of a task file; undefined where it is larger than any task. No more than that is ever
+ * read: a file of many gigabytes costs no memory. As fast as reading it in one call.
+ */
+function readBounded(path: string): string | undefined {
+  const file = Deno.openSync(path);
+  try {
+    for (let length = 0;;) {
+      const count = file.readSync(buffer.subarray(length)) ?? 0;
+      length += count;
+      // A regular file gives less than was asked for only at its end.
+      if (length < buffer.length) return decoder.decode(buffer.subarray(0, length));
+      if (length > MAX_TASK || file.statSync().size > MAX_TASK) return undefined;
+      const larger = new Uint8Array(buffer.length * 2);
+      larger.set(buffer);
+      buffer = larger;
+    }
+  } finally {
+    file.close();
+  }
 }
 
 /** The first bytes of a file as text; undefined where it is gone. */
@@ -565,8 +591,13 @@ function createExclusive(path: string, text: string): boolean {
     const file = openExclusive(path);
     if (file === undefined) return false;
     try {
-      file.writeSync(encoder.encode(text));
+      const bytes = encoder.encode(text);
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
       file.syncSync();
+    } catch (error) {
+      // It is ours, and nobody was told of it.
+      removeFile(path);
+      throw error;
     } finally {
       file.close();
     }

@@ -127,7 +127,7 @@ export async function supervise(
     else {
       if (task.reapAt !== null) reaping.set(id, task);
       if (isFollowed(task)) retrying.set(id, task);
-      if (task.status !== "failed" || task.reapAt === null) observations.delete(id);
+      if (task.reapAt === null) observations.delete(id);
     }
   }
 
@@ -295,6 +295,17 @@ export async function supervise(
     return next;
   }
 
+  /** When the clock alone changes something about a task that runs or must be ended. */
+  function dueTime(id: string, task: Task): number | null {
+    if (ending.has(id) || failures.has(id)) return null;
+    if (task.reapAt !== null) return parseTime(task.reapAt);
+    const observation = observations.get(id);
+    if (observation === undefined) return null;
+    const agent = pickAgent(rules.agents, task.agent);
+    const end = rulesOf(task, "problem" in agent ? null : agent, rules.config);
+    return nextDue(task, observation.evidence, end);
+  }
+
   /** When the clock alone brings something about next, milliseconds since the epoch. */
   function nextTime(): number | null {
     const times: number[] = [];
@@ -302,15 +313,7 @@ export async function supervise(
       if (time !== null) times.push(time);
     };
     for (const group of [running, reaping]) {
-      for (const [id, task] of group) {
-        const observation = observations.get(id);
-        if (ending.has(id) || failures.has(id)) continue;
-        if (observation !== undefined) {
-          const agent = pickAgent(rules.agents, task.agent);
-          const end = rulesOf(task, "problem" in agent ? null : agent, rules.config);
-          consider(nextDue(task, observation.evidence, end));
-        }
-      }
+      for (const [id, task] of group) consider(dueTime(id, task));
     }
     for (const task of retrying.values()) consider(retryDue(task, index, rules.config.retry));
     for (const task of pending.values()) {
@@ -430,11 +433,7 @@ export async function supervise(
   function* dueNow(now: number): Iterable<string> {
     for (const group of [running, reaping]) {
       for (const [id, task] of group) {
-        const observation = observations.get(id);
-        if (observation === undefined || ending.has(id) || failures.has(id)) continue;
-        const agent = pickAgent(rules.agents, task.agent);
-        const end = rulesOf(task, "problem" in agent ? null : agent, rules.config);
-        const due = nextDue(task, observation.evidence, end);
+        const due = dueTime(id, task);
         if (due !== null && due <= now) yield id;
       }
     }

@@ -440,13 +440,15 @@ Deno.test("a task over its budget is ended at once, and never retried by itself"
 Deno.test("what is left of a settled task is ended when its time has come, or found to be gone", () => {
   const rules: EndRules = { completion: "sentinel", verify: false, grace: GRACE, launchGrace: 1 };
   const reapAt = formatTime(NOW);
-  for (const shim of SHIMS) {
-    const evidence: Evidence = { ...NO_EVIDENCE, shim };
+  const exits: Evidence["exit"][] = [null, { code: 0, spawn: false }];
+  for (const [shim, exit] of SHIMS.flatMap((shim) => exits.map((exit) => [shim, exit] as const))) {
+    const evidence: Evidence = { ...NO_EVIDENCE, shim, exit };
     const kinds = (rest: Partial<Task>) => {
       const subject = task(0, { reapAt, ...rest });
       return [NOW - 1, NOW].map((now) => decide(subject, evidence, rules, now).kind);
     };
-    const gone = shim !== "alive" && shim !== "unknown";
+    // A shim that died without an exit code was killed: its agent may live on without it.
+    const gone = exit !== null || shim === "none" || shim === "fenced";
     // It signalled and ended by itself: there is nothing to look for.
     const own = gone ? ["reaped", "reaped"] : ["keep", "end"];
     assertEquals(kinds({ status: "complete" }), own as Decision["kind"][]);

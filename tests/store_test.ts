@@ -415,6 +415,59 @@ Deno.test("what a killed process left of a write is in nobody's way", () => {
   assertEquals([tasks.length, damaged.length], [1, 0]);
 });
 
+/** Runs something where the file system has no hard links. */
+function withoutLinks(action: () => void): void {
+  const { linkSync } = Deno;
+  const host = Deno as { linkSync: typeof Deno.linkSync };
+  host.linkSync = () => {
+    throw new Deno.errors.PermissionDenied("Operation not permitted (os error 1)");
+  };
+  try {
+    action();
+  } finally {
+    host.linkSync = linkSync;
+  }
+}
+
+Deno.test("without hard links ids and marks are exclusive all the same", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  withoutLinks(() => {
+    for (const number of [0, 1, 2]) {
+      assertEquals(store.create(make, NOW), make(idOf(number)));
+      assertEquals(store.read(idOf(number)), make(idOf(number)));
+    }
+    assertEquals(store.createMark(ID, "1.pid", "one"), true);
+    assertEquals(store.createMark(ID, "1.pid", "two"), false);
+    assertEquals(store.readMark(ID, "1.pid")?.text, "one");
+    store.createAll([3, 4].map((number) => make(idOf(number))));
+  });
+  assertEquals(store.scan().tasks.length, 5);
+  assertEquals(names(store.tasksDir).filter((name) => name.endsWith(".tmp")), []);
+});
+
+Deno.test("without hard links a write that fails leaves no half file under a task's name", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const { writeSync } = Deno.FsFile.prototype;
+  for (const create of [() => store.create(make, NOW), () => store.createMark(ID, "1.pid", "x")]) {
+    withoutLinks(() => {
+      // The file beside still fits; the one under the real name does not.
+      let files = 0;
+      Deno.FsFile.prototype.writeSync = function (bytes) {
+        if (++files > 1) throw new Error("No space left on device (os error 28)");
+        return writeSync.call(this, bytes);
+      };
+      try {
+        assertThrows(() => create(), Error, "os error 28");
+      } finally {
+        Deno.FsFile.prototype.writeSync = writeSync;
+      }
+    });
+    assertEquals(names(store.tasksDir), []);
+  }
+});
+
 Deno.test("fields that we do not know survive a rewrite", () => {
   using folder = new Folder();
   const store = folder.store();
