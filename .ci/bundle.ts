@@ -1,25 +1,61 @@
-// `deno task bundle`: the whole program as one minified file, `dist/orchestra.js`, that starts
-// itself with the permissions it needs and no others. It needs no network and no cache.
+// `deno task bundle [--output file]`: the whole program as one minified file, `dist/orchestra.js`,
+// that starts itself with the permissions it needs and no others. It needs no network and no cache.
 
 import { permissionFlags } from "../lib/permissions.ts";
 
-const output = "dist/orchestra.js";
+const USAGE = "usage: deno task bundle [--output file]";
 
-/** Runs the bundler, and gives the file its first line. */
-export async function bundle(): Promise<number> {
+/** Stands in `lib/version.ts` where the commit goes. */
+const PLACEHOLDER = "@commit@";
+
+/** The commit that is checked out; undefined where git cannot tell. */
+function commit(): string | undefined {
+  try {
+    const { success, stdout } = new Deno.Command("git", {
+      args: ["rev-parse", "--short=12", "HEAD"],
+      stdin: "null",
+      stderr: "null",
+    }).outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Modules that only Windows loads. */
+const WINDOWS = ["./windows.ts", "./windows_shim.ts"];
+
+/**
+ * Bundles the program into a file that can be started. Its first line means nothing to Windows, so
+ * what only Windows needs is left out, unless it is bundled to be compiled.
+ *
+ * @returns false where that failed
+ */
+export async function bundle(output: string, { windows = false } = {}): Promise<boolean> {
+  const external = windows ? [] : WINDOWS.map((path) => `--external=${path}`);
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--minify", "-o", output, "main.ts"],
+    args: ["bundle", "--quiet", "--minify", ...external, "-o", output, "main.ts"],
   }).spawn().status;
-  if (!success) return 1;
-  const code = await Deno.readTextFile(output);
-  await Deno.writeTextFile(
-    output,
-    `#!/usr/bin/env -S deno run ${permissionFlags().join(" ")}\n${code}`,
-  );
+  if (!success) return false;
+  const code = (await Deno.readTextFile(output)).replaceAll(PLACEHOLDER, commit() ?? PLACEHOLDER);
+  // A settings file that happens to lie beside the program, or above it, is none of its business.
+  const line = `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`;
+  await Deno.writeTextFile(output, `${line}\n${code}`);
   if (Deno.build.os !== "windows") await Deno.chmod(output, 0o755);
+  return true;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [flag, path, ...rest] = args;
+  if (flag !== undefined && (flag !== "--output" || !path || rest.length > 0)) {
+    console.error(USAGE);
+    return 2;
+  }
+  const output = path ?? "dist/orchestra.js";
+  if (!await bundle(output)) return 1;
   const { size } = await Deno.stat(output);
   console.log(`${output}: ${Math.round(size / 1024)} KB`);
   return 0;
 }
 
-if (import.meta.main) Deno.exit(await bundle());
+if (import.meta.main) Deno.exit(await main(Deno.args));

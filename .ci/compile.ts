@@ -1,20 +1,25 @@
-// `deno task compile [target…]`: one executable for each system, with its checksum beside it. Deno
-// appends the program to a base runtime that it fetches from its own download host; where that host
-// cannot be reached, DENORT_BIN may name a base runtime, for the target it is made for.
+// `deno task compile [--output folder] [target…]`: one executable for each system, with its checksum
+// beside it. Deno appends the program to a base runtime that it fetches from its own download host;
+// where that host cannot be reached, DENORT_BIN may name a base runtime, for the one target it is
+// made for. What cannot be made is said, and the exit code is 1.
 
 import { permissionFlags } from "../lib/permissions.ts";
+import { bundle } from "./bundle.ts";
 
-const TARGETS = [
+/** What is compiled when no target is named. */
+export const TARGETS: readonly string[] = [
   "x86_64-unknown-linux-gnu",
   "aarch64-unknown-linux-gnu",
   "x86_64-apple-darwin",
   "aarch64-apple-darwin",
   "x86_64-pc-windows-msvc",
-] as const;
+];
+
+const USAGE = `usage: deno task compile [--output folder] [target…]\ntargets: ${TARGETS.join(" ")}`;
 
 /** Name of the file for a target. */
 export function fileFor(target: string): string {
-  return `dist/orchestra-${target}${target.includes("windows") ? ".exe" : ""}`;
+  return `orchestra-${target}${target.includes("windows") ? ".exe" : ""}`;
 }
 
 /** The line that `sha256sum -c` checks a file by. */
@@ -26,42 +31,64 @@ export async function checksumLine(path: string): Promise<string> {
   return `${hex}  ${path.slice(path.lastIndexOf("/") + 1)}\n`;
 }
 
-async function compile(target: string): Promise<boolean> {
-  const path = fileFor(target);
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "compile",
-      "--bundle",
-      "--minify",
-      ...permissionFlags(),
-      "--target",
-      target,
-      "--output",
-      path,
-      "main.ts",
-    ],
-    stderr: "piped",
-  }).output();
-  if (success) {
-    await Deno.writeTextFile(`${path}.sha256`, await checksumLine(path));
-    console.log(`${path}: compiled`);
-    return true;
+/** Why Deno could not compile, in a sentence. */
+function reason(stderr: string): string {
+  // Deno says this step's name only when it fetches the base runtime or unpacks it.
+  const url = /Setting up base binary[\s\S]*?url \((\S+?)\)/.exec(stderr)?.[1];
+  if (url !== undefined) {
+    return `the base runtime could not be fetched from ${url}. ` +
+      "Give one in DENORT_BIN, or run this where the host can be reached.";
   }
-  const text = new TextDecoder().decode(stderr).trim();
-  const unreachable = /dl\.deno\.land|dns error|error sending request|connect/i.test(text);
-  console.error(
-    unreachable
-      ? `${target}: the base runtime could not be fetched from Deno's download host. ` +
-        "Give one in DENORT_BIN, or run this where the host can be reached."
-      : `${target}: ${text}`,
-  );
-  return false;
+  const missing = /Could not find denort at '(.*)'/.exec(stderr)?.[1];
+  if (missing !== undefined) return `DENORT_BIN names no file: ${missing}`;
+  return stderr.replace(/\n\s*Stack backtrace:[\s\S]*$/, "").trim();
 }
 
-if (import.meta.main) {
-  const wanted = Deno.args.length > 0 ? Deno.args : TARGETS;
-  await Deno.mkdir("dist", { recursive: true });
-  const done: boolean[] = [];
-  for (const target of wanted) done.push(await compile(target));
-  Deno.exit(done.every(Boolean) ? 0 : 1);
+async function compile(program: string, target: string, folder: string): Promise<boolean> {
+  const path = `${folder}/${fileFor(target)}`;
+  // To Deno, an empty DENORT_BIN is a file too.
+  const { DENORT_BIN, ...env } = Deno.env.toObject();
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["compile", "--no-config", ...permissionFlags()]
+      .concat(["--target", target, "--output", path, program]),
+    env: { ...env, ...(DENORT_BIN ? { DENORT_BIN } : {}), NO_COLOR: "1" },
+    clearEnv: true,
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) {
+    console.error(`${target}: ${reason(new TextDecoder().decode(stderr))}`);
+    return false;
+  }
+  await Deno.writeTextFile(`${path}.sha256`, await checksumLine(path));
+  console.log(`${path}: compiled`);
+  return true;
 }
+
+async function main(args: string[]): Promise<number> {
+  const folder = args[0] === "--output" ? args.splice(0, 2)[1] : "dist";
+  if (!folder || args.some((target) => !TARGETS.includes(target))) {
+    console.error(USAGE);
+    return 2;
+  }
+  if (Deno.env.get("DENORT_BIN") && args.length !== 1) {
+    console.error("DENORT_BIN is the base runtime of one system: name that target, and no other.");
+    return 2;
+  }
+  await Deno.mkdir(folder, { recursive: true });
+  // All are made of the file that `deno task bundle` makes.
+  const work = await Deno.makeTempDir({ prefix: "orchestra-compile-" });
+  try {
+    const program = `${work}/orchestra.js`;
+    if (!await bundle(program, { windows: true })) return 1;
+    const made: boolean[] = [];
+    for (const target of args.length > 0 ? args : TARGETS) {
+      made.push(await compile(program, target, folder));
+    }
+    return made.every(Boolean) ? 0 : 1;
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+if (import.meta.main) Deno.exit(await main([...Deno.args]));

@@ -35,7 +35,11 @@ export function readDaemonInfo(store: Store): DaemonInfo | undefined {
 
 /** Records who watches and what is to be launched. */
 export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
-  store.writeFile(infoPath(store), JSON.stringify(info, null, 2) + "\n");
+  try {
+    store.writeFile(infoPath(store), JSON.stringify(info, null, 2) + "\n");
+  } catch {
+    // Advice only: who holds the lock goes on without it (disk full, no permission).
+  }
 }
 
 /** Removes the record; the lock itself goes with the process. */
@@ -90,7 +94,7 @@ export function spawnDetached(program: string, root: string, rest: readonly stri
   const args = ["-C", root, ...rest];
   const command = Deno.build.standalone
     ? { path: Deno.execPath(), args: [...args] }
-    : { path: Deno.execPath(), args: ["run", ...runFlags(root), program, ...args] };
+    : { path: Deno.execPath(), args: ["run", ...runFlags(program, root), program, ...args] };
   return spawnSession(command.path, {
     args: command.args,
     stdin: "null",
@@ -102,10 +106,14 @@ export function spawnDetached(program: string, root: string, rest: readonly stri
 }
 
 /** The permissions that we have ourselves, for a process that goes on in our place. */
-function runFlags(root: string): string[] {
+function runFlags(program: string, root: string): string[] {
   const everything = Deno.permissions.querySync({ name: "write" }).state === "granted";
+  // The sources need their own deno.json. Any other that Deno finds is somebody else's, and one with
+  // a mistake in it would keep the supervisor from starting, with nobody there to be told.
+  const fromSources = program.startsWith("file:") && program.endsWith("/main.ts");
   return [
     "--quiet",
+    ...(fromSources ? [] : ["--no-config", "--no-lock"]),
     // It lives long and may watch over many tasks: half the memory for a start that nobody waits
     // for. With flags of its own V8's code cache would be of no use to it, and be spoiled for others.
     "--no-code-cache",

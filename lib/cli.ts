@@ -5,7 +5,7 @@ import { run } from "@stricli/core";
 import { type Context, createContext, env, type Globals } from "./commands/context.ts";
 import { createApplication, formatError, GROUPS, ROUTES } from "./commands/tree.ts";
 import { OrchestraError } from "./error.ts";
-import { VERSION } from "./version.ts";
+import { COMMIT, VERSION } from "./version.ts";
 
 /** What remains of the command line once the global options are out. */
 export interface CommandLine {
@@ -100,6 +100,11 @@ export async function main(
   args: readonly string[],
   program: string,
 ): Promise<{ code: number; force: boolean }> {
+  if (args[0] === "_shim") {
+    const { runWindowsShim } = await import("./launch/mod.ts");
+    await runWindowsShim(args[1] ?? "");
+    return { code: 0, force: true };
+  }
   let context: Context | undefined;
   const code = await runCommandLine(args, program, (made) => context = made);
   return { code, force: context?.endsByExit ?? false };
@@ -119,8 +124,8 @@ async function runCommandLine(
     const context = createContext(globals, program);
     onContext(context);
     if (special === "version") {
-      if (json) context.printJson({ version: VERSION, deno: Deno.version.deno });
-      else context.print(`orchestra ${VERSION}`);
+      if (json) context.printJson({ version: VERSION, commit: COMMIT, deno: Deno.version.deno });
+      else context.print(`orchestra ${VERSION}${COMMIT === undefined ? "" : ` (${COMMIT})`}`);
       return 0;
     }
     if (special === "help" || rest.length === 0) {

@@ -1,8 +1,11 @@
 // What the program asks Deno for: the two folders of a workspace, starting programs, and a few
 // environment variables. What agents may do is not decided here: they are programs of their own.
 
-/** Environment variables that the program reads. */
+import { BASIC_ENV } from "./prepare.ts";
+
+/** Environment variables that the program reads; the basic ones for agents that have `passEnv`. */
 export const ENV: readonly string[] = [
+  ...BASIC_ENV.filter((name) => !["PATH", "PATHEXT", "TERM", "LANG", "LC_ALL"].includes(name)),
   "NO_COLOR",
   "TERM",
   "COLUMNS",
@@ -13,6 +16,7 @@ export const ENV: readonly string[] = [
   "PATHEXT",
   "ORCHESTRA_DEBUG",
   "AGENT_DEBUG",
+  "JSR_URL",
 ];
 
 /**

@@ -293,7 +293,7 @@ function settle(
 
 /** Whether something of the task may still run, as far as the evidence goes. */
 function lives(evidence: Evidence): boolean {
-  return evidence.shim === "alive" || evidence.shim === "unknown";
+  return evidence.exit === null && evidence.shim !== "none" && evidence.shim !== "fenced";
 }
 
 function cancelled(evidence: Evidence, reapAt: number | null): Outcome {

@@ -98,17 +98,7 @@ function isRegExp(text: string): boolean {
 
 const duration = z.union([
   seconds,
-  z.pipe(
-    z.string(),
-    z.transform((text, context) => {
-      const value = parseDuration(text);
-      if (value === undefined) {
-        context.issues.push({ code: "custom", message: "is not a duration", input: text });
-        return z.NEVER;
-      }
-      return value;
-    }),
-  ),
+  z.string().check(z.refine((text) => parseDuration(text) !== undefined, "is not a duration")),
 ]);
 
 /** One line of `start --from` */
@@ -194,11 +184,25 @@ export function parseImport(value: unknown): ImportedTask | { problem: string } 
     );
     return { problem: hint === undefined ? text : `${text}. ${hint}` };
   }
-  const { dependsOn, ...rest } = parsed.data;
+  const { dependsOn, timeout, timeoutWarning, idleTimeout, ...rest } = parsed.data;
   return {
     ...rest,
+    ...toSeconds({ timeout, timeoutWarning, idleTimeout }),
     ...(dependsOn === undefined
       ? {}
       : { dependsOn: typeof dependsOn === "string" ? [dependsOn] : dependsOn }),
   } as ImportedTask;
+}
+
+/** The given durations in seconds; those that are absent stay so. */
+function toSeconds(
+  durations: Record<string, string | number | null | undefined>,
+): Record<string, number | null> {
+  const seconds: Record<string, number | null> = {};
+  for (const [name, value] of Object.entries(durations)) {
+    if (value !== undefined) {
+      seconds[name] = typeof value === "string" ? parseDuration(value)! : value;
+    }
+  }
+  return seconds;
 }

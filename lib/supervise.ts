@@ -404,8 +404,11 @@ export async function supervise(
     }
     if (rescanBegan !== undefined) {
       // What a rescan costs, with all that it led to, stays a small share of the time.
-      const cost = performance.now() - rescanBegan;
-      nextRescan = performance.now() + Math.max(options.interval * 1000, cost / RESCAN_SHARE);
+      const least = options.interval * 1000;
+      const fair = Math.min((performance.now() - rescanBegan) / RESCAN_SHARE, 12 * least);
+      // Where nothing is watched, or something is to be tried again, the interval is all there is.
+      const urgent = !watch.active || failures.size > 0;
+      nextRescan = performance.now() + (urgent ? least : Math.max(least, fair));
       rescanBegan = undefined;
     }
     const times = [nextTime(), warnAt].filter((time) => time !== null);

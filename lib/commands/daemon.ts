@@ -56,6 +56,15 @@ function startOf(pid: number): string | null {
   return process === undefined || process.zombie ? null : process.start;
 }
 
+/** Asks a watcher to stop; one that has ended in the meantime needs no asking. */
+function askToStop(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGTERM");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Whether the process that the record names is still the one that wrote it. */
 function isSame(info: DaemonInfo): boolean {
   return info.start !== undefined && startOf(info.pid) === info.start;
@@ -87,7 +96,7 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
         },
       );
     }
-    if (same && turn === 0) Deno.kill(info.pid, "SIGTERM");
+    if (same && turn === 0) askToStop(info.pid);
     await pause(10);
   }
   throw new OrchestraError(
@@ -253,7 +262,7 @@ export async function daemonStop(this: Context): Promise<void> {
       },
     );
   }
-  Deno.kill(info.pid, "SIGTERM");
+  askToStop(info.pid);
   for (let turn = 0; isWatched(queue.store); turn++) {
     if (turn > 500) {
       throw new OrchestraError("environment", `The daemon (pid ${info.pid}) did not stop in time`, {

@@ -508,6 +508,13 @@ const completions = () =>
     docs: { brief: "Print the completion script of a shell" },
   });
 
+const upgrade = () =>
+  buildCommand({
+    loader: async () => (await import("./upgrade.ts")).upgrade,
+    parameters: { flags: { check: optional("only look, on JSR; the one thing it can do") } },
+    docs: { brief: "Say whether a newer version is out" },
+  });
+
 const supervise = () =>
   buildCommand({
     loader: async () => (await import("./run.ts")).superviseInBackground,
@@ -525,7 +532,7 @@ export const GROUPS: readonly { title: string; commands: readonly string[] }[] =
   { title: "Queue", commands: ["init", "start", "run", "daemon", "status", "wait"] },
   { title: "Look closer", commands: ["show", "logs", "deps", "agents", "doctor"] },
   { title: "Change", commands: ["cancel", "retry", "timeout", "clean", "archive"] },
-  { title: "Set up", commands: ["config", "completions"] },
+  { title: "Set up", commands: ["config", "completions", "upgrade"] },
 ];
 
 /** An object whose properties are made when they are read. */
@@ -559,6 +566,7 @@ export const ROUTES = lazily({
   archive,
   doctor,
   completions,
+  upgrade,
   _supervise: supervise,
 });
 

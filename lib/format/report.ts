@@ -45,7 +45,7 @@ export function formatJunit(input: ReportInput): string {
   const cases = finals(input);
   const failures = cases.filter(({ task }) => task.status === "failed").length;
   const skipped = cases.filter(({ task }) =>
-    task.status === "pending" || task.status === "cancelled"
+    task.status !== "failed" && task.status !== "complete"
   );
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -118,12 +118,12 @@ export function formatMarkdown(input: ReportInput): string {
     }
     const why = task.errorMessage ?? view.reason ?? task.status;
     lines.push("", `### ${cell(task.taskId)}: ${cell(why)}`);
-    const log = input.log(task);
+    const log = sanitizeBlock(input.log(task) ?? "").trimEnd();
     // A fence longer than any run of backticks in the text cannot be closed by it.
-    if (log !== null && log.trim() !== "") {
+    if (log.trim() !== "") {
       const longest = Math.max(2, ...[...log.matchAll(/`+/g)].map((run) => run[0].length));
       const fence = "`".repeat(longest + 1);
-      lines.push("", `${fence}text`, sanitizeBlock(log).trimEnd(), fence);
+      lines.push("", `${fence}text`, log, fence);
     }
   }
   return lines.join("\n") + "\n";
