@@ -1,6 +1,7 @@
 // Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
 // says who, and what it was told to launch; it is advice, the lock is the truth.
 
+import { OrchestraError } from "./error.ts";
 import { spawnSession } from "./launch/posix.ts";
 import { permissionFlags } from "./permissions.ts";
 import type { LaunchMode } from "./supervise.ts";
@@ -66,7 +67,18 @@ export function tryDaemonLock(store: Store): Disposable | undefined {
 
 /** Whether somebody watches over the workspace right now. Those who only ask do not see each other. */
 export function isWatched(store: Store): boolean {
-  const file = openLockFile(`${store.dir}/daemon.lock`);
+  const path = `${store.dir}/daemon.lock`;
+  let file: Deno.FsFile;
+  try {
+    // Only read: asking must work where nothing may be written.
+    const info = lstat(path);
+    if (info === undefined) return false;
+    if (info.isSymlink) openLockFile(path); // Refuses it.
+    file = Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof OrchestraError) throw error;
+    return false;
+  }
   try {
     return !file.tryLockSync(false);
   } finally {

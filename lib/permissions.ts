@@ -1,11 +1,11 @@
 // What the program asks Deno for: the two folders of a workspace, starting programs, and a few
 // environment variables. What agents may do is not decided here: they are programs of their own.
 
-import { BASIC_ENV } from "./prepare.ts";
-
-/** Environment variables that the program reads; the basic ones for agents that have `passEnv`. */
+/**
+ * Environment variables that the program reads. The list is short on purpose: the first line of a
+ * file is cut after 255 bytes by Linux, execve(2). Agents with `passEnv` need `-A`.
+ */
 export const ENV: readonly string[] = [
-  ...BASIC_ENV.filter((name) => !["PATH", "PATHEXT", "TERM", "LANG", "LC_ALL"].includes(name)),
   "NO_COLOR",
   "TERM",
   "COLUMNS",

@@ -49,6 +49,14 @@ const COMMANDS = [
   ["completions"],
 ] as const;
 
+/** Shell that waits at the gate, and prints what is in it. */
+const AT_GATE = 'until cat "$ORCHESTRA_ROOT/gate" 2>/dev/null; do sleep 0.02; done';
+
+function openGate(box: Box, text: string): void {
+  Deno.writeTextFileSync(`${box.root}/gate.new`, text);
+  Deno.renameSync(`${box.root}/gate.new`, `${box.root}/gate`);
+}
+
 const MISSING = "task_1234567890";
 
 /** Runs the program in a terminal of the given size; undefined where there is no script(1). */
@@ -228,13 +236,12 @@ Deno.test("start --from queues a whole graph from a file or from stdin", async (
 Deno.test("run launches the most urgent task, fills up to --parallel, and returns at once", async () => {
   await using box = await makeBox();
   assertStringIncludes(await box.ok("run"), "Nothing to start");
-  const script = 'cat "$ORCHESTRA_ROOT/gate"';
+  const script = AT_GATE;
   const [low, mid, high] = await Promise.all([
     box.start("shell", script, "-p", "1"),
     box.start("shell", script, "-p", "5"),
     box.start("shell", script, "-p", "9"),
   ]);
-  new Deno.Command("mkfifo", { args: [`${box.root}/gate`] }).outputSync();
   assertMatch(await box.ok("run"), new RegExp(`^Started ${high} \\(shell, pid \\d+\\)\n$`));
   const more = await box.json("run", "--parallel", "2");
   assertEquals(more.launched.map((item: { taskId: string }) => item.taskId), [mid]);
@@ -242,8 +249,7 @@ Deno.test("run launches the most urgent task, fills up to --parallel, and return
   assertStringIncludes(await box.ok("run", "--parallel", "2"), "2 running already, at most 2");
   assertEquals(box.task(low!).status, "pending");
   assertEquals((await box.json("run")).launched.length, 1);
-  // A writer of the gate lets all go who read it.
-  Deno.writeTextFileSync(`${box.root}/gate`, "go");
+  openGate(box, "go");
   for (const id of [low, mid, high]) assertEquals((await box.settled(id!)).status, "complete");
 });
 
@@ -461,9 +467,8 @@ Deno.test("show has everything about one task on a page, and the same as JSON", 
 
 Deno.test("logs prints the log, its last lines, or follows it until the task is settled", async () => {
   await using box = await makeBox();
-  const script = `for i in 1 2 3; do echo "line $i 日本"; done; cat "$ORCHESTRA_ROOT/gate"; ` +
+  const script = `for i in 1 2 3; do echo "line $i 日本"; done; ${AT_GATE}; ` +
     `printf 'no newline \\033[31m'`;
-  new Deno.Command("mkfifo", { args: [`${box.root}/gate`] }).outputSync();
   const id = await box.start("shell", script);
   const quiet = await box.run("logs", id);
   assertEquals([quiet.code, quiet.stdout], [0, ""]);
@@ -475,7 +480,7 @@ Deno.test("logs prints the log, its last lines, or follows it until the task is 
   await stopped.printed((text) => text === "line 3 日本\n");
   stopped.kill("SIGINT");
   assertEquals((await stopped.ended()).code, 130);
-  Deno.writeTextFileSync(`${box.root}/gate`, "through the gate\n");
+  openGate(box, "through the gate\n");
   const whole = "line 1 日本\nline 2 日本\nline 3 日本\nthrough the gate\nno newline \x1b[31m";
   const followed = await following.ended();
   // Into a pipe the log goes as it is: for a person's terminal `status` and `show` clean it.

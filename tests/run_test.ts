@@ -15,22 +15,16 @@ import {
   withPatience,
 } from "./program.ts";
 
-/**
- * A fifo: agents that read it wait until {@linkcode openGate}. It lies in no folder that is watched,
- * for the watcher of Deno opens what changed, and a fifo is opened only when there is a reader.
- */
-function makeGate(box: Box): void {
-  new Deno.Command("mkfifo", { args: [`${box.root}/gate`] }).outputSync();
-}
-
-/** Lets go all that wait at the gate; they read what is written. */
+/** Lets go all that wait at the gate, now or later; they print what is in it. */
 function openGate(box: Box): void {
-  Deno.writeTextFileSync(`${box.root}/gate`, "go\n");
+  Deno.writeTextFileSync(`${box.root}/gate.new`, "go\n");
+  Deno.renameSync(`${box.root}/gate.new`, `${box.root}/gate`);
 }
 
 /** Shell that tells its pid in a file, waits at the gate, and ends with a code. */
 const gated = (code = 0) =>
-  `echo $$ >"$ORCHESTRA_WORKSPACE/$ORCHESTRA_TASK_ID"; cat "$ORCHESTRA_ROOT/gate"; exit ${code}`;
+  `echo $$ >"$ORCHESTRA_WORKSPACE/$ORCHESTRA_TASK_ID"; ${AT_GATE}; exit ${code}`;
+const AT_GATE = 'until cat "$ORCHESTRA_ROOT/gate" 2>/dev/null; do sleep 0.02; done';
 
 /** Fulfilled with the pid that the agent of a task wrote down. */
 function agentOf(box: Box, id: string): Promise<number> {
@@ -68,7 +62,6 @@ function gone(box: Box, pid: number): Promise<true> {
 
 Deno.test("run leaves exactly one supervisor, which goes away when all is settled", async () => {
   await using box = await makeBox();
-  makeGate(box);
   const ids = await Promise.all([1, 2, 3, 4].map(() => box.start("shell", gated())));
   // Four at once, each launching one more: one of their supervisors stays.
   await Promise.all(ids.map(() => box.ok("run")));
@@ -108,7 +101,6 @@ Deno.test("the supervisor takes a limit that is changed while the task runs", as
   await using box = await makeBox();
   // No rescan helps: the change itself must be noticed.
   box.config({ interval: 3600 });
-  makeGate(box);
   const extended = await box.start("shell", gated(), "--timeout", "3");
   const canary = await box.start("shell", "exec sleep 1000", "--timeout", "3.3");
   const shortened = await box.start("shell", "exec sleep 1000", "--timeout", "1h");
@@ -126,7 +118,6 @@ Deno.test("the supervisor takes a limit that is changed while the task runs", as
 
 Deno.test("when the supervisor is killed, the next status leaves a new one that settles the task", async () => {
   await using box = await makeBox();
-  makeGate(box);
   const id = await box.start("shell", gated(7), "--timeout", "1h");
   await box.ok("run");
   await agentOf(box, id);
@@ -198,7 +189,6 @@ Deno.test("an agent that is killed is settled by its exit code, a killed shim as
   await using box = await makeBox();
   // Nobody is told of the end of a process that is not its child: the rescan finds it.
   box.config({ interval: 0.3 });
-  makeGate(box);
   const [killed, lost] = await Promise.all([
     box.start("shell", gated()),
     box.start("shell", gated()),
@@ -219,7 +209,6 @@ Deno.test("a sentinel settles the task at once; the agent gets its grace, and is
   await using box = await makeBox();
   // No rescan helps: whatever falls due must be known to fall due.
   box.config({ grace_period: 0.4, interval: 3600 });
-  makeGate(box);
   const done = `echo '{"summary": "made it", "files": ["a.txt"]}' >"$ORCHESTRA_DONE_FILE"; `;
   const [stays, leaves] = await Promise.all([
     box.start("signal", `${done} ${gated()}`),
@@ -440,7 +429,6 @@ Deno.test("a prompt of a megabyte goes by stdin or file, and is refused where an
 
 Deno.test("agents survive the death of what launched them; log and exit code are recorded", async () => {
   await using box = await makeBox();
-  makeGate(box);
   const id = await box.start("shell", `echo before; ${gated(5)}`);
   await using waiting = box.live({}, "run", "--wait");
   const agent = await agentOf(box, id);

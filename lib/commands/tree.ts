@@ -570,13 +570,22 @@ export const ROUTES = lazily({
   _supervise: supervise,
 });
 
+/** A message may name what a hostile file holds: what a terminal would obey is spelled out. */
+function printable(text: string): string {
+  return text.replace(
+    /(?!\n)[\p{Cc}\p{Cf}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
 /** How an error is printed: one or two lines, or one JSON value. */
 export function formatError(error: OrchestraError, json: boolean): string {
   if (json) {
     const { code, message, hint } = error;
     return JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } });
   }
-  return `orchestra: ${error.message}${error.hint === undefined ? "" : `\n  ${error.hint}`}`;
+  const hint = error.hint === undefined ? "" : `\n  ${printable(error.hint)}`;
+  return `orchestra: ${printable(error.message)}${hint}`;
 }
 
 /**

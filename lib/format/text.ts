@@ -219,9 +219,10 @@ export function wrap(text: string, width: number): string[] {
       // A word that fits no line (a path, a URL, a language without spaces) is broken anywhere.
       eachUnit(word, (start, end, unit) => {
         if (used + unit > limit) {
-          lines.push(line);
-          line = indent;
-          used = indent.length;
+          if (used > indent.length) lines.push(line);
+          // What is wider than the room beside the indent stands without it.
+          line = indent.length + unit > limit ? "" : indent;
+          used = line.length;
         }
         line += word.slice(start, end);
         used += unit;
