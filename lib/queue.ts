@@ -8,7 +8,13 @@ import { archivedDependencies } from "./archive.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { indexTasks, retryOf, type TaskIndex } from "./dependencies.ts";
 import { OrchestraError, toOrchestraError } from "./error.ts";
-import { FENCE, type Launched, type Launcher, type Shim } from "./launch/launcher.ts";
+import {
+  type EndOptions,
+  FENCE,
+  type Launched,
+  type Launcher,
+  type Shim,
+} from "./launch/launcher.ts";
 import { createLauncher } from "./launch/mod.ts";
 import { type Aliveness, type Observation, observe, readUsage } from "./observe.ts";
 import { firstPlan, type Places, type Prepared, prepareLaunch } from "./prepare.ts";
@@ -141,7 +147,7 @@ export interface Queue {
   /** Changes fields that the user may change on a task that is not settled. */
   update(id: string, change: (task: Task) => Task): Task;
   /** Ends what still lives of a settled task, then records that nothing does. */
-  endTask(id: string, rules: Rules, signal?: AbortSignal): Promise<void>;
+  endTask(id: string, rules: Rules, options?: Omit<EndOptions, "grace">): Promise<void>;
   /** Why a task could not be launched; undefined where it could. */
   launchProblem(task: Task, rules: Rules): string | undefined;
   /** Identity of the process of a task's current claim, where it is known. */
@@ -787,12 +793,16 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     });
   }
 
-  async function endTask(id: string, rules: Rules, signal?: AbortSignal): Promise<void> {
+  async function endTask(
+    id: string,
+    rules: Rules,
+    options: Omit<EndOptions, "grace"> = {},
+  ): Promise<void> {
     const task = store.read(id);
     if (task === undefined || task.reapAt === null) return;
     const shim = shimOf(task);
-    await launcher.endTree(id, shim, { grace: rules.config.grace_period * 1000, signal });
-    if (signal?.aborted) return;
+    await launcher.endTree(id, shim, { ...options, grace: rules.config.grace_period * 1000 });
+    if (options.signal?.aborted) return;
     store.locked(() => {
       const current = store.read(id);
       if (current === undefined || current.reapAt === null) return;

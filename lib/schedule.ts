@@ -2,7 +2,7 @@
 // tasks comes out.
 
 import { type Readiness, readinessOf, type TaskIndex } from "./dependencies.ts";
-import { parseTime, type Task } from "./task.ts";
+import { compareTimes, parseTime, type Task } from "./task.ts";
 import type { PausedLane } from "./view.ts";
 
 /** What bounds a launch. */
@@ -18,11 +18,8 @@ export interface Limits {
 /** Order in which ready tasks are taken: higher priority first, then oldest, then by id. */
 export function compareTasks(a: Task, b: Task): number {
   if (a.priority !== b.priority) return b.priority - a.priority;
-  if (a.createdAt !== b.createdAt) {
-    const difference = (parseTime(a.createdAt) ?? 0) - (parseTime(b.createdAt) ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return compareIds(a.taskId, b.taskId);
+  const difference = compareTimes(a.createdAt, b.createdAt);
+  return difference !== 0 ? difference : compareIds(a.taskId, b.taskId);
 }
 
 /** Ids by the number in them: a shorter one is older. */

@@ -183,7 +183,7 @@ export async function supervise(
       if (result.observation.partial) dirtyLater.add(id);
     }
     if (result.end && !ending.has(id)) {
-      const end = queue.endTask(id, rules, signal).catch(() => {}).then(() => {
+      const end = queue.endTask(id, rules, { signal }).catch(() => {}).then(() => {
         ending.delete(id);
         dirty.add(id);
         wakeChild?.();

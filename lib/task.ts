@@ -268,6 +268,20 @@ export function parseTime(text: string | null): Millis {
   return Number.isNaN(millis) ? null : millis;
 }
 
+/**
+ * Order of two times, the earlier first. Those that we wrote ourselves are in order as they are
+ * spelled: sorting ten thousand tasks must not read each time a dozen times over.
+ */
+export function compareTimes(a: string | null, b: string | null): number {
+  if (a === b) return 0;
+  if (
+    a !== null && b !== null && a.length === 24 && b.length === 24 && a[23] === "Z" && b[23] === "Z"
+  ) {
+    return a < b ? -1 : 1;
+  }
+  return (parseTime(a) ?? 0) - (parseTime(b) ?? 0);
+}
+
 /** The UTC form in which times are written: `2026-01-31T12:00:00.000Z`. */
 export function formatTime(millis: number): string {
   return new Date(millis).toISOString();

@@ -471,7 +471,6 @@ Deno.test("a process that has got the number of a dead one is never signalled", 
 
 Deno.test("an agent may cancel itself: all of it ends but the command, which tells how it went", async () => {
   await using box = await makeBox();
-  box.config({ grace_period: 0.3 });
   const command = commandLine().map((part) => `'${part}'`).join(" ");
   const script = `sh -c 'echo $$ >"$ORCHESTRA_WORKSPACE/child"; exec sleep 1000' &
     ${command} cancel "$ORCHESTRA_TASK_ID" --reason "had enough" >"$ORCHESTRA_WORKSPACE/said"

@@ -4,7 +4,7 @@ import { dependentsOf, indexTasks } from "../dependencies.ts";
 import { OrchestraError } from "../error.ts";
 import { noTask } from "../queue.ts";
 import { isTerminal } from "../task.ts";
-import type { Context } from "./context.ts";
+import { type Context, env } from "./context.ts";
 
 /** Options of `cancel`. */
 export interface CancelFlags {
@@ -45,6 +45,11 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
     });
   }
   const rules = await queue.rules();
+  if (wanted.includes(env("ORCHESTRA_TASK_ID") ?? "") && Deno.build.os !== "windows") {
+    // The agent that cancels itself wants to be told; whoever watches ends us with all of it.
+    Deno.addSignalListener("SIGTERM", () => {});
+    this.endsByExit = true;
+  }
   const changes = queue.cancel(wanted, flags.reason ?? null, rules);
   // Told before the processes are ended: we may be one of them.
   if (this.globals.json) {
@@ -58,6 +63,6 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
     if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
   }
   const ends = changes.filter(({ task }) => task.reapAt !== null)
-    .map(({ task }) => queue.endTask(task.taskId, rules));
+    .map(({ task }) => queue.endTask(task.taskId, rules, { blocking: true }));
   await Promise.all(ends);
 }

@@ -5,7 +5,7 @@ import type { Readiness } from "../dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes, type Queue, type Snapshot } from "../queue.ts";
 import { compareTasks } from "../schedule.ts";
-import { isTerminal, parseTime } from "../task.ts";
+import { compareTimes, isTerminal } from "../task.ts";
 import { countPhases, type Phase, type TaskView, viewTask } from "../view.ts";
 
 /** What is shown of a queue. */
@@ -55,7 +55,7 @@ function compareViews(a: TaskView, b: TaskView): number {
   const difference = rank(a) - rank(b);
   if (difference !== 0) return difference;
   if (rank(a) < 2) return compareTasks(a.task, b.task);
-  return (parseTime(b.task.completedAt) ?? 0) - (parseTime(a.task.completedAt) ?? 0);
+  return compareTimes(b.task.completedAt, a.task.completedAt);
 }
 
 /** Everything that the status table needs. */

@@ -24,7 +24,7 @@ export async function timeoutNow(this: Context, _flags: NoFlags, id: string): Pr
   }
   const rules = await queue.rules();
   const change = queue.timeOut(id, rules);
-  if (change !== undefined) await queue.endTask(id, rules);
+  if (change !== undefined) await queue.endTask(id, rules, { blocking: true });
   const ended = queue.store.read(id);
   if (this.globals.json) this.printJson(ended ?? null);
   else this.print(`Ended ${id} as timed out`);

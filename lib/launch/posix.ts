@@ -144,7 +144,7 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
   async function endTree(
     taskId: string,
     shim: Shim | null,
-    { grace, signal }: EndOptions,
+    { grace, signal, blocking = false }: EndOptions,
   ): Promise<number> {
     const known = new Map<number, string>();
     const signalled = new Set<number>();
@@ -182,7 +182,7 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
     };
     let members = collect();
     if (members.length === 0) return 0;
-    await allGone(send(members, "SIGTERM"), grace, signal);
+    await allGone(send(members, "SIGTERM"), grace, signal, blocking);
     for (let round = 0; round < ROUNDS && !signal?.aborted; round++) {
       members = collect();
       if (members.length === 0) break;
@@ -193,7 +193,7 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
       } else {
         send(freeze(members.filter((member) => !isShim(member))), "SIGKILL");
       }
-      await allGone(members, 250, signal);
+      await allGone(members, 250, signal, blocking);
     }
     return signalled.size;
   }
@@ -241,8 +241,10 @@ async function allGone(
   members: readonly Process[],
   within: number,
   signal: AbortSignal | undefined,
+  blocking: boolean,
 ): Promise<void> {
-  const deadline = performance.now() + within;
+  const began = performance.now();
+  const deadline = began + within;
   let left = [...members];
   for (let turn = 0;; turn++) {
     left = left.filter(({ pid }) => exists(pid));
@@ -251,9 +253,16 @@ async function allGone(
     left = left.filter((member) => lives(member, table));
     const remaining = deadline - performance.now();
     if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
-    await pause(Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!), signal);
+    const wait = Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!);
+    if (blocking && performance.now() - began < BLOCKING) Atomics.wait(NEVER, 0, 0, wait);
+    else await pause(wait, signal);
   }
 }
+
+/** How long at most a caller may be kept from its event loop, milliseconds. */
+const BLOCKING = 60;
+/** Nobody ever changes it: waiting for that is a sleep. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** Waits for some milliseconds, or until the signal is aborted. */
 export function pause(millis: number, signal?: AbortSignal): Promise<void> {
