@@ -78,9 +78,7 @@ export function viewTask(
       phase = "waiting";
       reason = `agent ${task.agent} is paused until ${new Date(lane.until).toISOString()}`;
     }
-  } else if (task.status === "failed" && task.retryAt !== null && task.retriedBy === null) {
-    phase = "retrying";
-  }
+  } else phase = settledPhase(task);
   const started = parseTime(task.startedAt);
   const ended = parseTime(task.completedAt);
   const elapsed = started === null || task.status === "pending"
@@ -92,6 +90,13 @@ export function viewTask(
   const warning = remaining !== null && task.timeoutWarning !== null &&
     remaining <= task.timeoutWarning;
   return { task, phase, reason, blockedBy, elapsed, remaining, warning };
+}
+
+/** The phase of a settled task, which depends on no other task. */
+export function settledPhase(task: Task): Phase {
+  return task.status === "failed" && task.retryAt !== null && task.retriedBy === null
+    ? "retrying"
+    : task.status as Exclude<Status, "pending">;
 }
 
 /** How many tasks are in each phase. */

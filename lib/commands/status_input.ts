@@ -5,8 +5,15 @@ import type { Readiness } from "../dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes, type Queue, type Snapshot } from "../queue.ts";
 import { compareTasks } from "../schedule.ts";
-import { compareTimes, isTerminal } from "../task.ts";
-import { countPhases, type Phase, type TaskView, viewTask } from "../view.ts";
+import { compareTimes, isTerminal, type Task } from "../task.ts";
+import {
+  countPhases,
+  type Phase,
+  type QueueCounts,
+  settledPhase,
+  type TaskView,
+  viewTask,
+} from "../view.ts";
 
 /** What is shown of a queue. */
 export interface StatusFilter {
@@ -34,9 +41,7 @@ export function selectViews(
   const memo = new Map<string, Readiness>();
   const views: TaskView[] = [];
   for (const task of tasks) {
-    if (filter.ids !== undefined && !filter.ids.has(task.taskId)) continue;
-    if (filter.agent !== undefined && !filter.agent.includes(task.agent)) continue;
-    if (filter.label?.some(([name, value]) => task.labels[name] !== value)) continue;
+    if (!passes(task, filter)) continue;
     const view = viewTask(task, index, now, memo, lanes);
     if (
       filter.status !== undefined &&
@@ -45,6 +50,12 @@ export function selectViews(
     views.push(view);
   }
   return views.sort(compareViews);
+}
+
+function passes(task: Task, filter: StatusFilter): boolean {
+  return (filter.ids === undefined || filter.ids.has(task.taskId)) &&
+    (filter.agent === undefined || filter.agent.includes(task.agent)) &&
+    !filter.label?.some(([name, value]) => task.labels[name] !== value);
 }
 
 function rank(view: TaskView): number {
@@ -65,21 +76,73 @@ export function statusInput(
   filter: StatusFilter,
 ): StatusInput {
   const now = queue.now();
-  const all = selectViews(snapshot, filter, now);
-  const active = all.filter((view) => !isTerminal(view.task.status));
-  const finished = all.filter((view) => isTerminal(view.task.status));
-  const shown = filter.all || filter.ids !== undefined
-    ? finished
-    : finished.slice(0, FINISHED_SHOWN);
+  const whole = filter.all || filter.ids !== undefined || filter.status !== undefined;
+  const { views, counts } = whole
+    ? everything(snapshot, filter, now)
+    : activeAndLast(snapshot, filter, now);
   return {
-    views: [...active, ...shown],
-    hidden: finished.length - shown.length,
-    counts: countPhases(all),
+    views: [...views],
+    hidden: counts.total - views.length,
+    counts,
     damaged: [...snapshot.damaged],
     lanes: [...pausedLanes(snapshot.tasks, now).values()],
     supervisor: describeWatcher(queue),
     usage: filter.usage,
   };
+}
+
+/** All that pass, the last finished ones only where not all are wanted. */
+function everything(
+  snapshot: Pick<Snapshot, "tasks" | "index">,
+  filter: StatusFilter,
+  now: number,
+): { views: readonly TaskView[]; counts: QueueCounts } {
+  const all = selectViews(snapshot, filter, now);
+  const first = all.findIndex((view) => isTerminal(view.task.status));
+  const most = filter.all || filter.ids !== undefined || first < 0
+    ? all.length
+    : first + FINISHED_SHOWN;
+  return { views: all.slice(0, most), counts: countPhases(all) };
+}
+
+/** The same for most calls, without a closer look at ten thousand tasks that are not shown. */
+function activeAndLast(
+  { tasks, index }: Pick<Snapshot, "tasks" | "index">,
+  filter: StatusFilter,
+  now: number,
+): { views: readonly TaskView[]; counts: QueueCounts } {
+  const passing = filter.agent === undefined && filter.label === undefined
+    ? tasks
+    : tasks.filter((task) => passes(task, filter));
+  const settled = passing.filter((task) => isTerminal(task.status));
+  const last = newest(settled, FINISHED_SHOWN);
+  const shown = settled.length === 0
+    ? passing
+    : [...passing.filter((task) => !isTerminal(task.status)), ...last];
+  const views = selectViews({ tasks: shown, index }, {}, now);
+  const counts = countPhases(views);
+  const drawn = new Set(last);
+  for (const task of settled) {
+    if (drawn.has(task)) continue;
+    counts.byPhase[settledPhase(task)]++;
+    counts.total++;
+  }
+  return { views, counts };
+}
+
+/** The tasks that ended last, in one pass. */
+function newest(tasks: readonly Task[], most: number): Task[] {
+  const best: Task[] = [];
+  for (const task of tasks) {
+    if (
+      best.length === most && compareTimes(task.completedAt, best[most - 1]!.completedAt) <= 0
+    ) continue;
+    let at = best.length;
+    while (at > 0 && compareTimes(task.completedAt, best[at - 1]!.completedAt) > 0) at--;
+    best.splice(at, 0, task);
+    if (best.length > most) best.pop();
+  }
+  return best;
 }
 
 function describeWatcher(queue: Queue): string | null {
