@@ -1,6 +1,7 @@
 // `deno task bundle [--output file]`: the whole program as one minified file, `dist/orchestra.js`,
 // that starts itself with the permissions it needs and no others. It needs no network and no cache.
 
+import { minify } from "terser";
 import { permissionFlags } from "../lib/permissions.ts";
 
 const USAGE = "usage: deno task bundle [--output file]";
@@ -37,7 +38,17 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
     args: ["bundle", "--quiet", "--minify", ...external, "-o", output, "main.ts"],
   }).spawn().status;
   if (!success) return false;
-  const code = (await Deno.readTextFile(output)).replaceAll(PLACEHOLDER, commit() ?? PLACEHOLDER);
+  const bundled = (await Deno.readTextFile(output)).replaceAll(
+    PLACEHOLDER,
+    commit() ?? PLACEHOLDER,
+  );
+  // A second, closer look at what the bundler minified: two kilobytes less to read at each start.
+  const { code } = await minify(bundled, {
+    module: true,
+    ecma: 2020,
+    compress: { passes: 2 },
+    format: { comments: false },
+  });
   // A settings file that happens to lie beside the program, or above it, is none of its business.
   const line = `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`;
   await Deno.writeTextFile(output, `${line}\n${code}`);
