@@ -128,6 +128,27 @@ interface Issue {
   readonly code?: string;
   readonly message: string;
   readonly keys?: readonly string[];
+  readonly expected?: string;
+  readonly minimum?: number | bigint;
+  readonly maximum?: number | bigint;
+  readonly inclusive?: boolean;
+  readonly values?: readonly unknown[];
+}
+
+/** What a value must be, in words: the small zod brings none. */
+function requirement(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${/^[aeio]/.test(issue.expected ?? "") ? "an" : "a"} ${issue.expected}`;
+    case "too_small":
+      return `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+    case "too_big":
+      return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+    case "invalid_value":
+      return `must be one of ${issue.values?.map((value) => JSON.stringify(value)).join(", ")}`;
+    default:
+      return issue.message;
+  }
 }
 
 /** The first thing that is wrong, as one sentence, with what was probably meant. */
@@ -141,7 +162,7 @@ function describeIssue(issue: Issue, known: readonly string[]): { text: string; 
       hint: near === undefined ? `Known keys: ${known.join(", ")}` : `Did you mean "${near}"?`,
     };
   }
-  return { text: `${where === "" ? "it" : `"${where}"`}: ${issue.message}` };
+  return { text: `${where === "" ? "it" : `"${where}"`}: ${requirement(issue)}` };
 }
 
 /**

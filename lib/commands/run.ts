@@ -11,6 +11,7 @@ import {
   writeDaemonInfo,
 } from "../background.ts";
 import { OrchestraError } from "../error.ts";
+import { sanitize } from "../format/text.ts";
 import type { Change, Queue } from "../queue.ts";
 import type { LaunchMode } from "../supervise.ts";
 import { formatTime, type Task } from "../task.ts";
@@ -95,7 +96,9 @@ function report(
   for (const task of launched) {
     context.print(`Started ${task.taskId} (${task.agent}, pid ${task.pid})`);
   }
-  for (const { task } of failed) context.print(`Failed  ${task.taskId}: ${task.errorMessage}`);
+  for (const { task } of failed) {
+    context.print(`Failed  ${task.taskId}: ${sanitize(task.errorMessage ?? "")}`);
+  }
   if (launched.length === 0 && failed.length === 0) {
     context.print(
       running >= limit && running > 0

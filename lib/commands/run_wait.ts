@@ -12,6 +12,7 @@ import { viewTask } from "../view.ts";
 import { statusInput } from "./status_input.ts";
 import type { Context } from "./context.ts";
 import { createScreen } from "./screen.ts";
+import { readKeys } from "./status_watch.ts";
 import { readOrders, type RunFlags } from "./run.ts";
 
 /** Changes that are told line by line where there is no terminal. */
@@ -64,8 +65,9 @@ export async function runAndWait(
   for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, interrupt);
   const live = this.interactive && !this.globals.json;
   const screen = live
-    ? createScreen(this, queue, {}, "Ctrl+C to leave; the agents go on")
+    ? createScreen(this, queue, {}, "q or Ctrl+C to leave; the agents go on")
     : undefined;
+  const keys = screen === undefined ? undefined : readKeys(interrupt);
   const style = this.style();
   const show = (change: Change) => {
     if (live || this.globals.json || !SHOWN.has(change.kind)) return;
@@ -99,6 +101,7 @@ export async function runAndWait(
       },
     });
   } finally {
+    keys?.close();
     screen?.close();
     if (stop.signal.aborted && lock !== undefined) {
       removeDaemonInfo(queue.store);

@@ -60,7 +60,7 @@ export async function watchStatus(
 }
 
 /** Calls back on `q` or Ctrl+C; undefined where keys cannot be read one by one. */
-function readKeys(leave: () => void): { close(): void } | undefined {
+export function readKeys(leave: () => void): { close(): void } | undefined {
   if (!Deno.stdin.isTerminal()) return undefined;
   Deno.stdin.setRaw(true, { cbreak: true });
   let open = true;

@@ -608,7 +608,18 @@ export function createApplication(
   const usage = (error: unknown): OrchestraError => {
     // The framework wraps what our parsers throw, and names the option or argument itself.
     const inner = error instanceof Error && "exception" in error ? error.exception : error;
-    if (inner instanceof OrchestraError) return inner;
+    if (inner instanceof OrchestraError) {
+      const where = (error as { externalFlagNameOrPlaceholder?: string })
+        .externalFlagNameOrPlaceholder;
+      return where === undefined || inner.code !== "usage" ? inner : new OrchestraError(
+        inner.code,
+        `--${where} ${inner.message}`.replace(
+          /^--(id|agent|prompt|time|key|value|shell|filter) /,
+          "",
+        ),
+        { hint: inner.hint },
+      );
+    }
     return new OrchestraError("usage", text_en.exceptionWhileParsingArguments(error, false), {
       hint: "See the options with --help.",
     });
