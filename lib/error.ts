@@ -95,3 +95,11 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
     cause: error,
   });
 }
+
+/** A message may name what a hostile file holds: what a terminal would obey is spelled out. */
+export function printable(text: string): string {
+  return text.replace(
+    /(?!\n)[\p{Cc}\p{Cf}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}

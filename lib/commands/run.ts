@@ -10,8 +10,8 @@ import {
   tryDaemonLock,
   writeDaemonInfo,
 } from "../background.ts";
-import { OrchestraError } from "../error.ts";
-import { sanitize } from "../format/text.ts";
+import { loadConfig } from "../config.ts";
+import { OrchestraError, printable } from "../error.ts";
 import type { Change, Queue } from "../queue.ts";
 import type { LaunchMode } from "../supervise.ts";
 import { formatTime, type Task } from "../task.ts";
@@ -35,7 +35,7 @@ export interface ReportTarget {
 /** Runs `orchestra run`. */
 export async function run(this: Context, flags: RunFlags): Promise<void> {
   const queue = this.openQueue();
-  const { config } = await queue.rules();
+  const config = await loadConfig(queue.store);
   const parallel = flags.parallel ?? (flags.all ? config.max_concurrent : 1);
   if (flags.report !== undefined && !flags.wait) {
     throw new OrchestraError(
@@ -97,7 +97,7 @@ function report(
     context.print(`Started ${task.taskId} (${task.agent}, pid ${task.pid})`);
   }
   for (const { task } of failed) {
-    context.print(`Failed  ${task.taskId}: ${sanitize(task.errorMessage ?? "")}`);
+    context.print(`Failed  ${task.taskId}: ${printable(task.errorMessage ?? "")}`);
   }
   if (launched.length === 0 && failed.length === 0) {
     context.print(

@@ -3,7 +3,7 @@
 
 import { buildApplication, buildCommand, buildRouteMap, text_en } from "@stricli/core";
 import type { Application } from "@stricli/core";
-import { OrchestraError, toOrchestraError } from "../error.ts";
+import { OrchestraError, printable, toOrchestraError } from "../error.ts";
 import type { Context } from "./context.ts";
 import { dollars, duration, integer, label, phase, reportTarget, taskId } from "./flags.ts";
 
@@ -569,14 +569,6 @@ export const ROUTES = lazily({
   upgrade,
   _supervise: supervise,
 });
-
-/** A message may name what a hostile file holds: what a terminal would obey is spelled out. */
-function printable(text: string): string {
-  return text.replace(
-    /(?!\n)[\p{Cc}\p{Cf}]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
-}
 
 /** How an error is printed: one or two lines, or one JSON value. */
 export function formatError(error: OrchestraError, json: boolean): string {
