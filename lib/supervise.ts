@@ -133,14 +133,14 @@ export async function supervise(
 
   function load(): void {
     const scan = store.scan();
-    const { byId } = indexTasks(scan.tasks);
+    const { byId, successors: found } = indexTasks(scan.tasks);
     for (const id of tasks.keys()) {
       if (!byId.has(id)) keep(undefined, id);
     }
     // All first, so that only what is really not there is looked for in the archive.
     for (const [id, task] of byId) tasks.set(id, task);
     successors.clear();
-    for (const [id, list] of indexTasks(scan.tasks).successors) successors.set(id, [...list]);
+    for (const [id, list] of found) successors.set(id, [...list]);
     for (const [id, task] of byId) {
       keep(task, id);
       if (task.status === "running" || task.reapAt !== null) dirty.add(id);
@@ -153,7 +153,7 @@ export async function supervise(
     options.onChange?.(change);
   }
 
-  /** Reads a task's file again; a damaged one is left as it was known. */
+  /** Reads a task's file again; one that is gone or damaged is not ours to decide about. */
   function reload(id: string): void {
     try {
       keep(store.read(id), id);
