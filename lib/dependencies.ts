@@ -14,6 +14,9 @@ export interface TaskIndex {
   archived?: ReadonlyMap<string, Task>;
 }
 
+/** The index of no tasks. */
+export const NO_INDEX: TaskIndex = { byId: new Map(), successors: new Map() };
+
 /** A task by its id, archived or not. */
 function lookUp(id: string, index: TaskIndex): Task | undefined {
   return index.byId.get(id) ?? index.archived?.get(id);

@@ -356,31 +356,40 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * accepts, never more; whatever it does not accept goes through the table.
  */
 function isWhole(t: Record<string, unknown>): boolean {
-  const text = (value: unknown) => value === null || typeof value === "string";
-  const number = (value: unknown) => value === null || typeof value === "number";
-  // Our own times only, 2026-01-31T12:00:00.000Z; JSON has no NaN, and 1e999 is looked at below.
-  const time = (value: unknown) =>
-    value === null || (typeof value === "string" && OURS.test(value));
-  const id = (value: unknown) => value === null || (typeof value === "string" && ID.test(value));
   return STATUS_SET.has(t.status) && typeof t.agent === "string" && typeof t.prompt === "string" &&
     typeof t.planFile === "string" && typeof t.logFile === "string" &&
-    t.createdAt !== null && time(t.createdAt) && time(t.startedAt) && time(t.completedAt) &&
-    time(t.timedOutAt) && time(t.retriedAt) && time(t.retryAt) && time(t.reapAt) &&
-    time(t.laneUntil) && time(t.notBefore) &&
-    text(t.errorMessage) && text(t.blockedBy) && text(t.blockedReason) && text(t.errorDetails) &&
-    id(t.parentTaskId) && id(t.retriedBy) &&
-    number(t.pid) && number(t.timeout) && number(t.timeoutWarning) && number(t.exitCode) &&
-    number(t.idleTimeout) && number(t.budget) &&
+    t.createdAt !== null && isOurTime(t.createdAt) && isOurTime(t.startedAt) &&
+    isOurTime(t.completedAt) && isOurTime(t.timedOutAt) && isOurTime(t.retriedAt) &&
+    isOurTime(t.retryAt) && isOurTime(t.reapAt) && isOurTime(t.laneUntil) &&
+    isOurTime(t.notBefore) &&
+    isText(t.errorMessage) && isText(t.blockedBy) && isText(t.blockedReason) &&
+    isText(t.errorDetails) && isId(t.parentTaskId) && isId(t.retriedBy) &&
+    isNumber(t.pid) && isNumber(t.timeout) && isNumber(t.timeoutWarning) && isNumber(t.exitCode) &&
+    isNumber(t.idleTimeout) && isNumber(t.budget) &&
     isSmall(t.retryCount) && isSmall(t.maxRetries) && isSmall(t.priority) && isSmall(t.claim) &&
     isSmall(t.schemaVersion) && typeof t.autoRetry === "boolean" &&
-    isEmpty(t.retryHistory) && isEmpty(t.dependsOn) &&
-    t.verify === null && t.result === null && t.usage === null &&
+    isEmpty(t.retryHistory) && isEmpty(t.dependsOn) && t.verify === null &&
+    (t.result === null || isObject(t.result)) && (t.usage === null || isObject(t.usage)) &&
     (t.failureClass === null || CLASS_SET.has(t.failureClass)) && isObject(t.labels) &&
-    Object.keys(t.labels).length === 0 &&
-    Number.isFinite((t.timeout ?? 0) as number) && Number.isFinite((t.pid ?? 0) as number) &&
-    Number.isFinite((t.timeoutWarning ?? 0) as number) &&
-    Number.isFinite((t.exitCode ?? 0) as number) &&
-    Number.isFinite((t.idleTimeout ?? 0) as number) && Number.isFinite((t.budget ?? 0) as number);
+    Object.keys(t.labels).length === 0;
+}
+
+function isText(value: unknown): boolean {
+  return value === null || typeof value === "string";
+}
+
+/** JSON has no NaN, but 1e999 is Infinity. */
+function isNumber(value: unknown): boolean {
+  return value === null || Number.isFinite(value);
+}
+
+/** Our own times only, 2026-01-31T12:00:00.000Z. */
+function isOurTime(value: unknown): boolean {
+  return value === null || (typeof value === "string" && OURS.test(value));
+}
+
+function isId(value: unknown): boolean {
+  return value === null || (typeof value === "string" && ID.test(value));
 }
 
 const OURS = new RegExp(

@@ -14,6 +14,8 @@ const valuesOf = (name: string) =>
   Deno.args.flatMap((arg, at) => arg === name ? [Deno.args[at + 1] ?? ""] : []);
 const only = valuesOf("--only");
 const base = Deno.makeTempDirSync({ prefix: "orchestra-bench-", dir: valuesOf("--dir")[0] });
+/** The file as it is installed: in a folder of its own, with no settings of Deno's beside it. */
+const INSTALLED = `${base}/bin/orchestra.js`;
 const decoder = new TextDecoder();
 
 // ---------------------------------------------------------------- numbers and lines
@@ -60,7 +62,7 @@ interface Program {
   args: readonly string[];
 }
 
-const bundled: Program = { name: "bundle", args: ["run", "-A", BUNDLE] };
+const bundled: Program = { name: "bundle", args: ["run", "-A", INSTALLED] };
 const source: Program = { name: "source", args: ["run", "-A", `${REPO}/main.ts`] };
 
 function runSync(command: string, args: readonly string[], env: Record<string, string> = {}) {
@@ -725,6 +727,8 @@ try {
     cwd: REPO,
   }).outputSync();
   if (!bundling.success) throw new Error(`deno task bundle: ${decoder.decode(bundling.stderr)}`);
+  Deno.mkdirSync(`${base}/bin`);
+  Deno.copyFileSync(BUNDLE, INSTALLED);
   console.log(describeMachine());
   console.log(`Load before the run: ${Deno.loadavg().map(round).join(", ")} (should be near 0)`);
   for (const [name, section] of Object.entries(SECTIONS)) {

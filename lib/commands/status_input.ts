@@ -1,10 +1,10 @@
 // What `status`, `run --wait` and the library show of a snapshot: filtered, ordered, counted.
 
 import { isWatched, readDaemonInfo } from "../background.ts";
-import type { Readiness } from "../dependencies.ts";
+import { NO_INDEX, type Readiness } from "../dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes, type Queue, type Snapshot } from "../queue.ts";
-import { compareTasks } from "../schedule.ts";
+import { compareIds, compareTasks } from "../schedule.ts";
 import { compareTimes, isTerminal, type Task } from "../task.ts";
 import {
   countPhases,
@@ -33,11 +33,16 @@ export const FINISHED_SHOWN = 20;
 
 /** Views of all tasks that pass the filters: running first, then pending, then finished. */
 export function selectViews(
-  { tasks, index }: Pick<Snapshot, "tasks" | "index">,
+  snapshot: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
 ): TaskView[] {
+  const { tasks } = snapshot;
   const lanes = pausedLanes(tasks, now);
+  // Where no pending task depends on another, ten thousand tasks need not be indexed.
+  const index = tasks.some((task) => task.status === "pending" && task.dependsOn.length > 0)
+    ? snapshot.index
+    : NO_INDEX;
   const memo = new Map<string, Readiness>();
   const views: TaskView[] = [];
   for (const task of tasks) {
@@ -66,7 +71,8 @@ function compareViews(a: TaskView, b: TaskView): number {
   const difference = rank(a) - rank(b);
   if (difference !== 0) return difference;
   if (rank(a) < 2) return compareTasks(a.task, b.task);
-  return compareTimes(b.task.completedAt, a.task.completedAt);
+  return compareTimes(b.task.completedAt, a.task.completedAt) ||
+    compareIds(b.task.taskId, a.task.taskId);
 }
 
 /** Everything that the status table needs. */
@@ -107,10 +113,11 @@ function everything(
 
 /** The same for most calls, without a closer look at ten thousand tasks that are not shown. */
 function activeAndLast(
-  { tasks, index }: Pick<Snapshot, "tasks" | "index">,
+  snapshot: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
 ): { views: readonly TaskView[]; counts: QueueCounts } {
+  const { tasks } = snapshot;
   const passing = filter.agent === undefined && filter.label === undefined
     ? tasks
     : tasks.filter((task) => passes(task, filter));
@@ -119,7 +126,16 @@ function activeAndLast(
   const shown = settled.length === 0
     ? passing
     : [...passing.filter((task) => !isTerminal(task.status)), ...last];
-  const views = selectViews({ tasks: shown, index }, {}, now);
+  const views = selectViews(
+    {
+      tasks: shown,
+      get index() {
+        return snapshot.index;
+      },
+    },
+    {},
+    now,
+  );
   const counts = countPhases(views);
   const drawn = new Set(last);
   for (const task of settled) {
@@ -130,10 +146,11 @@ function activeAndLast(
   return { views, counts };
 }
 
-/** The tasks that ended last, in one pass. */
+/** The tasks that ended last, in one pass: from the youngest on, for most others ended before. */
 function newest(tasks: readonly Task[], most: number): Task[] {
   const best: Task[] = [];
-  for (const task of tasks) {
+  for (let place = tasks.length - 1; place >= 0; place--) {
+    const task = tasks[place]!;
     if (
       best.length === most && compareTimes(task.completedAt, best[most - 1]!.completedAt) <= 0
     ) continue;
