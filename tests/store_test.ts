@@ -648,6 +648,26 @@ Deno.test("scan lists tasks oldest first, whatever the order in the folder", () 
   assertEquals(found, [...numbers].sort((a, b) => a - b));
 });
 
+Deno.test("scan lists tasks oldest first, however long their ids are", () => {
+  const lists = [
+    // Too long for a number, so that the last digits count.
+    ["task_9007199254740993", "task_9007199254740994", "task_12345678901234567890"],
+    // Numbers, but too far apart to be packed with their places.
+    ["task_0000000001", "task_0000000002", "task_9007199254740990"],
+    // A long id with zeros in front comes after a short one.
+    ["task_9999999999", "task_00000000007", "task_00000000008"],
+    [],
+  ];
+  for (const ids of lists) {
+    using folder = new Folder();
+    const store = folder.store();
+    for (const id of [...ids].reverse()) {
+      Deno.writeTextFileSync(`${store.tasksDir}/${id}.json`, formatTask(make(id)));
+    }
+    assertEquals(store.scan().tasks.map(({ taskId }) => taskId), ids);
+  }
+});
+
 // --- the ancestor's workspace ---
 
 Deno.test("the ancestor's workspace opens as it is: nine tasks, nothing damaged, nothing changed", () => {
