@@ -1,67 +1,18 @@
-// Writes the parts of the documentation that follow from the code: the command reference as a whole,
-// and the marked regions of other pages. `--check` writes nothing and fails where a page is not
-// current. What a field means is said here once, and the compiler insists on every field.
+// Writes the parts of the documentation that follow from the code: the command reference and the JSON
+// Schemas as a whole, and the marked regions of other pages. `--check` writes nothing and fails where
+// a file is not current.
 
-import type { AgentDefinition, RateLimit } from "../lib/agents.ts";
 import { GROUPS, ROUTES } from "../lib/commands/tree.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/config.ts";
 import { EXIT_CODES } from "../lib/error.ts";
-import { AgentSchema, ConfigSchema, type ImportedTask, ImportSchema } from "../lib/schemas.ts";
+import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/schemas.ts";
 import { FIELDS, type Task } from "../lib/task.ts";
 import { type Preset, PRESETS } from "../templates/presets.ts";
-import * as z from "zod/mini";
+import { AGENT_ABOUT, IMPORT_ABOUT, RATE_LIMIT_ABOUT, TASK_ABOUT } from "./about.ts";
+import { type JsonSchema, type Kind, makeSchemas, schemaOf } from "./json_schemas.ts";
 
 /** Folder of the repository, as a URL that ends with a slash. */
 const ROOT = new URL("../", import.meta.url);
-
-/** What each field of an agent means. */
-export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
-  command: "program to run: a name on `PATH`, or a path (relative ones from the agent's folder)",
-  args: "its arguments, with placeholders",
-  description: "one line for `orchestra agents`",
-  promptTemplate: "template of the prompt, with placeholders",
-  promptTemplateFile: "file of the template, relative to the workspace root; wins over the former",
-  stdin: "text for its standard input, with placeholders; nothing (`/dev/null`) where absent",
-  env: "environment variables to set, with placeholders",
-  passEnv: "names of the variables that it inherits, beside the basic ones; all where absent",
-  cwd: "folder it runs in, with placeholders; must lie inside the workspace root, the default",
-  completion: "how its end is known: `sentinel` (the default), `exit` or `auto`",
-  verify: "command that must exit with 0 before a success counts",
-  timeout: "seconds a task may run, for tasks that have no limit of their own",
-  idleTimeout: "seconds without output after which a task is ended, likewise",
-  maxConcurrent: "most of its tasks at once",
-  retryOn: "failure classes that are retried, instead of `retry.on` of the settings",
-  rateLimit: "how a quota that is used up shows in its output; see below",
-  fallback: "agents that may take its work over while its quota is used up",
-  budget: "most that one task may cost, US dollars, where `usage` tells the cost",
-  usage: "whose form of events it prints, for tokens and cost",
-  resume: "arguments that resume a session, with `{sessionId}`; not used yet",
-  versionArgs: "arguments that make it print its version; `--version` where absent",
-};
-
-/** What each field of an agent's `rateLimit` means. */
-export const RATE_LIMIT_ABOUT: Readonly<Record<keyof RateLimit, string>> = {
-  patterns: "regular expressions; one that matches a line of the output suffices",
-  resetPattern: "regular expression whose first group is the time of the reset, or a wait",
-  cooldown: "seconds to pause where the output tells no time",
-};
-
-/** What each field of a line of `start --from` means. */
-export const IMPORT_ABOUT: Readonly<Record<keyof ImportedTask, string>> = {
-  key: "name by which other lines of the file refer to this one",
-  agent: "name of the agent",
-  prompt: "what it is asked to do",
-  priority: "1 to 10, higher first",
-  maxRetries: "most retries",
-  autoRetry: "retry by itself when it fails",
-  timeout: "how long it may run",
-  timeoutWarning: "how long before its timeout to warn",
-  idleTimeout: "how long it may print nothing",
-  budget: "most it may cost, US dollars",
-  verify: "command that must exit with 0 before a success counts, instead of the agent's",
-  dependsOn: "keys of this file or ids of tasks that must be complete first",
-  labels: "names and values of your own",
-};
 
 /** What the exit codes mean; the codes themselves are in lib/error.ts. */
 const EXIT_ABOUT: Readonly<Record<number, string>> = {
@@ -290,7 +241,7 @@ function makeReference(): string {
 // ---------------------------------------------------------------------------------------------
 // Regions of other pages
 
-const KIND_TEXT: Readonly<Record<string, string>> = {
+const KIND_TEXT: Readonly<Record<Kind, string>> = {
   "string": "text",
   "string?": "text or null",
   "time": "time",
@@ -298,7 +249,8 @@ const KIND_TEXT: Readonly<Record<string, string>> = {
   "number": "number",
   "number?": "number or null",
   "boolean": "true or false",
-  "ids": "list of ids",
+  "id?": "task id or null",
+  "ids": "list of task ids",
   "strings?": "list of texts or null",
   "labels": "object of texts",
   "history": "list of attempts",
@@ -309,36 +261,19 @@ function taskFields(): string {
   return table(
     ["Field", "Kind", "Where absent", "Meaning"],
     (Object.keys(FIELDS) as (keyof Task)[]).map((name) => {
-      const { kind, fallback, about } = FIELDS[name];
+      const { kind, fallback } = FIELDS[name];
       return [
         code(name),
-        KIND_TEXT[kind] ?? kind,
+        KIND_TEXT[kind],
         fallback === undefined
           ? "refused"
           : fallback === ""
           ? "empty"
           : code(JSON.stringify(fallback)),
-        about,
+        TASK_ABOUT[name],
       ];
     }),
   );
-}
-
-interface JsonSchema {
-  type?: string;
-  anyOf?: JsonSchema[];
-  enum?: unknown[];
-  items?: JsonSchema;
-  properties?: Record<string, JsonSchema>;
-  required?: string[];
-  default?: unknown;
-  minimum?: number;
-  exclusiveMinimum?: number;
-  maximum?: number;
-}
-
-function schemaOf(schema: z.core.$ZodType): JsonSchema {
-  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
 }
 
 /** A kind in words, short enough for a table. */
@@ -368,7 +303,7 @@ function kindOf(schema: JsonSchema): string {
     case "string":
       return "text";
     default:
-      return schema.type ?? "any value";
+      return typeof schema.type === "string" ? schema.type : "any value";
   }
 }
 
@@ -378,7 +313,7 @@ function fieldTable(schema: JsonSchema, about: Readonly<Record<string, string>>)
     ["Field", "Kind", "Meaning"],
     Object.entries(properties).map(([name, part]) => {
       const known = about[name];
-      if (known === undefined) throw new Error(`docs/generate.ts does not say what ${name} means`);
+      if (known === undefined) throw new Error(`docs/about.ts does not say what ${name} means`);
       return [code(name) + (required.includes(name) ? " *" : ""), kindOf(part), known];
     }),
   );
@@ -483,7 +418,7 @@ async function format(text: string): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** Every page that has generated parts, by its path from the root, as it should be. */
+/** Every file that is generated or has generated parts, by its path from the root, as it should be. */
 export async function generate(): Promise<Map<string, string>> {
   const pages = new Map<string, string>();
   const used = new Set<string>();
@@ -494,6 +429,9 @@ export async function generate(): Promise<Map<string, string>> {
   if (unused.length > 0) throw new Error(`No page has the generated parts: ${unused.join(", ")}`);
   pages.set("docs/reference.md", makeReference());
   for (const [page, text] of pages) pages.set(page, await format(text));
+  for (const [name, schema] of Object.entries(makeSchemas())) {
+    pages.set(`docs/schemas/${name}.schema.json`, JSON.stringify(schema, null, 2) + "\n");
+  }
   return pages;
 }
 

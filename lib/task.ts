@@ -1,5 +1,5 @@
 // The vocabulary: a task, its states and the one function that accepts a task file. FIELDS below
-// is the single description of the file: the parser, the JSON Schema and the docs come from it.
+// is the single description of its form: the parser, the JSON Schema and the docs come from it.
 // Nothing here reads or writes anything.
 
 /** The stored states of a task. "Blocked" is derived, never stored. */
@@ -171,64 +171,53 @@ interface Field {
   kind: Kind;
   /** Taken when the file lacks the field; `undefined` means that it must be there. */
   fallback?: unknown;
-  /** One line for the reference. */
-  about: string;
 }
 
-/** Every field of a task file: its kind, what an older file without it means, what it is for. */
+/**
+ * Every field of a task file: its kind, and what an older file without it means. What it is for is
+ * said in docs/about.ts, for those words are of no use to the program.
+ */
 export const FIELDS: { readonly [K in keyof Task]: Field } = {
-  taskId: { kind: "string", about: "`task_` and the creation time in milliseconds, made unique" },
-  status: { kind: "string", about: "pending, running, complete, failed or cancelled" },
-  agent: { kind: "string", about: "name of the agent in `agent-config.json`" },
-  prompt: { kind: "string", about: "what the agent is asked to do" },
-  planFile: { kind: "string", fallback: "", about: "plan, relative to the workspace root" },
-  logFile: { kind: "string", fallback: "", about: "log, relative to the workspace root" },
-  createdAt: { kind: "time", about: "when it was queued" },
-  startedAt: { kind: "time?", fallback: null, about: "when its agent was last claimed for launch" },
-  completedAt: { kind: "time?", fallback: null, about: "when it was settled" },
-  timedOutAt: { kind: "time?", fallback: null, about: "when its time ran out" },
-  retriedAt: { kind: "time?", fallback: null, about: "when its successor was queued" },
-  pid: {
-    kind: "number?",
-    fallback: null,
-    about: "process of the launch shim, leader of its session",
-  },
-  errorMessage: { kind: "string?", fallback: null, about: "why it failed, one line" },
-  retryCount: { kind: "number", fallback: 0, about: "how many retries came before it" },
-  maxRetries: { kind: "number", fallback: 3, about: "most retries" },
-  autoRetry: { kind: "boolean", fallback: false, about: "retried without being asked" },
-  retryHistory: { kind: "history", fallback: [], about: "the earlier attempts" },
-  parentTaskId: { kind: "id?", fallback: null, about: "first attempt of the chain" },
-  retriedBy: { kind: "id?", fallback: null, about: "its successor" },
-  priority: { kind: "number", fallback: 5, about: "1 to 10, higher first" },
-  timeout: { kind: "number?", fallback: null, about: "seconds it may run" },
-  timeoutWarning: { kind: "number?", fallback: null, about: "seconds before the end to warn at" },
-  dependsOn: { kind: "ids", fallback: [], about: "tasks that must be complete first" },
-  blockedBy: { kind: "string?", fallback: null, about: "as the ancestor wrote it; derived here" },
-  blockedReason: {
-    kind: "string?",
-    fallback: null,
-    about: "as the ancestor wrote it; derived here",
-  },
-  exitCode: { kind: "number?", fallback: null, about: "exit code of the agent" },
-  failureClass: { kind: "string?", fallback: null, about: "what kind of failure" },
-  errorDetails: { kind: "string?", fallback: null, about: "what the agent added to its error" },
-  labels: { kind: "labels", fallback: {}, about: "names and values of the user's own" },
-  claim: { kind: "number", fallback: 0, about: "number of the current or last launch" },
-  retryAt: { kind: "time?", fallback: null, about: "when it is due to be retried" },
-  reapAt: {
-    kind: "time?",
-    fallback: null,
-    about: "settled, and what still lives is ended from then",
-  },
-  laneUntil: { kind: "time?", fallback: null, about: "its agent is paused until then" },
-  notBefore: { kind: "time?", fallback: null, about: "launched no earlier than this" },
-  idleTimeout: { kind: "number?", fallback: null, about: "seconds without output that end it" },
-  budget: { kind: "number?", fallback: null, about: "most it may cost, US dollars" },
-  verify: { kind: "strings?", fallback: null, about: "command that must exit 0 for a success" },
-  result: { kind: "object?", fallback: null, about: "what the agent said of its work" },
-  usage: { kind: "object?", fallback: null, about: "what the agent says it consumed" },
-  schemaVersion: { kind: "number", fallback: 2, about: "version of this file's form" },
+  taskId: { kind: "string" },
+  status: { kind: "string" },
+  agent: { kind: "string" },
+  prompt: { kind: "string" },
+  planFile: { kind: "string", fallback: "" },
+  logFile: { kind: "string", fallback: "" },
+  createdAt: { kind: "time" },
+  startedAt: { kind: "time?", fallback: null },
+  completedAt: { kind: "time?", fallback: null },
+  timedOutAt: { kind: "time?", fallback: null },
+  retriedAt: { kind: "time?", fallback: null },
+  pid: { kind: "number?", fallback: null },
+  errorMessage: { kind: "string?", fallback: null },
+  retryCount: { kind: "number", fallback: 0 },
+  maxRetries: { kind: "number", fallback: 3 },
+  autoRetry: { kind: "boolean", fallback: false },
+  retryHistory: { kind: "history", fallback: [] },
+  parentTaskId: { kind: "id?", fallback: null },
+  retriedBy: { kind: "id?", fallback: null },
+  priority: { kind: "number", fallback: 5 },
+  timeout: { kind: "number?", fallback: null },
+  timeoutWarning: { kind: "number?", fallback: null },
+  dependsOn: { kind: "ids", fallback: [] },
+  blockedBy: { kind: "string?", fallback: null },
+  blockedReason: { kind: "string?", fallback: null },
+  exitCode: { kind: "number?", fallback: null },
+  failureClass: { kind: "string?", fallback: null },
+  errorDetails: { kind: "string?", fallback: null },
+  labels: { kind: "labels", fallback: {} },
+  claim: { kind: "number", fallback: 0 },
+  retryAt: { kind: "time?", fallback: null },
+  reapAt: { kind: "time?", fallback: null },
+  laneUntil: { kind: "time?", fallback: null },
+  notBefore: { kind: "time?", fallback: null },
+  idleTimeout: { kind: "number?", fallback: null },
+  budget: { kind: "number?", fallback: null },
+  verify: { kind: "strings?", fallback: null },
+  result: { kind: "object?", fallback: null },
+  usage: { kind: "object?", fallback: null },
+  schemaVersion: { kind: "number", fallback: 2 },
 };
 
 const FIELD_ENTRIES = Object.entries(FIELDS) as [keyof Task, Field][];

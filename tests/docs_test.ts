@@ -1,17 +1,24 @@
 // The documentation against the program: generated parts are current, links lead somewhere, every
 // documented command is one that the program takes, examples are valid and the programs among them
-// run. A page is wrong where one of these tests fails, or the program is.
+// run, and the JSON Schemas say what the program says. A page is wrong where one of these tests
+// fails, or the program is.
 
 import { buildRouteMap, type Command, type RouteMap, run } from "@stricli/core";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { type JsonSchema, makeSchemas, schemaOf } from "../docs/json_schemas.ts";
 import { generate, listCommands } from "../docs/generate.ts";
 import { parseCommandLine } from "../lib/cli.ts";
 import { type Context, createContext } from "../lib/commands/context.ts";
 import { createApplication, ROUTES } from "../lib/commands/tree.ts";
 import { CONFIG_ABOUT } from "../lib/config.ts";
 import { parseAgent, parseConfig, parseImport } from "../lib/schemas.ts";
-import { FIELDS } from "../lib/task.ts";
+import { parseDoneSentinel, parseErrorSentinel } from "../lib/observe.ts";
+import { FIELDS, formatTask, isTaskId, newTask, parseTask, type Task } from "../lib/task.ts";
 import { PRESETS } from "../templates/presets.ts";
-import { assert, assertEquals, assertStringIncludes } from "./assert.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "./assert.ts";
+import { LEGACY_TASKS, writeLegacyWorkspace } from "./legacy.ts";
+import * as z from "zod/mini";
 
 const ROOT = new URL("../", import.meta.url);
 const ROOT_PATH = decodeURIComponent(ROOT.pathname);
@@ -65,11 +72,21 @@ function place({ page, line }: Block): string {
 // ---------------------------------------------------------------------------------------------
 
 Deno.test("the generated parts of the documentation are current", async () => {
-  for (const [name, text] of await generate()) {
+  const generated = await generate();
+  for (const [name, text] of generated) {
+    let found: string | undefined;
+    try {
+      found = Deno.readTextFileSync(new URL(name, ROOT));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
     assert(
-      text === PAGES.get(name),
+      text === found,
       `${name} is not current; bring it up to date with: deno run -A docs/generate.ts`,
     );
+  }
+  for (const { name } of Deno.readDirSync(new URL("docs/schemas/", ROOT))) {
+    assert(generated.has(`docs/schemas/${name}`), `docs/schemas/${name} is made by nothing`);
   }
 });
 
@@ -356,24 +373,441 @@ Deno.test("the examples of agents, settings and tasks are valid", () => {
   for (const block of listBlocks("json")) {
     const value = JSON.parse(block.text);
     if (value.agents !== undefined) {
+      assertValid("agent-config", value, place(block));
       for (const [name, agent] of Object.entries(value.agents)) {
         const parsed = parseAgent(agent);
         assert(!("problem" in parsed), `${place(block)}: agent ${name}: ${JSON.stringify(parsed)}`);
         seen++;
       }
+    } else if (value.summary !== undefined) {
+      assertValid("done", value, place(block));
+      assertEquals(parseDoneSentinel(block.text), value, place(block));
+      seen++;
+    } else if (value.details !== undefined) {
+      assertValid("error", value, place(block));
+      assertEquals(parseErrorSentinel(block.text).message, value.error, place(block));
+      seen++;
     } else if (Object.keys(value).some((key) => Object.hasOwn(parseConfig({}), key))) {
+      assertValid("config", value, place(block));
       parseConfig(value, place(block));
       seen++;
     }
   }
   for (const block of listBlocks("jsonl")) {
     for (const line of block.text.trim().split("\n")) {
+      assertValid("tasks", JSON.parse(line), place(block));
       const parsed = parseImport(JSON.parse(line));
       assert(!("problem" in parsed), `${place(block)}: ${JSON.stringify(parsed)}`);
       seen++;
     }
   }
-  assert(seen > 8, `only ${seen} examples were found`);
+  assert(seen > 10, `only ${seen} examples were found`);
+});
+
+// ---------------------------------------------------------------------------------------------
+// JSON Schemas
+
+const SCHEMAS = makeSchemas();
+
+/** Whether a text is a regular expression, which JSON Schema calls a format. */
+function isRegExp(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The schemas as a validator reads them; in its strict mode, which refuses what means nothing. */
+const VALIDATORS: ReadonlyMap<string, ValidateFunction> = new Map(
+  Object.entries(SCHEMAS).map(([name, schema]) => [
+    name,
+    new Ajv2020({ strict: true, allowUnionTypes: true, formats: { regex: isRegExp } })
+      .compile(schema),
+  ]),
+);
+
+/** What is wrong with a value by a schema; null where nothing is. */
+function schemaProblem(name: string, value: unknown): string | null {
+  const validate = VALIDATORS.get(name);
+  assert(validate !== undefined, `there is no schema ${name}`);
+  if (validate(value)) return null;
+  return validate.errors!.map(({ instancePath, message }) => `${instancePath} ${message}`)
+    .join("; ");
+}
+
+function assertValid(name: string, value: unknown, what: string): void {
+  assertEquals(schemaProblem(name, value), null, `${what}, by ${name}.schema.json`);
+}
+
+/** What the program says to a value, for each schema that has a gate of its own. */
+const GATES: Readonly<Record<string, (value: unknown) => string | null>> = {
+  "config": (value) => {
+    try {
+      parseConfig(value);
+      return null;
+    } catch (error) {
+      return String(error);
+    }
+  },
+  "agent-config": (value) => {
+    // The file as a whole is judged where it is loaded; see the test with a workspace.
+    for (const agent of Object.values((value as { agents: object }).agents)) {
+      const parsed = parseAgent(agent);
+      if ("problem" in parsed) return parsed.problem;
+    }
+    return null;
+  },
+  "tasks": (value) => {
+    const parsed = parseImport(value);
+    return "problem" in parsed ? String(parsed.problem) : null;
+  },
+  "task": (value) => {
+    const id = (value as Partial<Task>).taskId;
+    // The name of a file is a task id, whatever its content says.
+    const promised = typeof id === "string" && isTaskId(id) ? id : SOME_ID;
+    const parsed = parseTask(JSON.stringify(value), promised);
+    return "problem" in parsed ? parsed.problem : null;
+  },
+};
+
+Deno.test("every JSON Schema says what it is, and what each property means", () => {
+  const addresses = new Set<string>();
+  for (const [name, schema] of Object.entries(SCHEMAS)) {
+    assertEquals(schema.$schema, "https://json-schema.org/draft/2020-12/schema", name);
+    assert(schema.$id && schema.title && schema.description, name);
+    addresses.add(schema.$id);
+    let count = 0;
+    const walk = (part: unknown, path: string): void => {
+      if (typeof part !== "object" || part === null) return;
+      for (const [key, inner] of Object.entries(part)) {
+        if (key === "properties") {
+          for (const [property, { description }] of Object.entries(inner as JsonSchema[])) {
+            count++;
+            assert(description, `${path}.${property} is not described`);
+          }
+        }
+        walk(inner, `${path}.${key}`);
+      }
+    };
+    walk(schema, name);
+    assert(count > 1, `${name} has only ${count} properties`);
+    assertStringIncludes(page("docs/formats.md"), `(schemas/${name}.schema.json)`);
+  }
+  assertEquals(addresses.size, Object.keys(SCHEMAS).length);
+});
+
+Deno.test("the defaults in the JSON Schemas are those of the program", () => {
+  const defaults = (schema: JsonSchema): unknown =>
+    schema.properties === undefined ? schema.default : Object.fromEntries(
+      Object.entries(schema.properties).map(([name, part]) => [name, defaults(part)]),
+    );
+  assertEquals(defaults(SCHEMAS.config!), parseConfig({}));
+  for (const [name, part] of Object.entries(SCHEMAS.task!.properties!)) {
+    const { fallback } = FIELDS[name as keyof Task];
+    assertEquals(part.default, fallback, name);
+    assertEquals(SCHEMAS.task!.required!.includes(name), fallback === undefined, name);
+  }
+});
+
+Deno.test("what the program writes and brings passes the JSON Schemas", async () => {
+  for (const [name, { agent }] of Object.entries(PRESETS)) {
+    assertValid("agent-config", { agents: { [name]: agent } }, `the preset ${name}`);
+  }
+  const wanted = { agent: "shell", prompt: "date", timeout: 9, labels: { a: "b" }, verify: ["x"] };
+  assertValid("task", JSON.parse(formatTask(newTask(SOME_ID, wanted, 1e12))), "a new task");
+  assertEquals(Object.keys(LEGACY_TASKS).length, 9);
+  for (const [id, text] of Object.entries(LEGACY_TASKS)) {
+    assertValid("task", JSON.parse(text), `the ancestor's ${id}`);
+  }
+  await withWorkspace(async (root) => {
+    const read = (path: string) => JSON.parse(Deno.readTextFileSync(`${root}/${path}`));
+    assertEquals((await orchestra(root, "init", "--agent", "codex,gemini")).code, 0);
+    assertEquals((await orchestra(root, "config", "init")).code, 0);
+    assertEquals((await orchestra(root, "config", "set", "retry.cap", "10m")).code, 0);
+    assertValid("agent-config", read(".orchestra-cli/agent-config.json"), "what init writes");
+    assertValid("config", read(".orchestra/config.json"), "what config writes");
+    for (const prompt of ["exit 3", 'echo \'{"summary": "all"}\' > $ORCHESTRA_DONE_FILE']) {
+      assertEquals((await orchestra(root, "start", "shell", prompt, "--max-retries", "0")).code, 0);
+    }
+    assertEquals((await orchestra(root, "run", "--all", "--wait")).code, 1);
+    const files = [...Deno.readDirSync(`${root}/.orchestra/tasks`)]
+      .filter(({ name }) => name.endsWith(".json"));
+    assertEquals(files.length, 2);
+    for (const { name } of files) assertValid("task", read(`.orchestra/tasks/${name}`), name);
+
+    // A schema may be named in the agents file, and the whole file is what its schema says.
+    const path = `${root}/.orchestra-cli/agent-config.json`;
+    for (const [text, good] of AGENT_FILES) {
+      Deno.writeTextFileSync(path, text);
+      const { code, stderr } = await orchestra(root, "agents");
+      assertEquals(code === 0, good, `${text}: ${stderr}`);
+      assertEquals(schemaProblem("agent-config", JSON.parse(text)) === null, good, text);
+    }
+  });
+  const legacy = Deno.makeTempDirSync({ prefix: "orchestra-docs-" });
+  try {
+    writeLegacyWorkspace(legacy);
+    const agents = Deno.readTextFileSync(`${legacy}/.orchestra-cli/agent-config.json`);
+    assertValid("agent-config", JSON.parse(agents), "the ancestor's agents");
+  } finally {
+    Deno.removeSync(legacy, { recursive: true });
+  }
+});
+
+/** Agents files, and whether they can be loaded. */
+const AGENT_FILES: readonly (readonly [string, boolean])[] = [
+  ['{"$schema": "agent-config.schema.json", "agents": {"x": {"command": "true"}}}', true],
+  ['{"agents": {}, "of": "the user"}', true],
+  ['{"agents": []}', false],
+  ['{"agents": null}', false],
+  ["{}", false],
+  ["[]", false],
+  ["null", false],
+];
+
+/** Documents that the program takes, and such as it refuses, by schema. */
+const SAMPLES: Readonly<Record<string, { good: unknown[]; bad: unknown[] }>> = {
+  "config": {
+    good: [
+      {},
+      { max_concurrent: 1, retry: {}, archive: { archive_dir: ".orchestra/archive" } },
+      { timeout: null, grace_period: 0, priority: 10, retry: { on: ["exit", "lost"], base: 0.5 } },
+    ],
+    bad: [
+      [],
+      null,
+      { "$schema": "config.schema.json" },
+      { max_concurent: 1 },
+      { max_concurrent: 0 },
+      { max_concurrent: 1.5 },
+      { priority: 11 },
+      { timeout: "5m" },
+      { grace_period: 3601 },
+      { retry: null },
+      { retry: { on: ["exti"] } },
+      { retry: { factor: 0.5 } },
+      { archive: { archive_dir: "/tmp" } },
+    ],
+  },
+  "agent-config": {
+    good: [
+      { agents: { x: { command: "true" }, "": { command: "true", args: ["{prompt}", ""] } } },
+      {
+        agents: {
+          x: {
+            command: "x",
+            env: { A: "" },
+            completion: "auto",
+            rateLimit: { patterns: ["\\d+ left"] },
+          },
+        },
+      },
+    ],
+    bad: [
+      { agents: { x: {} } },
+      { agents: { x: { command: "" } } },
+      { agents: { x: { command: "a\0b" } } },
+      { agents: { x: { command: "x", args: "y" } } },
+      { agents: { x: { command: "x", arg: ["y"] } } },
+      { agents: { x: { command: "x", env: { "A=B": "" } } } },
+      { agents: { x: { command: "x", env: { "": "" } } } },
+      { agents: { x: { command: "x", verify: [] } } },
+      { agents: { x: { command: "x", completion: "done" } } },
+      { agents: { x: { command: "x", rateLimit: { patterns: ["("] } } } },
+      { agents: { x: { command: "x", rateLimit: { patterns: ["x"], resetPattern: "[" } } } },
+      { agents: { x: { command: "x", rateLimit: {} } } },
+      { agents: { x: { command: "x" }, y: null } },
+    ],
+  },
+  "tasks": {
+    good: [
+      { agent: "x", prompt: "y" },
+      { key: "k", agent: "x", prompt: "y", dependsOn: "a", timeout: " 1H30m ", budget: 0.1 },
+      { agent: "x", prompt: "y", dependsOn: ["a", "b"], timeout: 90, idleTimeout: null },
+      { agent: "x", prompt: "y", timeout: "1.5", timeoutWarning: "2.5s", labels: { a: "" } },
+      { agent: "x", prompt: "y", timeout: "2d" },
+    ],
+    bad: [
+      {},
+      "x",
+      { agent: "x" },
+      { agent: "", prompt: "y" },
+      { agent: "x", prompt: "a\0b" },
+      { agent: "x", prompt: "y", priority: 0 },
+      { agent: "x", prompt: "y", maxRetries: -1 },
+      { agent: "x", prompt: "y", timeout: "soon" },
+      { agent: "x", prompt: "y", timeout: "" },
+      { agent: "x", prompt: "y", timeout: "0s" },
+      { agent: "x", prompt: "y", timeout: "1m1h" },
+      { agent: "x", prompt: "y", timeout: 0 },
+      { agent: "x", prompt: "y", dependsOn: [""] },
+      { agent: "x", prompt: "y", labels: { a: 1 } },
+      { agent: "x", prompt: "y", taskId: "task_1795331564659" },
+    ],
+  },
+  "task": {
+    good: [
+      { taskId: SOME_ID, status: "failed", agent: "x", prompt: "y", createdAt: "2026-01-31" },
+      {
+        ...newTask(SOME_ID, { agent: "", prompt: "" }, 0),
+        createdAt: "2026-01-31 12:00",
+        mine: { any: ["thing"] },
+        dependsOn: null,
+        priority: 99,
+        failureClass: "of a later version",
+        retryHistory: [{ attempt: 1, timestamp: "then", more: true }],
+      },
+    ],
+    bad: [
+      {},
+      [],
+      ...[
+        { taskId: "task_123456789" },
+        { status: "blocked" },
+        { agent: null },
+        { prompt: undefined },
+        { createdAt: "yesterday" },
+        { createdAt: null },
+        { startedAt: "2026-01-31T12:00:00.5+1:00" },
+        { retriedBy: "task_123456789012345678901" },
+        { dependsOn: [1] },
+        { autoRetry: "yes" },
+        { labels: { a: 1 } },
+        { labels: ["a"] },
+        { retryHistory: [{ attempt: "1", timestamp: "then" }] },
+        { retryHistory: [{ attempt: 1, timestamp: "then", retriedFrom: "x" }] },
+        { verify: "x" },
+        { usage: [] },
+      ].map((part) => ({ ...newTask(SOME_ID, { agent: "x", prompt: "y" }, 0), ...part })),
+    ],
+  },
+};
+
+Deno.test("the JSON Schemas and the program agree on good and bad documents", () => {
+  for (const [name, { good, bad }] of Object.entries(SAMPLES)) {
+    // As they come from a file: without what JSON does not have.
+    const documents = (list: unknown[]) => list.map((value) => JSON.parse(JSON.stringify(value)));
+    for (const value of documents(good)) {
+      const text = JSON.stringify(value);
+      assertEquals(GATES[name]!(value), null, `the program refuses ${text}`);
+      assertValid(name, value, text);
+    }
+    for (const value of documents(bad)) {
+      const text = JSON.stringify(value);
+      assert(GATES[name]!(value) !== null, `the program takes ${text}`);
+      assert(schemaProblem(name, value) !== null, `${name}.schema.json takes ${text}`);
+    }
+  }
+  // What formats.md says they cannot say.
+  const long = { agent: "x", prompt: "y", timeout: "4000d" };
+  assert(GATES.tasks!(long) !== null && schemaProblem("tasks", long) === null);
+  const never = { ...newTask(SOME_ID, { agent: "x", prompt: "y" }, 0), createdAt: "2026-13-01" };
+  assert(GATES.task!(never) !== null && schemaProblem("task", never) === null);
+});
+
+Deno.test("a sentinel that its JSON Schema takes is understood in full", () => {
+  const text = fc.string({ minLength: 1 });
+  fc.assert(fc.property(
+    fc.record({ summary: text, files: fc.array(text) }, { requiredKeys: [] }),
+    (value) => {
+      assertValid("done", value, JSON.stringify(value));
+      assertEquals(parseDoneSentinel(JSON.stringify(value)), value);
+    },
+  ));
+  fc.assert(fc.property(
+    fc.record({ error: text, details: fc.jsonValue() }, { requiredKeys: ["error"] }),
+    (value) => {
+      assertValid("error", value, JSON.stringify(value));
+      assertEquals(parseErrorSentinel(JSON.stringify(value)).message, value.error);
+    },
+  ));
+  for (const value of [{ files: "x" }, { summary: 1 }, [], null]) {
+    assert(schemaProblem("done", value) !== null, JSON.stringify(value));
+  }
+  for (const value of [{}, { error: "" }, { error: 1 }, { message: "x" }]) {
+    assert(schemaProblem("error", value) !== null, JSON.stringify(value));
+  }
+});
+
+/** Values among which each field finds some that it takes and many that it does not. */
+const SOME_VALUES: readonly unknown[] = [
+  ...[null, true, false, 0, 1, 0.5, 5, 10, 11, -1, 3600, 3601, 2 ** 53, 315_360_001, {}, []],
+  ...["", "x", "a\0b", "(", "\\d+", "5m", "0s", "1h30m", " 2D ", "m", "90", "exit", "auto"],
+  ...["claude", ".orchestra/archive", SOME_ID, "task_1", "pending", "failed", "2026-01-31"],
+  ...["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.123456", "2026-01-31 12:00+01:00"],
+  ...[["x"], [""], ["exit", "idle"], ["("], [1], [SOME_ID], { A: "b" }, { "A=": "b" }, { A: 1 }],
+  ...[{ attempt: 1, timestamp: "x" }, [{ attempt: 1, timestamp: "x", retriedFrom: SOME_ID }]],
+];
+
+/** Objects with some of a schema's properties, right or wrong, and now and then one of no schema. */
+function generateDocument(schema: JsonSchema, start: object): fc.Arbitrary<unknown> {
+  const entries = Object.entries(schema.properties!).map(([name, part]) =>
+    fc.tuple(
+      fc.constant(name),
+      fc.oneof(
+        { weight: 9, arbitrary: fc.constantFrom(...SOME_VALUES) },
+        { weight: 1, arbitrary: fc.jsonValue() },
+        ...(part.properties === undefined
+          ? []
+          : [{ weight: 20, arbitrary: generateDocument(part, {}) }]),
+      ),
+    )
+  );
+  const unknown = fc.tuple(fc.string({ minLength: 1 }), fc.jsonValue());
+  return fc.array(fc.oneof({ weight: 30, arbitrary: fc.oneof(...entries) }, unknown), {
+    maxLength: 3,
+  }).map((parts) => ({ ...start, ...Object.fromEntries(parts) }));
+}
+
+const GENERATED: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  "config": generateDocument(SCHEMAS.config!, {}),
+  "agent-config": generateDocument(SCHEMAS["agent-config"]!.$defs!.agent!, { command: "x" })
+    .map((agent) => ({ agents: { x: agent } })),
+  "tasks": generateDocument(SCHEMAS.tasks!, { agent: "x", prompt: "y" }),
+  "task": generateDocument(SCHEMAS.task!, newTask(SOME_ID, { agent: "x", prompt: "y" }, 0)),
+};
+
+for (const [name, documents] of Object.entries(GENERATED)) {
+  Deno.test(`${name}.schema.json and the program agree on generated documents`, () => {
+    let taken = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(documents, (value) => {
+        const text = JSON.stringify(value);
+        // A key that JavaScript gives a meaning of its own; no file has a use for it.
+        fc.pre(!text.includes("__proto__"));
+        const program = GATES[name]!(JSON.parse(text));
+        const schema = schemaProblem(name, JSON.parse(text));
+        assertEquals(
+          schema === null,
+          program === null,
+          `${text}: the program says ${program}, the schema ${schema}`,
+        );
+        if (program === null) taken++;
+        else refused++;
+      }),
+      { numRuns: 1000 },
+    );
+    assert(taken > 100 && refused > 100, `${taken} were taken and ${refused} refused`);
+  });
+}
+
+Deno.test("an editor's settings in the documentation name schemas that are there", () => {
+  const settings = listBlocks("json").map((block) => JSON.parse(block.text)["json.schemas"])
+    .filter((schemas) => schemas !== undefined).flat();
+  assertEquals(settings.length, 3);
+  for (const { url } of settings) {
+    const path = /^\.\.\/orchestra\/(.*)$/.exec(url)?.[1];
+    assert(path !== undefined, url);
+    Deno.statSync(new URL(path, ROOT));
+  }
+});
+
+Deno.test("a check that JSON Schema has no word for stops the generator", () => {
+  const schema = z.strictObject({ a: z.string().check(z.refine((text) => text > "b", "is late")) });
+  assertStringIncludes(assertThrows(() => schemaOf(schema), Error).message, "is late");
 });
 
 // ---------------------------------------------------------------------------------------------

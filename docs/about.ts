@@ -1,0 +1,138 @@
+// What each field of each file means, in words: for the tables of the documentation and for the JSON
+// Schemas. Said here once, and not in the program, which has no use for it; the compiler insists on
+// every field.
+
+import type { AgentDefinition, RateLimit } from "../lib/agents.ts";
+import type { ImportedTask } from "../lib/schemas.ts";
+import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task.ts";
+
+/** What each field of an agent means. */
+export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
+  command: "program to run: a name on `PATH`, or a path (relative ones from the agent's folder)",
+  args: "its arguments, with placeholders",
+  description: "one line for `orchestra agents`",
+  promptTemplate: "template of the prompt, with placeholders",
+  promptTemplateFile: "file of the template, relative to the workspace root; wins over the former",
+  stdin: "text for its standard input, with placeholders; nothing (`/dev/null`) where absent",
+  env: "environment variables to set, with placeholders",
+  passEnv: "names of the variables that it inherits, beside the basic ones; all where absent",
+  cwd: "folder it runs in, with placeholders; must lie inside the workspace root, the default",
+  completion: "how its end is known: `sentinel` (the default), `exit` or `auto`",
+  verify: "command that must exit with 0 before a success counts",
+  timeout: "seconds a task may run, for tasks that have no limit of their own",
+  idleTimeout: "seconds without output after which a task is ended, likewise",
+  maxConcurrent: "most of its tasks at once",
+  retryOn: "failure classes that are retried, instead of `retry.on` of the settings",
+  rateLimit: "how a quota that is used up shows in its output",
+  fallback: "agents that may take its work over while its quota is used up",
+  budget: "most that one task may cost, US dollars, where `usage` tells the cost",
+  usage: "whose form of events it prints, for tokens and cost",
+  resume: "arguments that resume a session, with `{sessionId}`; not used yet",
+  versionArgs: "arguments that make it print its version; `--version` where absent",
+};
+
+/** What each field of an agent's `rateLimit` means. */
+export const RATE_LIMIT_ABOUT: Readonly<Record<keyof RateLimit, string>> = {
+  patterns: "regular expressions; one that matches a line of the output suffices",
+  resetPattern: "regular expression whose first group is the time of the reset, or a wait",
+  cooldown: "seconds to pause where the output tells no time",
+};
+
+/** What each field of a line of `start --from` means. */
+export const IMPORT_ABOUT: Readonly<Record<keyof ImportedTask, string>> = {
+  key: "name by which other lines of the file refer to this one",
+  agent: "name of the agent",
+  prompt: "what it is asked to do",
+  priority: "1 to 10, higher first",
+  maxRetries: "most retries",
+  autoRetry: "retry by itself when it fails",
+  timeout: "how long it may run",
+  timeoutWarning: "how long before its timeout to warn",
+  idleTimeout: "how long it may print nothing",
+  budget: "most it may cost, US dollars",
+  verify: "command that must exit with 0 before a success counts, instead of the agent's",
+  dependsOn: "keys of this file or ids of tasks that must be complete first",
+  labels: "names and values of your own",
+};
+
+/** What each field of a task file means. */
+export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
+  taskId: "`task_` and the creation time in milliseconds, made unique",
+  status: "pending, running, complete, failed or cancelled",
+  agent: "name of the agent in `agent-config.json`",
+  prompt: "what the agent is asked to do",
+  planFile: "plan, relative to the workspace root",
+  logFile: "log, relative to the workspace root",
+  createdAt: "when it was queued",
+  startedAt: "when its agent was last claimed for launch",
+  completedAt: "when it was settled",
+  timedOutAt: "when its time ran out",
+  retriedAt: "when its successor was queued",
+  pid: "process of the launch shim, leader of its session",
+  errorMessage: "why it failed, one line",
+  retryCount: "how many retries came before it",
+  maxRetries: "most retries",
+  autoRetry: "retried without being asked",
+  retryHistory: "the earlier attempts",
+  parentTaskId: "first attempt of the chain",
+  retriedBy: "its successor",
+  priority: "1 to 10, higher first",
+  timeout: "seconds it may run",
+  timeoutWarning: "seconds before the end to warn at",
+  dependsOn: "tasks that must be complete first",
+  blockedBy: "as the ancestor wrote it; derived here",
+  blockedReason: "as the ancestor wrote it; derived here",
+  exitCode: "exit code of the agent",
+  failureClass: "what kind of failure",
+  errorDetails: "what the agent added to its error",
+  labels: "names and values of the user's own",
+  claim: "number of the current or last launch",
+  retryAt: "when it is due to be retried",
+  reapAt: "settled, and what still lives is ended from then",
+  laneUntil: "its agent is paused until then",
+  notBefore: "launched no earlier than this",
+  idleTimeout: "seconds without output that end it",
+  budget: "most it may cost, US dollars",
+  verify: "command that must exit 0 for a success",
+  result: "what the agent said of its work",
+  usage: "what the agent says it consumed",
+  schemaVersion: "version of this file's form",
+};
+
+/** What each field of an entry of `retryHistory` means. */
+export const ATTEMPT_ABOUT: Readonly<Record<keyof RetryEntry, string>> = {
+  attempt: "number of the retry that followed, from 1",
+  timestamp: "when that retry was queued",
+  error: "what the attempt ended with",
+  retriedFrom: "id of the attempt",
+};
+
+/** What each field of `result` means, which is also what a `.done` file may say. */
+export const RESULT_ABOUT: Readonly<Record<keyof TaskResult, string>> = {
+  summary: "what was done, in one or two sentences",
+  files: "paths of what was made",
+};
+
+/** What each field of `usage` means. */
+export const USAGE_ABOUT: Readonly<Record<keyof Usage, string>> = {
+  inputTokens: "tokens read, cached ones included",
+  outputTokens: "tokens written, reasoning included",
+  cachedTokens: "of the input tokens, those served from a cache",
+  costUsd: "US dollars",
+  turns: "turns of the conversation",
+  model: "model that answered",
+  sessionId: "session of the agent, for resuming it",
+};
+
+/** What each field of an `.error` file means. */
+export const ERROR_ABOUT = {
+  error: "what went wrong, in one line",
+  details: "what the next attempt should know: a text, or any other value",
+  timestamp: "when it happened; not read by Orchestra",
+} as const;
+
+/** What the groups of settings mean; the settings themselves are in lib/config.ts. */
+export const CONFIG_GROUP_ABOUT: Readonly<Record<string, string>> = {
+  retry: "which failures are retried, and after what waits",
+  archive: "when the daemon archives what is finished",
+};

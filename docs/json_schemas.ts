@@ -1,0 +1,288 @@
+// The JSON Schemas of the files that people and agents write, docs/schemas/*.json: made from what the
+// program itself checks these files with, so that an editor says what the program would say. A check
+// that has no counterpart in JSON Schema gets one here by hand, or the generator stops.
+
+import { CONFIG_ABOUT } from "../lib/config.ts";
+import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/schemas.ts";
+import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../lib/task.ts";
+import {
+  AGENT_ABOUT,
+  ATTEMPT_ABOUT,
+  CONFIG_GROUP_ABOUT,
+  ERROR_ABOUT,
+  IMPORT_ABOUT,
+  RATE_LIMIT_ABOUT,
+  RESULT_ABOUT,
+  TASK_ABOUT,
+  USAGE_ABOUT,
+} from "./about.ts";
+import * as z from "zod/mini";
+
+/** The part of JSON Schema, draft 2020-12, that is in use. */
+export interface JsonSchema {
+  $schema?: string;
+  $id?: string;
+  $ref?: string;
+  $defs?: Record<string, JsonSchema>;
+  title?: string;
+  description?: string;
+  type?: string | string[];
+  anyOf?: JsonSchema[];
+  not?: JsonSchema;
+  enum?: unknown[];
+  const?: unknown;
+  items?: JsonSchema;
+  minItems?: number;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  additionalProperties?: boolean | JsonSchema;
+  propertyNames?: JsonSchema;
+  default?: unknown;
+  examples?: unknown[];
+  minimum?: number;
+  exclusiveMinimum?: number;
+  maximum?: number;
+  minLength?: number;
+  pattern?: string;
+  format?: string;
+}
+
+/** Kinds of the fields of a task file. */
+export type Kind = typeof FIELDS[keyof Task]["kind"];
+
+/**
+ * The refinements of lib/schemas.ts, by what they say where they fail. Looser by one thing: a
+ * duration above ten years passes here, for a pattern cannot add up.
+ */
+const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
+  "is not a regular expression": { format: "regex" },
+  "is not a duration": {
+    pattern: "^\\s*(\\d+(\\.\\d+)?|(\\d+[dD])?(\\d+[hH])?(\\d+[mM])?(\\d+(\\.\\d+)?[sS])?)\\s*$",
+    // Nothing, and no time at all.
+    not: { pattern: "^[^1-9]*$" },
+  },
+};
+
+/** A schema of lib/schemas.ts as what may be written in the file, not as what is read from it. */
+export function schemaOf(schema: z.core.$ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
+    io: "input",
+    target: "draft-2020-12",
+    override({ zodSchema, jsonSchema }) {
+      for (const { _zod: { def } } of zodSchema._zod.def.checks ?? []) {
+        if (def.check !== "custom") continue;
+        const message = String(def.error?.({} as never));
+        const known = REFINEMENTS[message];
+        if (known === undefined) {
+          throw new Error(`docs/json_schemas.ts does not say what the check "${message}" is there`);
+        }
+        Object.assign(jsonSchema, known);
+      }
+    },
+  }) as JsonSchema;
+}
+
+/**
+ * The same schema with what each property means.
+ *
+ * @param about texts by name; those of an inner object after the object's name and a dot
+ */
+function describe(
+  schema: JsonSchema,
+  about: Readonly<Record<string, string>>,
+  prefix = "",
+): JsonSchema {
+  if (schema.properties === undefined) return schema;
+  const properties = Object.entries(schema.properties).map(([name, part]) => {
+    const description = about[prefix + name];
+    if (description === undefined) {
+      throw new Error(`docs/about.ts does not say what ${prefix}${name} means`);
+    }
+    return [name, { description, ...describe(part, about, `${prefix}${name}.`) }];
+  });
+  return { ...schema, properties: Object.fromEntries(properties) };
+}
+
+function prefixed(about: Readonly<Record<string, string>>, prefix: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(about).map(([name, text]) => [prefix + name, text]));
+}
+
+/** Properties of which the program takes any value, and only those of the right kind to heart. */
+function untyped(about: Readonly<Record<string, string>>): Record<string, JsonSchema> {
+  return Object.fromEntries(
+    Object.entries(about).map(([name, description]) => [name, { description }]),
+  );
+}
+
+// ---------------------------------------------------------------------------------------------
+// Task files
+
+const TASK_ID = "^task_[0-9]{10,20}$";
+
+/** Looser than the program by times that do not exist, such as 25 o'clock or the 32nd. */
+const TIME =
+  "^\\d{4}-\\d\\d-\\d\\d([T ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?)?([zZ]|[+-]\\d\\d:?\\d\\d)?$";
+
+const KIND_SCHEMAS: Readonly<Record<Kind, JsonSchema>> = {
+  "string": { type: "string" },
+  "string?": { type: "string" },
+  "time": { type: "string", pattern: TIME },
+  "time?": { type: "string", pattern: TIME },
+  "number": { type: "number" },
+  "number?": { type: "number" },
+  "boolean": { type: "boolean" },
+  "id?": { type: "string", pattern: TASK_ID },
+  "ids": { type: "array", items: { type: "string", pattern: TASK_ID } },
+  "strings?": { type: "array", items: { type: "string" } },
+  "labels": { type: "object", additionalProperties: { type: "string" } },
+  "history": {
+    type: "array",
+    items: {
+      type: "object",
+      properties: {
+        attempt: { description: ATTEMPT_ABOUT.attempt, type: "number" },
+        timestamp: { description: ATTEMPT_ABOUT.timestamp, type: "string" },
+        error: { description: ATTEMPT_ABOUT.error, type: ["string", "null"] },
+        retriedFrom: {
+          description: ATTEMPT_ABOUT.retriedFrom,
+          type: ["string", "null"],
+          pattern: TASK_ID,
+        },
+      },
+      required: ["attempt", "timestamp"],
+    },
+  },
+  "object?": { type: "object" },
+};
+
+/** What is known of single fields beyond their kind. */
+const FIELD_SCHEMAS: { readonly [K in keyof Task]?: JsonSchema } = {
+  taskId: { pattern: TASK_ID },
+  status: { enum: [...STATUSES] },
+  // An unknown class, of a later version perhaps, is read as none.
+  failureClass: { examples: [...FAILURE_CLASSES] },
+  result: { properties: untyped(RESULT_ABOUT) },
+  usage: { properties: untyped(USAGE_ABOUT) },
+};
+
+function taskSchema(): JsonSchema {
+  const names = Object.keys(FIELDS) as (keyof Task)[];
+  const properties = names.map((name) => {
+    const { kind, fallback } = FIELDS[name];
+    const schema = { ...KIND_SCHEMAS[kind], ...FIELD_SCHEMAS[name] };
+    const description = TASK_ABOUT[name];
+    // The ancestor wrote null for what was never set: it is taken wherever there is a fallback.
+    return [
+      name,
+      fallback === undefined
+        ? { description, ...schema }
+        : { description, default: fallback, ...schema, type: [schema.type, "null"] },
+    ];
+  });
+  return {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    required: names.filter((name) => FIELDS[name].fallback === undefined),
+  };
+}
+
+// ---------------------------------------------------------------------------------------------
+// The other files
+
+function configSchema(): JsonSchema {
+  return describe(schemaOf(ConfigSchema), { ...CONFIG_ABOUT, ...CONFIG_GROUP_ABOUT });
+}
+
+function agentConfigSchema(): JsonSchema {
+  const { $schema: _, ...agent } = describe(schemaOf(AgentSchema), {
+    ...AGENT_ABOUT,
+    ...prefixed(RATE_LIMIT_ABOUT, "rateLimit."),
+  });
+  return {
+    type: "object",
+    properties: {
+      $schema: { description: "path of this schema, for editors; not read by Orchestra" },
+      agents: {
+        description: "the agents by name; one that is malformed leaves the others usable",
+        type: "object",
+        additionalProperties: { $ref: "#/$defs/agent" },
+      },
+    },
+    required: ["agents"],
+    $defs: { agent: { description: "an agent: any program that can be given a prompt", ...agent } },
+  };
+}
+
+function importSchema(): JsonSchema {
+  return describe(schemaOf(ImportSchema), IMPORT_ABOUT);
+}
+
+/** What the program takes from a `.done` file; it takes what is of another kind for absent. */
+const DONE_SCHEMA: JsonSchema = {
+  type: "object",
+  properties: {
+    summary: { description: RESULT_ABOUT.summary, type: "string" },
+    files: { description: RESULT_ABOUT.files, type: "array", items: { type: "string" } },
+  },
+};
+
+/** What the program takes from an `.error` file; without a text as `error` it makes up a message. */
+const ERROR_SCHEMA: JsonSchema = {
+  type: "object",
+  properties: {
+    error: { description: ERROR_ABOUT.error, type: "string", minLength: 1 },
+    details: { description: ERROR_ABOUT.details },
+    timestamp: { description: ERROR_ABOUT.timestamp, type: "string" },
+  },
+  required: ["error"],
+};
+
+/** All JSON Schemas, by the first part of their files' names. */
+export function makeSchemas(): Record<string, JsonSchema> {
+  const schema = (name: string, title: string, description: string, body: JsonSchema) => ({
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    // A name and not an address: the files are read from a clone.
+    $id: `urn:orchestra:schema:${name}`,
+    title,
+    description,
+    ...body,
+  });
+  return {
+    "config": schema(
+      "config",
+      "Settings of Orchestra",
+      ".orchestra/config.json. An unknown key is an error.",
+      configSchema(),
+    ),
+    "agent-config": schema(
+      "agent-config",
+      "Agents of Orchestra",
+      ".orchestra-cli/agent-config.json. An unknown field of an agent is an error.",
+      agentConfigSchema(),
+    ),
+    "tasks": schema(
+      "tasks",
+      "A task to queue",
+      "One line of a file for: orchestra start --from. An unknown field is an error.",
+      importSchema(),
+    ),
+    "task": schema(
+      "task",
+      "A task of Orchestra",
+      ".orchestra/tasks/<id>.json. Fields that are not named here survive a rewrite.",
+      taskSchema(),
+    ),
+    "done": schema(
+      "done",
+      "What an agent says of its success",
+      ".orchestra/tasks/<id>.done, where it is JSON. It may also be text, or empty.",
+      DONE_SCHEMA,
+    ),
+    "error": schema(
+      "error",
+      "What an agent says of its failure",
+      ".orchestra/tasks/<id>.error, where it is JSON. It may also be text, or empty.",
+      ERROR_SCHEMA,
+    ),
+  };
+}
