@@ -2,6 +2,7 @@
 // that starts itself with the permissions it needs and no others. It needs no network and no cache.
 
 import { minify } from "terser";
+import { calledFunctions, compileEagerly } from "./eager.ts";
 import { permissionFlags } from "../lib/permissions.ts";
 
 const USAGE = "usage: deno task bundle [--output file]";
@@ -42,16 +43,18 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
     PLACEHOLDER,
     commit() ?? PLACEHOLDER,
   );
-  // A second, closer look at what the bundler minified: two kilobytes less to read at each start.
+  // A second, closer look at what the bundler minified: three kilobytes less to read at each start.
   const { code } = await minify(bundled, {
     module: true,
     ecma: 2020,
-    compress: { passes: 2 },
+    compress: { passes: 3, unsafe_arrows: true, keep_fargs: false, pure_getters: true },
     format: { comments: false },
   });
   // A settings file that happens to lie beside the program, or above it, is none of its business.
   const line = `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`;
-  await Deno.writeTextFile(output, `${line}\n${code}`);
+  const text = `${line}\n${code}`;
+  await Deno.writeTextFile(output, text);
+  await Deno.writeTextFile(output, compileEagerly(text, await calledFunctions(output)));
   if (Deno.build.os !== "windows") await Deno.chmod(output, 0o755);
   return true;
 }

@@ -471,8 +471,7 @@ function readBounded(path: string): string | undefined {
   const file = Deno.openSync(path);
   try {
     for (let length = 0;;) {
-      const count = file.readSync(buffer.subarray(length)) ?? 0;
-      length += count;
+      length += file.readSync(length === 0 ? buffer : buffer.subarray(length)) ?? 0;
       // A regular file gives less than was asked for only at its end.
       if (length < buffer.length) return decoder.decode(buffer.subarray(0, length));
       if (length > MAX_TASK || file.statSync().size > MAX_TASK) return undefined;

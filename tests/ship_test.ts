@@ -15,6 +15,7 @@ import {
   spawn,
 } from "./program.ts";
 import { checksumLine, fileFor } from "../.ci/compile.ts";
+import { compileEagerly } from "../.ci/eager.ts";
 import { ROUTES } from "../lib/commands/tree.ts";
 import { compareVersions } from "../lib/commands/upgrade.ts";
 import { permissionFlags } from "../lib/permissions.ts";
@@ -309,6 +310,36 @@ function commandNames(): string[] {
       : [name]
   );
 }
+
+Deno.test("functions in parentheses do what they did without", async () => {
+  const code = `#!/usr/bin/env deno
+export const seen = [first(3), first.name, first.length]
+function first(x) { return second()(x) }
+(() => { seen.push("after a declaration") })()
+function second() { return (x) => third.call({ x }, (y) => y * 2) }
+function third(double) { return double(this.x) }
+async function later(x) { return await (async (y) => y + await x)(1) }
+function* numbers() { yield* [1, 2].map((n) => n * 2, function () {}) }
+class Thing { field = () => this.other; other = 3; static make() { return new Thing() } }
+const object = { method() { return (() => "m")() }, get value() { return 7 }, key: async () => 5 }
+function Old(x) { this.x = x } Old.prototype.twice = function () { return this.x * 2 }
+seen.push(...numbers(), Thing.make().field(), object.method(), object.value, await object.key(),
+  await later(Promise.resolve(4)), new Old(8).twice(), (x => x)(9));
+export const missing = function named() { return named.name }
+seen.push(missing())
+`;
+  const run = async (text: string) => {
+    const module = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+    return module.seen;
+  };
+  const all = compileEagerly(code, { has: () => true });
+  const expected = [6, "first", 1, "after a declaration", 2, 4, 3, "m", 7, 5, 5, 16, 9, "named"];
+  assertEquals(await run(code), expected);
+  assertEquals(await run(all), expected);
+  assertStringIncludes(all, "var first=(function(x)");
+  assertStringIncludes(all, "async function(x)");
+  assertEquals(compileEagerly(code, new Set()), code);
+});
 
 Deno.test("every command is among those that are run under the narrow permissions", () => {
   const lines = [...STEPS, ...STAYING].map(([args]) => `${args} `);
