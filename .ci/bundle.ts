@@ -48,7 +48,7 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
     module: true,
     ecma: 2020,
     compress: { passes: 3, unsafe_arrows: true, keep_fargs: false, pure_getters: true },
-    format: { comments: false },
+    format: { comments: false, ascii_only: true },
   });
   // A settings file that happens to lie beside the program, or above it, is none of its business.
   const line = `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`;

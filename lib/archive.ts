@@ -1,7 +1,7 @@
 // Finished tasks moved out of the way, and back. A task's files move one by one, its own file last:
 // killed in the middle, the task is where it was and the rest moves with the next attempt.
 
-import { retryChain, type TaskIndex } from "./dependencies.ts";
+import { hasDependencies, retryChain, type TaskIndex } from "./dependencies.ts";
 import type { Config } from "./config.ts";
 import { lstat, type Store } from "./store.ts";
 import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
@@ -158,7 +158,7 @@ export function findArchived(
 /** Index of tasks that also knows the archived ones that a pending task depends on. */
 export function archivedDependencies(store: Store, tasks: readonly Task[]): Map<string, Task> {
   const found = new Map<string, Task>();
-  const waiting = tasks.filter((task) => task.status === "pending" && task.dependsOn.length > 0);
+  const waiting = tasks.filter((task) => task.status === "pending" && hasDependencies(task));
   if (waiting.length === 0) return found;
   const known = new Map(tasks.map((task) => [task.taskId, task]));
   for (const task of waiting) {

@@ -17,6 +17,11 @@ export interface TaskIndex {
 /** The index of no tasks. */
 export const NO_INDEX: TaskIndex = { byId: new Map(), successors: new Map() };
 
+/** Whether a task waits for others, so that {@linkcode readiness} needs an index. */
+export function hasDependencies(task: Task): boolean {
+  return task.dependsOn.length > 0;
+}
+
 /** A task by its id, archived or not. */
 function lookUp(id: string, index: TaskIndex): Task | undefined {
   return index.byId.get(id) ?? index.archived?.get(id);
@@ -144,7 +149,7 @@ export function readinessOf(
   index: TaskIndex,
   memo: Map<string, Readiness>,
 ): Readiness {
-  if (task.dependsOn.length === 0) return { kind: "ready" };
+  if (!hasDependencies(task)) return { kind: "ready" };
   const known = memo.get(task.taskId);
   if (known !== undefined) return known;
   // An explicit stack, so that a chain of a hundred thousand tasks does not exhaust the real one.

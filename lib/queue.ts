@@ -6,7 +6,7 @@
 import { type AgentDefinition, type Agents, loadAgents, pickAgent } from "./agents.ts";
 import { archivedDependencies } from "./archive.ts";
 import { type Config, loadConfig } from "./config.ts";
-import { indexTasks, retryOf, type TaskIndex } from "./dependencies.ts";
+import { hasDependencies, indexTasks, NO_INDEX, retryOf, type TaskIndex } from "./dependencies.ts";
 import { OrchestraError, toOrchestraError } from "./error.ts";
 import {
   type EndOptions,
@@ -339,6 +339,11 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
           }
         }
         if (change.kind === "verifying" || change.kind === "reaped") return result;
+        if (change.kind === "cancelled") {
+          // Another look would find nothing else.
+          result.end = change.task.reapAt !== null;
+          return result;
+        }
       }
       return result;
     });
@@ -684,11 +689,13 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     { parallel, only }: LaunchLimit,
     rules: Rules,
   ): { launched: LaunchedTask[]; changes: Change[] } {
-    const index = indexTasks(tasks, archivedDependencies(store, tasks));
     const running = tasks.filter((task) => task.status === "running");
     const pending = tasks.filter((task) =>
       task.status === "pending" && (only === undefined || only(task))
     );
+    const index = pending.some(hasDependencies)
+      ? indexTasks(tasks, archivedDependencies(store, tasks))
+      : NO_INDEX;
     const most = typeof parallel === "number" ? parallel : running.length + parallel.more;
     const picked = pickNext(pending, running, index, limitsOf(rules, most, tasks, now()), now());
     return launch(picked.map((task) => task.taskId), rules);
@@ -868,7 +875,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       });
     }
     // A successor that its maker did not live to name.
-    const nameless = scan.tasks.flatMap((task) => {
+    const nameless = !retried ? [] : scan.tasks.flatMap((task) => {
       const earlier = byId.get(task.retryHistory.at(-1)?.retriedFrom ?? "");
       return earlier?.retriedBy === null && isTerminal(earlier.status) ? [earlier.taskId] : [];
     });
@@ -876,9 +883,10 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       queueRetry(id);
       replace(store.read(id), id);
     }
-    if (retry && loaded !== undefined) {
+    const followed = retry && loaded !== undefined ? [...byId.values()].filter(isFollowed) : [];
+    if (loaded !== undefined && followed.length > 0) {
       const index = indexTasks(byId.values());
-      for (const task of [...byId.values()].filter(isFollowed)) {
+      for (const task of followed) {
         const due = retryDue(task, index, loaded.config.retry);
         // A successor that nobody points to: its maker died in between.
         if (!index.successors.has(task.taskId) && (due === null || due > now())) continue;

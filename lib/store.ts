@@ -495,12 +495,18 @@ function readHead(path: string, limit: number): string | undefined {
     throw error;
   }
   try {
-    const buffer = new Uint8Array(limit);
+    // Most hold a few bytes.
+    let buffer = new Uint8Array(Math.min(limit, 4096));
     let length = 0;
-    while (length < limit) {
+    for (;;) {
       const count = file.readSync(buffer.subarray(length));
       if (count === null) break;
       length += count;
+      if (length === limit) break;
+      if (length < buffer.length) continue;
+      const larger = new Uint8Array(limit);
+      larger.set(buffer);
+      buffer = larger;
     }
     return new TextDecoder().decode(buffer.subarray(0, length));
   } finally {

@@ -1,8 +1,10 @@
 // `orchestra cancel`: ends pending and running tasks, with everything they started.
 
+import { isWatched } from "../background.ts";
 import { dependentsOf, indexTasks } from "../dependencies.ts";
 import { OrchestraError } from "../error.ts";
 import { noTask } from "../queue.ts";
+import type { Store } from "../store.ts";
 import { isTerminal } from "../task.ts";
 import { type Context, env } from "./context.ts";
 
@@ -62,7 +64,22 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
     for (const text of final) this.note(`Skipped: ${text}`);
     if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
   }
-  const ends = changes.filter(({ task }) => task.reapAt !== null)
-    .map(({ task }) => queue.endTask(task.taskId, rules, { blocking: true }));
-  await Promise.all(ends);
+  const ends = changes.filter(({ task }) => task.reapAt !== null).map(({ task }) => task.taskId);
+  if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);
+  await Promise.all(ends.map((id) => queue.endTask(id, rules, { blocking: true })));
+}
+
+/**
+ * Whoever watches sees the same change and ends the processes too, and is quicker: it runs already.
+ * We wait for it a moment, as long as a willing agent takes, before we do it ourselves.
+ */
+function waitForWatcher(store: Store, ids: readonly string[]): void {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  const deadline = performance.now() + 100;
+  const left = new Set(ids);
+  while (left.size > 0 && performance.now() < deadline) {
+    // Nobody ever changes it: waiting for that is a sleep that needs no turn of the event loop.
+    Atomics.wait(never, 0, 0, 0.5);
+    for (const id of left) if (store.read(id)?.reapAt === null) left.delete(id);
+  }
 }

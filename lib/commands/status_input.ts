@@ -1,7 +1,7 @@
 // What `status`, `run --wait` and the library show of a snapshot: filtered, ordered, counted.
 
 import { isWatched, readDaemonInfo } from "../background.ts";
-import { NO_INDEX, type Readiness } from "../dependencies.ts";
+import { hasDependencies, NO_INDEX, type Readiness } from "../dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes, type Queue, type Snapshot } from "../queue.ts";
 import { compareIds, compareTasks } from "../schedule.ts";
@@ -40,7 +40,7 @@ export function selectViews(
   const { tasks } = snapshot;
   const lanes = pausedLanes(tasks, now);
   // Where no pending task depends on another, ten thousand tasks need not be indexed.
-  const index = tasks.some((task) => task.status === "pending" && task.dependsOn.length > 0)
+  const index = tasks.some((task) => task.status === "pending" && hasDependencies(task))
     ? snapshot.index
     : NO_INDEX;
   const memo = new Map<string, Readiness>();

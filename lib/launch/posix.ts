@@ -68,7 +68,7 @@ _o_end "$?"
 `;
 
 /** Milliseconds between looks at what was asked to end; the last one repeats. */
-const DEAD_POLL = [1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
+const DEAD_POLL = [1, 0.5, 0.5, 1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
 
 /** How often what is left of a tree is looked for again. */
 const ROUNDS = 20;
@@ -148,9 +148,20 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
   ): Promise<number> {
     const known = new Map<number, string>();
     const signalled = new Set<number>();
+    // What is older than the shim is not of its tree, and need not be looked at again; for a second,
+    // in which no system gives out all its numbers and comes back to this one.
+    let older: ReadonlySet<number> = new Set();
+    let olderUntil = 0;
     const collect = () => {
-      const table = readProcesses();
-      readMarks(pickMarkable(table, shim));
+      const at = performance.now();
+      const table = readProcesses(undefined, at < olderUntil ? older : undefined);
+      const markable = pickMarkable(table, shim);
+      if (at >= olderUntil) {
+        const younger = new Set(markable.map(({ pid }) => pid));
+        older = new Set([...table.keys()].filter((pid) => !younger.has(pid)));
+        olderUntil = at + 1000;
+      }
+      readMarks(markable);
       // What may not be signalled (an agent's `sudo`) is not waited for either.
       const members = pickTree(table, taskId, shim, Deno.pid, known)
         .filter((member) => !forbidden.has(member.pid));

@@ -84,8 +84,12 @@ function readFile(path: string): string | undefined {
  * them one by one: most need not be read.
  *
  * @param pids which; undefined for the whole table
+ * @param except of the whole table, what need not be in it
  */
-export function readProcesses(pids?: readonly number[]): Map<number, Process> {
+export function readProcesses(
+  pids?: readonly number[],
+  except?: ReadonlySet<number>,
+): Map<number, Process> {
   if (pids?.length === 0) return new Map();
   if (Deno.build.os !== "linux") {
     const which = pids === undefined ? ["-ax"] : ["-p", pids.join(",")];
@@ -94,14 +98,17 @@ export function readProcesses(pids?: readonly number[]): Map<number, Process> {
     return parsePs(table, marked);
   }
   try {
-    return readProc(pids);
+    return readProc(pids, except);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     return parseProc(run("/bin/sh", ["-c", LINUX_TABLE, "sh", ...(pids ?? []).map(String)]));
   }
 }
 
-function readProc(pids: readonly number[] | undefined): Map<number, Process> {
+function readProc(
+  pids: readonly number[] | undefined,
+  except: ReadonlySet<number> | undefined,
+): Map<number, Process> {
   const boot = readFile(BOOT_ID)?.trim() || "-";
   const table = new Map<number, Process>();
   const add = (pid: number) => {
@@ -113,7 +120,7 @@ function readProc(pids: readonly number[] | undefined): Map<number, Process> {
   else {
     for (const { name } of Deno.readDirSync("/proc")) {
       const pid = Number(name);
-      if (pid > 0) add(pid);
+      if (pid > 0 && !except?.has(pid)) add(pid);
     }
   }
   return table;
