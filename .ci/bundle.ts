@@ -47,8 +47,15 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
   const { code } = await minify(bundled, {
     module: true,
     ecma: 2020,
-    compress: { passes: 3, unsafe_arrows: true, keep_fargs: false, pure_getters: true },
-    format: { comments: false, ascii_only: true },
+    compress: {
+      passes: 3,
+      unsafe_arrows: true,
+      keep_fargs: false,
+      pure_getters: true,
+      hoist_funs: true,
+    },
+    // ASCII is taken by V8 as it is; and which functions stand in parentheses is decided below.
+    format: { comments: false, ascii_only: true, wrap_func_args: false },
   });
   // A settings file that happens to lie beside the program, or above it, is none of its business.
   const line = `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`;

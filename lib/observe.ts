@@ -57,8 +57,7 @@ export function observe(
         shim = parsed;
         shimState = aliveness(parsed);
       } else {
-        // The shim died between creating the file and filling it, or is doing so right now.
-        shimState = Math.abs(now - mark.modifiedAt) > 2000 ? "dead" : "unknown";
+        shimState = diedUnnamed(task, mark, launcher, now) ? "dead" : "unknown";
       }
     }
   }
@@ -107,7 +106,7 @@ export function observe(
     evidence.cost = readUsage(store, task, agent.usage)?.costUsd ?? null;
   }
   if (task.verify !== null || agent?.verify !== undefined) {
-    evidence.verify = observeVerify(store, task, launcher, aliveness);
+    evidence.verify = observeVerify(store, task, launcher, aliveness, now);
   }
   if (task.idleTimeout !== null && task.status === "running") {
     evidence.outputAt = logTime(store, task);
@@ -120,6 +119,7 @@ function observeVerify(
   task: Task,
   launcher: Launcher,
   aliveness: Aliveness,
+  now: number,
 ): Evidence["verify"] {
   const code = store.readMark(task.taskId, "verifycode");
   if (code !== undefined) return parseExitFile(code.text)?.code ?? "lost";
@@ -127,7 +127,18 @@ function observeVerify(
   if (mark === undefined) return "none";
   const shim = launcher.parsePidFile(mark.text);
   if (shim === null) return "lost";
-  return shim !== undefined && aliveness(shim) === "dead" ? "lost" : "running";
+  const dead = shim === undefined
+    ? diedUnnamed(task, mark, launcher, now)
+    : aliveness(shim) === "dead";
+  return dead ? "lost" : "running";
+}
+
+/**
+ * Whether a shim died between creating its pid file and filling it. The clock alone cannot tell: a
+ * machine may have slept right then, and the shim goes on when it wakes.
+ */
+function diedUnnamed(task: Task, mark: Mark, launcher: Launcher, now: number): boolean {
+  return Math.abs(now - mark.modifiedAt) > 2000 && !launcher.isMarked(task.taskId);
 }
 
 /** Of a log no more than this is searched for what a run consumed, from its end, bytes. */

@@ -103,6 +103,7 @@ function createFakeLauncher(): FakeLauncher {
     exists: living,
     alive: (asked: readonly Shim[]) =>
       new Set(asked.map(({ pid }) => pid).filter((pid) => living(pid))),
+    isMarked: (id) => shims.some((shim) => shim.id === id && shim.state !== "ended"),
     endTree(id) {
       const mine = shims.filter((shim) => shim.id === id && shim.state === "running");
       for (const shim of mine) shim.end();

@@ -444,6 +444,38 @@ Deno.test("agents survive the death of what launched them; log and exit code are
   assertEquals([box.task(id).status, box.task(id).exitCode], ["failed", 5]);
 });
 
+Deno.test("a shim that slept before it could tell its number is waited for, a dead one is not", async () => {
+  await using box = await makeBox();
+  const [slept, verifies, died] = [
+    await box.start("shell", "true"),
+    await box.start("shell", "true", "--verify", "true"),
+    await box.start("shell", "true"),
+  ];
+  const started = formatTime(Date.now() - 3_600_000);
+  const empty = (id: string, name: string) => {
+    const path = box.path(`tasks/${id}.${name}`);
+    Deno.writeTextFileSync(path, "");
+    Deno.utimeSync(path, new Date(started), new Date(started));
+  };
+  for (const id of [slept, verifies, died]) {
+    forge(box, id, { status: "running", claim: 1, startedAt: started });
+    empty(id, id === verifies ? "verify.1.pid" : "1.pid");
+  }
+  Deno.writeTextFileSync(box.path(`tasks/${verifies}.exitcode`), "0\n");
+  {
+    const env = (id: string) => ({ cwd: box.root, env: { ORCHESTRA_TASK_ID: id } });
+    await using _shim = spawn("sleep", ["1000"], env(slept));
+    await using _verify = spawn("sleep", ["1000"], env(verifies));
+    await box.ok("status");
+    assertEquals(box.task(slept).status, "running");
+    assertEquals(box.task(verifies).status, "running");
+    assertEquals(box.task(died).failureClass, "lost");
+  }
+  await box.ok("status");
+  assertEquals(box.task(slept).failureClass, "lost");
+  assertEquals(box.task(verifies).failureClass, "verify");
+});
+
 Deno.test("a process that has got the number of a dead one is never signalled", async () => {
   await using box = await makeBox();
   box.config({ grace_period: 0.1 });
@@ -467,6 +499,23 @@ Deno.test("a process that has got the number of a dead one is never signalled", 
   assertEquals(box.task(legacy).status, "cancelled");
   await Promise.all(ids.map((id) => box.settled(id)));
   assert(lives(stranger.pid));
+});
+
+Deno.test("cancel ends the processes itself where whoever watches does not", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", gated());
+  await box.ok("run");
+  const agent = await agentOf(box, id);
+  const [supervisor] = await box.until("the supervisor", () => {
+    const found = box.supervisors();
+    return found.length > 0 && found;
+  });
+  kill(supervisor!, "SIGSTOP");
+  await box.ok("cancel", id);
+  assert(!lives(agent));
+  assertEquals([box.task(id).status, box.task(id).reapAt], ["cancelled", null]);
+  kill(supervisor!, "SIGCONT");
+  await box.unwatched();
 });
 
 Deno.test("an agent may cancel itself: all of it ends but the command, which tells how it went", async () => {

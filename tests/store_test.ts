@@ -928,6 +928,7 @@ function fakeLauncher(launched: string[]): Launcher {
     parsePidFile: () => undefined,
     exists: () => false,
     alive: () => new Set(),
+    isMarked: () => false,
     endTree: () => Promise.resolve(0),
   };
 }

@@ -67,6 +67,8 @@ export interface Launcher {
   exists(pid: number): boolean;
   /** Which of the given processes live. Those of another start time, and zombies, do not. */
   alive(shims: readonly Shim[]): Set<number>;
+  /** Whether any living process carries the task's mark; false where the system cannot tell. */
+  isMarked(taskId: string): boolean;
   /**
    * Ends the tree of a task: what descends from the shim, what carries the task's mark in its
    * environment, and what descends from that; asks first, forces after the grace period. Never

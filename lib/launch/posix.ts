@@ -141,6 +141,12 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
     return new Set(candidates.filter((shim) => lives(shim, table)).map((shim) => shim.pid));
   }
 
+  function isMarked(taskId: string): boolean {
+    const processes = [...readProcesses().values()].filter((process) => !process.zombie);
+    readMarks(processes);
+    return processes.some((process) => process.marker === taskId);
+  }
+
   async function endTree(
     taskId: string,
     shim: Shim | null,
@@ -209,7 +215,7 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
     return signalled.size;
   }
 
-  return { launch, parsePidFile, exists, alive, endTree };
+  return { launch, parsePidFile, exists, alive, isMarked, endTree };
 }
 
 function lives(shim: Shim, table: ReadonlyMap<number, Process>): boolean {

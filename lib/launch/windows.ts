@@ -134,7 +134,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     }
   }
 
-  return { launch, parsePidFile, exists, alive, endTree };
+  return { launch, parsePidFile, exists, alive, isMarked: () => false, endTree };
 }
 
 /** A process with its creation time. */
