@@ -11,9 +11,15 @@ interface Node {
   start: number;
   end: number;
   id?: Node | null;
+  name?: string;
   async?: boolean;
   generator?: boolean;
+  params?: Node[];
   body?: unknown;
+  callee?: Node;
+  right?: Node;
+  object?: Node;
+  superClass?: Node | null;
 }
 
 /** Names a range of the text, as it is called in a set of such. */
@@ -58,10 +64,21 @@ export function compileEagerly(code: string, called: Pick<ReadonlySet<string>, "
     }
     return text + code.slice(from, end);
   };
+  const constructed = constructorsIn(program, code);
   const variables = declared.map((node) => {
-    const { id, async, generator, end } = node;
-    const head = `${async ? "async " : ""}function${generator ? "*" : ""}`;
-    return `${code.slice(id!.start, id!.end)}=(${head}${slice(id!.end, end)})`;
+    const { id, params, body, async, generator, end } = node;
+    const name = code.slice(id!.start, id!.end);
+    const before = async ? "async " : "";
+    if (generator || constructed.has(name) || usesOwnThis(node)) {
+      return `${name}=(${before}function${generator ? "*" : ""}${slice(id!.end, end)})`;
+    }
+    // An arrow is shorter, and the same to all who only call it.
+    const { start } = body as Node;
+    const only = params?.length === 1 && params[0]!.type === "Identifier" ? params[0] : undefined;
+    const head = only === undefined
+      ? slice(id!.end, start).trimEnd()
+      : code.slice(only.start, only.end);
+    return `${name}=(${before}${head}=>${slice(start, end)})`;
   });
   let rest = "";
   // After the line that starts the program, if there is one.
@@ -83,21 +100,58 @@ function countBy(values: readonly number[]): Map<number, number> {
   return counts;
 }
 
+/** Whether a function has a `this`, an `arguments` or a `new.target` of its own that it looks at. */
+function usesOwnThis(declaration: Node): boolean {
+  return nodesIn(
+    [declaration.params, declaration.body],
+    (node) => !/^Function|Class/.test(node.type),
+  )
+    .some((node) =>
+      node.type === "ThisExpression" || node.type === "MetaProperty" ||
+      (node.type === "Identifier" && node.name === "arguments")
+    );
+}
+
+/** Names behind which a constructor may stand: what is built, extended, or asked for as a class. */
+function constructorsIn(root: Node, code: string): Set<string> {
+  const names = new Set<string>();
+  for (const node of nodesIn(root)) {
+    const used = node.type === "NewExpression"
+      ? node.callee
+      : node.type === "BinaryExpression"
+      ? node.right
+      : node.type === "MemberExpression"
+      ? node.object
+      : node.superClass;
+    if (used?.type === "Identifier") names.add(code.slice(used.start, used.end));
+  }
+  return names;
+}
+
 /** The function expressions and arrow functions below a node, those inside others too. */
 function functionsIn(root: Node): Node[] {
+  return nodesIn(root).filter(({ type }) =>
+    type === "FunctionExpression" || type === "ArrowFunctionExpression"
+  );
+}
+
+/**
+ * All nodes below some part of a syntax tree.
+ *
+ * @param enter whether to look into a node; into all where absent
+ */
+function nodesIn(root: unknown, enter: (node: Node) => boolean = () => true): Node[] {
   const found: Node[] = [];
   const open: unknown[] = [root];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+  while (open.length > 0) {
+    const value = open.pop();
     if (typeof value !== "object" || value === null) continue;
-    if (Array.isArray(value)) {
-      open.push(...value);
-      continue;
-    }
-    const node = value as Node;
-    if (node.type === "FunctionExpression" || node.type === "ArrowFunctionExpression") {
+    if (Array.isArray(value)) open.push(...value);
+    else if ("type" in value) {
+      const node = value as Node;
       found.push(node);
+      if (enter(node)) open.push(...Object.values(node));
     }
-    open.push(...Object.values(node));
   }
   return found;
 }

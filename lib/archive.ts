@@ -1,7 +1,7 @@
 // Finished tasks moved out of the way, and back. A task's files move one by one, its own file last:
 // killed in the middle, the task is where it was and the rest moves with the next attempt.
 
-import { hasDependencies, retryChain, type TaskIndex } from "./dependencies.ts";
+import { hasDependencies, indexTasks, retryChain, type TaskIndex } from "./dependencies.ts";
 import type { Config } from "./config.ts";
 import { lstat, type Store } from "./store.ts";
 import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
@@ -64,12 +64,32 @@ function move(from: string, to: string): void {
   }
 }
 
-/** Moves a finished task into the archive; inside the workspace lock. */
-export function archiveTask(store: Store, task: Task): void {
+/**
+ * Moves the tasks that the policy picks into the archive, oldest first.
+ *
+ * @param most how many at once: everybody else waits for as long
+ * @returns what was moved
+ */
+export function archiveFinished(
+  store: Store,
+  policy: Config["archive"],
+  now: number,
+  most = Infinity,
+): Task[] {
+  return store.locked(() => {
+    const { tasks, marks } = store.scan();
+    const chosen = pickArchivable(indexTasks(tasks), policy, now).slice(0, most);
+    for (const task of chosen) archiveTask(store, task, marks.get(task.taskId) ?? []);
+    return chosen;
+  });
+}
+
+/** Moves a finished task into the archive. */
+function archiveTask(store: Store, task: Task, marks: readonly string[]): void {
   const id = task.taskId;
   for (const { home, archived } of filesOf(store, task)) move(home, archived);
   const fences: string[] = [];
-  for (const mark of store.listMarks(id)) {
+  for (const mark of marks) {
     // What we wrote ourselves is told by the task; what the agent wrote is kept.
     if (["done", "error", "cancelled", "timeout"].includes(mark)) {
       move(store.markPath(id, mark), `${store.dir}/archive/${id}.${mark}`);

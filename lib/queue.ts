@@ -156,8 +156,12 @@ export interface Queue {
   probe(tasks: readonly Task[]): Aliveness;
   /** Absolute places of a task's files. */
   places(task: Task): Places;
-  /** Removes a task and everything that belongs to it. */
-  removeTask(task: Task): void;
+  /**
+   * Removes a task and everything that belongs to it.
+   *
+   * @param marks what {@linkcode Store.listMarks} found of it, inside the lock
+   */
+  removeTask(task: Task, marks: readonly string[]): void;
 }
 
 /** What a step did. */
@@ -950,12 +954,12 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     });
   }
 
-  function removeTask(task: Task): void {
+  function removeTask(task: Task, marks: readonly string[]): void {
     store.locked(() => {
       const { planFile, logFile, promptFile } = places(task);
       // The task's own file goes after all but the fences: a late shim finds its fence, or no task.
       const fences: string[] = [];
-      for (const mark of store.listMarks(task.taskId)) {
+      for (const mark of marks) {
         if (mark.endsWith(".pid")) fences.push(mark);
         else store.removeMark(task.taskId, mark);
       }

@@ -84,6 +84,8 @@ export interface Store {
   removeMark(id: string, mark: string): void;
   /** Everything in `tasks/` that belongs to one task, as marks; `json` is not among them. */
   listMarks(id: string): string[];
+  /** The same for all tasks, by id: one look at the folder for however many tasks. */
+  listAllMarks(): Map<string, string[]>;
   /** Replaces a file below `.orchestra/`, durably. */
   writeFile(path: string, text: string): void;
   /** Content of a file below the workspace root; undefined where it does not exist. */
@@ -211,9 +213,7 @@ export function openStore(root: string): Store {
     const marks = new Map<string, string[]>();
     for (const entry of Deno.readDirSync(tasksDir)) {
       const { name } = entry;
-      const dot = name.indexOf(".");
-      const id = dot < 0 ? name : name.slice(0, dot);
-      const mark = dot < 0 ? "" : name.slice(dot + 1);
+      const [id, mark] = splitName(name);
       if (!isTaskId(id)) {
         if (mark === "json") {
           damaged.push({
@@ -224,9 +224,7 @@ export function openStore(root: string): Store {
         continue;
       }
       if (mark !== "json") {
-        const list = marks.get(id);
-        if (list === undefined) marks.set(id, [mark]);
-        else list.push(mark);
+        addMark(marks, id, mark);
         continue;
       }
       const file = `.orchestra/tasks/${name}`;
@@ -350,11 +348,17 @@ export function openStore(root: string): Store {
   }
 
   function listMarks(id: string): string[] {
-    const marks: string[] = [];
+    return listAllMarks().get(id) ?? [];
+  }
+
+  function listAllMarks(): Map<string, string[]> {
+    const marks = new Map<string, string[]>();
     for (const { name } of Deno.readDirSync(tasksDir)) {
-      if (name.startsWith(`${id}.`) && name !== `${id}.json`) marks.push(name.slice(id.length + 1));
+      const [id, mark] = splitName(name);
+      if (mark !== "" && mark !== "json") addMark(marks, id, mark);
     }
-    return marks.sort();
+    for (const list of marks.values()) list.sort();
+    return marks;
   }
 
   function resolve(path: string, purpose: string, only?: string): string {
@@ -401,11 +405,24 @@ export function openStore(root: string): Store {
     createMark,
     removeMark: (id, mark) => removeFile(markPath(id, mark)),
     listMarks,
+    listAllMarks,
     writeFile: (path, text) => replaceFile(path, text),
     readFile: (path) => readRegular(path, MAX_TASK, relative(path)),
     resolve,
     remove: removeFile,
   };
+}
+
+/** What stands before the first dot of a file's name, and what behind it. */
+function splitName(name: string): [id: string, mark: string] {
+  const dot = name.indexOf(".");
+  return dot < 0 ? [name, ""] : [name.slice(0, dot), name.slice(dot + 1)];
+}
+
+function addMark(marks: Map<string, string[]>, id: string, mark: string): void {
+  const list = marks.get(id);
+  if (list === undefined) marks.set(id, [mark]);
+  else list.push(mark);
 }
 
 /** Opens a lock file, made where it is not there; a link in its place is refused. */

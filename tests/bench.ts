@@ -414,6 +414,29 @@ async function benchMany(): Promise<void> {
   await compare(cases, quick ? 3 : 9);
 }
 
+async function benchArchive(): Promise<void> {
+  heading("Status with 100 tasks in the folder, over an archive (ratio to an empty one)");
+  const empty = makeWorkspace("archive-empty", 100);
+  const full = makeWorkspace("archive-full", 100);
+  const archive = `${full}/.orchestra/archive`;
+  for (let number = 0; number < 100_000; number++) {
+    const id = `task_${1_600_000_000_000 + number}`;
+    const task = newTask(id, { agent: "nothing", prompt: `Step ${number}` }, 1_600_000_000_000);
+    Deno.writeTextFileSync(`${archive}/${id}.json`, formatTask({ ...task, status: "complete" }));
+  }
+  // One task depends on an archived one: it is found by its name.
+  for (const root of [empty, full]) {
+    const dependsOn = root === full ? ["task_1600000050000"] : [];
+    addTask(root, { dependsOn });
+  }
+  const status = (root: string) => () =>
+    timed(Deno.execPath(), [...bundled.args, "-C", root, "status"]);
+  await compare([
+    { name: "status, nothing archived", run: status(empty) },
+    { name: "status, 100,000 archived", run: status(full), bound: 1.1 },
+  ], quick ? 7 : 25);
+}
+
 async function benchImport(): Promise<void> {
   heading("start --from, 1,000 tasks (ms a task)");
   const file = `${base}/thousand.jsonl`;
@@ -699,6 +722,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void> | void>> = {
   size: benchSize,
   commands: benchCommands,
   many: benchMany,
+  archive: benchArchive,
   import: benchImport,
   memory: benchMemory,
   hundred: benchHundred,

@@ -1,6 +1,12 @@
 // `orchestra archive`: finished tasks out of the way, and back.
 
-import { archivedIds, archiveStats, archiveTask, pickArchivable, restoreTask } from "../archive.ts";
+import {
+  archivedIds,
+  archiveFinished,
+  archiveStats,
+  pickArchivable,
+  restoreTask,
+} from "../archive.ts";
 import { loadConfig } from "../config.ts";
 import { OrchestraError } from "../error.ts";
 import { formatBytes } from "../format/show.ts";
@@ -25,13 +31,10 @@ export async function archive(this: Context, flags: ArchiveFlags): Promise<void>
         "Do it all the same with --force, or turn it on: orchestra config set archive.enabled true",
     });
   }
-  const { index } = await queue.look({ retry: false });
-  const chosen = pickArchivable(index, config.archive, queue.now());
-  if (!flags.dryRun) {
-    queue.store.locked(() => {
-      for (const task of chosen) archiveTask(queue.store, task);
-    });
-  }
+  const snapshot = await queue.look({ retry: false });
+  const chosen = flags.dryRun
+    ? pickArchivable(snapshot.index, config.archive, queue.now())
+    : archiveFinished(queue.store, config.archive, queue.now());
   if (this.globals.json) {
     this.printJson({ archived: chosen.map((task) => task.taskId), dryRun: flags.dryRun ?? false });
     return;

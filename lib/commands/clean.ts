@@ -93,7 +93,8 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
     }
   }
   queue.store.locked(() => {
-    for (const task of going) queue.removeTask(task);
+    const marks = queue.store.listAllMarks();
+    for (const task of going) queue.removeTask(task, marks.get(task.taskId) ?? []);
   });
   if (this.globals.json) {
     this.printJson({

@@ -1,6 +1,6 @@
 // `orchestra daemon`: the loop that never ends, in the foreground or in the background.
 
-import { archiveTask, pickArchivable } from "../archive.ts";
+import { archiveFinished } from "../archive.ts";
 import {
   type DaemonInfo,
   isWatched,
@@ -10,7 +10,6 @@ import {
   tryDaemonLock,
   writeDaemonInfo,
 } from "../background.ts";
-import { indexTasks } from "../dependencies.ts";
 import { formatDuration } from "../duration.ts";
 import { OrchestraError } from "../error.ts";
 import { sanitize, sanitizeBlock } from "../format/text.ts";
@@ -43,6 +42,8 @@ export interface DaemonLogsFlags {
 
 /** Milliseconds between looks for what may be archived. */
 const ARCHIVE_EVERY = 3_600_000;
+/** Most that are archived before others have their turn, tasks: some 100 ms. */
+const ARCHIVE_AT_ONCE = 500;
 /** The daemon's own log is begun anew beyond this size, bytes. */
 const MAX_LOG = 4 * 1024 * 1024;
 
@@ -131,16 +132,14 @@ export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void
   const say = flags.log ? logTo(queue) : (text: string) => this.print(text);
   say(`Watching over ${queue.store.root}: at most ${parallel} at once, rescan every ${interval} s`);
   const archiving = setInterval(archiveNow, ARCHIVE_EVERY);
+  let rest: ReturnType<typeof setTimeout> | undefined;
   function archiveNow() {
     if (!config.archive.enabled) return;
     try {
-      queue.store.locked(() => {
-        const index = indexTasks(queue.store.scan().tasks);
-        for (const task of pickArchivable(index, config.archive, queue.now())) {
-          archiveTask(queue.store, task);
-          say(`${task.taskId} archived`);
-        }
-      });
+      const { store } = queue;
+      const moved = archiveFinished(store, config.archive, queue.now(), ARCHIVE_AT_ONCE);
+      for (const { taskId } of moved) say(`${taskId} archived`);
+      if (moved.length === ARCHIVE_AT_ONCE) rest = setTimeout(archiveNow, 1000);
     } catch (error) {
       say(`Archiving failed: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -159,6 +158,7 @@ export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void
     });
   } finally {
     clearInterval(archiving);
+    clearTimeout(rest);
     removeDaemonInfo(queue.store);
     lock[Symbol.dispose]();
   }
