@@ -752,9 +752,10 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
    * the lane, or goes to the first fallback whose own lane is open.
    */
   function handOver(task: Task, rules: Rules): Task | undefined {
-    const lanes = pausedLanes(store.scan().tasks, now());
-    const fallback = definition(rules, task.agent)?.fallback
-      ?.find((name) => definition(rules, name) !== null && !lanes.has(name));
+    const others = definition(rules, task.agent)?.fallback ?? [];
+    // Only who has somewhere to go needs to know which lanes are open: that takes a look at all tasks.
+    const lanes = others.length === 0 ? undefined : pausedLanes(store.scan().tasks, now());
+    const fallback = others.find((name) => definition(rules, name) !== null && !lanes?.has(name));
     return queueRetry(task.taskId, {
       free: true,
       autoRetry: task.autoRetry,
