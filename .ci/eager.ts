@@ -1,7 +1,8 @@
-// Start-up of the bundle: V8 compiles a function when it is first called, each time anew, but one
-// that stands in parentheses with the file, and what is compiled with the file Deno keeps in its
-// code cache. So the functions that the everyday commands call are put in parentheses. Which they
-// are is seen by running those commands; a function that is missed is compiled when it is called.
+// What makes the bundle small and quick to start, beyond what its minifier knows. V8 compiles a
+// function when it is first called, in each process anew; but one that stands in parentheses it
+// compiles with the file, and what is compiled with the file Deno keeps in its code cache. So the
+// functions that the everyday commands call are put in parentheses. Which they are is seen by
+// running those commands; one that is missed is compiled when it is called.
 
 import { parse } from "acorn";
 
@@ -22,116 +23,63 @@ interface Node {
   superClass?: Node | null;
 }
 
-/** Names a range of the text, as it is called in a set of such. */
-export function rangeKey(start: number, end: number): string {
-  return `${start}-${end}`;
+function parseModule(code: string): Node & { body: Node[] } {
+  const options = { ecmaVersion: "latest", sourceType: "module", allowHashBang: true } as const;
+  return parse(code, options) as unknown as Node & { body: Node[] };
 }
 
 /**
- * Puts functions in parentheses. A declaration at the top level becomes a variable at the start of
- * the file: it is there for whoever calls it before its place, as declarations are.
+ * Makes arrow functions of the declarations at the top level, for an arrow is shorter. They become
+ * variables at the start of the module, so that they are there for whoever calls them before their
+ * place. What looks at its own `this`, is a generator or may be built with `new` stays.
  *
  * @param code a module
- * @param called ranges of the functions, as {@linkcode rangeKey} names them
  */
-export function compileEagerly(code: string, called: Pick<ReadonlySet<string>, "has">): string {
-  const program = parse(code, {
-    ecmaVersion: "latest",
-    sourceType: "module",
-    allowHashBang: true,
-  }) as unknown as Node & { body: Node[] };
-  const isCalled = ({ start, end }: Node) => called.has(rangeKey(start, end));
+export function declareArrows(code: string): string {
+  const program = parseModule(code);
+  const constructed = constructorsIn(program);
   const declared = program.body.filter((node) =>
-    node.type === "FunctionDeclaration" && node.id != null && isCalled(node)
+    node.type === "FunctionDeclaration" && !node.generator &&
+    !constructed.has(node.id!.name!) && !usesOwnThis(node)
   );
-  // A method begins with its name, and the function in it with its parameters: it stays.
-  const wrapped = functionsIn(program)
-    .filter((node) =>
-      isCalled(node) && !(node.type === "FunctionExpression" && code[node.start] === "(")
-    );
-  const opened = countBy(wrapped.map(({ start }) => start));
-  const closed = countBy(wrapped.map(({ end }) => end));
-  const places = [...new Set([...opened.keys(), ...closed.keys()])].sort((a, b) => a - b);
-  const slice = (start: number, end: number) => {
-    let text = "";
-    let from = start;
-    for (const place of places) {
-      if (place < start || place > end) continue;
-      text += code.slice(from, place);
-      if (place > start) text += ")".repeat(closed.get(place) ?? 0);
-      if (place < end) text += "(".repeat(opened.get(place) ?? 0);
-      from = place;
-    }
-    return text + code.slice(from, end);
-  };
-  const constructed = constructorsIn(program, code);
-  const variables = declared.map((node) => {
-    const { id, params, body, async, generator, end } = node;
-    const name = code.slice(id!.start, id!.end);
-    const before = async ? "async " : "";
-    if (generator || constructed.has(name) || usesOwnThis(node)) {
-      return `${name}=(${before}function${generator ? "*" : ""}${slice(id!.end, end)})`;
-    }
-    // An arrow is shorter, and the same to all who only call it.
-    const { start } = body as Node;
-    const only = params?.length === 1 && params[0]!.type === "Identifier" ? params[0] : undefined;
-    const head = only === undefined
-      ? slice(id!.end, start).trimEnd()
-      : code.slice(only.start, only.end);
-    return `${name}=(${before}${head}=>${slice(start, end)})`;
-  });
+  const variables: string[] = [];
   let rest = "";
-  // After the line that starts the program, if there is one.
-  let from = code.startsWith("#!") ? code.indexOf("\n") + 1 : 0;
-  const shebang = code.slice(0, from);
+  let from = 0;
   for (const node of declared) {
-    rest += slice(from, node.start);
-    // Where a line's end separated two statements, the two around the declaration must not become one.
-    if (!";}".includes(code[node.start - 1] ?? ";")) rest += ";";
+    const { start } = node.body as Node;
+    const parameters = code.slice(node.id!.end, start);
+    const before = node.async ? "async " : "";
+    variables.push(`${node.id!.name}=${before}${parameters}=>${code.slice(start, node.end)}`);
+    // The statements around a declaration must not become one.
+    rest += `${code.slice(from, node.start)};`;
     from = node.end;
   }
-  rest += slice(from, code.length);
-  return `${shebang}${variables.length === 0 ? "" : `var ${variables.join(",")};`}${rest}`;
-}
-
-function countBy(values: readonly number[]): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return counts;
+  return `${variables.length === 0 ? "" : `var ${variables.join(",")};`}${rest}${code.slice(from)}`;
 }
 
 /** Whether a function has a `this`, an `arguments` or a `new.target` of its own that it looks at. */
 function usesOwnThis(declaration: Node): boolean {
-  return nodesIn(
+  const inside = nodesIn(
     [declaration.params, declaration.body],
-    (node) => !/^Function|Class/.test(node.type),
-  )
-    .some((node) =>
-      node.type === "ThisExpression" || node.type === "MetaProperty" ||
-      (node.type === "Identifier" && node.name === "arguments")
-    );
+    (node) => !/^Function|^Class/.test(node.type),
+  );
+  return inside.some((node) =>
+    node.type === "ThisExpression" || node.type === "MetaProperty" || node.name === "arguments"
+  );
 }
 
 /** Names behind which a constructor may stand: what is built, extended, or asked for as a class. */
-function constructorsIn(root: Node, code: string): Set<string> {
-  const names = new Set<string>();
-  for (const node of nodesIn(root)) {
-    const used = node.type === "NewExpression"
-      ? node.callee
-      : node.type === "BinaryExpression"
-      ? node.right
-      : node.type === "MemberExpression"
-      ? node.object
-      : node.superClass;
-    if (used?.type === "Identifier") names.add(code.slice(used.start, used.end));
-  }
-  return names;
-}
-
-/** The function expressions and arrow functions below a node, those inside others too. */
-function functionsIn(root: Node): Node[] {
-  return nodesIn(root).filter(({ type }) =>
-    type === "FunctionExpression" || type === "ArrowFunctionExpression"
+function constructorsIn(root: Node): Set<string | undefined> {
+  return new Set(
+    nodesIn(root).map((node) =>
+      node.type === "NewExpression"
+        ? node.callee!.name
+        : node.type === "BinaryExpression"
+        ? node.right!.name
+        : node.type === "MemberExpression"
+        ? node.object!.name
+        : node.superClass?.name
+    ),
   );
 }
 
@@ -156,7 +104,37 @@ function nodesIn(root: unknown, enter: (node: Node) => boolean = () => true): No
   return found;
 }
 
-/** One function in a coverage file of Deno's, which has the form of V8's. */
+/** Names a range of the text, as it is called in a set of such. */
+export function rangeKey(start: number, end: number): string {
+  return `${start}-${end}`;
+}
+
+/**
+ * Puts functions in parentheses.
+ *
+ * @param code a module
+ * @param called ranges of the functions, as {@linkcode rangeKey} names them
+ */
+export function compileEagerly(code: string, called: Pick<ReadonlySet<string>, "has">): string {
+  const wrapped = nodesIn(parseModule(code)).filter(({ type, start, end }) =>
+    called.has(rangeKey(start, end)) &&
+    // A method begins with its name, and the function in it with its parameters: it stays.
+    (type === "ArrowFunctionExpression" || (type === "FunctionExpression" && code[start] !== "("))
+  );
+  const inserted = [
+    ...wrapped.map(({ start }) => ({ place: start, text: "(" })),
+    ...wrapped.map(({ end }) => ({ place: end, text: ")" })),
+  ].sort((a, b) => a.place - b.place || (a.text < b.text ? 1 : -1));
+  let text = "";
+  let from = 0;
+  for (const { place, text: parenthesis } of inserted) {
+    text += code.slice(from, place) + parenthesis;
+    from = place;
+  }
+  return text + code.slice(from);
+}
+
+/** One script in a coverage file of Deno's, which has the form of V8's. */
 interface Covered {
   url: string;
   functions: { ranges: { startOffset: number; endOffset: number; count: number }[] }[];

@@ -132,7 +132,7 @@ async function runCommandLine(
       context.print(formatHelp());
       return 0;
     }
-    const app = createApplication({ json, debug: globals.debug, only: rest[0] });
+    const app = createApplication({ json, debug: globals.debug, words: rest });
     await run(app, rest, context);
     const code = Number(context.process.exitCode ?? 0);
     // The framework's own codes for a command line that it does not understand are negative.

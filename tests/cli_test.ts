@@ -860,6 +860,23 @@ Deno.test("every command explains itself with --help, and touches nothing", asyn
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
+Deno.test("help fits the terminal, and says the same at every width", async () => {
+  await using folder = await makeFolder();
+  const help = async (words: readonly string[], columns: number) => {
+    const env = { COLUMNS: String(columns) };
+    return (await runProgram(folder.path, [...words, "--help"], { env })).stdout;
+  };
+  const flat = (text: string) => text.replace(/\s+/g, " ");
+  for (const words of [["status"], ["start"], ["run"], ["init"], ["daemon"]]) {
+    const wide = await help(words, 300);
+    for (const columns of [60, 80]) {
+      const narrow = await help(words, columns);
+      for (const line of narrow.split("\n")) assert(line.length <= columns, line);
+      assertEquals(flat(narrow), flat(wide));
+    }
+  }
+});
+
 Deno.test("what is misspelt gets a suggestion and exit code 2, what is missing 3", async () => {
   await using box = await makeBox();
   const cases: [number, string, ...string[]][] = [
@@ -867,6 +884,13 @@ Deno.test("what is misspelt gets a suggestion and exit code 2, what is missing 3
     [2, "status", "statsu"],
     [2, "--priority", "start", "shell", "x", "--priorty", "3"],
     [2, "--parallel", "run", "--paralel", "3"],
+    [2, '"config show"', "config", "shwo"],
+    [2, '"agents check"', "agents", "chekc"],
+    [2, '"deps graph"', "deps", "grap"],
+    [2, "orchestra config --help", "config", "xyzzyx"],
+    [2, "--json", "status", "--jsn"],
+    [2, "--json", "--jsn", "status"],
+    [2, "--depends-on", "start", "shell", "x", "--dependson", "task_1795331564659"],
     [3, "shell", "start", "shel", "x"],
     [3, "shell", "agents", "check", "shlel"],
     [2, "task_", "show", "task_1"],

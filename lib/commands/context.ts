@@ -92,12 +92,38 @@ export function terminalSize(): { columns: number; rows: number } {
   }
 }
 
+/**
+ * Help whose lines fit the terminal: what is too long for one goes on below the place where its last
+ * column begins, or behind the name of the command.
+ */
+export function wrapHelp(text: string, columns: number): string {
+  return text.split("\n").map((whole) => {
+    const line = whole.replace(/ +\[separator = ,\]/, "; several as a,b");
+    if (line.length <= columns) return line;
+    const [head] = /^ +orchestra( [a-z]+)+ |^.*\S {2,}(?=\S)|/.exec(line)!;
+    // Behind the command's name an option and its value stay together.
+    const words = line.slice(head.length).split(/^ +o/.test(line) ? / (?=[[<(])/ : " ");
+    let wrapped = "";
+    let length = head.length;
+    for (const word of words) {
+      if (length > head.length && length + word.length > columns) {
+        wrapped = `${wrapped.trimEnd()}\n${" ".repeat(head.length)}`;
+        length = head.length;
+      }
+      wrapped += `${word} `;
+      length += word.length + 1;
+    }
+    return head + wrapped.trimEnd();
+  }).join("\n");
+}
+
 /** Makes the context of one run of the program. */
 export function createContext(globals: Globals, program: string): Context {
   const interactive = Deno.stdout.isTerminal();
   return {
     process: {
-      stdout: { write: (text) => writeAll(Deno.stdout, text) },
+      // The framework prints help alone by this way.
+      stdout: { write: (text) => writeAll(Deno.stdout, wrapHelp(text, terminalSize().columns)) },
       stderr: { write: (text) => writeAll(Deno.stderr, text) },
     },
     globals,

@@ -1,9 +1,17 @@
 // The command tree: every command with its options, as data; the code of each is loaded only when
 // it is called. Help, completion and the reference are made from this.
 
-import { buildApplication, buildCommand, buildRouteMap, text_en } from "@stricli/core";
+import {
+  buildApplication,
+  buildCommand,
+  buildRouteMap,
+  FlagNotFoundError,
+  text_en,
+  UnexpectedPositionalError,
+} from "@stricli/core";
 import type { Application } from "@stricli/core";
 import { OrchestraError, printable, toOrchestraError } from "../error.ts";
+import { closest } from "../suggest.ts";
 import type { Context } from "./context.ts";
 import { dollars, duration, integer, label, phase, reportTarget, taskId } from "./flags.ts";
 
@@ -580,15 +588,38 @@ export function formatError(error: OrchestraError, json: boolean): string {
   return `orchestra: ${printable(error.message)}${hint}`;
 }
 
+/** Options of every command, for those who mistype them. */
+const GLOBAL_OPTIONS = ["json", "no-color", "color", "debug", "help", "version"];
+
+function noOption(name: string, near: readonly string[]): OrchestraError {
+  const kebab = near.map((other) =>
+    other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  );
+  const best = closest(name, [...kebab, ...GLOBAL_OPTIONS]);
+  return new OrchestraError("usage", `There is no option --${name}`, {
+    hint: best === undefined ? "See the options with --help." : `Did you mean --${best}?`,
+  });
+}
+
+function noCommand(name: string, known: readonly string[], group = ""): OrchestraError {
+  const best = closest(name, known);
+  return new OrchestraError("usage", `There is no command ${JSON.stringify(group + name)}`, {
+    hint: best === undefined
+      ? `See them with: orchestra ${group}--help`
+      : `Did you mean "${group}${best}"?`,
+  });
+}
+
 /**
  * The application, for one run of the program.
  *
- * @param options how errors are printed; `only`: the one command that will be called, where known
+ * @param options how errors are printed; `words`: the command line, where it is known
  */
 export function createApplication(
-  options: { json: boolean; debug: boolean; only?: string },
+  options: { json: boolean; debug: boolean; words?: readonly string[] },
 ): Application<Context> {
-  const { only } = options;
+  const { words = [] } = options;
+  const [only] = words;
   const routes: Partial<typeof ROUTES> = only !== undefined && Object.hasOwn(ROUTES, only)
     ? { [only]: ROUTES[only as keyof typeof ROUTES] }
     : ROUTES;
@@ -611,6 +642,16 @@ export function createApplication(
         ),
         { hint: inner.hint },
       );
+    }
+    if (error instanceof FlagNotFoundError) return noOption(error.input, error.corrections);
+    // The command that is meant where none is named takes no arguments: another one, mistyped.
+    const group = only === undefined ? undefined : ROUTES[only as keyof typeof ROUTES];
+    if (
+      error instanceof UnexpectedPositionalError && error.input === words[1] &&
+      group !== undefined && "getAllEntries" in group
+    ) {
+      const names = group.getAllEntries().map(({ name }) => name.original);
+      return noCommand(error.input, names, `${only} `);
     }
     return new OrchestraError("usage", text_en.exceptionWhileParsingArguments(error, false), {
       hint: "See the options with --help.",
@@ -637,15 +678,11 @@ export function createApplication(
           exceptionWhileLoadingCommandContext: say,
           exceptionWhileRunningCommand: say,
           commandErrorResult: say,
-          noCommandRegisteredForInput: ({ input, corrections }) =>
+          noCommandRegisteredForInput: ({ input }) =>
             formatError(
-              new OrchestraError("usage", `There is no command ${JSON.stringify(input)}`, {
-                hint: corrections.length === 0
-                  ? "See them with: orchestra --help"
-                  : `Did you mean ${
-                    corrections.map((item) => `"${item.replaceAll("`", "")}"`).join(" or ")
-                  }?`,
-              }),
+              input.startsWith("-")
+                ? noOption(input.replace(/^-+/, ""), [])
+                : noCommand(input, GROUPS.flatMap(({ commands }) => commands)),
               options.json,
             ),
         },
