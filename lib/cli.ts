@@ -3,8 +3,8 @@
 
 import { run } from "@stricli/core";
 import { type Context, createContext, env, type Globals } from "./commands/context.ts";
-import { createApplication, formatError, GROUPS, ROUTES } from "./commands/tree.ts";
-import { OrchestraError } from "./error.ts";
+import { createApplication, formatError, GROUPS, Misspelt, ROUTES } from "./commands/tree.ts";
+import { OrchestraError, toOrchestraError } from "./error.ts";
 import { COMMIT, VERSION } from "./version.ts";
 
 /** What remains of the command line once the global options are out. */
@@ -138,11 +138,26 @@ async function runCommandLine(
     // The framework's own codes for a command line that it does not understand are negative.
     return code < 0 || code === 251 || code === 252 ? 2 : code;
   } catch (error) {
-    const { toOrchestraError } = await import("./error.ts");
-    const known = toOrchestraError(error, "The command could not be carried out");
+    const known = error instanceof Misspelt
+      ? await suggest(error)
+      : toOrchestraError(error, "The command could not be carried out");
     console.error(formatError(known, json));
     return known.exitCode;
   }
+}
+
+/** The error for what was mistyped, with what was probably meant. */
+async function suggest({ kind, given, known, prefix }: Misspelt): Promise<OrchestraError> {
+  const { closest } = await import("./suggest.ts");
+  const best = closest(given, known);
+  const quote = (text: string) => kind === "option" ? text : JSON.stringify(text);
+  return new OrchestraError("usage", `There is no ${kind} ${quote(prefix + given)}`, {
+    hint: best !== undefined
+      ? `Did you mean ${quote(prefix + best)}?`
+      : kind === "option"
+      ? "See the options with --help."
+      : `See them with: orchestra ${prefix}--help`,
+  });
 }
 
 async function complete(words: readonly string[], program: string): Promise<number> {

@@ -792,6 +792,9 @@ Deno.test("completions complete commands, options, task ids and agents, in bash,
     ["clean f", ["failed"]],
     [`-C ${box.root} show task_`, [id]],
     ["status --js", ["--json"]],
+    ["status --status r", ["ready", "retrying", "running"]],
+    ["config set archive.max_f", ["archive.max_failed_age_days"]],
+    ["init --agent cop", ["copilot"]],
   ];
   const shells: Record<string, string[]> = {
     bash: [
@@ -867,6 +870,11 @@ Deno.test("help fits the terminal, and says the same at every width", async () =
     return (await runProgram(folder.path, [...words, "--help"], { env })).stdout;
   };
   const flat = (text: string) => text.replace(/\s+/g, " ");
+  // A script is no help: it stays as it is.
+  const scripts = await Promise.all(["40", "300"].map((columns) => {
+    return runProgram(folder.path, ["completions", "bash"], { env: { COLUMNS: columns } });
+  }));
+  assertEquals(scripts[0]!.stdout, scripts[1]!.stdout);
   for (const words of [["status"], ["start"], ["run"], ["init"], ["daemon"]]) {
     const wide = await help(words, 300);
     for (const columns of [60, 80]) {

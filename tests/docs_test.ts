@@ -10,7 +10,7 @@ import { type JsonSchema, makeSchemas, schemaOf } from "../docs/json_schemas.ts"
 import { generate, listCommands } from "../docs/generate.ts";
 import { parseCommandLine } from "../lib/cli.ts";
 import { type Context, createContext } from "../lib/commands/context.ts";
-import { createApplication, ROUTES } from "../lib/commands/tree.ts";
+import { createApplication, Misspelt, ROUTES } from "../lib/commands/tree.ts";
 import { CONFIG_ABOUT } from "../lib/config.ts";
 import { parseAgent, parseConfig, parseImport } from "../lib/schemas.ts";
 import { parseDoneSentinel, parseErrorSentinel } from "../lib/observe.ts";
@@ -252,7 +252,12 @@ async function rehearseCommand(args: string[]): Promise<{ path: string[] } | { p
     ...createContext(globals, ""),
     process: { stdout: { write }, stderr: { write } },
   };
-  await run(app, rest, context);
+  try {
+    await run(app, rest, context);
+  } catch (error) {
+    if (!(error instanceof Misspelt)) throw error;
+    said.push(`${error.message}: there are ${error.known.map((name) => error.prefix + name)}`);
+  }
   return path === undefined ? { problem: said.join("").trim() } : { path };
 }
 

@@ -47,7 +47,7 @@ export function completions(this: Context, _flags: NoFlags, shell: string): void
     });
   }
   if (this.globals.json) this.printJson({ shell, script });
-  else this.process.stdout.write(script);
+  else this.write(script);
 }
 
 /** What may come next, given the words so far, the last one unfinished. */

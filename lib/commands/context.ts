@@ -18,6 +18,7 @@ export interface Globals {
 
 /** What a command works with. */
 export interface Context extends CommandContext {
+  /** What the framework prints on, help above all; commands do not. */
   readonly process: {
     readonly stdout: { write(text: string): void };
     readonly stderr: { write(text: string): void };
@@ -26,6 +27,8 @@ export interface Context extends CommandContext {
   readonly globals: Globals;
   /** Module to start for work in the background. */
   readonly program: string;
+  /** The result, as it is, in as many pieces as it comes. */
+  write(text: string): void;
   /** The result, as text; a newline is added. */
   print(text: string): void;
   /** The result, as exactly one JSON value. */
@@ -122,7 +125,6 @@ export function createContext(globals: Globals, program: string): Context {
   const interactive = Deno.stdout.isTerminal();
   return {
     process: {
-      // The framework prints help alone by this way.
       stdout: { write: (text) => writeAll(Deno.stdout, wrapHelp(text, terminalSize().columns)) },
       stderr: { write: (text) => writeAll(Deno.stderr, text) },
     },
@@ -130,6 +132,7 @@ export function createContext(globals: Globals, program: string): Context {
     program,
     endsByExit: false,
     interactive,
+    write: (text) => writeAll(Deno.stdout, text),
     print: (text) => writeAll(Deno.stdout, `${text}\n`),
     printJson: (value) =>
       writeAll(Deno.stdout, `${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),

@@ -324,7 +324,7 @@ export async function daemonLogs(this: Context, flags: DaemonLogsFlags): Promise
       using file = Deno.openSync(path);
       const block = readExactly(file, at, size - at);
       at += block.length;
-      this.process.stdout.write(sanitizeBlock(new TextDecoder().decode(block)));
+      this.write(sanitizeBlock(new TextDecoder().decode(block)));
     }
     await Promise.race([watch.changed(), pause(1000, stop.signal)]);
   }

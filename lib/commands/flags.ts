@@ -57,7 +57,8 @@ export function dollars(text: string): number {
   throw usage(`${JSON.stringify(text)} is not an amount of dollars`, "Give one, 0.50 for example.");
 }
 
-const PHASES: readonly string[] = [...STATUSES, "ready", "waiting", "blocked", "retrying"];
+/** What `status --status` takes. */
+export const PHASES: readonly string[] = [...STATUSES, "ready", "waiting", "blocked", "retrying"];
 
 /** What `status --status` filters by: a stored status or a derived phase. */
 export function phase(text: string): Phase | "pending" {

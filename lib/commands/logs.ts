@@ -24,8 +24,7 @@ export async function logs(this: Context, flags: LogsFlags, id: string): Promise
   if (task === undefined) throw noTask(id);
   // The log of a task that has not begun is not there yet: it is not in the archive either.
   const { logFile } = active === undefined ? readablePlaces(queue, task) : queue.places(task);
-  const write = (text: string) =>
-    this.process.stdout.write(this.interactive ? sanitizeBlock(text) : text);
+  const write = (text: string) => this.write(this.interactive ? sanitizeBlock(text) : text);
   let at = 0;
   if (flags.lines === undefined && !this.globals.json) {
     at = copyFrom(logFile, 0, write);

@@ -32,7 +32,7 @@ export function createScreen(
   let damaged: Damage[] = [];
   let index = indexTasks(tasks);
   let closed = false;
-  const write = (text: string) => context.process.stdout.write(text);
+  const write = (text: string) => context.write(text);
   write(ENTER);
   const draw = () => {
     const { rows } = terminalSize();

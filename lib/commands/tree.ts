@@ -11,9 +11,8 @@ import {
 } from "@stricli/core";
 import type { Application } from "@stricli/core";
 import { OrchestraError, printable, toOrchestraError } from "../error.ts";
-import { closest } from "../suggest.ts";
 import type { Context } from "./context.ts";
-import { dollars, duration, integer, label, phase, reportTarget, taskId } from "./flags.ts";
+import { dollars, duration, integer, label, phase, PHASES, reportTarget, taskId } from "./flags.ts";
 
 function optional(brief: string) {
   return { kind: "boolean", optional: true, withNegated: false, brief } as const;
@@ -48,6 +47,11 @@ async function proposeAgents(this: Context, partial: string): Promise<string[]> 
   }
 }
 
+/** For completion: those of some words that begin with what is there. */
+function startingWith(words: () => readonly string[] | Promise<readonly string[]>) {
+  return async (partial: string) => (await words()).filter((word) => word.startsWith(partial));
+}
+
 const idArgument = {
   brief: "id of the task",
   placeholder: "id",
@@ -72,6 +76,9 @@ const init = () =>
           optional: true,
           variadic: ",",
           parse: text,
+          proposeCompletions: startingWith(async () => {
+            return Object.keys((await import("../../templates/presets.ts")).PRESETS);
+          }),
           brief: "add this agent though it is not installed",
           placeholder: "name",
         },
@@ -182,6 +189,7 @@ const status = () =>
           optional: true,
           variadic: ",",
           parse: phase,
+          proposeCompletions: startingWith(() => PHASES),
           brief: "only these: pending, running, complete, failed, cancelled, ready, blocked, …",
           placeholder: "status",
         },
@@ -362,7 +370,14 @@ const config = () =>
           positional: {
             kind: "tuple",
             parameters: [
-              { brief: "name of the setting", placeholder: "key", parse: text },
+              {
+                brief: "name of the setting",
+                placeholder: "key",
+                parse: text,
+                proposeCompletions: startingWith(async () => {
+                  return Object.keys((await import("../config.ts")).CONFIG_ABOUT);
+                }),
+              },
               { brief: "its value", placeholder: "value", parse: text },
             ],
           },
@@ -591,23 +606,27 @@ export function formatError(error: OrchestraError, json: boolean): string {
 /** Options of every command, for those who mistype them. */
 const GLOBAL_OPTIONS = ["json", "no-color", "color", "debug", "help", "version"];
 
-function noOption(name: string, near: readonly string[]): OrchestraError {
-  const kebab = near.map((other) =>
-    other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-  );
-  const best = closest(name, [...kebab, ...GLOBAL_OPTIONS]);
-  return new OrchestraError("usage", `There is no option --${name}`, {
-    hint: best === undefined ? "See the options with --help." : `Did you mean --${best}?`,
-  });
+/** What is not there, and what is: thrown through the framework to who may load what compares them. */
+export class Misspelt extends Error {
+  /**
+   * @param kind what was meant
+   * @param given how it was spelled
+   * @param known what there is
+   * @param prefix what belongs before each: `--`, or the command that the others are below
+   */
+  constructor(
+    readonly kind: "command" | "option",
+    readonly given: string,
+    readonly known: readonly string[],
+    readonly prefix: string,
+  ) {
+    super(`There is no ${kind} ${prefix}${given}`);
+  }
 }
 
-function noCommand(name: string, known: readonly string[], group = ""): OrchestraError {
-  const best = closest(name, known);
-  return new OrchestraError("usage", `There is no command ${JSON.stringify(group + name)}`, {
-    hint: best === undefined
-      ? `See them with: orchestra ${group}--help`
-      : `Did you mean "${group}${best}"?`,
-  });
+function noOption(given: string, near: readonly string[]): Misspelt {
+  const kebab = near.map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  return new Misspelt("option", given, [...kebab, ...GLOBAL_OPTIONS], "--");
 }
 
 /**
@@ -643,7 +662,7 @@ export function createApplication(
         { hint: inner.hint },
       );
     }
-    if (error instanceof FlagNotFoundError) return noOption(error.input, error.corrections);
+    if (error instanceof FlagNotFoundError) throw noOption(error.input, error.corrections);
     // The command that is meant where none is named takes no arguments: another one, mistyped.
     const group = only === undefined ? undefined : ROUTES[only as keyof typeof ROUTES];
     if (
@@ -651,7 +670,7 @@ export function createApplication(
       group !== undefined && "getAllEntries" in group
     ) {
       const names = group.getAllEntries().map(({ name }) => name.original);
-      return noCommand(error.input, names, `${only} `);
+      throw new Misspelt("command", error.input, names, `${only} `);
     }
     return new OrchestraError("usage", text_en.exceptionWhileParsingArguments(error, false), {
       hint: "See the options with --help.",
@@ -678,13 +697,11 @@ export function createApplication(
           exceptionWhileLoadingCommandContext: say,
           exceptionWhileRunningCommand: say,
           commandErrorResult: say,
-          noCommandRegisteredForInput: ({ input }) =>
-            formatError(
-              input.startsWith("-")
-                ? noOption(input.replace(/^-+/, ""), [])
-                : noCommand(input, GROUPS.flatMap(({ commands }) => commands)),
-              options.json,
-            ),
+          noCommandRegisteredForInput: ({ input }) => {
+            throw input.startsWith("-")
+              ? noOption(input.replace(/^-+/, ""), [])
+              : new Misspelt("command", input, GROUPS.flatMap(({ commands }) => commands), "");
+          },
         },
       },
       determineExitCode: (error) =>
