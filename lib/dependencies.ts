@@ -2,7 +2,7 @@
 // met or never will be, and cycles. A dependency is met when that task, or a later attempt in its
 // chain, is complete.
 
-import { isTaskId, type Task } from "./task.ts";
+import type { Task } from "./task.ts";
 
 /** What the decisions about dependencies need: the tasks by id, and the attempts after each. */
 export interface TaskIndex {
@@ -270,15 +270,4 @@ export function dependentsOf(ids: Iterable<string>, index: TaskIndex): Task[] {
     }
   }
   return [...found.values()].sort((a, b) => a.taskId < b.taskId ? -1 : 1);
-}
-
-/** Splits `a,b` and repeated values into ids; undefined names the first that is no id. */
-export function parseIds(texts: readonly string[]): { ids: string[] } | { bad: string } {
-  const ids = new Set<string>();
-  for (const part of texts.flatMap((text) => text.split(/[\s,]+/))) {
-    if (part === "") continue;
-    if (!isTaskId(part)) return { bad: part };
-    ids.add(part);
-  }
-  return { ids: [...ids] };
 }

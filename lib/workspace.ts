@@ -10,7 +10,7 @@ import type { RetryOptions } from "./retry.ts";
 import { findRoot } from "./store.ts";
 import { supervise } from "./supervise.ts";
 import { isTaskId, isTerminal, type NewTask, type Task } from "./task.ts";
-import { watchFolder } from "./watch.ts";
+import { waitForChange, watchFolder } from "./watch.ts";
 
 /** How {@linkcode Workspace.run} launches. */
 export interface RunOptions {
@@ -112,7 +112,7 @@ export function openWorkspace(folder: string): Workspace {
         } else if (isTerminal(task.status)) yield { kind: task.status as Change["kind"], task };
       }
       first = false;
-      await waitForChange(watch, signal, 5000);
+      await waitForChange([watch], 5000, signal);
     }
   }
 
@@ -151,7 +151,7 @@ export function openWorkspace(folder: string): Workspace {
           signal.aborted ||
           latest.every((task) => isTerminal(task.status) && task.retryAt === null)
         ) return latest;
-        await waitForChange(watch, signal, 5000);
+        await waitForChange([watch], 5000, signal);
       }
     },
     async cancel(ids, reason) {
@@ -174,18 +174,4 @@ export function openWorkspace(folder: string): Workspace {
     },
     events,
   };
-}
-
-async function waitForChange(
-  watch: { changed(): Promise<void> },
-  signal: AbortSignal,
-  millis: number,
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, millis);
-  const stop = () => resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  if (!signal.aborted) await Promise.race([watch.changed(), promise]);
-  clearTimeout(timer);
-  signal.removeEventListener("abort", stop);
 }

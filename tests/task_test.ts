@@ -17,7 +17,6 @@ import { RETRY_NOTE } from "../templates/prompts.ts";
 import type { AgentDefinition } from "../lib/agents.ts";
 import { parseCommandLine } from "../lib/cli.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/config.ts";
-import { parseIds } from "../lib/dependencies.ts";
 import { formatDuration, parseDuration } from "../lib/duration.ts";
 import { OrchestraError } from "../lib/error.ts";
 import { parseDoneSentinel, parseErrorSentinel, parseExitFile } from "../lib/observe.ts";
@@ -361,12 +360,6 @@ Deno.test("formatTaskId makes an id of any time there is", () => {
   for (const millis of [0, -1, 1, NOW, 8.64e15]) {
     assert(isTaskId(formatTaskId(millis)), `${millis}`);
   }
-});
-
-Deno.test("parseIds splits at commas and blanks, drops repetitions, names the first bad one", () => {
-  assertEquals(parseIds([`${ID},${OTHER}`, ID, `  ${OTHER} ,`]), { ids: [ID, OTHER] });
-  assertEquals(parseIds([]), { ids: [] });
-  assertEquals(parseIds([ID, "../x", "y"]), { bad: "../x" });
 });
 
 Deno.test("pending and running are the only states that are not final", () => {

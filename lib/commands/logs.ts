@@ -4,7 +4,7 @@ import { readablePlaces } from "../archive.ts";
 import { sanitizeBlock } from "../format/text.ts";
 import { noTask, type Queue } from "../queue.ts";
 import { isTerminal } from "../task.ts";
-import { watchFolder } from "../watch.ts";
+import { waitForChange, watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { readExactly, tailFile } from "./tail.ts";
 
@@ -84,32 +84,23 @@ async function follow(
   write: (text: string) => void,
 ): Promise<void> {
   context.endsByExit = true;
-  const stop = Promise.withResolvers<void>();
-  let stopped = false;
+  const stop = new AbortController();
   Deno.addSignalListener("SIGINT", () => {
-    stopped = true;
     context.fail(130);
-    stop.resolve();
+    stop.abort();
   });
   const problem = (reason: string) =>
     context.note(`Watching failed, looking every second: ${reason}`);
   using log = watchFolder(`${queue.store.dir}/logs`, problem);
   using tasks = watchFolder(queue.store.tasksDir);
   let at = start;
-  while (!stopped) {
+  while (!stop.signal.aborted) {
     log.take();
     tasks.take();
     const snapshot = await queue.look({ retry: false });
     const task = snapshot.tasks.find((item) => item.taskId === id);
     at = copyFrom(path, at, write);
     if (task === undefined || (isTerminal(task.status) && task.reapAt === null)) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([
-      log.changed(),
-      tasks.changed(),
-      stop.promise,
-      new Promise((resolve) => timer = setTimeout(resolve, 1000)),
-    ]);
-    clearTimeout(timer);
+    await waitForChange([log, tasks], 1000, stop.signal);
   }
 }

@@ -2,7 +2,7 @@
 
 import { formatStatus } from "../format/status.ts";
 import type { Queue } from "../queue.ts";
-import { watchFolder } from "../watch.ts";
+import { waitForChange, watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { createScreen } from "./screen.ts";
 import { leaveWatcher, type StatusFlags } from "./status.ts";
@@ -16,25 +16,23 @@ export async function watchStatus(
   flags: StatusFlags,
 ): Promise<void> {
   this.endsByExit = true;
-  const stop = Promise.withResolvers<void>();
+  const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(name, () => {
       this.fail(130);
-      stop.resolve();
+      stop.abort();
     });
   }
   const seconds = flags.interval ?? 5;
   const screen = this.interactive ? createScreen(this, queue, filter) : undefined;
-  const keys = screen === undefined ? undefined : readKeys(() => stop.resolve());
-  let stopped = false;
-  stop.promise.then(() => stopped = true);
+  const keys = screen === undefined ? undefined : readKeys(() => stop.abort());
   let last = "";
   try {
     using watch = watchFolder(
       queue.store.tasksDir,
       (reason) => this.note(`Watching the folder failed, looking every ${seconds} s: ${reason}`),
     );
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       watch.take();
       const snapshot = await queue.look({ retry: !flags.noAutoRetry });
       await leaveWatcher(this, queue, snapshot);
@@ -45,13 +43,7 @@ export async function watchStatus(
         if (text !== last) this.print(last === "" ? text : `\n${text}`);
         last = text;
       }
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([
-        watch.changed(),
-        stop.promise,
-        new Promise((resolve) => timer = setTimeout(resolve, seconds * 1000)),
-      ]);
-      clearTimeout(timer);
+      await waitForChange([watch], seconds * 1000, stop.signal);
     }
   } finally {
     keys?.close();

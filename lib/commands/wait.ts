@@ -6,7 +6,7 @@ import { latestAttempt, type Readiness, readinessOf, type TaskIndex } from "../d
 import { formatStatus } from "../format/status.ts";
 import { noTask, type Queue, type Snapshot } from "../queue.ts";
 import { isTerminal, type Task } from "../task.ts";
-import { watchFolder } from "../watch.ts";
+import { waitForChange, watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { leaveWatcher } from "./status.ts";
 import { statusInput, viewJson } from "./status_input.ts";
@@ -30,13 +30,9 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
   const deadline = flags.timeout === undefined
     ? Infinity
     : performance.now() + flags.timeout * 1000;
-  let interrupted = false;
   this.endsByExit = true;
-  const stop = Promise.withResolvers<void>();
-  Deno.addSignalListener("SIGINT", () => {
-    interrupted = true;
-    stop.resolve();
-  });
+  const stop = new AbortController();
+  Deno.addSignalListener("SIGINT", () => stop.abort());
   using watch = watchFolder(
     queue.store.tasksDir,
     (reason) => this.note(`Watching the folder failed, looking every second: ${reason}`),
@@ -54,18 +50,11 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
       told = true;
       this.note("Nothing runs and nobody launches: orchestra run --all, from somewhere else");
     }
+    const interrupted = stop.signal.aborted;
     if (open.length === 0 || left <= 0 || interrupted) {
       return finish(this, queue, snapshot, index, wanted, open, interrupted);
     }
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([
-      watch.changed(),
-      stop.promise,
-      new Promise((resolve) =>
-        timer = setTimeout(resolve, Math.min(left, watch.active ? 5000 : 1000))
-      ),
-    ]);
-    clearTimeout(timer);
+    await waitForChange([watch], Math.min(left, watch.active ? 5000 : 1000), stop.signal);
   }
 }
 
