@@ -61,8 +61,10 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
   const line = `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`;
   const text = `${line}\n${code}`;
   await Deno.writeTextFile(output, text);
+  // The commands that are run to see what they call are those of a POSIX shell.
+  if (Deno.build.os === "windows") return true;
   await Deno.writeTextFile(output, compileEagerly(text, await calledFunctions(output)));
-  if (Deno.build.os !== "windows") await Deno.chmod(output, 0o755);
+  await Deno.chmod(output, 0o755);
   return true;
 }
 
