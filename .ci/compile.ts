@@ -4,7 +4,7 @@
 // made for. What cannot be made is said, and the exit code is 1.
 
 import { permissionFlags } from "../lib/permissions.ts";
-import { bundle } from "./bundle.ts";
+import { bundle, V8_FLAGS } from "./bundle.ts";
 
 /** What is compiled when no target is named. */
 export const TARGETS: readonly string[] = [
@@ -49,7 +49,7 @@ async function compile(program: string, target: string, folder: string): Promise
   // To Deno, an empty DENORT_BIN is a file too.
   const { DENORT_BIN, ...env } = Deno.env.toObject();
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["compile", "--no-config", ...permissionFlags()]
+    args: ["compile", "--no-config", V8_FLAGS, ...permissionFlags()]
       .concat(["--target", target, "--output", path, program]),
     env: { ...env, ...(DENORT_BIN ? { DENORT_BIN } : {}), NO_COLOR: "1" },
     clearEnv: true,

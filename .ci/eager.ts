@@ -150,24 +150,24 @@ interface Covered {
 export async function calledFunctions(program: string): Promise<Set<string>> {
   const root = await Deno.makeTempDir({ prefix: "orchestra-bundle-" });
   const seen = `${root}/coverage`;
-  const orchestra = async (...args: string[]) => {
+  const run = async (flags: readonly string[], args: readonly string[]) => {
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-config", `--coverage=${seen}`, program, "-C", root, ...args],
+      args: ["run", "-A", "--no-config", ...flags, program, "-C", root, ...args],
       stdin: "null",
     }).output();
     const decoder = new TextDecoder();
     if (!success) throw new Error(`orchestra ${args.join(" ")}: ${decoder.decode(stderr)}`);
     return decoder.decode(stdout).trim();
   };
+  const orchestra = (...args: string[]) => run([`--coverage=${seen}`], args);
   try {
-    await orchestra("init");
+    // What makes a workspace, or waits for something in it, is not among what is called every day.
+    await run([], ["init"]);
     // A supervisor in the background would outlive the folder.
-    await orchestra("config", "set", "supervise", "false");
-    // What makes a workspace is not among what is called every day.
-    await Deno.remove(seen, { recursive: true });
+    await run([], ["config", "set", "supervise", "false"]);
     const ended = await orchestra("start", "shell", "exit 0", "--quiet");
     await orchestra("run");
-    await orchestra("wait", ended);
+    await run([], ["wait", ended]);
     await orchestra("cancel", await orchestra("start", "shell", "exit 0", "--quiet"));
     const running = await orchestra("start", "shell", "sleep 60", "--quiet");
     await orchestra("run");

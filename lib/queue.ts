@@ -281,10 +281,10 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
    */
   function writePlan(task: Task): void {
     const path = places(task).planFile;
-    if (lstat(path) !== undefined) return;
     try {
       Deno.writeTextFileSync(path, firstPlan(task), { createNew: true, mode: 0o600 });
-    } catch {
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return;
       try {
         store.remove(path);
       } catch {

@@ -280,16 +280,15 @@ export function openStore(root: string): Store {
     return parsed.task;
   }
 
-  function isFree(id: string): boolean {
-    // An archived task keeps its id.
-    return lstat(`${tasksDir}/${id}.json`) === undefined &&
-      lstat(`${dir}/archive/${id}.json`) === undefined;
+  /** An archived task keeps its id. */
+  function isArchived(id: string): boolean {
+    return lstat(`${dir}/archive/${id}.json`) !== undefined;
   }
 
   function freeId(millis: number): string {
     for (let number = Math.max(0, Math.trunc(millis));; number++) {
       const id = formatTaskId(number);
-      if (isFree(id)) return id;
+      if (lstat(`${tasksDir}/${id}.json`) === undefined && !isArchived(id)) return id;
     }
   }
 
@@ -318,7 +317,7 @@ export function openStore(root: string): Store {
   function create(make: (id: string) => Task, millis: number): Task {
     for (let number = Math.max(0, Math.trunc(millis));; number++) {
       const id = formatTaskId(number);
-      if (!isFree(id)) continue;
+      if (isArchived(id)) continue;
       const task = make(id);
       if (createExclusive(taskPath("tasks", task.taskId, "json"), formatTask(task))) {
         syncFolder(tasksDir);

@@ -18,7 +18,7 @@ import { checksumLine, fileFor } from "../.ci/compile.ts";
 import { compileEagerly, declareArrows } from "../.ci/eager.ts";
 import { ROUTES } from "../lib/commands/tree.ts";
 import { compareVersions } from "../lib/commands/upgrade.ts";
-import { permissionFlags } from "../lib/permissions.ts";
+import { ENV, permissionFlags } from "../lib/permissions.ts";
 import { VERSION } from "../lib/version.ts";
 
 const ROOT = Deno.realPathSync(new URL("..", import.meta.url));
@@ -151,7 +151,9 @@ Deno.test({
     const text = Deno.readTextFileSync(path);
     assertEquals(
       text.slice(0, text.indexOf("\n")),
-      `#!/usr/bin/env -S deno run --no-config ${permissionFlags().join(" ")}`,
+      "#!/usr/bin/env -S deno run --no-config --v8-flags=--single-threaded --no-prompt " +
+        "-R=.orchestra,.orchestra-cli -W=.orchestra,.orchestra-cli --allow-run " +
+        `-E=${ENV.join(",")}`,
     );
     const everything = permissionFlags().filter((flag) =>
       /^(?:-A|--allow-(?:all|net|ffi|sys|import|read|write|env))$/.test(flag)
