@@ -3,7 +3,8 @@
 
 import { hasDependencies, indexTasks, retryChain, type TaskIndex } from "./dependencies.ts";
 import type { Config } from "./config.ts";
-import { lstat, type Store } from "./store.ts";
+import { toOrchestraError } from "./error.ts";
+import { isOwnMark, lstat, type Store } from "./store.ts";
 import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
 
 const DAY = 86_400_000;
@@ -25,12 +26,14 @@ export function pickArchivable(
     .filter((task) => isOver(task, index))
     .sort((a, b) => endOf(a) - endOf(b));
   const surplus = finished.length - policy.max_queue_size;
-  return finished.filter((task, place) => {
+  const old = new Set(finished.filter((task, place) => {
     const days = task.status === "complete"
       ? policy.max_completed_age_days
       : policy.max_failed_age_days;
     return place < surplus || now - endOf(task) >= days * DAY;
-  });
+  }));
+  // A chain of retries goes as a whole: what depends on its first attempt is met by its last.
+  return [...old].filter((task) => retryChain(task, index).every((attempt) => old.has(attempt)));
 }
 
 function endOf(task: Task): number {
@@ -51,6 +54,7 @@ function filesOf(store: Store, task: Task): { home: string; archived: string }[]
   const files = [
     { home: `${store.dir}/plans/${id}_plan.md`, archived: `${archive}/${id}_plan.md` },
     { home: `${store.dir}/plans/${id}_prompt.md`, archived: `${archive}/${id}_prompt.md` },
+    { home: `${store.dir}/plans/${id}_stdin`, archived: `${archive}/${id}_stdin` },
     { home: `${store.dir}/logs/${id}.log`, archived: `${archive}/${id}.log` },
   ];
   return files;
@@ -67,6 +71,7 @@ function move(from: string, to: string): void {
 /**
  * Moves the tasks that the policy picks into the archive, oldest first.
  *
+ * @param onProblem told of each task whose files cannot be moved; it stays, the others go
  * @param most how many at once: everybody else waits for as long
  * @returns what was moved
  */
@@ -74,28 +79,36 @@ export function archiveFinished(
   store: Store,
   policy: Config["archive"],
   now: number,
+  onProblem: (problem: string) => void,
   most = Infinity,
 ): Task[] {
   return store.locked(() => {
     const { tasks, marks } = store.scan();
     const chosen = pickArchivable(indexTasks(tasks), policy, now).slice(0, most);
-    for (const task of chosen) archiveTask(store, task, marks.get(task.taskId) ?? []);
-    return chosen;
+    return chosen.filter((task) => {
+      try {
+        archiveTask(store, task, marks.get(task.taskId) ?? []);
+        return true;
+      } catch (error) {
+        onProblem(toOrchestraError(error, `Archiving ${task.taskId}`).message);
+        return false;
+      }
+    });
   });
 }
 
 /** Moves a finished task into the archive. */
 function archiveTask(store: Store, task: Task, marks: readonly string[]): void {
   const id = task.taskId;
-  for (const { home, archived } of filesOf(store, task)) move(home, archived);
   const fences: string[] = [];
-  for (const mark of marks) {
+  for (const mark of marks.filter(isOwnMark)) {
     // What we wrote ourselves is told by the task; what the agent wrote is kept.
     if (["done", "error", "cancelled", "timeout"].includes(mark)) {
       move(store.markPath(id, mark), `${store.dir}/archive/${id}.${mark}`);
     } else if (mark.endsWith(".pid")) fences.push(mark);
     else store.removeMark(id, mark);
   }
+  for (const { home, archived } of filesOf(store, task)) move(home, archived);
   move(`${store.tasksDir}/${id}.json`, `${store.dir}/archive/${id}.json`);
   // A late shim finds its fence, or no task; never neither.
   for (const mark of fences) store.removeMark(id, mark);
@@ -160,7 +173,12 @@ export function findArchived(
     const seen = new Set<string>();
     for (let id: string | null = first; id !== null && !seen.has(id);) {
       seen.add(id);
-      if (known.has(id) || found.has(id)) break;
+      // An attempt that is not archived may have been retried by one that is.
+      const here: Task | undefined = known.get(id) ?? found.get(id);
+      if (here !== undefined) {
+        id = here.retriedBy;
+        continue;
+      }
       let task: Task | undefined;
       try {
         task = store.readArchived(id);

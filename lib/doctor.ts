@@ -1,6 +1,7 @@
 // What is wrong with a workspace, and how to mend it. Findings are decided from facts; only the
 // mending that can lose nothing is done by itself.
 
+import { isOwnMark } from "./store.ts";
 import type { Task } from "./task.ts";
 
 /** One thing that is wrong. */
@@ -48,8 +49,6 @@ export interface Facts {
 
 /** Below this much free space a queue may stop at any write, bytes. */
 export const LOW_DISK = 200 * 1024 * 1024;
-
-const OURS = /^(?:done|error|cancelled|timeout|exitcode|verifycode|(?:verify\.)?\d+\.pid)$/;
 
 /** Everything that is wrong, worst first. */
 export function diagnose(facts: Facts): Finding[] {
@@ -131,7 +130,7 @@ export function diagnose(facts: Facts): Finding[] {
   }
   for (const [id, marks] of facts.marks) {
     if (known.has(id) || damagedIds.has(id)) continue;
-    const ours = marks.filter((mark) => OURS.test(mark));
+    const ours = marks.filter((mark) => isOwnMark(mark) && !mark.endsWith(".tmp"));
     if (ours.length === 0) continue;
     findings.push({
       code: "sentinel-without-task",

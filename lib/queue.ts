@@ -21,7 +21,7 @@ import { firstPlan, type Places, type Prepared, prepareLaunch } from "./prepare.
 import { decide, type Decision, type EndRules, type Outcome } from "./reconcile.ts";
 import { mayRetry, retryDelay, retryDue, type RetryOptions, successorOf } from "./retry.ts";
 import { compareIds, type Limits, pickNext } from "./schedule.ts";
-import { type Damage, lstat, openStore, type Scan, type Store } from "./store.ts";
+import { type Damage, isOwnMark, lstat, openStore, type Scan, type Store } from "./store.ts";
 import {
   formatTaskId,
   formatTime,
@@ -708,7 +708,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   function queueRetry(id: string, options: RetryOptions = {}): Task | undefined {
     return store.locked(() => {
       const task = store.read(id);
-      if (task === undefined || task.retriedBy !== null) return undefined;
+      if (task === undefined || isRetried(store, task)) return undefined;
       if (task.status !== "failed" && task.status !== "cancelled") return undefined;
       const earlier = findSuccessor(task);
       if (earlier !== undefined) {
@@ -960,7 +960,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       const { planFile, logFile, promptFile } = places(task);
       // The task's own file goes after all but the fences: a late shim finds its fence, or no task.
       const fences: string[] = [];
-      for (const mark of marks) {
+      for (const mark of marks.filter(isOwnMark)) {
         if (mark.endsWith(".pid")) fences.push(mark);
         else store.removeMark(task.taskId, mark);
       }
@@ -1045,10 +1045,18 @@ function reportDamage(damaged: Damage[], id: string, error: unknown): void {
   damaged.push({ file, problem: toOrchestraError(error, "cannot be brought up to date").message });
 }
 
+/** Whether a task has a successor; one that was removed counts for nothing. */
+export function isRetried(store: Store, { retriedBy }: Task): boolean {
+  return retriedBy !== null &&
+    ["tasks", "archive"].some((folder) =>
+      lstat(`${store.dir}/${folder}/${retriedBy}.json`) !== undefined
+    );
+}
+
 /** The error for an id that no task has. */
 export function noTask(id: string): OrchestraError {
   return new OrchestraError("no-task", `No task ${id} in this workspace`, {
-    hint: "See what there is with: orchestra status --all",
+    hint: "See what there is with: orchestra status --all   and: orchestra archive list",
   });
 }
 

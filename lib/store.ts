@@ -412,6 +412,14 @@ export function openStore(root: string): Store {
   };
 }
 
+/** Whether a file beside a task is one that Orchestra or an agent makes; others are the user's. */
+export function isOwnMark(mark: string): boolean {
+  return OWN_MARK.test(mark);
+}
+
+const OWN_MARK =
+  /^(?:done|error|cancelled|timeout|exitcode|verifycode|(?:verify\.)?\d+\.pid)$|\.tmp$/;
+
 /** What stands before the first dot of a file's name, and what behind it. */
 function splitName(name: string): [id: string, mark: string] {
   const dot = name.indexOf(".");
@@ -451,7 +459,8 @@ function readRegular(path: string, limit: number, name: string): string | undefi
       hint: "Move it out of the way.",
     });
   }
-  return Deno.readTextFileSync(path);
+  // As the scan reads it: an editor's byte order mark is no part of the text.
+  return decoder.decode(Deno.readFileSync(path));
 }
 
 /**

@@ -23,7 +23,7 @@ import { pickNext } from "./schedule.ts";
 import { findArchived } from "./archive.ts";
 import { lstat } from "./store.ts";
 import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
-import { watchFolder } from "./watch.ts";
+import { waitForChange, watchFolder } from "./watch.ts";
 
 /** What the loop launches. */
 export type LaunchMode =
@@ -400,6 +400,8 @@ export async function supervise(
         return true;
       });
       if (leave) break;
+      // Somebody queued a task just now. Should it not be launched either, others have their turn.
+      await waitForChange([watch], 100, signal);
       continue;
     }
     if (rescanBegan !== undefined) {

@@ -629,3 +629,84 @@ Deno.test("two hundred processes that start a task at once make two hundred task
   const names = [...Deno.readDirSync(box.path("tasks"))].map((item) => item.name);
   assertEquals(names.sort(), ids.map((id) => `${id}.json`).sort());
 });
+
+Deno.test("a task file that an editor began with a byte order mark is a task like any other", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  const path = box.path(`tasks/${id}.json`);
+  Deno.writeTextFileSync(path, `\ufeff${Deno.readTextFileSync(path)}`);
+  await box.ok("run", "--all", "--wait");
+  assertEquals(box.task(id).status, "complete");
+});
+
+Deno.test("run --wait and wait count a task that is archived before they end", async () => {
+  await using box = await makeBox();
+  box.config({ archive: { max_completed_age_days: 0, max_failed_age_days: 0 } });
+  const fails = await box.start("shell", "exit 3");
+  const waits = await box.start("shell", gated());
+  await using running = box.live({}, "run", "--all", "--wait", "--parallel", "2");
+  await box.until("the failure", () => box.task(fails).status === "failed");
+  await using waiting = box.live({}, "wait", fails, waits);
+  await agentOf(box, waits);
+  await box.ok("archive");
+  openGate(box);
+  assertEquals((await running.ended()).code, 1);
+  assertEquals((await waiting.ended()).code, 1);
+  assertEquals((await box.run("wait", fails)).code, 1);
+  await box.ok("wait", waits);
+});
+
+Deno.test("what run --all began goes on with the next look, after its supervisor was killed", async () => {
+  await using box = await makeBox();
+  const ids = [
+    await box.start("shell", gated()),
+    await box.start("shell", "true"),
+    await box.start("shell", "true"),
+  ];
+  await box.ok("run", "--all", "--parallel", "1");
+  await agentOf(box, ids[0]!);
+  const supervisor: number = await box.until(
+    "the supervisor",
+    () => JSON.parse(textIn(box.path("daemon.json")) ?? "{}").pid,
+  );
+  kill(supervisor, "SIGKILL");
+  await gone(box, supervisor);
+  openGate(box);
+  await box.ok("status");
+  for (const id of ids) assertEquals((await box.settled(id)).status, "complete");
+  await box.unwatched();
+  assertEquals(textIn(box.path("daemon.json")), undefined);
+});
+
+Deno.test("archive and clean keep chains together, and what is not theirs, and go on past what they cannot move", async () => {
+  await using box = await makeBox();
+  box.config({ archive: { max_completed_age_days: 0, max_failed_age_days: 9 } });
+  const first = await box.start("shell", 'test -e "$ORCHESTRA_ROOT/ok"');
+  await box.run("run", "--wait");
+  Deno.writeTextFileSync(`${box.root}/ok`, "");
+  await box.ok("retry", first);
+  await box.ok("run", "--wait");
+  const second = box.task(first).retriedBy!;
+  const other = await box.start("shell", "true");
+  const odd = await box.start("shell", "true");
+  await box.ok("run", "--all", "--wait");
+  const needs = await box.start("shell", "true", "--depends-on", first);
+  forge(box, odd, { planFile: "../../outside" });
+  for (const name of [`${other}.json.bak`, `${other}.notes`]) {
+    Deno.writeTextFileSync(box.path(`tasks/${name}`), "mine");
+  }
+  Deno.mkdirSync(box.path(`archive/${odd}.log`));
+  assertEquals((await box.run("archive")).code, 5);
+  // The successful retry stays with the first attempt, which is not old enough.
+  assertEquals(box.tasks().map(({ taskId }) => taskId).sort(), [first, second, odd, needs].sort());
+  assertEquals(textIn(box.path(`tasks/${other}.json.bak`)), "mine");
+  assertEquals(textIn(box.path(`tasks/${other}.notes`)), "mine");
+  // Needed are both, for a pending task depends on the first; the odd one cannot be removed.
+  assertEquals((await box.run("clean", "all", "--yes")).code, 5);
+  assertEquals(box.tasks().map(({ taskId }) => taskId).sort(), [first, second, odd, needs].sort());
+  await box.ok("cancel", needs);
+  await box.ok("clean", "completed", "--yes").catch(() => {});
+  assertEquals(textIn(box.path(`tasks/${second}.json`)), undefined);
+  // Its retry is gone: it may be retried again.
+  await box.ok("retry", first);
+});

@@ -791,6 +791,7 @@ Deno.test("archiving many tasks lists their folder once, and moves no more than 
     Deno.writeTextFileSync(`${store.tasksDir}/${id}.1.pid`, "1 - 1\n");
   }
   const policy = { ...DEFAULT_CONFIG.archive, max_completed_age_days: 1 };
+  const problem = (text: string) => assert(false, text);
   const own = Deno.readDirSync;
   let lists = 0;
   Deno.readDirSync = (path) => {
@@ -798,9 +799,9 @@ Deno.test("archiving many tasks lists their folder once, and moves no more than 
     return own(path);
   };
   try {
-    const first = archiveFinished(store, policy, NOW, 20);
+    const first = archiveFinished(store, policy, NOW, problem, 20);
     assertEquals(first.map(({ taskId }) => taskId), ids.slice(0, 20));
-    assertEquals(archiveFinished(store, policy, NOW).length, 30);
+    assertEquals(archiveFinished(store, policy, NOW, problem).length, 30);
   } finally {
     Deno.readDirSync = own;
   }
@@ -822,7 +823,7 @@ Deno.test("a look at the queue reads nothing of the archive but what a pending t
     formatTask({ ...make(idOf(3)), dependsOn: [idOf(2)] }),
   );
   const read: string[] = [];
-  const names = ["readDirSync", "openSync", "readTextFileSync"] as const;
+  const names = ["readDirSync", "openSync", "readFileSync", "readTextFileSync"] as const;
   const own = names.map((name) => Deno[name]);
   for (const [at, name] of names.entries()) {
     Object.assign(Deno, {

@@ -34,7 +34,10 @@ export async function archive(this: Context, flags: ArchiveFlags): Promise<void>
   const snapshot = await queue.look({ retry: false });
   const chosen = flags.dryRun
     ? pickArchivable(snapshot.index, config.archive, queue.now())
-    : archiveFinished(queue.store, config.archive, queue.now());
+    : archiveFinished(queue.store, config.archive, queue.now(), (problem) => {
+      this.note(`It stays: ${problem}`);
+      this.fail(5);
+    });
   if (this.globals.json) {
     this.printJson({ archived: chosen.map((task) => task.taskId), dryRun: flags.dryRun ?? false });
     return;

@@ -1,7 +1,8 @@
 // `orchestra clean`: removes finished tasks with everything that belongs to them.
 
-import { indexTasks, retryChain } from "../dependencies.ts";
-import { OrchestraError } from "../error.ts";
+import { archivedDependencies } from "../archive.ts";
+import { indexTasks, retryChain, type TaskIndex } from "../dependencies.ts";
+import { OrchestraError, toOrchestraError } from "../error.ts";
 import { noTask } from "../queue.ts";
 import { isTaskId, isTerminal, type Task } from "../task.ts";
 import type { Context } from "./context.ts";
@@ -36,11 +37,9 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
       },
     );
   }
-  const { tasks } = await queue.look({ retry: false });
-  const index = indexTasks(tasks);
-  let chosen: Task[];
+  const snapshot = await queue.look({ retry: false });
   if (matches === undefined) {
-    const task = index.byId.get(filter);
+    const task = snapshot.index.byId.get(filter);
     if (task === undefined) throw noTask(filter);
     if (!isTerminal(task.status)) {
       throw new OrchestraError(
@@ -51,22 +50,28 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
         },
       );
     }
-    chosen = [task];
-  } else chosen = tasks.filter(matches);
-  // What still ends, will be retried, or is waited for by others must stay.
-  const needed = new Set<string>();
-  for (const task of tasks) {
-    if (isTerminal(task.status)) continue;
-    for (const id of task.dependsOn) {
-      const dependency = index.byId.get(id);
-      if (dependency === undefined) continue;
-      for (const attempt of retryChain(dependency, index)) needed.add(attempt.taskId);
-    }
   }
-  const kept = chosen.filter((task) =>
-    needed.has(task.taskId) || task.reapAt !== null || task.retryAt !== null
-  );
-  const going = chosen.filter((task) => !kept.includes(task));
+  const choose = (tasks: readonly Task[], index: TaskIndex) => {
+    // What still ends, will be retried, or is waited for by others must stay.
+    const needed = new Set<string>();
+    for (const task of tasks) {
+      if (isTerminal(task.status)) continue;
+      for (const id of task.dependsOn) {
+        const dependency = index.byId.get(id) ?? index.archived?.get(id);
+        if (dependency === undefined) continue;
+        for (const attempt of retryChain(dependency, index)) needed.add(attempt.taskId);
+      }
+    }
+    const chosen = tasks.filter(matches ?? (({ taskId }) => taskId === filter));
+    const stays = (task: Task) =>
+      needed.has(task.taskId) || task.reapAt !== null || task.retryAt !== null;
+    return {
+      needed,
+      kept: chosen.filter(stays),
+      going: chosen.filter((task) => !stays(task)),
+    };
+  };
+  const { needed, kept, going } = choose(snapshot.tasks, snapshot.index);
   if (matches === undefined && kept.length > 0) {
     throw new OrchestraError(
       "state",
@@ -92,18 +97,28 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
       return;
     }
   }
-  queue.store.locked(() => {
-    const marks = queue.store.listAllMarks();
-    for (const task of going) queue.removeTask(task, marks.get(task.taskId) ?? []);
+  const { store } = queue;
+  const removed: string[] = [];
+  store.locked(() => {
+    // Looked at again: somebody may have queued what depends on one of them since we asked.
+    const { tasks, marks } = store.scan();
+    const agreed = new Set(going.map(({ taskId }) => taskId));
+    const now = choose(tasks, indexTasks(tasks, archivedDependencies(store, tasks)));
+    for (const task of now.going.filter(({ taskId }) => agreed.has(taskId))) {
+      try {
+        queue.removeTask(task, marks.get(task.taskId) ?? []);
+        removed.push(task.taskId);
+      } catch (error) {
+        this.note(`It stays: ${toOrchestraError(error, `Removing ${task.taskId}`).message}`);
+        this.fail(5);
+      }
+    }
   });
   if (this.globals.json) {
-    this.printJson({
-      removed: going.map((task) => task.taskId),
-      kept: kept.map((task) => task.taskId),
-    });
+    this.printJson({ removed, kept: kept.map((task) => task.taskId) });
     return;
   }
-  this.print(`Removed ${going.length} ${going.length === 1 ? "task" : "tasks"}`);
+  this.print(`Removed ${removed.length} ${removed.length === 1 ? "task" : "tasks"}`);
   if (kept.length > 0) {
     this.note(`Kept ${kept.length} that others depend on or that are not over yet`);
   }

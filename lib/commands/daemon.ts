@@ -137,7 +137,7 @@ export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void
     if (!config.archive.enabled) return;
     try {
       const { store } = queue;
-      const moved = archiveFinished(store, config.archive, queue.now(), ARCHIVE_AT_ONCE);
+      const moved = archiveFinished(store, config.archive, queue.now(), say, ARCHIVE_AT_ONCE);
       for (const { taskId } of moved) say(`${taskId} archived`);
       if (moved.length === ARCHIVE_AT_ONCE) rest = setTimeout(archiveNow, 1000);
     } catch (error) {

@@ -9,7 +9,7 @@ import { sanitize } from "../format/text.ts";
 import { findOnPath } from "../launch/find.ts";
 import { readProcesses } from "../launch/processes.ts";
 import type { Queue } from "../queue.ts";
-import { lstat } from "../store.ts";
+import { isOwnMark, lstat } from "../store.ts";
 import { watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { leaveWatcher } from "./status.ts";
@@ -148,7 +148,7 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
     case "sentinel-without-task":
       return store.locked(() => {
         if (lstat(`${store.tasksDir}/${finding.subject}.json`) !== undefined) return undefined;
-        const marks = store.listMarks(finding.subject);
+        const marks = store.listMarks(finding.subject).filter(isOwnMark);
         for (const mark of marks) store.removeMark(finding.subject, mark);
         return `removed ${marks.map((mark) => `${finding.subject}.${mark}`).join(", ")}`;
       });

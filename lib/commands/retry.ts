@@ -1,7 +1,7 @@
 // `orchestra retry <id>`: queues a failed or cancelled task again, as a new task.
 
 import { OrchestraError } from "../error.ts";
-import { noTask } from "../queue.ts";
+import { isRetried, noTask } from "../queue.ts";
 import type { Context } from "./context.ts";
 
 /** Options of `retry`. */
@@ -16,7 +16,7 @@ export async function retry(this: Context, flags: RetryFlags, id: string): Promi
   await queue.look({ retry: false });
   const task = queue.store.read(id);
   if (task === undefined) throw noTask(id);
-  if (task.retriedBy !== null) {
+  if (isRetried(queue.store, task)) {
     throw new OrchestraError("state", `${id} was retried already, by ${task.retriedBy}`, {
       hint: `Retry that one instead: orchestra retry ${task.retriedBy}`,
     });

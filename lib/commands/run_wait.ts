@@ -7,7 +7,7 @@ import { formatPlainEvent, formatStatus } from "../format/status.ts";
 import { readProcesses } from "../launch/processes.ts";
 import type { Change, ChangeKind, Queue } from "../queue.ts";
 import { supervise } from "../supervise.ts";
-import { formatTime, type Task } from "../task.ts";
+import { formatTime, isTerminal, type Task } from "../task.ts";
 import { viewTask } from "../view.ts";
 import { statusInput } from "./status_input.ts";
 import type { Context } from "./context.ts";
@@ -69,7 +69,10 @@ export async function runAndWait(
     : undefined;
   const keys = screen === undefined ? undefined : readKeys(interrupt);
   const style = this.style();
+  // What ended while we looked counts, also where somebody has archived or removed it since.
+  const ended = new Map<string, Task>();
   const show = (change: Change) => {
+    if (isTerminal(change.task.status)) ended.set(change.task.taskId, change.task);
     if (live || this.globals.json || !SHOWN.has(change.kind)) return;
     const index = indexTasks([change.task]);
     const view = viewTask(change.task, index, queue.now(), new Map<string, Readiness>());
@@ -108,15 +111,16 @@ export async function runAndWait(
       lock[Symbol.dispose]();
     }
   }
+  const seen = [...new Map([...ended, ...tasks]).values()];
   // What was never meant to be launched is none of our business.
-  const launched = [...tasks.values()].filter((task) =>
+  const launched = seen.filter((task) =>
     !known.has(task.taskId) && (all || task.status !== "pending")
   );
-  await finish(this, queue, [...tasks.values()], launched, interrupted);
+  await finish(this, queue, seen, launched, interrupted);
   if (flags.report !== undefined) {
     const { writeReports } = await import("./reports.ts");
     const seconds = (performance.now() - began) / 1000;
-    writeReports.call(this, queue, [...tasks.values()], launched, flags.report, seconds);
+    writeReports.call(this, queue, seen, launched, flags.report, seconds);
   }
 }
 

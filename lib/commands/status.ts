@@ -1,6 +1,6 @@
 // `orchestra status`: what is going on.
 
-import { ensureSupervisor } from "../background.ts";
+import { ensureSupervisor, readDaemonInfo } from "../background.ts";
 import { loadConfig } from "../config.ts";
 import { formatStatus } from "../format/status.ts";
 import type { Queue, Snapshot } from "../queue.ts";
@@ -64,11 +64,14 @@ export async function leaveWatcher(
   queue: Queue,
   snapshot: Snapshot,
 ): Promise<void> {
-  if (!snapshot.unsettled) return;
+  // Who ends takes its record along: one that is left is of somebody who was killed.
+  const left = readDaemonInfo(queue.store);
+  const all = left?.kind === "supervisor" && left.launch === "all";
+  if (!snapshot.unsettled && !all) return;
   const config = await loadConfig(queue.store);
   if (!config.supervise) return;
   ensureSupervisor(queue.store, context.program, [
-    `--parallel=${config.max_concurrent}`,
-    "--launch=retries",
+    `--parallel=${all ? left.parallel : config.max_concurrent}`,
+    `--launch=${all ? "all" : "retries"}`,
   ]);
 }

@@ -2,7 +2,14 @@
 // would be waited for until somebody acts, so that it counts as settled, and not as complete.
 
 import { isWatched } from "../background.ts";
-import { latestAttempt, type Readiness, readinessOf, type TaskIndex } from "../dependencies.ts";
+import { findArchived } from "../archive.ts";
+import {
+  indexTasks,
+  latestAttempt,
+  type Readiness,
+  readinessOf,
+  type TaskIndex,
+} from "../dependencies.ts";
 import { formatStatus } from "../format/status.ts";
 import { noTask, type Queue, type Snapshot } from "../queue.ts";
 import { isTerminal, type Task } from "../task.ts";
@@ -22,7 +29,10 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
   let snapshot = await queue.look();
   for (const id of ids) {
     // Reading it anew says what is wrong with a file that is there but damaged.
-    if (!snapshot.index.byId.has(id) && queue.store.read(id) === undefined) throw noTask(id);
+    if (
+      !snapshot.index.byId.has(id) && queue.store.read(id) === undefined &&
+      queue.store.readArchived(id) === undefined
+    ) throw noTask(id);
   }
   const wanted = ids.length > 0
     ? ids
@@ -76,13 +86,19 @@ function finish(
   open: readonly string[],
   interrupted: boolean,
 ): void {
+  const archived = findArchived(queue.store, wanted, index.byId);
+  const whole = indexTasks([...archived, ...snapshot.tasks]);
   const latest = wanted
-    .map((id) => index.byId.get(id))
+    .map((id) => whole.byId.get(id))
     .filter((task) => task !== undefined)
-    .map((task) => latestAttempt(task, index));
+    .map((task) => latestAttempt(task, whole));
   const complete = latest.length === wanted.length &&
     latest.every((task: Task) => task.status === "complete");
-  const input = statusInput(queue, snapshot, { ids: new Set(latest.map((task) => task.taskId)) });
+  const input = statusInput(
+    queue,
+    { ...snapshot, tasks: [...whole.byId.values()], index: whole },
+    { ids: new Set(latest.map((task) => task.taskId)) },
+  );
   if (context.globals.json) {
     context.printJson({
       complete,
