@@ -233,6 +233,36 @@ Deno.test("start --from queues a whole graph from a file or from stdin", async (
   assertStringIncludes(await box.ok("start", "--from", "tasks.jsonl"), "Queued 3 tasks");
 });
 
+Deno.test("start --from takes a file that begins with a byte order mark", async () => {
+  await using box = await makeBox();
+  const text = '\ufeff{"agent": "shell", "prompt": "one"}\r\n';
+  Deno.writeTextFileSync(`${box.root}/tasks.jsonl`, text);
+  assertStringIncludes(await box.ok("start", "--from", "tasks.jsonl"), "Queued 1 task ");
+  const piped = await box.runWith({ stdin: text }, "start", "--from", "-");
+  assertEquals(piped.code, 0, piped.stderr);
+  assertEquals(box.tasks().map((task) => task.prompt), ["one", "one"]);
+});
+
+Deno.test("start --from names a wrong line by its number", async () => {
+  await using box = await makeBox();
+  const good = '{"key": "a", "agent": "shell", "prompt": "x"}';
+  const long = "x".repeat(3 << 20);
+  const cases: [number, object][] = [
+    [3, { agent: "shel", prompt: "x" }],
+    [3, { agent: "shell", prompt: "x", dependsOn: "b" }],
+    [2, { key: "a", agent: "shell", prompt: "x" }],
+    [2, { agent: "shell" }],
+    [2, { agent: "shell", prompt: long }],
+  ];
+  await Promise.all(cases.map(async ([code, line]) => {
+    // The empty line counts, as it does in an editor.
+    const stdin = `${good}\n\n${JSON.stringify(line)}\n`;
+    const refused = await box.runWith({ stdin }, "start", "--from", "-");
+    assertStringIncludes(assertRefused(refused, code), "orchestra: standard input, line 3: ");
+  }));
+  assertEquals(box.tasks(), []);
+});
+
 Deno.test("run launches the most urgent task, fills up to --parallel, and returns at once", async () => {
   await using box = await makeBox();
   assertStringIncludes(await box.ok("run"), "Nothing to start");

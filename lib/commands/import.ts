@@ -3,7 +3,7 @@
 import { readAgentNames, unknownAgent } from "../agents.ts";
 import { loadConfig } from "../config.ts";
 import { findCycle } from "../dependencies.ts";
-import { OrchestraError } from "../error.ts";
+import { type ErrorCode, OrchestraError } from "../error.ts";
 import type { Queue } from "../queue.ts";
 import { type ImportedTask, parseImport } from "../schemas.ts";
 import { lstat } from "../store.ts";
@@ -22,13 +22,14 @@ export async function startFrom(
   const text = source === "-"
     ? await new Response(Deno.stdin.readable).text()
     : await readSource(source);
-  const items = parseLines(text, name);
-  if (items.length === 0) {
+  const lines = parseLines(text, name);
+  if (lines.size === 0) {
     throw new OrchestraError("usage", `${name} has no task`, {
       hint: 'One a line: {"agent": "shell", "prompt": "echo hello"}',
     });
   }
-  await checkAll(queue, items, name);
+  await checkAll(queue, lines, name);
+  const items = [...lines.values()];
   const tasks = await addInOrder(queue, items);
   if (this.globals.json) {
     this.printJson(items.map((item, at) => ({
@@ -52,48 +53,57 @@ async function readSource(path: string): Promise<string> {
   }
 }
 
-/** The tasks of an import file; a line that is none is named by its number. */
-export function parseLines(text: string, name: string): ImportedTask[] {
-  const items: ImportedTask[] = [];
+function wrongLine(place: string, problem: string, code: ErrorCode = "usage"): OrchestraError {
+  return new OrchestraError(code, place + problem, {
+    hint: "Nothing was queued. Mend the line and try again.",
+  });
+}
+
+/** The tasks of an import file by what names their line; a line that is none is an error. */
+function parseLines(text: string, name: string): Map<string, ImportedTask> {
+  const items = new Map<string, ImportedTask>();
   for (const [at, line] of text.split("\n").entries()) {
-    if (line.trim() === "") continue;
-    const fail = (problem: string) =>
-      new OrchestraError("usage", `${name}, line ${at + 1}: ${problem}`, {
-        hint: "Nothing was queued. Mend the line and try again.",
-      });
+    // Programs of Windows begin a file with a byte order mark, which trim() takes for a space.
+    const json = line.trim();
+    if (json === "") continue;
+    const place = `${name}, line ${at + 1}: `;
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = JSON.parse(json);
     } catch {
-      throw fail("it is not valid JSON");
+      throw wrongLine(place, "it is not valid JSON");
     }
     const item = parseImport(value);
-    if ("problem" in item) throw fail(item.problem);
-    items.push(item);
+    if ("problem" in item) throw wrongLine(place, item.problem);
+    items.set(place, item);
   }
   return items;
 }
 
-async function checkAll(queue: Queue, items: ImportedTask[], name: string): Promise<void> {
+async function checkAll(
+  queue: Queue,
+  items: ReadonlyMap<string, ImportedTask>,
+  name: string,
+): Promise<void> {
   const agents = new Set(readAgentNames(queue.store));
-  const keys = new Map<string, number>();
-  for (const [at, item] of items.entries()) {
-    if (!agents.has(item.agent)) throw await unknownAgent(item.agent, [...agents]);
-    if (item.prompt.length > 16 * 1024) await checkAgent(queue, item.agent, item.prompt);
+  const keys = new Set<string>();
+  for (const [place, item] of items) {
+    try {
+      if (!agents.has(item.agent)) throw await unknownAgent(item.agent, [...agents]);
+      if (item.prompt.length > 16 * 1024) await checkAgent(queue, item.agent, item.prompt);
+    } catch (error) {
+      // These are checks of every `start`, which know of no lines.
+      if (error instanceof OrchestraError) error.message = place + error.message;
+      throw error;
+    }
     if (item.key === undefined) continue;
     if (keys.has(item.key)) {
-      throw new OrchestraError(
-        "usage",
-        `${name}: the key ${JSON.stringify(item.key)} stands twice`,
-        {
-          hint: "Give each task a key of its own. Nothing was queued.",
-        },
-      );
+      throw wrongLine(place, `the key ${JSON.stringify(item.key)} stands twice`);
     }
-    keys.set(item.key, at);
+    keys.add(item.key);
   }
   const edges = new Map<string, string[]>();
-  for (const [at, item] of items.entries()) {
+  for (const [place, item] of items) {
     const own: string[] = [];
     for (const reference of item.dependsOn ?? []) {
       if (keys.has(reference)) own.push(reference);
@@ -102,15 +112,15 @@ async function checkAll(queue: Queue, items: ImportedTask[], name: string): Prom
         (lstat(`${queue.store.tasksDir}/${reference}.json`) === undefined &&
           lstat(`${queue.store.dir}/archive/${reference}.json`) === undefined)
       ) {
-        throw new OrchestraError(
-          "no-task",
-          `${name}: a task depends on ${JSON.stringify(reference)}, ` +
+        throw wrongLine(
+          place,
+          `it depends on ${JSON.stringify(reference)}, ` +
             "which is neither a key in the file nor a task",
-          { hint: "Nothing was queued." },
+          "no-task",
         );
       }
     }
-    edges.set(item.key ?? `line ${at + 1}`, own);
+    edges.set(item.key ?? place, own);
   }
   const cycle = findCycle(edges);
   if (cycle !== undefined) {
