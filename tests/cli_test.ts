@@ -59,14 +59,24 @@ function openGate(box: Box, text: string): void {
 
 const MISSING = "task_1234567890";
 
-/** Runs the program in a terminal of the given size; undefined where there is no script(1). */
-function inTerminal(box: Box, columns: number, rows: number, ...args: string[]): Live | undefined {
+/**
+ * Runs the program in a terminal of the given size; undefined where there is no script(1). Before
+ * its arguments may stand what makes a whole shell command of its command line.
+ */
+function inTerminal(
+  box: Box,
+  columns: number,
+  rows: number,
+  ...[first, ...others]: [string | ((program: string) => string), ...string[]]
+): Live | undefined {
+  const args = typeof first === "string" ? [first, ...others] : others;
+  const shell = typeof first === "string" ? (program: string) => `exec ${program}` : first;
   if (Deno.build.os !== "linux" || !isInstalled("script")) {
     console.log("not run: a terminal is made with script(1) of util-linux, which is not here");
     return undefined;
   }
   const quoted = commandLine(...args).map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
-  const command = `stty cols ${columns} rows ${rows}; exec ${quoted}`;
+  const command = `stty cols ${columns} rows ${rows}; ${shell(quoted)}`;
   return spawn("script", ["-qfec", command, "/dev/null"], {
     cwd: box.root,
     env: { TERM: "xterm-256color", SHELL: "/bin/sh" },
@@ -417,6 +427,44 @@ Deno.test("status --watch is drawn anew on a change, and left with q, or with Ct
   await interrupted.printed((text) => text.includes("orchestra"));
   await interrupted.type("\x03");
   assertEquals((await interrupted.ended()).code, 130);
+});
+
+Deno.test("Ctrl+Z gives the terminal of status --watch to the shell, and fg takes it again", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  const drawn = (times: number) => (text: string) => text.split(id).length > times;
+  const mode = "stty -a | grep -o -e '-*icanon'";
+  // A shell with job control, which goes on behind what was stopped.
+  await using shell = inTerminal(
+    box,
+    80,
+    24,
+    (watch) => `set -m; ${watch}; echo "stopped $(${mode})"; read line; fg`,
+    "status",
+    "--watch",
+  );
+  if (shell === undefined) return;
+  await shell.printed(drawn(1));
+  await shell.type("\x1a");
+  const stopped = await shell.printed((text) => text.includes("icanon"));
+  assertStringIncludes(stopped, "stopped icanon");
+  assert(stopped.indexOf("\x1b[?25h\x1b[?1049l") > stopped.indexOf(id), "the page was left");
+  await shell.type("\n");
+  await shell.printed(drawn(2));
+  // Without cbreak mode the q would wait for the end of its line.
+  await shell.type("q");
+  const { code, stdout } = await shell.ended();
+  assertEquals(code, 0);
+  assertEquals(stdout.split("\x1b[?1049h\x1b[?25l").length, 3);
+  assertEquals(stdout.split("\x1b[?25h\x1b[?1049l").length, 3);
+
+  // Where no shell could let it go on, it is not stopped for good.
+  await using alone = inTerminal(box, 80, 24, "status", "--watch")!;
+  await alone.printed(drawn(1));
+  await alone.type("\x1a");
+  await alone.printed(drawn(2));
+  await alone.type("q");
+  assertEquals((await alone.ended()).code, 0);
 });
 
 Deno.test("status --watch into a pipe prints the table again when it differs", async () => {

@@ -31,10 +31,11 @@ export function createScreen(
   let tasks: Task[] = [];
   let damaged: Damage[] = [];
   let index = indexTasks(tasks);
-  let closed = false;
+  let entered = false;
+  let again: ReturnType<typeof setTimeout> | undefined;
   const write = (text: string) => context.write(text);
-  write(ENTER);
   const draw = () => {
+    if (!entered) return;
     const { rows } = terminalSize();
     const text = formatWatch(
       {
@@ -52,9 +53,38 @@ export function createScreen(
   const timer = setInterval(() => {
     if (tasks.some((task) => task.status === "running")) draw();
   }, 1000);
-  const resized = () => draw();
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGWINCH", resized);
-  draw();
+  const setRaw = (raw: boolean) => {
+    if (Deno.stdin.isTerminal()) Deno.stdin.setRaw(raw, { cbreak: raw });
+  };
+  const enter = () => {
+    // First of all: in the background it stops us again, before anything is drawn.
+    setRaw(true);
+    write(ENTER);
+    entered = true;
+    if (Deno.build.os !== "windows") {
+      Deno.addSignalListener("SIGWINCH", draw);
+      Deno.addSignalListener("SIGTSTP", suspend);
+    }
+    draw();
+  };
+  const leave = () => {
+    if (!entered) return;
+    entered = false;
+    if (Deno.build.os !== "windows") {
+      Deno.removeSignalListener("SIGWINCH", draw);
+      Deno.removeSignalListener("SIGTSTP", suspend);
+    }
+    write(LEAVE);
+    setRaw(false);
+  };
+  // Ctrl+Z: the shell gets the terminal as it was, then we stop. Deno would make SIGSTOP of SIGTSTP;
+  // SIGTTIN stops nobody whom no shell could let go on. Either way the timer is due when we run.
+  const suspend = () => {
+    leave();
+    Deno.kill(Deno.pid, "SIGTTIN");
+    again = setTimeout(enter, 50);
+  };
+  enter();
   return {
     update(current, damage = []) {
       tasks = current;
@@ -63,11 +93,9 @@ export function createScreen(
       draw();
     },
     close() {
-      if (closed) return;
-      closed = true;
       clearInterval(timer);
-      if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGWINCH", resized);
-      write(LEAVE);
+      clearTimeout(again);
+      leave();
     },
   };
 }

@@ -51,10 +51,9 @@ export async function watchStatus(
   }
 }
 
-/** Calls back on `q` or Ctrl+C; undefined where keys cannot be read one by one. */
+/** Calls back on `q` or Ctrl+C in a screen; undefined where keys cannot be read one by one. */
 export function readKeys(leave: () => void): { close(): void } | undefined {
   if (!Deno.stdin.isTerminal()) return undefined;
-  Deno.stdin.setRaw(true, { cbreak: true });
   let open = true;
   (async () => {
     const buffer = new Uint8Array(16);
@@ -68,7 +67,6 @@ export function readKeys(leave: () => void): { close(): void } | undefined {
   return {
     close() {
       open = false;
-      Deno.stdin.setRaw(false);
     },
   };
 }
