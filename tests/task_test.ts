@@ -905,13 +905,21 @@ Deno.test("closest names what was probably meant, and nothing far off", () => {
     const [given, meant] of [
       ["statsu", "status"],
       ["STATUS", "status"],
+      ["stauts", "status"],
+      ["satrt", "start"],
       ["cancle", "cancel"],
       ["strat", "start"],
       ["retyr", "retry"],
       ["banana", undefined],
       ["completelydifferent", undefined],
+      // The same letters are no reason to go farther than the limit.
+      ["hwos", undefined],
     ] as const
-  ) assertEquals(closest(given, known), meant, given);
+  ) {
+    // The order in which the names are known does not matter.
+    assertEquals(closest(given, known), meant, given);
+    assertEquals(closest(given, known.toReversed()), meant, given);
+  }
   assertEquals(closest("x", []), undefined);
   assertEquals(closest("max_concurent", Object.keys(CONFIG_ABOUT)), "max_concurrent");
 });
