@@ -615,6 +615,17 @@ Deno.test("a row says why its task waits, is blocked or failed", () => {
   assertStringIncludes(row("✗ failed"), "· agent exited with code 7: Do it");
 });
 
+Deno.test("until when an agent is paused has a date where that is not today", () => {
+  const hour = 3_600_000;
+  const until = (millis: number) =>
+    formatStatus(queueOf([], [{ agent: "shell", until: millis }]), PLAIN, millis - hour);
+  // Local times, whatever the zone of the machine is.
+  const noon = new Date(2026, 2, 4, 12).getTime();
+  assertMatch(until(noon), /agent shell is paused for 1h, until 12:00:00$/m);
+  const midnight = new Date(2026, 2, 5).getTime();
+  assertMatch(until(midnight), /agent shell is paused for 1h, until 2026-03-05 00:00:00$/m);
+});
+
 Deno.test("a narrow row of a failed task tells the error and not the prompt", () => {
   const input = queueOf([
     taskOf("shell", "a prompt of some length, which is known", 5, {

@@ -2,7 +2,7 @@
 // of a run that is not on a terminal. Pure: tasks, style and clock in, text out.
 
 import { formatDuration } from "../duration.ts";
-import { type Millis, parseTime, type Task, type Usage } from "../task.ts";
+import { formatTime, type Millis, parseTime, type Task, type Usage } from "../task.ts";
 import type { PausedLane, Phase, QueueCounts, TaskView } from "../view.ts";
 import { createPalette, type Paint, type Palette, PHASES, type Style } from "./style.ts";
 import { type Column, formatRows, type Span } from "./table.ts";
@@ -320,7 +320,7 @@ function noticeLines(input: StatusInput, palette: Palette, width: number, now: n
     if (lane.until <= now) continue;
     const left = formatSpan(Math.ceil((lane.until - now) / 1000));
     const text = `${palette.alert} agent ${firstLine(lane.agent, 40)} is paused for ${left}, ` +
-      `until ${formatClock(lane.until)}`;
+      `until ${localizeTimes(formatTime(lane.until), now)}`;
     lines.push(palette.waiting(truncate(text, width, palette.ellipsis)));
   }
   for (const { file, problem } of input.damaged.slice(0, MOST_DAMAGED)) {
