@@ -19,6 +19,7 @@ import {
   formatWatch,
   type StatusInput,
 } from "../lib/format/status.ts";
+import { buildGraph, formatMermaid } from "../lib/format/graph.ts";
 import { createPalette, PHASES, type Style } from "../lib/format/style.ts";
 import { type ColumnLayout, fitColumns, formatTable } from "../lib/format/table.ts";
 import { displayWidth, pad, sanitize, sanitizeBlock, truncate, wrap } from "../lib/format/text.ts";
@@ -624,6 +625,17 @@ Deno.test("until when an agent is paused has a date where that is not today", ()
   assertMatch(until(noon), /agent shell is paused for 1h, until 12:00:00$/m);
   const midnight = new Date(2026, 2, 5).getTime();
   assertMatch(until(midnight), /agent shell is paused for 1h, until 2026-03-05 00:00:00$/m);
+});
+
+Deno.test("a prompt in a Mermaid graph is text and neither syntax nor HTML", () => {
+  const first = taskOf("shell", '# say "a<b> && c;" #lt;', 9);
+  const { taskId } = first;
+  const second = taskOf("shell", "x", 5, { dependsOn: [taskId] });
+  const graph = buildGraph(queueOf([first, second]).views, indexTasks([first, second]));
+  assertStringIncludes(
+    formatMermaid(graph),
+    `  ${taskId}["shell: #35; say #quot;a#lt;b#gt; #amp;#amp; c;#quot; #35;lt;<br/>ready"]:::ready`,
+  );
 });
 
 Deno.test("a narrow row of a failed task tells the error and not the prompt", () => {

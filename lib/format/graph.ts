@@ -87,11 +87,21 @@ export function formatTree(graph: Graph, style: Style): string {
   return lines.join("\n");
 }
 
+/** What Mermaid would take for its own syntax or for HTML, in its codes: `&lt;` is `#lt;`. */
+const MERMAID: Readonly<Record<string, string>> = {
+  "#": "#35;",
+  '"': "#quot;",
+  "&": "#amp;",
+  "<": "#lt;",
+  ">": "#gt;",
+};
+
 /** The graph in Mermaid's language: https://mermaid.js.org/syntax/flowchart.html */
 export function formatMermaid(graph: Graph): string {
   const lines = ["flowchart LR"];
   for (const { task, phase } of graph.nodes.values()) {
-    const text = `${task.agent}: ${sanitize(task.prompt).slice(0, 60)}`.replaceAll('"', "#quot;");
+    const text = `${task.agent}: ${sanitize(task.prompt).slice(0, 60)}`
+      .replace(/[#"&<>]/g, (character) => MERMAID[character]!);
     lines.push(`  ${task.taskId}["${text}<br/>${phase}"]:::${phase}`);
   }
   for (const [id, edges] of graph.dependsOn) {
