@@ -2,6 +2,7 @@
 // queue while the real `orchestra status --watch` shows it in a real terminal, that of tmux; what
 // stood there, and when, is drawn. Needs tmux; leaves nothing behind but the picture.
 
+import { pause } from "../lib/launch/posix.ts";
 import { drawPicture, type Frame } from "./terminal_picture.ts";
 
 const PICTURE = new URL("status-watch.svg", import.meta.url);
@@ -72,10 +73,6 @@ function pathOf(name: string): string {
   return decodeURIComponent(new URL(name, import.meta.url).pathname);
 }
 
-function wait(millis: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, millis));
-}
-
 /** Runs a program to its end. What it printed, or an error with what it said. */
 async function run(
   program: string,
@@ -135,11 +132,11 @@ async function makeProject(): Promise<Map<string | undefined, string>> {
 
 /** What the user does meanwhile: runs the queue, and mends by hand what no agent can. */
 async function work(ids: ReadonlyMap<string | undefined, string>): Promise<void> {
-  await wait(BEFORE);
+  await pause(BEFORE);
   await orchestra("run", "--all", "--parallel", "3");
   const prices = ids.get("prices")!;
   await orchestra("wait", prices);
-  await wait(BLOCKED);
+  await pause(BLOCKED);
   Deno.writeTextFileSync(`${ROOT}/handbook/prices.md`, "# prices\n\nTwo a tin. Three the large.\n");
   await orchestra("retry", prices);
   await orchestra("wait");
@@ -162,7 +159,7 @@ async function record(work: () => Promise<void>): Promise<Frame[]> {
     const deadline = performance.now() + MOST;
     while (!(await look()).includes("PROMPT")) {
       if (performance.now() > deadline) throw new Error("status --watch showed no table");
-      await wait(LOOK);
+      await pause(LOOK);
     }
     const began = performance.now();
     const frames: Frame[] = [];
@@ -177,7 +174,7 @@ async function record(work: () => Promise<void>): Promise<Frame[]> {
         for (let again = await look(); again !== screen; again = await look()) screen = again;
         frames.push({ at: frames.length === 0 ? 0 : at, screen });
       }
-      await wait(LOOK);
+      await pause(LOOK);
     }
     if (ended === Infinity) throw new Error("the queue was not settled in time");
     await worked;

@@ -23,7 +23,7 @@ export function hasDependencies(task: Task): boolean {
 }
 
 /** A task by its id, archived or not. */
-function lookUp(id: string, index: TaskIndex): Task | undefined {
+export function lookUp(id: string, index: TaskIndex): Task | undefined {
   return index.byId.get(id) ?? index.archived?.get(id);
 }
 

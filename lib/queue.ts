@@ -159,7 +159,7 @@ export interface Queue {
   /**
    * Removes a task and everything that belongs to it.
    *
-   * @param marks what {@linkcode Store.listMarks} found of it, inside the lock
+   * @param marks what {@linkcode Store.scan} found of it, inside the lock
    */
   removeTask(task: Task, marks: readonly string[]): void;
 }
@@ -1047,10 +1047,7 @@ function reportDamage(damaged: Damage[], id: string, error: unknown): void {
 
 /** Whether a task has a successor; one that was removed counts for nothing. */
 export function isRetried(store: Store, { retriedBy }: Task): boolean {
-  return retriedBy !== null &&
-    ["tasks", "archive"].some((folder) =>
-      lstat(`${store.dir}/${folder}/${retriedBy}.json`) !== undefined
-    );
+  return retriedBy !== null && store.has(retriedBy);
 }
 
 /** The error for an id that no task has. */

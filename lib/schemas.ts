@@ -87,7 +87,8 @@ export const AgentSchema = z.strictObject({
 
 const RATE_LIMIT_KEYS = ["patterns", "resetPattern", "cooldown"];
 
-function isRegExp(text: string): boolean {
+/** Whether a text is a regular expression. */
+export function isRegExp(text: string): boolean {
   try {
     new RegExp(text);
     return true;

@@ -53,6 +53,8 @@ export interface Store {
   read(id: string): Task | undefined;
   /** The same for an archived task. */
   readArchived(id: string): Task | undefined;
+  /** Whether a task has this id, archived ones included; its file is not looked into. */
+  has(id: string): boolean;
   /**
    * Replaces a task's file. Its content is synced, the folder is not: after a power cut the file has
    * its old or its new content, and from the old one the same evidence leads to the new one again.
@@ -84,8 +86,6 @@ export interface Store {
   removeMark(id: string, mark: string): void;
   /** Everything in `tasks/` that belongs to one task, as marks; `json` is not among them. */
   listMarks(id: string): string[];
-  /** The same for all tasks, by id: one look at the folder for however many tasks. */
-  listAllMarks(): Map<string, string[]>;
   /** Replaces a file below `.orchestra/`, durably. */
   writeFile(path: string, text: string): void;
   /** Content of a file below the workspace root; undefined where it does not exist. */
@@ -213,7 +213,9 @@ export function openStore(root: string): Store {
     const marks = new Map<string, string[]>();
     for (const entry of Deno.readDirSync(tasksDir)) {
       const { name } = entry;
-      const [id, mark] = splitName(name);
+      const dot = name.indexOf(".");
+      const id = dot < 0 ? name : name.slice(0, dot);
+      const mark = dot < 0 ? "" : name.slice(dot + 1);
       if (!isTaskId(id)) {
         if (mark === "json") {
           damaged.push({
@@ -224,7 +226,9 @@ export function openStore(root: string): Store {
         continue;
       }
       if (mark !== "json") {
-        addMark(marks, id, mark);
+        const list = marks.get(id);
+        if (list === undefined) marks.set(id, [mark]);
+        else list.push(mark);
         continue;
       }
       const file = `.orchestra/tasks/${name}`;
@@ -285,10 +289,14 @@ export function openStore(root: string): Store {
     return lstat(`${dir}/archive/${id}.json`) !== undefined;
   }
 
+  function has(id: string): boolean {
+    return lstat(`${tasksDir}/${id}.json`) !== undefined || isArchived(id);
+  }
+
   function freeId(millis: number): string {
     for (let number = Math.max(0, Math.trunc(millis));; number++) {
       const id = formatTaskId(number);
-      if (lstat(`${tasksDir}/${id}.json`) === undefined && !isArchived(id)) return id;
+      if (!has(id)) return id;
     }
   }
 
@@ -347,17 +355,11 @@ export function openStore(root: string): Store {
   }
 
   function listMarks(id: string): string[] {
-    return listAllMarks().get(id) ?? [];
-  }
-
-  function listAllMarks(): Map<string, string[]> {
-    const marks = new Map<string, string[]>();
+    const marks: string[] = [];
     for (const { name } of Deno.readDirSync(tasksDir)) {
-      const [id, mark] = splitName(name);
-      if (mark !== "" && mark !== "json") addMark(marks, id, mark);
+      if (name.startsWith(`${id}.`) && name !== `${id}.json`) marks.push(name.slice(id.length + 1));
     }
-    for (const list of marks.values()) list.sort();
-    return marks;
+    return marks.sort();
   }
 
   function resolve(path: string, purpose: string, only?: string): string {
@@ -392,6 +394,7 @@ export function openStore(root: string): Store {
     locked,
     scan,
     read,
+    has,
     readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
     write: (task) =>
       replaceFile(taskPath("tasks", task.taskId, "json"), formatTask(task), "content"),
@@ -404,7 +407,6 @@ export function openStore(root: string): Store {
     createMark,
     removeMark: (id, mark) => removeFile(markPath(id, mark)),
     listMarks,
-    listAllMarks,
     writeFile: (path, text) => replaceFile(path, text),
     readFile: (path) => readRegular(path, MAX_TASK, relative(path)),
     resolve,
@@ -419,18 +421,6 @@ export function isOwnMark(mark: string): boolean {
 
 const OWN_MARK =
   /^(?:done|error|cancelled|timeout|exitcode|verifycode|(?:verify\.)?\d+\.pid)$|\.tmp$/;
-
-/** What stands before the first dot of a file's name, and what behind it. */
-function splitName(name: string): [id: string, mark: string] {
-  const dot = name.indexOf(".");
-  return dot < 0 ? [name, ""] : [name.slice(0, dot), name.slice(dot + 1)];
-}
-
-function addMark(marks: Map<string, string[]>, id: string, mark: string): void {
-  const list = marks.get(id);
-  if (list === undefined) marks.set(id, [mark]);
-  else list.push(mark);
-}
 
 /** Opens a lock file, made where it is not there; a link in its place is refused. */
 export function openLockFile(path: string): Deno.FsFile {

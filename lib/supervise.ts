@@ -23,7 +23,8 @@ import { pickNext } from "./schedule.ts";
 import { findArchived } from "./archive.ts";
 import { lstat } from "./store.ts";
 import { isTaskId, isTerminal, parseTime, type Task } from "./task.ts";
-import { waitForChange, watchFolder } from "./watch.ts";
+import { pause } from "./launch/posix.ts";
+import { watchFolder } from "./watch.ts";
 
 /** What the loop launches. */
 export type LaunchMode =
@@ -401,7 +402,7 @@ export async function supervise(
       });
       if (leave) break;
       // Somebody queued a task just now. Should it not be launched either, others have their turn.
-      await waitForChange([watch], 100, signal);
+      await pause(100, signal, [watch.changed()]);
       continue;
     }
     if (rescanBegan !== undefined) {
@@ -491,20 +492,9 @@ export async function supervise(
   async function sleep(millis: number): Promise<void> {
     await refreshRules();
     if (dirty.size > 0 || signal.aborted) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let stop: (() => void) | undefined;
-    await Promise.race([
-      watch.changed(),
-      new Promise<void>((resolve) => {
-        wakeChild = resolve;
-        stop = resolve;
-        signal.addEventListener("abort", resolve as () => void, { once: true });
-        // Timers take at most 2^31 - 1 ms.
-        if (millis !== Infinity) timer = setTimeout(resolve, Math.min(millis, 2_000_000_000));
-      }),
-    ]);
-    clearTimeout(timer);
-    if (stop !== undefined) signal.removeEventListener("abort", stop as () => void);
+    const woken = new Promise<void>((resolve) => wakeChild = resolve);
+    // Timers take at most 2^31 - 1 ms.
+    await pause(Math.min(millis, 2_000_000_000), signal, [watch.changed(), woken]);
     wakeChild = undefined;
   }
 

@@ -66,22 +66,3 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
     },
   };
 }
-
-/** Waits until something changes in one of the folders, the time is over, or the signal is aborted. */
-export function waitForChange(
-  watches: readonly Pick<FolderWatch, "changed">[],
-  millis: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, millis);
-    function done() {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    }
-    signal?.addEventListener("abort", done);
-    if (signal?.aborted) done();
-    for (const watch of watches) watch.changed().then(done);
-  });
-}

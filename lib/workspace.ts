@@ -10,7 +10,8 @@ import type { RetryOptions } from "./retry.ts";
 import { findRoot } from "./store.ts";
 import { supervise } from "./supervise.ts";
 import { isTaskId, isTerminal, type NewTask, type Task } from "./task.ts";
-import { waitForChange, watchFolder } from "./watch.ts";
+import { pause } from "./launch/posix.ts";
+import { watchFolder } from "./watch.ts";
 
 /** How {@linkcode Workspace.run} launches. */
 export interface RunOptions {
@@ -112,7 +113,7 @@ export function openWorkspace(folder: string): Workspace {
         } else if (isTerminal(task.status)) yield { kind: task.status as Change["kind"], task };
       }
       first = false;
-      await waitForChange([watch], 5000, signal);
+      await pause(5000, signal, [watch.changed()]);
     }
   }
 
@@ -151,7 +152,7 @@ export function openWorkspace(folder: string): Workspace {
           signal.aborted ||
           latest.every((task) => isTerminal(task.status) && task.retryAt === null)
         ) return latest;
-        await waitForChange([watch], 5000, signal);
+        await pause(5000, signal, [watch.changed()]);
       }
     },
     async cancel(ids, reason) {

@@ -12,7 +12,7 @@ import { parseCommandLine } from "../lib/cli.ts";
 import { type Context, createContext } from "../lib/commands/context.ts";
 import { createApplication, Misspelt, ROUTES } from "../lib/commands/tree.ts";
 import { CONFIG_ABOUT } from "../lib/config.ts";
-import { parseAgent, parseConfig, parseImport } from "../lib/schemas.ts";
+import { isRegExp, parseAgent, parseConfig, parseImport } from "../lib/schemas.ts";
 import { parseDoneSentinel, parseErrorSentinel } from "../lib/observe.ts";
 import { FIELDS, formatTask, isTaskId, newTask, parseTask, type Task } from "../lib/task.ts";
 import { PRESETS } from "../templates/presets.ts";
@@ -413,16 +413,6 @@ Deno.test("the examples of agents, settings and tasks are valid", () => {
 // JSON Schemas
 
 const SCHEMAS = makeSchemas();
-
-/** Whether a text is a regular expression, which JSON Schema calls a format. */
-function isRegExp(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The schemas as a validator reads them; in its strict mode, which refuses what means nothing. */
 const VALIDATORS: ReadonlyMap<string, ValidateFunction> = new Map(

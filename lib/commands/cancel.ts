@@ -3,6 +3,7 @@
 import { isWatched } from "../background.ts";
 import { dependentsOf, indexTasks } from "../dependencies.ts";
 import { OrchestraError } from "../error.ts";
+import { block } from "../launch/posix.ts";
 import { noTask } from "../queue.ts";
 import type { Store } from "../store.ts";
 import { isTerminal } from "../task.ts";
@@ -74,12 +75,10 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
  * We wait for it a moment, as long as a willing agent takes, before we do it ourselves.
  */
 function waitForWatcher(store: Store, ids: readonly string[]): void {
-  const never = new Int32Array(new SharedArrayBuffer(4));
   const deadline = performance.now() + 100;
   const left = new Set(ids);
   while (left.size > 0 && performance.now() < deadline) {
-    // Nobody ever changes it: waiting for that is a sleep that needs no turn of the event loop.
-    Atomics.wait(never, 0, 0, 0.5);
+    block(0.5);
     for (const id of left) if (store.read(id)?.reapAt === null) left.delete(id);
   }
 }

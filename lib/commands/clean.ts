@@ -1,7 +1,7 @@
 // `orchestra clean`: removes finished tasks with everything that belongs to them.
 
 import { archivedDependencies } from "../archive.ts";
-import { indexTasks, retryChain, type TaskIndex } from "../dependencies.ts";
+import { indexTasks, lookUp, retryChain, type TaskIndex } from "../dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../error.ts";
 import { noTask } from "../queue.ts";
 import { isTaskId, isTerminal, type Task } from "../task.ts";
@@ -57,7 +57,7 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
     for (const task of tasks) {
       if (isTerminal(task.status)) continue;
       for (const id of task.dependsOn) {
-        const dependency = index.byId.get(id) ?? index.archived?.get(id);
+        const dependency = lookUp(id, index);
         if (dependency === undefined) continue;
         for (const attempt of retryChain(dependency, index)) needed.add(attempt.taskId);
       }

@@ -5,7 +5,7 @@ import { proposeCompletions } from "@stricli/core";
 import type { Application } from "@stricli/core";
 import { OrchestraError } from "../error.ts";
 import type { Context } from "./context.ts";
-import { ROUTES } from "./tree.ts";
+import { GLOBAL_OPTIONS, ROUTES } from "./tree.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -67,9 +67,8 @@ export async function proposals(
     }
   }
   if (partial.startsWith("-")) {
-    found.push(...GLOBAL_OPTIONS.filter((option) => option.startsWith(partial)));
+    const options = ["-C", ...GLOBAL_OPTIONS.map((name) => `--${name}`)];
+    found.push(...options.filter((option) => option.startsWith(partial)));
   }
   return [...new Set(found)].filter((text) => text !== "--" && !text.startsWith("_")).sort();
 }
-
-const GLOBAL_OPTIONS = ["--json", "--no-color", "--debug", "--help", "--version", "-C"];

@@ -19,7 +19,7 @@ import type { Change, Queue } from "../queue.ts";
 import { lstat } from "../store.ts";
 import { supervise } from "../supervise.ts";
 import { formatTime } from "../task.ts";
-import { waitForChange, watchFolder } from "../watch.ts";
+import { watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { readExactly, tailFile } from "./tail.ts";
 
@@ -225,7 +225,7 @@ export async function daemonStart(this: Context, flags: DaemonFlags): Promise<vo
         hint: "See why in the foreground: orchestra daemon",
       });
     }
-    await waitForChange([watch], 100);
+    await pause(100, undefined, [watch.changed()]);
     watch.take();
   }
   if (this.globals.json) this.printJson({ pid });
@@ -326,6 +326,6 @@ export async function daemonLogs(this: Context, flags: DaemonLogsFlags): Promise
       at += block.length;
       this.write(sanitizeBlock(new TextDecoder().decode(block)));
     }
-    await waitForChange([watch], 1000, stop.signal);
+    await pause(1000, stop.signal, [watch.changed()]);
   }
 }

@@ -1,6 +1,12 @@
 // `orchestra deps`: who waits for whom.
 
-import { dependentsOf, latestAttempt, type Readiness, readinessOf } from "../dependencies.ts";
+import {
+  dependentsOf,
+  latestAttempt,
+  lookUp,
+  type Readiness,
+  readinessOf,
+} from "../dependencies.ts";
 import {
   buildGraph,
   formatDot,
@@ -77,7 +83,7 @@ function collectUpstream(task: Task, { index }: Snapshot): Task[] {
   const found = new Map<string, Task>();
   const queue = [...task.dependsOn];
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-    const first = index.byId.get(id) ?? index.archived?.get(id);
+    const first = lookUp(id, index);
     if (first === undefined) continue;
     const latest = latestAttempt(first, index);
     if (found.has(latest.taskId)) continue;

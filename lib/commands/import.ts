@@ -6,7 +6,6 @@ import { findCycle } from "../dependencies.ts";
 import { type ErrorCode, OrchestraError } from "../error.ts";
 import type { Queue } from "../queue.ts";
 import { type ImportedTask, parseImport } from "../schemas.ts";
-import { lstat } from "../store.ts";
 import { isTaskId, type NewTask, type Task } from "../task.ts";
 import { checkAgent } from "./start.ts";
 import type { Context } from "./context.ts";
@@ -107,11 +106,7 @@ async function checkAll(
     const own: string[] = [];
     for (const reference of item.dependsOn ?? []) {
       if (keys.has(reference)) own.push(reference);
-      else if (
-        !isTaskId(reference) ||
-        (lstat(`${queue.store.tasksDir}/${reference}.json`) === undefined &&
-          lstat(`${queue.store.dir}/archive/${reference}.json`) === undefined)
-      ) {
+      else if (!isTaskId(reference) || !queue.store.has(reference)) {
         throw wrongLine(
           place,
           `it depends on ${JSON.stringify(reference)}, ` +

@@ -4,7 +4,8 @@ import { readablePlaces } from "../archive.ts";
 import { sanitizeBlock } from "../format/text.ts";
 import { noTask, type Queue } from "../queue.ts";
 import { isTerminal } from "../task.ts";
-import { waitForChange, watchFolder } from "../watch.ts";
+import { pause } from "../launch/posix.ts";
+import { watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { readExactly, tailFile } from "./tail.ts";
 
@@ -101,6 +102,6 @@ async function follow(
     const task = snapshot.tasks.find((item) => item.taskId === id);
     at = copyFrom(path, at, write);
     if (task === undefined || (isTerminal(task.status) && task.reapAt === null)) return;
-    await waitForChange([log, tasks], 1000, stop.signal);
+    await pause(1000, stop.signal, [log.changed(), tasks.changed()]);
   }
 }

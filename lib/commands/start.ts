@@ -5,7 +5,6 @@ import { loadConfig } from "../config.ts";
 import { OrchestraError } from "../error.ts";
 import { MAX_ARGUMENT } from "../prepare.ts";
 import type { Queue } from "../queue.ts";
-import { lstat } from "../store.ts";
 import { isTaskId, type NewTask } from "../task.ts";
 import type { Context } from "./context.ts";
 
@@ -107,10 +106,7 @@ function checkDependencies(queue: Queue, ids: readonly string[]): void {
         hint: "See the ids with: orchestra status",
       });
     }
-    if (
-      lstat(`${queue.store.tasksDir}/${id}.json`) === undefined &&
-      lstat(`${queue.store.dir}/archive/${id}.json`) === undefined
-    ) {
+    if (!queue.store.has(id)) {
       throw new OrchestraError("no-task", `--depends-on ${id}: there is no such task`, {
         hint: "See what there is with: orchestra status --all",
       });

@@ -2,7 +2,8 @@
 
 import { formatStatus } from "../format/status.ts";
 import type { Queue } from "../queue.ts";
-import { waitForChange, watchFolder } from "../watch.ts";
+import { pause } from "../launch/posix.ts";
+import { watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { createScreen } from "./screen.ts";
 import { leaveWatcher, type StatusFlags } from "./status.ts";
@@ -43,7 +44,7 @@ export async function watchStatus(
         if (text !== last) this.print(last === "" ? text : `\n${text}`);
         last = text;
       }
-      await waitForChange([watch], seconds * 1000, stop.signal);
+      await pause(seconds * 1000, stop.signal, [watch.changed()]);
     }
   } finally {
     keys?.close();

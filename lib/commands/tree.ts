@@ -603,8 +603,8 @@ export function formatError(error: OrchestraError, json: boolean): string {
   return `orchestra: ${printable(error.message)}${hint}`;
 }
 
-/** Options of every command, for those who mistype them. */
-const GLOBAL_OPTIONS = ["json", "no-color", "color", "debug", "help", "version"];
+/** Options of every command that have a long name. */
+export const GLOBAL_OPTIONS = ["json", "no-color", "debug", "help", "version"];
 
 /** What is not there, and what is: thrown through the framework to who may load what compares them. */
 export class Misspelt extends Error {
@@ -626,7 +626,7 @@ export class Misspelt extends Error {
 
 function noOption(given: string, near: readonly string[]): Misspelt {
   const kebab = near.map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
-  return new Misspelt("option", given, [...kebab, ...GLOBAL_OPTIONS], "--");
+  return new Misspelt("option", given, [...kebab, ...GLOBAL_OPTIONS, "color"], "--");
 }
 
 /**

@@ -13,7 +13,8 @@ import {
 import { formatStatus } from "../format/status.ts";
 import { noTask, type Queue, type Snapshot } from "../queue.ts";
 import { isTerminal, type Task } from "../task.ts";
-import { waitForChange, watchFolder } from "../watch.ts";
+import { pause } from "../launch/posix.ts";
+import { watchFolder } from "../watch.ts";
 import type { Context } from "./context.ts";
 import { leaveWatcher } from "./status.ts";
 import { statusInput, viewJson } from "./status_input.ts";
@@ -64,7 +65,7 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
     if (open.length === 0 || left <= 0 || interrupted) {
       return finish(this, queue, snapshot, index, wanted, open, interrupted);
     }
-    await waitForChange([watch], Math.min(left, watch.active ? 5000 : 1000), stop.signal);
+    await pause(Math.min(left, watch.active ? 5000 : 1000), stop.signal, [watch.changed()]);
   }
 }
 

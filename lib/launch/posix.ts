@@ -271,7 +271,7 @@ async function allGone(
     const remaining = deadline - performance.now();
     if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
     const wait = Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!);
-    if (blocking && performance.now() - began < BLOCKING) Atomics.wait(NEVER, 0, 0, wait);
+    if (blocking && performance.now() - began < BLOCKING) block(wait);
     else await pause(wait, signal);
   }
 }
@@ -281,8 +281,21 @@ const BLOCKING = 60;
 /** Nobody ever changes it: waiting for that is a sleep. */
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
-/** Waits for some milliseconds, or until the signal is aborted. */
-export function pause(millis: number, signal?: AbortSignal): Promise<void> {
+/** Waits for some milliseconds without a turn of the event loop, for who has nothing else to do. */
+export function block(millis: number): void {
+  Atomics.wait(NEVER, 0, 0, millis);
+}
+
+/**
+ * Waits for some milliseconds, or until the signal is aborted.
+ *
+ * @param sooner promises of which the first to be fulfilled ends it too
+ */
+export function pause(
+  millis: number,
+  signal?: AbortSignal,
+  sooner: readonly Promise<void>[] = [],
+): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, millis);
     function done() {
@@ -292,5 +305,6 @@ export function pause(millis: number, signal?: AbortSignal): Promise<void> {
     }
     signal?.addEventListener("abort", done);
     if (signal?.aborted) done();
+    for (const promise of sooner) promise.then(done);
   });
 }
