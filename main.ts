@@ -10,7 +10,7 @@
  * @module
  */
 
-import { main } from "./lib/cli.ts";
+import { main } from "./lib/cli/main.ts";
 
 if (import.meta.main) {
   const { code, force } = await main(Deno.args, import.meta.url);

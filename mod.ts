@@ -13,10 +13,10 @@
  * @module
  */
 
-export { openWorkspace, type RunOptions, type Workspace } from "./lib/workspace.ts";
-export { EXIT_CODES, OrchestraError } from "./lib/error.ts";
-export type { ErrorCode } from "./lib/error.ts";
-export { FAILURE_CLASSES, STATUSES } from "./lib/task.ts";
+export { openWorkspace, type RunOptions, type Workspace } from "./lib/library.ts";
+export { EXIT_CODES, OrchestraError } from "./lib/task/error.ts";
+export type { ErrorCode } from "./lib/task/error.ts";
+export { FAILURE_CLASSES, STATUSES } from "./lib/task/fields.ts";
 export type {
   FailureClass,
   NewTask,
@@ -25,10 +25,10 @@ export type {
   Task,
   TaskResult,
   Usage,
-} from "./lib/task.ts";
-export type { PausedLane, Phase, TaskView } from "./lib/view.ts";
-export type { Change, ChangeKind } from "./lib/queue.ts";
-export type { Damage } from "./lib/store.ts";
-export type { RetryOptions } from "./lib/retry.ts";
-export { parseDuration } from "./lib/duration.ts";
-export { VERSION } from "./lib/version.ts";
+} from "./lib/task/fields.ts";
+export type { PausedLane, Phase, TaskView } from "./lib/decide/view.ts";
+export type { Change, ChangeKind } from "./lib/queue/queue.ts";
+export type { Damage } from "./lib/store/tasks.ts";
+export type { RetryOptions } from "./lib/decide/retry.ts";
+export { parseDuration } from "./lib/task/duration.ts";
+export { VERSION } from "./lib/task/version.ts";

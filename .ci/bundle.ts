@@ -3,11 +3,11 @@
 
 import { minify } from "terser";
 import { calledFunctions, compileEagerly, declareArrows } from "./eager.ts";
-import { permissionFlags } from "../lib/permissions.ts";
+import { permissionFlags } from "../lib/supervise/permissions.ts";
 
 const USAGE = "usage: deno task bundle [--output file]";
 
-/** Stands in `lib/version.ts` where the commit goes. */
+/** Stands in `lib/task/version.ts` where the commit goes. */
 const PLACEHOLDER = "@commit@";
 
 /** The commit that is checked out; undefined where git cannot tell. */
@@ -40,7 +40,7 @@ export function startFlags(): string[] {
 }
 
 /** Modules that only Windows loads. */
-const WINDOWS = ["./windows.ts", "./windows_shim.ts"];
+const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
 
 /**
  * Bundles the program into a file that can be started. Its first line means nothing to Windows, so

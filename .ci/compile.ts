@@ -3,7 +3,7 @@
 // where that host cannot be reached, DENORT_BIN may name a base runtime, for the one target it is
 // made for. What cannot be made is said, and the exit code is 1.
 
-import { permissionFlags } from "../lib/permissions.ts";
+import { permissionFlags } from "../lib/supervise/permissions.ts";
 import { bundle, V8_FLAGS } from "./bundle.ts";
 
 /** What is compiled when no target is named. */

@@ -2,9 +2,9 @@
 // Schemas. Said here once, and not in the program, which has no use for it; the compiler insists on
 // every field.
 
-import type { AgentDefinition, RateLimit } from "../lib/agents.ts";
-import type { ImportedTask } from "../lib/schemas.ts";
-import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task.ts";
+import type { AgentDefinition, RateLimit } from "../lib/task/agent.ts";
+import type { ImportedTask } from "../lib/settings/schemas.ts";
+import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task/fields.ts";
 
 /** What each field of an agent means. */
 export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
@@ -131,7 +131,7 @@ export const ERROR_ABOUT = {
   timestamp: "when it happened; not read by Orchestra",
 } as const;
 
-/** What the groups of settings mean; the settings themselves are in lib/config.ts. */
+/** What the groups of settings mean; the settings themselves are in lib/settings/config.ts. */
 export const CONFIG_GROUP_ABOUT: Readonly<Record<string, string>> = {
   retry: "which failures are retried, and after what waits",
   archive: "when the daemon archives what is finished",

@@ -2,19 +2,19 @@
 // Schemas as a whole, and the marked regions of other pages. `--check` writes nothing and fails where
 // a file is not current.
 
-import { GROUPS, ROUTES } from "../lib/commands/tree.ts";
-import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/config.ts";
-import { EXIT_CODES } from "../lib/error.ts";
-import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/schemas.ts";
-import { FIELDS, type Task } from "../lib/task.ts";
-import { type Preset, PRESETS } from "../templates/presets.ts";
+import { GROUPS, ROUTES } from "../lib/cli/application.ts";
+import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/settings/config.ts";
+import { EXIT_CODES } from "../lib/task/error.ts";
+import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/settings/schemas.ts";
+import { FIELDS, type Task } from "../lib/task/fields.ts";
+import { type Preset, PRESETS } from "../lib/agents/presets.ts";
 import { AGENT_ABOUT, IMPORT_ABOUT, RATE_LIMIT_ABOUT, TASK_ABOUT } from "./about.ts";
 import { type JsonSchema, type Kind, makeSchemas, schemaOf } from "./json_schemas.ts";
 
 /** Folder of the repository, as a URL that ends with a slash. */
 const ROOT = new URL("../", import.meta.url);
 
-/** What the exit codes mean; the codes themselves are in lib/error.ts. */
+/** What the exit codes mean; the codes themselves are in lib/task/error.ts. */
 const EXIT_ABOUT: Readonly<Record<number, string>> = {
   0: "done",
   1: "done, but a task that was waited for did not complete",

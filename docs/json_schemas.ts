@@ -2,9 +2,9 @@
 // program itself checks these files with, so that an editor says what the program would say. A check
 // that has no counterpart in JSON Schema gets one here by hand, or the generator stops.
 
-import { CONFIG_ABOUT } from "../lib/config.ts";
-import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/schemas.ts";
-import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../lib/task.ts";
+import { CONFIG_ABOUT } from "../lib/settings/config.ts";
+import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/settings/schemas.ts";
+import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../lib/task/fields.ts";
 import {
   AGENT_ABOUT,
   ATTEMPT_ABOUT,
@@ -51,7 +51,7 @@ export interface JsonSchema {
 export type Kind = typeof FIELDS[keyof Task]["kind"];
 
 /**
- * The refinements of lib/schemas.ts, by what they say where they fail. Looser by one thing: a
+ * The refinements of lib/settings/schemas.ts, by what they say where they fail. Looser by one thing: a
  * duration above ten years passes here, for a pattern cannot add up.
  */
 const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
@@ -63,7 +63,7 @@ const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
   },
 };
 
-/** A schema of lib/schemas.ts as what may be written in the file, not as what is read from it. */
+/** A schema of lib/settings/schemas.ts as what may be written in the file, not as what is read from it. */
 export function schemaOf(schema: z.core.$ZodType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: "input",

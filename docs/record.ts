@@ -2,7 +2,7 @@
 // queue while the real `orchestra status --watch` shows it in a real terminal, that of tmux; what
 // stood there, and when, is drawn. Needs tmux; leaves nothing behind but the picture.
 
-import { pause } from "../lib/launch/posix.ts";
+import { pause } from "../lib/launch/pause.ts";
 import { drawPicture, type Frame } from "./terminal_picture.ts";
 
 const PICTURE = new URL("status-watch.svg", import.meta.url);

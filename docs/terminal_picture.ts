@@ -2,7 +2,7 @@
 // plays as an image in a page. Pure: what the terminal showed and when goes in, the file's text
 // comes out. What it cannot draw is an error, so that no picture is silently wrong.
 
-import { displayWidth } from "../lib/format/text.ts";
+import { displayWidth } from "../lib/text/width.ts";
 
 /** What a terminal showed from some time on. */
 export interface Frame {

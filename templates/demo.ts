@@ -2,7 +2,7 @@
 // the command line that a user has, by programs that need neither a model nor a key; the only files
 // written by hand are those that a user would write: the notes, the agents and the list of tasks.
 
-import type { Task } from "../lib/task.ts";
+import type { Task } from "../lib/task/fields.ts";
 
 const WINDOWS = Deno.build.os === "windows";
 const MAIN = pathOf("../main.ts");

@@ -5,9 +5,9 @@
 //
 //   deno task bench [--quick] [--only <section>]… [--dir <folder for the workspaces>] [--keep]
 
-import { SHIM } from "../lib/launch/posix.ts";
-import { openStore } from "../lib/store.ts";
-import { formatTask, newTask, type Task } from "../lib/task.ts";
+import { SHIM } from "../lib/launch/posix/launcher.ts";
+import { openStore } from "../lib/store/tasks.ts";
+import { formatTask, newTask, type Task } from "../lib/task/fields.ts";
 
 const REPO = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 const BUNDLE = `${REPO}/dist/orchestra.js`;

@@ -2,74 +2,42 @@
 // circles, decisions and formats do no I/O, and what costs start-up time is off the way of the
 // commands that scripts call most.
 
-import { assert, assertEquals, assertGreater } from "./assert.ts";
-import { VERSION } from "../lib/version.ts";
+import { assert, assertEquals, assertGreater } from "./support/assert.ts";
+import { VERSION } from "../lib/task/version.ts";
 
 const ROOT = new URL("..", import.meta.url);
 
 /**
- * The layers, lowest first: a module may import from its own layer and from those above it in this
- * list. A name that ends in `/` stands for a folder.
+ * The rooms of the house, in the order of docs/design.md: a module may import from its own room and
+ * from those above it in this list. A name that ends in `/` stands for a folder.
  */
-const LAYERS: readonly { name: string; modules: readonly string[] }[] = [
-  {
-    name: "vocabulary",
-    modules: ["lib/task.ts", "lib/error.ts", "lib/duration.ts", "lib/version.ts"],
-  },
-  {
-    name: "decisions",
-    modules: [
-      "lib/dependencies.ts",
-      "lib/schedule.ts",
-      "lib/reconcile.ts",
-      "lib/retry.ts",
-      "lib/view.ts",
-      "lib/template.ts",
-      "lib/prepare.ts",
-      "lib/rate_limit.ts",
-      "lib/usage.ts",
-    ],
-  },
-  { name: "texts", modules: ["templates/prompts.ts", "lib/format/"] },
-  { name: "files", modules: ["lib/store.ts", "lib/archive.ts", "lib/cache.ts", "lib/watch.ts"] },
-  { name: "processes", modules: ["lib/launch/"] },
-  {
-    name: "settings",
-    modules: ["lib/config.ts", "lib/agents.ts", "lib/schemas.ts", "lib/suggest.ts"],
-  },
-  { name: "presets", modules: ["templates/"] },
-  { name: "evidence", modules: ["lib/observe.ts"] },
-  { name: "queue", modules: ["lib/queue.ts"] },
-  {
-    name: "supervision",
-    modules: [
-      "lib/supervise.ts",
-      "lib/background.ts",
-      "lib/permissions.ts",
-      "lib/doctor.ts",
-      "lib/workspace.ts",
-    ],
-  },
-  { name: "commands", modules: ["lib/commands/"] },
-  { name: "command line", modules: ["lib/cli.ts"] },
+const ROOMS: readonly { name: string; modules: readonly string[] }[] = [
+  { name: "task", modules: ["lib/task/"] },
+  { name: "decide", modules: ["lib/decide/"] },
+  { name: "text", modules: ["lib/text/"] },
+  { name: "store", modules: ["lib/store/"] },
+  { name: "settings", modules: ["lib/settings/"] },
+  { name: "agents", modules: ["lib/agents/"] },
+  { name: "templates", modules: ["templates/"] },
+  { name: "launch", modules: ["lib/launch/"] },
+  { name: "queue", modules: ["lib/queue/"] },
+  { name: "supervise", modules: ["lib/supervise/"] },
+  { name: "library", modules: ["lib/library.ts"] },
+  { name: "format", modules: ["lib/format/"] },
+  { name: "cli", modules: ["lib/cli/"] },
   { name: "entries", modules: ["main.ts", "mod.ts"] },
 ];
 
-/** Types alone may be named from further down the list here: they are gone when the program runs. */
-const TYPES_OF_LOWER: Readonly<Record<string, readonly string[]>> = {
-  // What an agent is, is described where agents are read.
-  "lib/prepare.ts": ["lib/agents.ts"],
-  "lib/rate_limit.ts": ["lib/agents.ts"],
-  "lib/archive.ts": ["lib/config.ts"],
-};
+/** Rooms that do no I/O and read no clock. */
+const PURE = /^lib\/(?:task|decide|text|format|agents)\//;
 
 /** What may be loaded from npm or from the runtime's copy of Node, and by whom. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "@stricli/core": ["lib/cli.ts", "lib/commands/"],
-  "zod": ["lib/schemas.ts"],
-  "deno-std": ["lib/suggest.ts"],
+  "@stricli/core": ["lib/cli/"],
+  "zod": ["lib/settings/schemas.ts"],
+  "deno-std": ["lib/text/suggest.ts"],
   // Handing a file to a child as its output is not possible otherwise, on Windows.
-  "node:": ["lib/launch/windows_shim.ts"],
+  "node:": ["lib/launch/windows/shim.ts"],
 };
 
 interface Edge {
@@ -131,12 +99,12 @@ function matches(name: string, pattern: string): boolean {
   return pattern.endsWith("/") ? name.startsWith(pattern) : name === pattern;
 }
 
-/** Number of a module's layer: that of the first pattern with its own name, else of its folder. */
-function layerOf(name: string): number {
-  const exact = LAYERS.findIndex(({ modules }) => modules.includes(name));
+/** Number of a module's room: that of the first pattern with its own name, else of its folder. */
+function roomOf(name: string): number {
+  const exact = ROOMS.findIndex(({ modules }) => modules.includes(name));
   return exact >= 0
     ? exact
-    : LAYERS.findIndex(({ modules }) => modules.some((pattern) => matches(name, pattern)));
+    : ROOMS.findIndex(({ modules }) => modules.some((pattern) => matches(name, pattern)));
 }
 
 /** Everything that is loaded with some modules. */
@@ -182,12 +150,12 @@ function* sourceFiles(folder: string): Generator<string> {
   }
 }
 
-Deno.test("every module of lib has its layer, and every layer has modules", async () => {
+Deno.test("every module of lib is in a room, and every room has modules", async () => {
   const files = [...sourceFiles("lib/")].filter(isOurs);
   assertGreater(files.length, 30);
-  assertEquals(files.filter((name) => layerOf(name) < 0), []);
+  assertEquals(files.filter((name) => roomOf(name) < 0), []);
   const known = new Set([...files, ...sourceFiles("templates/"), ...(await wholeGraph()).keys()]);
-  for (const { modules } of LAYERS) {
+  for (const { modules } of ROOMS) {
     for (const pattern of modules) {
       assert([...known].some((name) => matches(name, pattern)), `${pattern} does not exist`);
     }
@@ -199,18 +167,17 @@ Deno.test("every module of lib is used by the program or by the library", async 
   assertEquals([...sourceFiles("lib/")].filter((name) => isOurs(name) && !graph.has(name)), []);
 });
 
-Deno.test("imports point down the list of layers", async () => {
+Deno.test("a room imports only from rooms above it", async () => {
   const wrong: string[] = [];
   let count = 0;
   for (const [from, edges] of await wholeGraph()) {
     if (!isOurs(from)) continue;
-    for (const { to, kind } of edges) {
+    for (const { to } of edges) {
       if (!isOurs(to)) continue;
       count++;
-      if (layerOf(from) >= layerOf(to)) continue;
-      if (kind === "type" && TYPES_OF_LOWER[from]?.includes(to)) continue;
+      if (roomOf(from) >= roomOf(to)) continue;
       wrong.push(
-        `${from} (${LAYERS[layerOf(from)]?.name}) imports ${to} (${LAYERS[layerOf(to)]?.name})`,
+        `${from} (${ROOMS[roomOf(from)]?.name}) imports ${to} (${ROOMS[roomOf(to)]?.name})`,
       );
     }
   }
@@ -244,16 +211,14 @@ Deno.test("no modules import each other in a circle, not even types", async () =
 });
 
 Deno.test("the vocabulary, the decisions and the formats do no I/O and read no clock", () => {
-  const pure = [...sourceFiles("lib/")].filter((name) =>
-    isOurs(name) && (layerOf(name) === 0 || layerOf(name) === 1 || name.startsWith("lib/format/"))
-  );
+  const pure = [...sourceFiles("lib/")].filter((name) => isOurs(name) && PURE.test(name));
   assertGreater(pure.length, 15);
   const forbidden =
     /\bDeno\b(?!\.errors\b)|\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\b|\bconsole\b|\bset(?:Timeout|Interval)\b|\bfetch\s*\(|\bimport\s*\(|\bawait\b|\bcrypto\b|\bglobalThis\b|\bTemporal\.Now\b/;
   for (const name of pure) {
     const found = forbidden.exec(codeOf(name));
     assertEquals(found?.[0], undefined, name);
-    if (name !== "lib/error.ts") assert(!/\bDeno\b/.test(codeOf(name)), name);
+    if (name !== "lib/task/error.ts") assert(!/\bDeno\b/.test(codeOf(name)), name);
   }
 });
 
@@ -262,7 +227,7 @@ Deno.test("the formats know only the vocabulary and the decisions", async () => 
     if (!from.startsWith("lib/format/")) continue;
     for (const { to } of edges) {
       assert(
-        layerOf(to) >= 0 && layerOf(to) <= 1 || to.startsWith("lib/format/"),
+        /^lib\/(?:task|decide|text|format)\//.test(to),
         `${from}: ${to}`,
       );
     }
@@ -288,21 +253,24 @@ Deno.test("each package is loaded only where it belongs, and node: only for Wind
 
 Deno.test("only the frame of the command line is loaded before a command is known", async () => {
   const loaded = closure(await wholeGraph(), ["main.ts"], ["static"]);
-  assertEquals(loaded.filter((name) => name.startsWith("lib/commands/")), [
-    "lib/commands/context.ts",
-    "lib/commands/flags.ts",
-    "lib/commands/tree.ts",
+  assertEquals(loaded.filter((name) => name.startsWith("lib/cli/")), [
+    "lib/cli/application.ts",
+    "lib/cli/context.ts",
+    "lib/cli/flags.ts",
+    "lib/cli/main.ts",
   ]);
 });
 
 for (const command of ["start", "run", "status", "cancel"]) {
   Deno.test(`${command} starts without node:, zod or any package but the command tree`, async () => {
     const graph = await wholeGraph();
-    const loaded = closure(graph, ["main.ts", `lib/commands/${command}.ts`], ["static"]);
-    assert(loaded.includes("lib/queue.ts"));
+    const loaded = closure(graph, ["main.ts", `lib/cli/commands/${command}.ts`], ["static"]);
+    assert(loaded.includes("lib/queue/queue.ts"));
     const foreign = loaded.filter((name) => !isOurs(name));
     assertEquals(foreign.map(packageOf), ["@stricli/core"]);
-    for (const name of ["lib/schemas.ts", "lib/suggest.ts", "templates/presets.ts"]) {
+    for (
+      const name of ["lib/settings/schemas.ts", "lib/text/suggest.ts", "lib/agents/presets.ts"]
+    ) {
       assert(!loaded.includes(name), name);
     }
   });
@@ -311,12 +279,12 @@ for (const command of ["start", "run", "status", "cancel"]) {
 Deno.test("start, run and cancel load no tables, and start and cancel no supervision", async () => {
   const graph = await wholeGraph();
   const loaded = (command: string) =>
-    closure(graph, ["main.ts", `lib/commands/${command}.ts`], ["static"]);
+    closure(graph, ["main.ts", `lib/cli/commands/${command}.ts`], ["static"]);
   for (const command of ["start", "run", "cancel"]) {
     assertEquals(loaded(command).filter((name) => name.startsWith("lib/format/")), [], command);
   }
   for (const command of ["start", "cancel", "status"]) {
-    assert(!loaded(command).includes("lib/supervise.ts"), command);
+    assert(!loaded(command).includes("lib/supervise/loop.ts"), command);
   }
 });
 

@@ -1,10 +1,10 @@
 // Dependencies as a picture: a tree for people, Mermaid and DOT for other programs. Pure.
 
-import { findCycle, latestAttempt, type TaskIndex } from "../dependencies.ts";
-import type { Task } from "../task.ts";
-import type { TaskView } from "../view.ts";
-import { createPalette, type Style } from "./style.ts";
-import { displayWidth, sanitize, truncate } from "./text.ts";
+import { findCycle, latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
+import type { Task } from "../task/fields.ts";
+import type { TaskView } from "../decide/view.ts";
+import { createPalette, type Style } from "../text/style.ts";
+import { displayWidth, sanitize, truncate } from "../text/width.ts";
 
 /** Tasks and who waits for whom. */
 export interface Graph {

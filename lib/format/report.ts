@@ -1,11 +1,11 @@
 // What a run came to, for machines and for pages: JUnit XML, Markdown, and the annotations of
 // GitHub's runners. Pure.
 
-import { formatDuration } from "../duration.ts";
-import { latestAttempt, type TaskIndex } from "../dependencies.ts";
-import type { Task } from "../task.ts";
-import type { TaskView } from "../view.ts";
-import { sanitize, sanitizeBlock } from "./text.ts";
+import { formatDuration } from "../task/duration.ts";
+import { latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
+import type { Task } from "../task/fields.ts";
+import type { TaskView } from "../decide/view.ts";
+import { sanitize, sanitizeBlock } from "../text/width.ts";
 
 /** What a report is made of. */
 export interface ReportInput {

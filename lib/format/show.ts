@@ -1,8 +1,8 @@
 // One page about one task: what it is, when and within what limits it ran, why it failed, and what
 // surrounds it (attempts, dependencies, sentinels, plan, log). Pure.
 
-import { parseTime, type Task, type Usage } from "../task.ts";
-import type { TaskView } from "../view.ts";
+import { parseTime, type Task, type Usage } from "../task/fields.ts";
+import type { TaskView } from "../decide/view.ts";
 import {
   finite,
   firstLine,
@@ -12,9 +12,9 @@ import {
   formatTry,
   reasonOf,
 } from "./status.ts";
-import { createPalette, type Paint, type Palette, type Style } from "./style.ts";
-import { type Column, formatRows } from "./table.ts";
-import { pad, sanitizeBlock, truncate, wrap } from "./text.ts";
+import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
+import { type Column, formatRows } from "../text/table.ts";
+import { pad, sanitizeBlock, truncate, wrap } from "../text/width.ts";
 import {
   formatAgo,
   formatElapsed,
@@ -22,7 +22,7 @@ import {
   formatPast,
   formatStamp,
   localizeTimes,
-} from "./time.ts";
+} from "../text/time.ts";
 
 /** Everything that {@linkcode formatShow} tells of a task. */
 export interface TaskDetail {

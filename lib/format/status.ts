@@ -1,12 +1,12 @@
 // The queue as a person sees it: the status table, the watch screen, and the one line per change
 // of a run that is not on a terminal. Pure: tasks, style and clock in, text out.
 
-import { formatDuration } from "../duration.ts";
-import { formatTime, type Millis, parseTime, type Task, type Usage } from "../task.ts";
-import type { PausedLane, Phase, QueueCounts, TaskView } from "../view.ts";
-import { createPalette, type Paint, type Palette, PHASES, type Style } from "./style.ts";
-import { type Column, formatRows, type Span } from "./table.ts";
-import { displayWidth, pad, sanitize, truncate } from "./text.ts";
+import { formatDuration } from "../task/duration.ts";
+import { formatTime, type Millis, parseTime, type Task, type Usage } from "../task/fields.ts";
+import type { PausedLane, Phase, QueueCounts, TaskView } from "../decide/view.ts";
+import { createPalette, type Paint, type Palette, PHASES, type Style } from "../text/style.ts";
+import { type Column, formatRows, type Span } from "../text/table.ts";
+import { displayWidth, pad, sanitize, truncate } from "../text/width.ts";
 import {
   formatAgo,
   formatClock,
@@ -14,7 +14,7 @@ import {
   formatLimit,
   formatSpan,
   localizeTimes,
-} from "./time.ts";
+} from "../text/time.ts";
 
 /** What the status table shows. */
 export interface StatusInput {

@@ -1,10 +1,10 @@
 // The launcher for the system that this runs on. That of Windows is loaded on Windows only.
 
 import type { Launcher } from "./launcher.ts";
-import { createPosixLauncher } from "./posix.ts";
+import { createPosixLauncher } from "./posix/launcher.ts";
 
 const create: () => Launcher = Deno.build.os === "windows"
-  ? (await import("./windows.ts")).createWindowsLauncher
+  ? (await import("./windows/launcher.ts")).createWindowsLauncher
   : createPosixLauncher;
 
 /** The launcher for this system. */
@@ -18,6 +18,6 @@ export function createLauncher(): Launcher {
  * @param specFile file with what to launch
  */
 export async function runWindowsShim(specFile: string): Promise<void> {
-  const { runShim } = await import("./windows_shim.ts");
+  const { runShim } = await import("./windows/shim.ts");
   await runShim(specFile);
 }

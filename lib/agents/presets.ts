@@ -1,0 +1,336 @@
+// Presets of the agents that people run: how each program is started, how it takes its prompt, how
+// its end is told, what its output says of a rate limit and how a session is resumed. Each says
+// from where it was taken and whether it has been run here against a model server on loopback. A
+// preset is data: `init` copies its `agent` part into `.orchestra-cli/agent-config.json`, where a
+// project may change it.
+//
+// The prompt goes by stdin wherever the program reads it there: then it may be longer than one
+// argument can be (128 KiB on Linux), it may start with "-", it is not listed by `ps`, and nothing
+// on the way quotes it (`opencode run` puts quotation marks around a prompt given as an argument).
+
+import type { AgentDefinition, RateLimit } from "../task/agent.ts";
+
+/** An agent definition and what we know of it. */
+export interface Preset {
+  /** What goes to the settings. */
+  agent: AgentDefinition;
+  /** From which run or document it was taken. */
+  source: string;
+  /** Whether it has been run here, up to the sentinel, against a model server on loopback. */
+  ran: boolean;
+  /** Arguments that make the program print its version and end. */
+  versionArgs: readonly string[];
+}
+
+const VERSION_ARGS = ["--version"] as const;
+
+/** How providers word a refusal, for the programs that pass their words on. */
+const LIMIT_WORDS = [
+  "\\b429\\b.{0,40}(?:too many requests|rate.?limit|quota)",
+  "rate.?limit(?:_| )?(?:reached|exceeded|error)",
+  "(?:usage|session|weekly) limit (?:has been )?reached",
+  "hit your (?:\\w+ )?limit",
+  "RESOURCE_EXHAUSTED|insufficient_quota|exceeded your current quota|quota exceeded",
+] as const;
+
+/** A reset time in the words of most providers. */
+const RESET_WORDS = `(?:"?retry-after"?: ?"?|(?:try again|retry) (?:at|in) |resets (?:at )?)` +
+  `([^"\\\\\\]\\n]+?)\\.?(?=["\\\\\\]\\n]|$)`;
+
+const LIMITS: RateLimit = {
+  patterns: LIMIT_WORDS,
+  resetPattern: RESET_WORDS,
+  cooldown: 60,
+};
+
+/** Claude Code and the programs that print its events and words. */
+const CLAUDE_LIMITS: RateLimit = {
+  patterns: ["limit reached\\|\\d{10}", '"status": ?"rejected"', ...LIMIT_WORDS],
+  resetPattern:
+    `(?:limit reached\\||"resetsAt": ?|resets (?:at )?|try again in )(\\d{10,13}|[^"\\\\\\n]+?)` +
+    `\\.?(?=[,}"\\\\\\n]|$)`,
+  cooldown: 900,
+};
+
+// A worktree lies beside `.orchestra/`, and the sentinels in it: the sandbox must let them be
+// written from there as well.
+const CODEX_OPTIONS = [
+  "--json",
+  "--skip-git-repo-check",
+  "--sandbox",
+  "workspace-write",
+  "--add-dir",
+  "{workspace}/..",
+] as const;
+
+// Without `--auto` every question is answered with no, and the run ends with 0: above all the
+// question whether it may write the sentinel when it runs in a worktree.
+const OPENCODE_OPTIONS = ["--auto", "--format", "json", "--title", "{taskId}"] as const;
+
+const OPENCODE_LIMITS: RateLimit = {
+  patterns: ['"type":"error".*"statusCode":429', ...LIMIT_WORDS],
+  resetPattern: RESET_WORDS,
+  cooldown: 60,
+};
+
+const CLAUDE_OPTIONS = [
+  "--output-format",
+  "stream-json",
+  "--verbose",
+  "--permission-mode",
+  "bypassPermissions",
+] as const;
+
+/** The presets by name, in the order in which `init` offers them. */
+export const PRESETS: Readonly<Record<string, Preset>> = {
+  opencode: {
+    agent: {
+      description: "OpenCode, with its default agent",
+      command: "opencode",
+      args: ["run", ...OPENCODE_OPTIONS],
+      stdin: "{prompt}",
+      rateLimit: OPENCODE_LIMITS,
+      usage: "opencode",
+      resume: ["run", ...OPENCODE_OPTIONS, "--session", "{sessionId}"],
+    },
+    source: "run with opencode-ai 1.18.33 (all scenarios, session resumed)",
+    ran: true,
+    versionArgs: VERSION_ARGS,
+  },
+  coder: {
+    agent: {
+      description: "OpenCode, with the agent of .orchestra-cli/agent/coder.md",
+      command: "opencode",
+      args: ["run", "--agent", "coder", ...OPENCODE_OPTIONS],
+      stdin: "{prompt}",
+      env: { OPENCODE_CONFIG_DIR: "{workspace}/../../.orchestra-cli" },
+      promptTemplateFile: ".orchestra-cli/prompts/coder.md",
+      rateLimit: OPENCODE_LIMITS,
+      usage: "opencode",
+      resume: ["run", "--agent", "coder", ...OPENCODE_OPTIONS, "--session", "{sessionId}"],
+    },
+    source: "run with opencode-ai 1.18.33 (success)",
+    ran: true,
+    versionArgs: VERSION_ARGS,
+  },
+  claude: {
+    agent: {
+      description: "Claude Code",
+      command: "claude",
+      args: ["-p", ...CLAUDE_OPTIONS],
+      stdin: "{prompt}",
+      rateLimit: CLAUDE_LIMITS,
+      usage: "claude",
+      resume: ["-p", ...CLAUDE_OPTIONS, "--resume", "{sessionId}"],
+    },
+    source:
+      "run with @anthropic-ai/claude-code 2.1.330 (success, nothing, 429, session resumed); " +
+      "as root it wants IS_SANDBOX=1; the words of a spent subscription from its issue tracker",
+    ran: true,
+    versionArgs: VERSION_ARGS,
+  },
+  codex: {
+    agent: {
+      description: "OpenAI Codex, in its own sandbox",
+      command: "codex",
+      args: ["exec", ...CODEX_OPTIONS, "-"],
+      stdin: "{prompt}",
+      rateLimit: {
+        patterns: [
+          "hit your usage limit",
+          "last status: 429",
+          "rate limit exceeded:",
+          "Quota exceeded\\. Check your plan",
+        ],
+        resetPattern: `try again (?:at|in) ([^"\\n]+?)\\.?(?=["\\n]|$)`,
+        cooldown: 60,
+      },
+      usage: "codex",
+      resume: ["exec", ...CODEX_OPTIONS, "resume", "{sessionId}", "-"],
+    },
+    source: "run with @openai/codex 0.169.0 (all scenarios, session resumed)",
+    ran: true,
+    versionArgs: VERSION_ARGS,
+  },
+  gemini: {
+    agent: {
+      description: "Gemini CLI",
+      command: "gemini",
+      args: ["--approval-mode=yolo", "--skip-trust", "--output-format", "stream-json"],
+      stdin: "{prompt}",
+      rateLimit: {
+        patterns: ["exhausted your (?:capacity|daily quota)", ...LIMIT_WORDS],
+        resetPattern: `(?:retry in|reset after) ((?:[\\d.]+[hms])+)`,
+        cooldown: 60,
+      },
+      usage: "gemini",
+    },
+    source: "run with @google/gemini-cli 0.61.0 (success, 429: it waits and tries again itself)",
+    ran: true,
+    versionArgs: VERSION_ARGS,
+  },
+  qwen: {
+    agent: {
+      description: "Qwen Code",
+      command: "qwen",
+      args: ["--approval-mode", "yolo", "--output-format", "stream-json"],
+      stdin: "{prompt}",
+      // Without the first it starts itself again, and ending the leader leaves the real process.
+      env: { QWEN_CODE_NO_RELAUNCH: "true", QWEN_CODE_SUPPRESS_YOLO_WARNING: "1" },
+      rateLimit: LIMITS,
+      usage: "claude",
+      resume: [
+        "--approval-mode",
+        "yolo",
+        "--output-format",
+        "stream-json",
+        "--resume",
+        "{sessionId}",
+      ],
+    },
+    source:
+      "run with @qwen-code/qwen-code 0.24.4 (success, 429: it tries ten times, a minute apart); " +
+      "resuming taken from its --help",
+    ran: true,
+    versionArgs: VERSION_ARGS,
+  },
+  cursor: {
+    agent: {
+      description: "Cursor's command-line agent",
+      command: "cursor-agent",
+      args: ["-p", "--force", "--output-format", "stream-json", "--", "{prompt}"],
+      rateLimit: LIMITS,
+      resume: [
+        "-p",
+        "--force",
+        "--output-format",
+        "stream-json",
+        "--resume={sessionId}",
+        "--",
+        "{prompt}",
+      ],
+    },
+    source: "cursor.com/docs/cli (headless, parameters and output format), read in 2026",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  auggie: {
+    agent: {
+      description: "Auggie, Augment's command-line agent",
+      command: "auggie",
+      args: ["--print", "--quiet", "--instruction-file", "{promptFile}"],
+      rateLimit: LIMITS,
+      resume: [
+        "--print",
+        "--quiet",
+        "--resume",
+        "{sessionId}",
+        "--instruction-file",
+        "{promptFile}",
+      ],
+    },
+    source: "`auggie --help` of @augmentcode/auggie 0.36.0",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  copilot: {
+    agent: {
+      description: "GitHub Copilot CLI",
+      command: "copilot",
+      args: ["--prompt={prompt}", "--allow-all", "--no-ask-user", "--no-auto-update", "--no-color"],
+      rateLimit: LIMITS,
+      resume: [
+        "--prompt={prompt}",
+        "--allow-all",
+        "--no-ask-user",
+        "--no-auto-update",
+        "--no-color",
+        "--resume={sessionId}",
+      ],
+    },
+    source: "`copilot --help` of @github/copilot 1.0.102",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  amp: {
+    agent: {
+      description: "Amp",
+      command: "amp",
+      args: ["--execute", "--stream-json"],
+      stdin: "{prompt}",
+      rateLimit: LIMITS,
+      usage: "claude",
+    },
+    source: "`amp --help` of @sourcegraph/amp 0.0.1790142911; to let it run every command, set " +
+      "amp.dangerouslyAllowAll in its settings (the option of that name is gone)",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  goose: {
+    agent: {
+      description: "goose",
+      command: "goose",
+      args: ["run", "--no-session", "--instructions", "{promptFile}"],
+      env: { GOOSE_MODE: "auto" },
+      rateLimit: LIMITS,
+    },
+    source: "goose CLI commands documentation of version 1.50",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  aider: {
+    agent: {
+      description: "aider; it cannot write the sentinel itself, so its exit code tells its end",
+      command: "aider",
+      args: [
+        "--message-file",
+        "{promptFile}",
+        "--yes-always",
+        "--no-stream",
+        "--no-pretty",
+        "--no-check-update",
+      ],
+      completion: "auto",
+      rateLimit: LIMITS,
+    },
+    source: "aider.chat documentation (scripting, options)",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  crush: {
+    agent: {
+      description: "Crush",
+      command: "crush",
+      args: ["run", "--quiet"],
+      stdin: "{prompt}",
+      rateLimit: LIMITS,
+      resume: ["run", "--quiet", "--session", "{sessionId}"],
+    },
+    source: "the help of `crush run` in its source (the prompt may be piped), read in 2026",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  cline: {
+    agent: {
+      description: "Cline",
+      command: "cline",
+      args: ["--json", "--auto-approve", "true", "--", "{prompt}"],
+      rateLimit: LIMITS,
+      resume: ["--json", "--auto-approve", "true", "--id", "{sessionId}", "--", "{prompt}"],
+    },
+    source: "`cline --help` of cline 3.0.65",
+    ran: false,
+    versionArgs: VERSION_ARGS,
+  },
+  shell: {
+    agent: {
+      description: "the prompt itself, as a shell script; success is exit code 0",
+      command: "sh",
+      args: ["-c", "{userPrompt}"],
+      completion: "exit",
+    },
+    source: "POSIX",
+    ran: true,
+    versionArgs: ["-c", "echo POSIX"],
+  },
+};

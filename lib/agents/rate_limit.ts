@@ -1,0 +1,100 @@
+// What an agent's output says of a quota that is used up, and until when. Pure.
+
+import type { RateLimit } from "../task/agent.ts";
+import { parseDuration } from "../task/duration.ts";
+
+/** A quota found used up. */
+export interface LimitHit {
+  /** Milliseconds since the epoch when the agent may be tried again. */
+  until: number;
+  /** The line that says so. */
+  line: string;
+}
+
+/** No pause is longer than this, whatever the output says, milliseconds: eight days. */
+const LONGEST = 8 * 86_400_000;
+const LONGEST_LINE = 300;
+
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  sec: 1000,
+  second: 1000,
+  m: 60_000,
+  min: 60_000,
+  minute: 60_000,
+  h: 3_600_000,
+  hr: 3_600_000,
+  hour: 3_600_000,
+  d: 86_400_000,
+  day: 86_400_000,
+};
+
+/**
+ * Looks for a used-up quota in the end of a log.
+ *
+ * @param output what the agent printed last
+ * @param rules patterns of its definition; matched without regard to case, line by line
+ * @param now milliseconds since the epoch
+ */
+export function findRateLimit(output: string, rules: RateLimit, now: number): LimitHit | null {
+  for (const pattern of rules.patterns) {
+    const match = new RegExp(pattern, "im").exec(output);
+    if (match === null) continue;
+    const start = output.lastIndexOf("\n", match.index) + 1;
+    const end = output.indexOf("\n", match.index);
+    const line = output.slice(start, end < 0 ? undefined : end);
+    const told = rules.resetPattern === undefined
+      ? null
+      : new RegExp(rules.resetPattern, "im").exec(output)?.[1];
+    const until = told == null ? null : parseReset(told, now);
+    return {
+      until: Math.min(until ?? now + rules.cooldown * 1000, now + LONGEST),
+      line: line.length > LONGEST_LINE ? match[0].slice(0, LONGEST_LINE) : line.trim(),
+    };
+  }
+  return null;
+}
+
+/**
+ * The time in what a provider prints: seconds to wait (`20`, `20s`, `3 minutes`), seconds or
+ * milliseconds since the epoch (10 or 13 digits), a clock time (`3pm`, `15:30`), or a date.
+ *
+ * @returns milliseconds since the epoch, always in the future; null where it says no time
+ */
+export function parseReset(text: string, now: number): number | null {
+  const trimmed = text.trim().replace(/[.,;]+$/, "");
+  const number = /^\d+(?:\.\d+)?$/.test(trimmed) ? Number(trimmed) : null;
+  if (number !== null) {
+    const at = number >= 1e12 ? number : number >= 1e9 ? number * 1000 : now + number * 1000;
+    return at > now ? at : null;
+  }
+  const seconds = parseDuration(trimmed.replaceAll(" ", ""));
+  if (seconds !== undefined) return now + seconds * 1000;
+  const units = [...trimmed.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+?)s?\b/gi)];
+  const spelled = units.every(([, , unit]) => UNITS[unit!.toLowerCase()] !== undefined);
+  if (units.length > 0 && spelled) {
+    let total = 0;
+    for (const [, count, unit] of units) total += Number(count) * UNITS[unit!.toLowerCase()]!;
+    return total > 0 ? now + total : null;
+  }
+  const clock = /^(\d{1,2})(?::(\d{2}))?\s*(am|pm)?\b(?:\s*\(?(UTC|GMT)\)?)?/i.exec(trimmed);
+  if (clock !== null && (clock[2] !== undefined || clock[3] !== undefined)) {
+    return nextClock(clock, now);
+  }
+  const date = Date.parse(trimmed.replace(/(\d)(?:st|nd|rd|th)\b/gi, "$1"));
+  return Number.isNaN(date) || date <= now ? null : date;
+}
+
+function nextClock(clock: RegExpExecArray, now: number): number | null {
+  let hour = Number(clock[1]);
+  const half = clock[3]?.toLowerCase();
+  if (half === "pm" && hour < 12) hour += 12;
+  if (half === "am" && hour === 12) hour = 0;
+  const minute = Number(clock[2] ?? 0);
+  if (hour > 23 || minute > 59) return null;
+  const at = new Date(now);
+  if (clock[4] === undefined) at.setHours(hour, minute, 0, 0);
+  else at.setUTCHours(hour, minute, 0, 0);
+  return at.getTime() > now ? at.getTime() : at.getTime() + 86_400_000;
+}

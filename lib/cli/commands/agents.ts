@@ -1,0 +1,94 @@
+// `orchestra agents`: who can be given work, and whether they are installed.
+
+import { pickAgent } from "../../task/agent.ts";
+import { loadAgents, unknownAgent } from "../../settings/agents.ts";
+import { OrchestraError } from "../../task/error.ts";
+import { formatTable } from "../../text/table.ts";
+import { sanitize } from "../../text/width.ts";
+import { findOnPath } from "../../launch/find.ts";
+import type { Context } from "../context.ts";
+
+type NoFlags = Record<never, never>;
+
+/** Runs `orchestra agents`. */
+export async function agentsList(this: Context): Promise<void> {
+  const { store } = this.openQueue();
+  const agents = await loadAgents(store);
+  const rows = [...agents].map(([name, agent]) =>
+    "problem" in agent
+      ? { name, command: null, installed: null, description: null, problem: agent.problem }
+      : {
+        name,
+        command: agent.command,
+        installed: findOnPath(agent.command, store.root),
+        description: agent.description ?? null,
+        completion: agent.completion ?? "sentinel",
+        problem: null,
+      }
+  );
+  if (this.globals.json) return this.printJson(rows);
+  if (rows.length === 0) {
+    return this.print("No agents: make .orchestra-cli/agent-config.json with: orchestra init");
+  }
+  const style = this.style();
+  const [yes, no] = style.unicode ? ["✓", "✗"] : ["yes", "no"];
+  this.print(
+    formatTable(
+      [{ header: "AGENT" }, { header: "" }, { header: "COMMAND" }, {
+        header: "DESCRIPTION",
+        flex: 1,
+      }],
+      rows.map((row) => [
+        row.name,
+        row.problem !== null
+          ? "broken"
+          : row.installed === null
+          ? `${no} missing`
+          : `${yes} installed`,
+        row.command ?? "",
+        row.problem ?? row.description ?? "",
+      ]),
+      style,
+    ).join("\n"),
+  );
+}
+
+/** Runs `orchestra agents check <name>`. */
+export async function agentsCheck(this: Context, _flags: NoFlags, name: string): Promise<void> {
+  const { store } = this.openQueue();
+  const agents = await loadAgents(store);
+  if (!agents.has(name)) throw await unknownAgent(name, [...agents.keys()]);
+  const agent = pickAgent(agents, name);
+  if ("problem" in agent) {
+    throw new OrchestraError("config", `Agent "${name}": ${agent.problem}`, {
+      hint: "Mend its entry in .orchestra-cli/agent-config.json.",
+    });
+  }
+  const path = findOnPath(agent.command, store.root);
+  if (path === null) {
+    throw new OrchestraError("environment", `Agent "${name}": no ${agent.command} on PATH`, {
+      hint: 'Install it, or give its full path as "command".',
+    });
+  }
+  const args = [...agent.versionArgs ?? ["--version"]];
+  const command = new Deno.Command(path, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(30_000),
+  });
+  const { code, stdout, stderr } = await command.output();
+  const text = new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr).trim();
+  const version = sanitize(text.split("\n")[0] ?? "");
+  if (this.globals.json) this.printJson({ name, path, args, exitCode: code, version });
+  else {
+    this.print(sanitize(`${name}: ${path}`));
+    this.print(
+      sanitize(
+        `${agent.command} ${args.join(" ")} -> exit code ${code}: ${version || "(no output)"}`,
+      ),
+    );
+  }
+  if (code !== 0) this.fail(1);
+}

@@ -1,0 +1,84 @@
+// `orchestra cancel`: ends pending and running tasks, with everything they started.
+
+import { block } from "../../launch/pause.ts";
+import { isWatched } from "../../supervise/watcher.ts";
+import { dependentsOf, indexTasks } from "../../decide/dependencies.ts";
+import { OrchestraError } from "../../task/error.ts";
+import { noTask } from "../../queue/queue.ts";
+import type { Store } from "../../store/tasks.ts";
+import { isTerminal } from "../../task/fields.ts";
+import { type Context, env } from "../context.ts";
+
+/** Options of `cancel`. */
+export interface CancelFlags {
+  all?: boolean;
+  reason?: string;
+  withDependents?: boolean;
+}
+
+/** Runs `orchestra cancel`. */
+export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
+  if ((flags.all ?? false) === (ids.length > 0)) {
+    throw new OrchestraError(
+      "usage",
+      flags.all ? "cancel takes ids or --all, not both" : "cancel needs the id of a task",
+      { hint: "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all" },
+    );
+  }
+  const queue = this.openQueue();
+  let wanted = ids;
+  if (flags.all) {
+    wanted = queue.store.scan().tasks
+      .filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
+  }
+  if (flags.withDependents) {
+    const index = indexTasks(queue.store.scan().tasks);
+    const open = dependentsOf(wanted, index).filter((task) => !isTerminal(task.status));
+    wanted = [...new Set([...wanted, ...open.map((task) => task.taskId)])];
+  }
+  const final: string[] = [];
+  for (const id of wanted) {
+    const task = queue.store.read(id);
+    if (task === undefined) throw noTask(id);
+    if (isTerminal(task.status)) final.push(`${id} is ${task.status} already`);
+  }
+  if (final.length > 0 && final.length === wanted.length) {
+    throw new OrchestraError("state", `Nothing to cancel: ${final.join(", ")}`, {
+      hint: "Only pending and running tasks can be cancelled.",
+    });
+  }
+  const rules = await queue.rules();
+  if (wanted.includes(env("ORCHESTRA_TASK_ID") ?? "") && Deno.build.os !== "windows") {
+    // The agent that cancels itself wants to be told; whoever watches ends us with all of it.
+    Deno.addSignalListener("SIGTERM", () => {});
+    this.endsByExit = true;
+  }
+  const changes = queue.cancel(wanted, flags.reason ?? null, rules);
+  // Told before the processes are ended: we may be one of them.
+  if (this.globals.json) {
+    this.printJson({
+      cancelled: changes.map(({ task }) => task.taskId),
+      skipped: final,
+    });
+  } else {
+    for (const { task } of changes) this.print(`Cancelled ${task.taskId}`);
+    for (const text of final) this.note(`Skipped: ${text}`);
+    if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
+  }
+  const ends = changes.filter(({ task }) => task.reapAt !== null).map(({ task }) => task.taskId);
+  if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);
+  await Promise.all(ends.map((id) => queue.endTask(id, rules, { blocking: true })));
+}
+
+/**
+ * Whoever watches sees the same change and ends the processes too, and is quicker: it runs already.
+ * We wait for it a moment, as long as a willing agent takes, before we do it ourselves.
+ */
+function waitForWatcher(store: Store, ids: readonly string[]): void {
+  const deadline = performance.now() + 100;
+  const left = new Set(ids);
+  while (left.size > 0 && performance.now() < deadline) {
+    block(0.5);
+    for (const id of left) if (store.read(id)?.reapAt === null) left.delete(id);
+  }
+}

@@ -1,0 +1,125 @@
+// `orchestra clean`: removes finished tasks with everything that belongs to them.
+
+import { archivedDependencies } from "../../store/archive.ts";
+import { indexTasks, lookUp, retryChain, type TaskIndex } from "../../decide/dependencies.ts";
+import { OrchestraError, toOrchestraError } from "../../task/error.ts";
+import { noTask } from "../../queue/queue.ts";
+import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
+import type { Context } from "../context.ts";
+
+/** Options of `clean`. */
+export interface CleanFlags {
+  yes?: boolean;
+}
+
+const FILTERS: Readonly<Record<string, (task: Task) => boolean>> = {
+  completed: (task) => task.status === "complete",
+  complete: (task) => task.status === "complete",
+  failed: (task) => task.status === "failed",
+  cancelled: (task) => task.status === "cancelled",
+  all: (task) => isTerminal(task.status),
+};
+
+/** Runs `orchestra clean`. */
+export async function clean(this: Context, flags: CleanFlags, filter = "completed"): Promise<void> {
+  const queue = this.openQueue();
+  const matches = FILTERS[filter];
+  if (matches === undefined && !isTaskId(filter)) {
+    const { closest } = await import("../../text/suggest.ts");
+    const near = closest(filter, Object.keys(FILTERS));
+    throw new OrchestraError(
+      "usage",
+      `clean ${JSON.stringify(filter)}: neither a filter nor an id`,
+      {
+        hint: near === undefined
+          ? "Give completed, failed, cancelled, all, or the id of a task."
+          : `Did you mean "${near}"?`,
+      },
+    );
+  }
+  const snapshot = await queue.look({ retry: false });
+  if (matches === undefined) {
+    const task = snapshot.index.byId.get(filter);
+    if (task === undefined) throw noTask(filter);
+    if (!isTerminal(task.status)) {
+      throw new OrchestraError(
+        "state",
+        `${filter} is ${task.status}: only finished tasks are removed`,
+        {
+          hint: `Cancel it first: orchestra cancel ${filter}`,
+        },
+      );
+    }
+  }
+  const choose = (tasks: readonly Task[], index: TaskIndex) => {
+    // What still ends, will be retried, or is waited for by others must stay.
+    const needed = new Set<string>();
+    for (const task of tasks) {
+      if (isTerminal(task.status)) continue;
+      for (const id of task.dependsOn) {
+        const dependency = lookUp(id, index);
+        if (dependency === undefined) continue;
+        for (const attempt of retryChain(dependency, index)) needed.add(attempt.taskId);
+      }
+    }
+    const chosen = tasks.filter(matches ?? (({ taskId }) => taskId === filter));
+    const stays = (task: Task) =>
+      needed.has(task.taskId) || task.reapAt !== null || task.retryAt !== null;
+    return {
+      needed,
+      kept: chosen.filter(stays),
+      going: chosen.filter((task) => !stays(task)),
+    };
+  };
+  const { needed, kept, going } = choose(snapshot.tasks, snapshot.index);
+  if (matches === undefined && kept.length > 0) {
+    throw new OrchestraError(
+      "state",
+      `${filter} stays: ${
+        needed.has(filter) ? "a task that has not run yet depends on it" : "it is not over yet"
+      }`,
+      { hint: "Cancel what depends on it first, or wait." },
+    );
+  }
+  if (going.length > 0 && !flags.yes) {
+    const count = `${going.length} ${going.length === 1 ? "task" : "tasks"}`;
+    if (this.globals.json || !Deno.stdin.isTerminal()) {
+      throw new OrchestraError(
+        "usage",
+        `clean would remove ${count}; nobody is there to be asked`,
+        {
+          hint: "Say so with --yes.",
+        },
+      );
+    }
+    if (!confirm(`Remove ${count} with logs and plans?`)) {
+      this.print("Nothing removed");
+      return;
+    }
+  }
+  const { store } = queue;
+  const removed: string[] = [];
+  store.locked(() => {
+    // Looked at again: somebody may have queued what depends on one of them since we asked.
+    const { tasks, marks } = store.scan();
+    const agreed = new Set(going.map(({ taskId }) => taskId));
+    const now = choose(tasks, indexTasks(tasks, archivedDependencies(store, tasks)));
+    for (const task of now.going.filter(({ taskId }) => agreed.has(taskId))) {
+      try {
+        queue.removeTask(task, marks.get(task.taskId) ?? []);
+        removed.push(task.taskId);
+      } catch (error) {
+        this.note(`It stays: ${toOrchestraError(error, `Removing ${task.taskId}`).message}`);
+        this.fail(5);
+      }
+    }
+  });
+  if (this.globals.json) {
+    this.printJson({ removed, kept: kept.map((task) => task.taskId) });
+    return;
+  }
+  this.print(`Removed ${removed.length} ${removed.length === 1 ? "task" : "tasks"}`);
+  if (kept.length > 0) {
+    this.note(`Kept ${kept.length} that others depend on or that are not over yet`);
+  }
+}

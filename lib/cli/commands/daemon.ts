@@ -1,0 +1,331 @@
+// `orchestra daemon`: the loop that never ends, in the foreground or in the background.
+
+import { lstat } from "../../store/files.ts";
+import { pause } from "../../launch/pause.ts";
+import { archiveFinished } from "../../store/archive.ts";
+import {
+  type DaemonInfo,
+  isWatched,
+  readDaemonInfo,
+  removeDaemonInfo,
+  spawnDetached,
+  tryDaemonLock,
+  writeDaemonInfo,
+} from "../../supervise/watcher.ts";
+import { formatDuration } from "../../task/duration.ts";
+import { OrchestraError } from "../../task/error.ts";
+import { sanitize, sanitizeBlock } from "../../text/width.ts";
+import { readProcesses } from "../../launch/posix/processes.ts";
+import type { Change, Queue } from "../../queue/queue.ts";
+import { supervise } from "../../supervise/loop.ts";
+import { formatTime } from "../../task/fields.ts";
+import { watchFolder } from "../../store/watch.ts";
+import type { Context } from "../context.ts";
+import { readExactly, tailFile } from "../tail.ts";
+
+/** Options of `daemon` and `daemon start`. */
+export interface DaemonFlags {
+  maxConcurrent?: number;
+  interval?: number;
+}
+
+/** Options of `daemon run`. */
+export interface DaemonRunFlags extends DaemonFlags {
+  log?: boolean;
+}
+
+/** Options of `daemon logs`. */
+export interface DaemonLogsFlags {
+  follow?: boolean;
+  lines?: number;
+}
+
+/** Milliseconds between looks for what may be archived. */
+const ARCHIVE_EVERY = 3_600_000;
+/** Most that are archived before others have their turn, tasks: some 100 ms. */
+const ARCHIVE_AT_ONCE = 500;
+/** The daemon's own log is begun anew beyond this size, bytes. */
+const MAX_LOG = 4 * 1024 * 1024;
+
+function logPath(queue: Queue): string {
+  return `${queue.store.dir}/daemon.log`;
+}
+
+/** Start time of a process as the system tells it; null where it cannot be told. */
+function startOf(pid: number): string | null {
+  const process = readProcesses([pid]).get(pid);
+  return process === undefined || process.zombie ? null : process.start;
+}
+
+/** Asks a watcher to stop; one that has ended in the meantime needs no asking. */
+function askToStop(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGTERM");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Whether the process that the record names is still the one that wrote it. */
+function isSame(info: DaemonInfo): boolean {
+  return info.start !== undefined && startOf(info.pid) === info.start;
+}
+
+/**
+ * Takes over the watch: a supervisor that `run` left is asked to go, for a daemon does all it does.
+ *
+ * @throws OrchestraError `state` where a daemon or a `run --wait` has it
+ */
+async function takeWatch(queue: Queue): Promise<Disposable> {
+  const { store } = queue;
+  for (let turn = 0; turn < 200; turn++) {
+    const lock = tryDaemonLock(store);
+    if (lock !== undefined) return lock;
+    const info = readDaemonInfo(store);
+    // A record that a killed one left behind says nothing: somebody only asked, just now.
+    const same = info !== undefined && isSame(info);
+    if (same && info.kind !== "supervisor") {
+      throw new OrchestraError(
+        "state",
+        info.kind === "daemon"
+          ? `A daemon runs for this workspace already (pid ${info.pid})`
+          : `A run --wait watches over this workspace (pid ${info.pid})`,
+        {
+          hint: info.kind === "daemon"
+            ? "Stop it with: orchestra daemon stop"
+            : "Wait until it is done, or interrupt it.",
+        },
+      );
+    }
+    if (same && turn === 0) askToStop(info.pid);
+    await pause(10);
+  }
+  throw new OrchestraError(
+    "state",
+    "Somebody else holds .orchestra/daemon.lock and does not let go",
+    {
+      hint: "See who with: orchestra daemon status",
+    },
+  );
+}
+
+/** Runs `orchestra daemon`. */
+export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void> {
+  const queue = this.openQueue();
+  const { config } = await queue.rules();
+  const parallel = flags.maxConcurrent ?? config.max_concurrent;
+  const interval = flags.interval ?? config.interval;
+  this.endsByExit = true;
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(name, () => stop.abort());
+  }
+  const lock = await takeWatch(queue);
+  writeDaemonInfo(queue.store, {
+    pid: Deno.pid,
+    start: startOf(Deno.pid) ?? undefined,
+    startedAt: formatTime(Date.now()),
+    kind: "daemon",
+    launch: "all",
+    parallel,
+  });
+  const say = flags.log ? logTo(queue) : (text: string) => this.print(text);
+  say(`Watching over ${queue.store.root}: at most ${parallel} at once, rescan every ${interval} s`);
+  const archiving = setInterval(archiveNow, ARCHIVE_EVERY);
+  let rest: ReturnType<typeof setTimeout> | undefined;
+  function archiveNow() {
+    if (!config.archive.enabled) return;
+    try {
+      const { store } = queue;
+      const moved = archiveFinished(store, config.archive, queue.now(), say, ARCHIVE_AT_ONCE);
+      for (const { taskId } of moved) say(`${taskId} archived`);
+      if (moved.length === ARCHIVE_AT_ONCE) rest = setTimeout(archiveNow, 1000);
+    } catch (error) {
+      say(`Archiving failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  try {
+    archiveNow();
+    await supervise(queue, {
+      launch: "all",
+      parallel,
+      until: "forever",
+      signal: stop.signal,
+      interval,
+      onChange: (change) => say(describe(change)),
+      onProblem: (reason) =>
+        say(`Cannot watch the folder, rescanning every ${interval} s: ${reason}`),
+    });
+  } finally {
+    clearInterval(archiving);
+    clearTimeout(rest);
+    removeDaemonInfo(queue.store);
+    lock[Symbol.dispose]();
+  }
+  say("Stopped; what runs goes on");
+}
+
+function describe({ kind, task }: Change): string {
+  const what = sanitize(task.prompt.slice(0, 80));
+  switch (kind) {
+    case "launched":
+      return `${task.taskId} launched: ${task.agent}, pid ${task.pid}: ${what}`;
+    case "failed":
+      return `${task.taskId} failed (${task.failureClass}): ${sanitize(task.errorMessage ?? "")}`;
+    case "retried":
+      return `${task.taskId} queued as retry ${task.retryCount}/${task.maxRetries} of ${
+        task.retryHistory.at(-1)?.retriedFrom
+      }`;
+    case "warning":
+      return `${task.taskId} has ${formatDuration(task.timeoutWarning ?? 0)} left`;
+    default:
+      return `${task.taskId} ${kind}`;
+  }
+}
+
+function logTo(queue: Queue): (text: string) => void {
+  const path = logPath(queue);
+  if ((lstat(path)?.size ?? 0) > MAX_LOG || lstat(path)?.isSymlink) queue.store.remove(path);
+  return (text) => {
+    Deno.writeTextFileSync(path, `${formatTime(Date.now())} ${text}\n`, {
+      append: true,
+      mode: 0o600,
+    });
+  };
+}
+
+/** Runs `orchestra daemon start`. */
+export async function daemonStart(this: Context, flags: DaemonFlags): Promise<void> {
+  const queue = this.openQueue();
+  await queue.rules(); // A broken settings file is told here, not to a log.
+  const before = readDaemonInfo(queue.store);
+  if (isWatched(queue.store) && before?.kind === "daemon") {
+    throw new OrchestraError(
+      "state",
+      `A daemon runs for this workspace already (pid ${before.pid})`,
+      {
+        hint: "Stop it with: orchestra daemon stop",
+      },
+    );
+  }
+  using watch = watchFolder(queue.store.dir);
+  const pid = spawnDetached(this.program, queue.store.root, [
+    "daemon",
+    "run",
+    "--log",
+    ...(flags.maxConcurrent === undefined ? [] : [`--max-concurrent=${flags.maxConcurrent}`]),
+    ...(flags.interval === undefined ? [] : [`--interval=${flags.interval}`]),
+  ]);
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const info = readDaemonInfo(queue.store);
+    if (info?.kind === "daemon" && info.pid === pid) break;
+    if (performance.now() > deadline || startOf(pid) === null) {
+      throw new OrchestraError("environment", "The daemon did not start", {
+        hint: "See why in the foreground: orchestra daemon",
+      });
+    }
+    await pause(100, undefined, [watch.changed()]);
+    watch.take();
+  }
+  if (this.globals.json) this.printJson({ pid });
+  else {
+    this.print(`Daemon started (pid ${pid})`);
+    this.note("Stop it with: orchestra daemon stop");
+  }
+}
+
+/** Runs `orchestra daemon stop`. */
+export async function daemonStop(this: Context): Promise<void> {
+  const queue = this.openQueue();
+  const info = readDaemonInfo(queue.store);
+  if (info === undefined || !isWatched(queue.store)) {
+    throw new OrchestraError("state", "No daemon runs for this workspace", {
+      hint: "Start one with: orchestra daemon start",
+    });
+  }
+  if (info.kind === "run") {
+    throw new OrchestraError(
+      "state",
+      `A run --wait watches over this workspace (pid ${info.pid})`,
+      {
+        hint: "Interrupt it in its own terminal.",
+      },
+    );
+  }
+  if (!isSame(info)) {
+    throw new OrchestraError(
+      "state",
+      `Process ${info.pid} is not the one in .orchestra/daemon.json`,
+      {
+        hint: "The lock is held by another; find it with: fuser .orchestra/daemon.lock",
+      },
+    );
+  }
+  askToStop(info.pid);
+  for (let turn = 0; isWatched(queue.store); turn++) {
+    if (turn > 500) {
+      throw new OrchestraError("environment", `The daemon (pid ${info.pid}) did not stop in time`, {
+        hint: `End it with: kill -9 ${info.pid}   (nothing is lost)`,
+      });
+    }
+    await pause(10);
+  }
+  if (this.globals.json) this.printJson({ stopped: info.pid });
+  else this.print(`Stopped (pid ${info.pid}); what runs goes on`);
+}
+
+/** Runs `orchestra daemon status`. */
+export async function daemonStatus(this: Context): Promise<void> {
+  const queue = this.openQueue();
+  const watched = isWatched(queue.store);
+  const info = watched ? readDaemonInfo(queue.store) : undefined;
+  const { tasks } = await queue.look({ retry: false });
+  const running = tasks.filter((task) => task.status === "running").length;
+  if (this.globals.json) {
+    this.printJson({ watched, ...info, running });
+    return;
+  }
+  if (info === undefined) {
+    this.print(
+      watched
+        ? "Somebody watches, but does not say who"
+        : `Nobody watches over this workspace${running > 0 ? `; ${running} running` : ""}`,
+    );
+    return;
+  }
+  const since = formatDuration((Date.now() - Date.parse(info.startedAt)) / 1000);
+  this.print(
+    `${info.kind} (pid ${info.pid}) since ${since}: launches ${
+      info.launch === "all" ? "everything" : "retries"
+    }, at most ${info.parallel} at once; ${running} running`,
+  );
+}
+
+/** Runs `orchestra daemon logs`. */
+export async function daemonLogs(this: Context, flags: DaemonLogsFlags): Promise<void> {
+  const queue = this.openQueue();
+  const path = logPath(queue);
+  const tail = tailFile(path, flags.lines ?? 50);
+  if (this.globals.json) return this.printJson({ lines: tail?.lines ?? [] });
+  if (tail === undefined && !flags.follow) return this.note("The daemon has written no log yet");
+  for (const line of tail?.lines ?? []) this.print(sanitize(line));
+  if (!flags.follow) return;
+  this.endsByExit = true;
+  const stop = new AbortController();
+  Deno.addSignalListener("SIGINT", () => stop.abort());
+  using watch = watchFolder(queue.store.dir);
+  let at = tail?.end ?? 0;
+  while (!stop.signal.aborted) {
+    watch.take();
+    const size = lstat(path)?.size ?? 0;
+    if (size < at) at = 0; // It was begun anew.
+    if (size > at) {
+      using file = Deno.openSync(path);
+      const block = readExactly(file, at, size - at);
+      at += block.length;
+      this.write(sanitizeBlock(new TextDecoder().decode(block)));
+    }
+    await pause(1000, stop.signal, [watch.changed()]);
+  }
+}

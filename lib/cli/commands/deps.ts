@@ -1,0 +1,132 @@
+// `orchestra deps`: who waits for whom.
+
+import {
+  dependentsOf,
+  latestAttempt,
+  lookUp,
+  type Readiness,
+  readinessOf,
+} from "../../decide/dependencies.ts";
+import {
+  buildGraph,
+  formatDot,
+  formatMermaid,
+  formatTree,
+  type Graph,
+  validateDependencies,
+} from "../../format/graph.ts";
+import { noTask, pausedLanes, type Queue, type Snapshot } from "../../queue/queue.ts";
+import type { Task } from "../../task/fields.ts";
+import { type TaskView, viewTask } from "../../decide/view.ts";
+import type { Context } from "../context.ts";
+
+/** Options of `deps graph`. */
+export interface GraphFlags {
+  format?: "tree" | "mermaid" | "dot" | "json";
+}
+
+function viewAll(queue: Queue, { tasks, index }: Snapshot): TaskView[] {
+  const memo = new Map<string, Readiness>();
+  const lanes = pausedLanes(tasks, queue.now());
+  return [...tasks, ...index.archived?.values() ?? []]
+    .map((task) => viewTask(task, index, queue.now(), memo, lanes));
+}
+
+/** Runs `orchestra deps show`. */
+export async function depsShow(
+  this: Context,
+  _flags: Record<never, never>,
+  id: string,
+): Promise<void> {
+  const queue = this.openQueue();
+  const snapshot = await queue.look({ retry: false });
+  const { index } = snapshot;
+  const task = index.byId.get(id);
+  if (task === undefined) throw noTask(id);
+  const upstream = collectUpstream(task, snapshot);
+  const downstream = dependentsOf([id], index);
+  const ready = readinessOf(task, index, new Map());
+  if (this.globals.json) {
+    this.printJson({
+      taskId: id,
+      status: task.status,
+      readiness: task.status === "pending" ? ready : null,
+      dependsOn: task.dependsOn,
+      dependencies: upstream.map((item) => ({ taskId: item.taskId, status: item.status })),
+      dependents: downstream.map((item) => ({ taskId: item.taskId, status: item.status })),
+    });
+    return;
+  }
+  const shown = new Set(
+    [id, ...upstream, ...downstream].map((item) => typeof item === "string" ? item : item.taskId),
+  );
+  const views = viewAll(queue, snapshot).filter((view) => shown.has(view.task.taskId));
+  const graph = buildGraph(views, index);
+  if (graph.dependsOn.size === 0) {
+    this.print(`${id} depends on nothing, and nothing depends on it`);
+    return;
+  }
+  this.print(formatTree(graph, this.style()));
+  if (task.status === "pending") {
+    this.note(
+      ready.kind === "ready"
+        ? `${id} is ready`
+        : ready.kind === "blocked"
+        ? `${id} is blocked: ${ready.reason}`
+        : `${id} waits for ${ready.on.join(", ")}`,
+    );
+  }
+}
+
+/** Everything that a task depends on, directly or through others, latest attempts. */
+function collectUpstream(task: Task, { index }: Snapshot): Task[] {
+  const found = new Map<string, Task>();
+  const queue = [...task.dependsOn];
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const first = lookUp(id, index);
+    if (first === undefined) continue;
+    const latest = latestAttempt(first, index);
+    if (found.has(latest.taskId)) continue;
+    found.set(latest.taskId, latest);
+    queue.push(...latest.dependsOn);
+  }
+  return [...found.values()];
+}
+
+/** Runs `orchestra deps graph`. */
+export async function depsGraph(this: Context, flags: GraphFlags): Promise<void> {
+  const queue = this.openQueue();
+  const snapshot = await queue.look({ retry: false });
+  const graph = buildGraph(viewAll(queue, snapshot), snapshot.index);
+  const format = this.globals.json ? "json" : flags.format ?? "tree";
+  if (format === "json") return this.printJson(graphJson(graph));
+  if (format === "mermaid") return this.print(formatMermaid(graph));
+  if (format === "dot") return this.print(formatDot(graph));
+  this.print(
+    graph.dependsOn.size === 0 ? "No task depends on another" : formatTree(graph, this.style()),
+  );
+}
+
+function graphJson(graph: Graph) {
+  return {
+    nodes: [...graph.nodes.values()].map(({ task, phase, reason }) => ({
+      taskId: task.taskId,
+      agent: task.agent,
+      status: task.status,
+      phase,
+      reason,
+    })),
+    edges: [...graph.dependsOn].flatMap(([to, from]) => from.map((id) => ({ from: id, to }))),
+  };
+}
+
+/** Runs `orchestra deps validate`. */
+export async function depsValidate(this: Context): Promise<void> {
+  const queue = this.openQueue();
+  const { tasks, index } = await queue.look({ retry: false });
+  const problems = validateDependencies(tasks, index);
+  if (this.globals.json) this.printJson({ valid: problems.length === 0, problems });
+  else if (problems.length === 0) this.print("All dependencies are sound");
+  else for (const { taskId, problem } of problems) this.print(`${taskId} ${problem}`);
+  if (problems.length > 0) this.fail(1);
+}

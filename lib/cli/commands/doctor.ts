@@ -1,0 +1,166 @@
+// `orchestra doctor`: looks at a workspace, says what is wrong, and mends what can lose nothing.
+
+import { lstat } from "../../store/files.ts";
+import type { Agents } from "../../task/agent.ts";
+import { isOwnMark } from "../../task/marks.ts";
+import { loadAgents } from "../../settings/agents.ts";
+import { isWatched } from "../../supervise/watcher.ts";
+import { loadConfig } from "../../settings/config.ts";
+import { diagnose, type Facts, type Finding } from "../../decide/diagnose.ts";
+import { createPalette } from "../../text/style.ts";
+import { sanitize } from "../../text/width.ts";
+import { findOnPath } from "../../launch/find.ts";
+import { readProcesses } from "../../launch/posix/processes.ts";
+import type { Queue } from "../../queue/queue.ts";
+import { watchFolder } from "../../store/watch.ts";
+import type { Context } from "../context.ts";
+import { leaveWatcher } from "./status.ts";
+
+/** Options of `doctor`. */
+export interface DoctorFlags {
+  fix?: boolean;
+}
+
+/** Runs `orchestra doctor`. */
+export async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
+  const queue = this.openQueue();
+  const before = diagnose(await gather(queue));
+  const fixed: string[] = [];
+  if (flags.fix) {
+    for (const finding of before) {
+      const done = finding.fixable ? await fix(this, queue, finding) : undefined;
+      if (done !== undefined) fixed.push(done);
+    }
+  }
+  const findings = flags.fix ? diagnose(await gather(queue)) : before;
+  const errors = findings.filter((finding) => finding.level === "error").length;
+  if (this.globals.json) this.printJson({ healthy: findings.length === 0, fixed, findings });
+  else {
+    const palette = createPalette(this.style());
+    for (const text of fixed) this.print(`${palette.ok("mended")}  ${sanitize(text)}`);
+    for (const { level, message, remedy } of findings) {
+      this.print(
+        `${level === "error" ? palette.bad("error  ") : palette.waiting("warning")} ${
+          sanitize(message)
+        }`,
+      );
+      this.print(`        ${palette.dim(sanitize(remedy))}`);
+    }
+    if (findings.length === 0) this.print("Nothing is wrong with this workspace");
+    else if (!flags.fix && findings.some((finding) => finding.fixable)) {
+      this.note("Some of it is mended by: orchestra doctor --fix");
+    }
+  }
+  if (errors > 0) this.fail(1);
+}
+
+async function gather(queue: Queue): Promise<Facts> {
+  const { store } = queue;
+  const scan = store.scan();
+  const strays: string[] = [];
+  const alive = readProcesses();
+  for (const folder of [".orchestra", ".orchestra/tasks"]) {
+    for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
+      // Ours are named after the process that writes them; while that lives they are in use.
+      const writer = /\.(\d+)\.tmp$/.exec(name);
+      if (writer !== null && !alive.has(Number(writer[1]))) strays.push(`${folder}/${name}`);
+    }
+  }
+  const processes = new Map<string, number[]>();
+  for (const process of alive.values()) {
+    if (process.marker === null || process.zombie || process.pid === Deno.pid) continue;
+    if (!scan.tasks.some((task) => task.taskId === process.marker)) continue;
+    processes.set(process.marker, [...processes.get(process.marker) ?? [], process.pid]);
+  }
+  let configProblem: string | null = null;
+  let agents: Agents = new Map();
+  try {
+    await loadConfig(store);
+    agents = await loadAgents(store);
+  } catch (error) {
+    configProblem = error instanceof Error ? error.message : String(error);
+  }
+  let watchProblem: string | null = null;
+  watchFolder(store.tasksDir, (reason) => watchProblem = reason)[Symbol.dispose]();
+  const marks = new Map(
+    [...scan.marks].map(([id, list]) => [id, list.filter((mark) => !mark.endsWith(".tmp"))]),
+  );
+  return {
+    tasks: scan.tasks,
+    damaged: scan.damaged,
+    marks,
+    strays,
+    processes,
+    agents: [...agents].map(([name, agent]) =>
+      "problem" in agent ? { name, problem: agent.problem, command: null, found: false } : {
+        name,
+        problem: null,
+        command: agent.command,
+        found: findOnPath(agent.command, store.root) !== null,
+      }
+    ),
+    watched: isWatched(store),
+    watchProblem,
+    freeBytes: freeSpace(store.dir),
+    open: openToOthers(queue),
+    configProblem,
+  };
+}
+
+/** Free space by `df -Pk`, POSIX; null where there is none. */
+function freeSpace(path: string): number | null {
+  if (Deno.build.os === "windows") return null;
+  try {
+    const { stdout } = new Deno.Command("df", {
+      args: ["-Pk", path],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).outputSync();
+    const fields = new TextDecoder().decode(stdout).trim().split("\n").at(-1)?.split(/\s+/);
+    const blocks = Number(fields?.[3]);
+    return Number.isFinite(blocks) ? blocks * 1024 : null;
+  } catch {
+    return null;
+  }
+}
+
+function openToOthers(queue: Queue): string[] {
+  // Whoever cannot enter the folder cannot read what is in it.
+  const mode = lstat(queue.store.dir)?.mode ?? 0;
+  return (mode & 0o077) === 0 ? [] : [".orchestra"];
+}
+
+/** Mends one finding; says what it did. */
+async function fix(context: Context, queue: Queue, finding: Finding): Promise<string | undefined> {
+  const { store } = queue;
+  switch (finding.code) {
+    case "unwatched":
+    case "stale-claim": {
+      const snapshot = await queue.look({ retry: false });
+      await leaveWatcher(context, queue, snapshot);
+      return finding.code === "unwatched"
+        ? "a supervisor watches now"
+        : snapshot.tasks.some((task) =>
+            task.taskId === finding.subject && task.status === "pending"
+          )
+        ? `${finding.subject} is pending again`
+        : undefined;
+    }
+    case "sentinel-without-task":
+      return store.locked(() => {
+        if (lstat(`${store.tasksDir}/${finding.subject}.json`) !== undefined) return undefined;
+        const marks = store.listMarks(finding.subject).filter(isOwnMark);
+        for (const mark of marks) store.removeMark(finding.subject, mark);
+        return `removed ${marks.map((mark) => `${finding.subject}.${mark}`).join(", ")}`;
+      });
+    case "left-over":
+      store.remove(`${store.root}/${finding.subject}`);
+      return `removed ${finding.subject}`;
+    case "open-to-others":
+      Deno.chmodSync(`${store.root}/${finding.subject}`, 0o700);
+      return `closed ${finding.subject} to others`;
+    default:
+      return undefined;
+  }
+}

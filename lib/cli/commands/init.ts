@@ -1,0 +1,104 @@
+// `orchestra init`: makes a workspace that can be used at once. What is there already is kept.
+
+import { createFolders } from "../../store/paths.ts";
+import { lstat } from "../../store/files.ts";
+import type { AgentDefinition } from "../../task/agent.ts";
+import { readAgentNames } from "../../settings/agents.ts";
+import { OrchestraError } from "../../task/error.ts";
+import { sanitize } from "../../text/width.ts";
+import { findOnPath } from "../../launch/find.ts";
+import { openStore, type Store } from "../../store/tasks.ts";
+import { OPENCODE_CODER } from "../../../templates/opencode_coder.ts";
+import { type Preset, PRESETS } from "../../agents/presets.ts";
+import { PROMPTS } from "../../../templates/prompts.ts";
+import type { Context } from "../context.ts";
+
+/** Options of `init`. */
+export interface InitFlags {
+  agent?: readonly string[];
+}
+
+/** Runs `orchestra init`. */
+export async function init(this: Context, flags: InitFlags): Promise<void> {
+  const root = this.root();
+  for (const name of flags.agent ?? []) {
+    if (Object.hasOwn(PRESETS, name)) continue;
+    const { closest } = await import("../../text/suggest.ts");
+    const near = closest(name, Object.keys(PRESETS));
+    throw new OrchestraError("no-agent", `There is no preset for an agent named "${name}"`, {
+      hint: near === undefined
+        ? `There are: ${Object.keys(PRESETS).join(", ")}`
+        : `Did you mean "${near}"?`,
+    });
+  }
+  createFolders(root);
+  const store = openStore(root);
+  const settings = `${store.root}/.orchestra-cli`;
+  const made: string[] = [];
+  for (const folder of [settings, `${settings}/prompts`, `${settings}/agent`]) {
+    if (lstat(folder)?.isSymlink) {
+      throw new OrchestraError("damaged", `Making the workspace: ${folder} is a symbolic link`, {
+        hint: "Orchestra follows no links there: replace it with the folder itself.",
+      });
+    }
+    Deno.mkdirSync(folder, { recursive: true });
+  }
+  const write = (name: string, text: string) => {
+    try {
+      Deno.writeTextFileSync(`${settings}/${name}`, text, { createNew: true });
+      made.push(`.orchestra-cli/${name}`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  };
+  const chosen = chooseAgents(flags.agent ?? [], store.root);
+  const config = {
+    agents: Object.fromEntries(chosen.map(([name, preset]) => [name, definitionOf(preset)])),
+  };
+  write("agent-config.json", JSON.stringify(config, null, 2) + "\n");
+  if (!made.includes(".orchestra-cli/agent-config.json")) {
+    made.push(...addAgents(store, flags.agent ?? []));
+  }
+  for (const [name, text] of Object.entries(PROMPTS)) write(`prompts/${name}.md`, text);
+  write("agent/coder.md", OPENCODE_CODER);
+  const names = readAgentNames(store);
+  if (this.globals.json) {
+    this.printJson({ root: store.root, made, agents: names });
+    return;
+  }
+  this.print(`Workspace in ${store.root}`);
+  for (const file of made) this.print(`  made ${file}`);
+  if (made.length === 0) this.print("  everything was there already");
+  this.print(`  agents: ${sanitize(names.join(", "))}`);
+  const missing = chosen.map(([name]) => name).filter((name) => !names.includes(name));
+  if (missing.length > 0) {
+    this.note(
+      `Installed, but not an agent here: ${missing.join(", ")}. ` +
+        `Add with: orchestra init --agent ${missing.join(",")}`,
+    );
+  }
+  this.note("Try it with: orchestra start shell 'echo hello' && orchestra run --wait");
+}
+
+/** Adds the presets that are asked for by name and not there yet; the rest of the file stays. */
+function addAgents(store: Store, wanted: readonly string[]): string[] {
+  const missing = wanted.filter((name) => !readAgentNames(store).includes(name));
+  if (missing.length === 0) return [];
+  const path = `${store.root}/.orchestra-cli/agent-config.json`;
+  const file = JSON.parse(store.readFile(path)!.replace(/^\uFEFF/, ""));
+  for (const name of missing) file.agents[name] = PRESETS[name]!.agent;
+  store.writeFile(path, JSON.stringify(file, null, 2) + "\n");
+  return missing.map((name) => `agent "${name}" in .orchestra-cli/agent-config.json`);
+}
+
+/** What goes into the agents file: the arguments for the version only where they are unusual. */
+function definitionOf({ agent, versionArgs }: Preset): AgentDefinition {
+  return versionArgs.join(" ") === "--version" ? agent : { ...agent, versionArgs };
+}
+
+/** `shell`, those asked for, and those whose program is on PATH. */
+function chooseAgents(wanted: readonly string[], root: string): [string, Preset][] {
+  return Object.entries(PRESETS).filter(([name, preset]) =>
+    name === "shell" || wanted.includes(name) || findOnPath(preset.agent.command, root) !== null
+  ).sort(([a], [b]) => Number(b === "shell") - Number(a === "shell"));
+}

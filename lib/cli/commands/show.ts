@@ -1,0 +1,100 @@
+// `orchestra show <id>`: everything about one task on one page.
+
+import { lstat } from "../../store/files.ts";
+import {
+  dependentsOf,
+  latestAttempt,
+  type Readiness,
+  retryChain,
+} from "../../decide/dependencies.ts";
+import { readablePlaces } from "../../store/archive.ts";
+import { formatShow } from "../../format/show.ts";
+import { noTask, pausedLanes, type Queue } from "../../queue/queue.ts";
+import { type TaskView, viewTask } from "../../decide/view.ts";
+import type { Context } from "../context.ts";
+import { tailFile } from "../tail.ts";
+import { leaveWatcher } from "./status.ts";
+import { viewJson } from "../status_input.ts";
+
+/** Lines of the log on the page. */
+const LOG_LINES = 15;
+/** Of the log no more than this is read for them. */
+const LOG_BYTES = 256 * 1024;
+
+/** Runs `orchestra show`. */
+export async function show(
+  this: Context,
+  _flags: Record<never, never>,
+  id: string,
+): Promise<void> {
+  const queue = this.openQueue();
+  const snapshot = await queue.look({ retry: false });
+  await leaveWatcher(this, queue, snapshot);
+  const { index } = snapshot;
+  const now = queue.now();
+  const memo = new Map<string, Readiness>();
+  const lanes = pausedLanes(snapshot.tasks, now);
+  const view = (task: TaskView["task"]) => viewTask(task, index, now, memo, lanes);
+  // Reading it anew says what is wrong with a file that is there but damaged.
+  const task = index.byId.get(id) ?? queue.store.read(id) ?? queue.store.readArchived(id);
+  if (task === undefined) throw noTask(id);
+  const { planFile, logFile } = readablePlaces(queue, task);
+  const log = tailFile(logFile, LOG_LINES, LOG_BYTES);
+  const chain = retryChain(task, index).map(view);
+  const dependencies = task.dependsOn.map((other) => {
+    const found = index.byId.get(other) ?? queue.store.readArchived(other);
+    return { id: other, view: found === undefined ? null : view(latestAttempt(found, index)) };
+  });
+  const dependents = dependentsOf([id], index).map(view);
+  const sentinels = readSentinels(queue, id);
+  const plan = readPlan(queue, planFile);
+  if (this.globals.json) {
+    this.printJson({
+      task: viewJson(view(task)),
+      chain: chain.map((item) => item.task.taskId),
+      dependencies: dependencies.map((item) => ({
+        taskId: item.id,
+        status: item.view?.task.status ?? null,
+        latest: item.view?.task.taskId ?? null,
+      })),
+      dependents: dependents.map((item) => item.task.taskId),
+      sentinels: sentinels.map((item) => ({
+        name: item.name,
+        modifiedAt: item.modifiedAt === null ? null : new Date(item.modifiedAt).toISOString(),
+        text: item.text,
+      })),
+      plan,
+      log: log?.lines.join("\n") ?? null,
+      logSize: log?.size ?? null,
+    });
+    return;
+  }
+  this.print(formatShow(
+    {
+      view: view(task),
+      chain,
+      dependencies,
+      dependents,
+      sentinels,
+      plan,
+      logTail: log?.lines.join("\n") ?? null,
+      logSize: log?.size ?? null,
+      usage: task.usage,
+    },
+    this.style(),
+    now,
+  ));
+}
+
+function readSentinels(queue: Queue, id: string) {
+  return queue.store.listMarks(id).filter((mark) => !mark.endsWith(".tmp")).map((name) => {
+    const mark = queue.store.readMark(id, name);
+    return { name, modifiedAt: mark?.modifiedAt ?? null, text: mark?.text.slice(0, 4096) ?? "" };
+  });
+}
+
+function readPlan(queue: Queue, path: string): string | null {
+  const info = lstat(path);
+  if (info === undefined || !info.isFile || info.size > 1024 * 1024) return null;
+  return queue.store.readFile(path) ?? null;
+}

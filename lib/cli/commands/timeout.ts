@@ -1,0 +1,107 @@
+// `orchestra timeout`: limits of tasks: see them, extend one, or end a task by hand.
+
+import { formatDuration } from "../../task/duration.ts";
+import { OrchestraError } from "../../task/error.ts";
+import { formatTable } from "../../text/table.ts";
+import { indexTasks, type Readiness } from "../../decide/dependencies.ts";
+import { noTask } from "../../queue/queue.ts";
+import { isTerminal } from "../../task/fields.ts";
+import { viewTask } from "../../decide/view.ts";
+import type { Context } from "../context.ts";
+
+type NoFlags = Record<never, never>;
+
+/** Runs `orchestra timeout <id>`. */
+export async function timeoutNow(this: Context, _flags: NoFlags, id: string): Promise<void> {
+  const queue = this.openQueue();
+  await queue.look({ retry: false });
+  const task = queue.store.read(id);
+  if (task === undefined) throw noTask(id);
+  if (task.status !== "running") {
+    throw new OrchestraError("state", `${id} is ${task.status}: only running tasks can time out`, {
+      hint: task.status === "pending" ? `Cancel it with: orchestra cancel ${id}` : undefined,
+    });
+  }
+  const rules = await queue.rules();
+  const change = queue.timeOut(id, rules);
+  if (change !== undefined) await queue.endTask(id, rules, { blocking: true });
+  const ended = queue.store.read(id);
+  if (this.globals.json) this.printJson(ended ?? null);
+  else this.print(`Ended ${id} as timed out`);
+}
+
+/** Runs `orchestra timeout list`. */
+export async function timeoutList(this: Context): Promise<void> {
+  const queue = this.openQueue();
+  const { tasks } = await queue.look({ retry: false });
+  const index = indexTasks(tasks);
+  const memo = new Map<string, Readiness>();
+  const views = tasks.filter((task) => task.timeout !== null)
+    .map((task) => viewTask(task, index, queue.now(), memo));
+  if (this.globals.json) {
+    this.printJson(views.map(({ task, elapsed, remaining, warning }) => ({
+      taskId: task.taskId,
+      status: task.status,
+      failureClass: task.failureClass,
+      timeout: task.timeout,
+      elapsedSeconds: elapsed,
+      remainingSeconds: remaining,
+      warning,
+    })));
+    return;
+  }
+  if (views.length === 0) return this.print("No task has a timeout");
+  const duration = (seconds: number | null) => seconds === null ? "" : formatDuration(seconds);
+  this.print(
+    formatTable(
+      [
+        { header: "ID" },
+        { header: "STATUS" },
+        { header: "TIMEOUT", align: "right" },
+        { header: "ELAPSED", align: "right" },
+        { header: "REMAINING", align: "right" },
+      ],
+      views.map(({ task, elapsed, remaining, warning }) => [
+        task.taskId,
+        task.failureClass === "timeout" ? "timed out" : task.status,
+        duration(task.timeout),
+        duration(elapsed),
+        remaining !== null && remaining < 0
+          ? "overdue"
+          : duration(remaining) + (warning ? " (soon)" : ""),
+      ]),
+      this.style(),
+    ).join("\n"),
+  );
+}
+
+/** Runs `orchestra timeout extend`. */
+export async function timeoutExtend(
+  this: Context,
+  _flags: NoFlags,
+  id: string,
+  seconds: number,
+): Promise<void> {
+  const queue = this.openQueue();
+  await queue.look({ retry: false });
+  let before: number | null = null;
+  const task = queue.update(id, (current) => {
+    if (isTerminal(current.status)) {
+      throw new OrchestraError("state", `${id} is ${current.status}: its time cannot be extended`, {
+        hint: `Try it again with more: orchestra retry ${id}`,
+      });
+    }
+    before = current.timeout;
+    // A task without a limit gets one, counted from now where it runs.
+    const elapsed = current.status === "running" && current.timeout === null && current.startedAt
+      ? (queue.now() - Date.parse(current.startedAt)) / 1000
+      : 0;
+    return { ...current, timeout: (current.timeout ?? elapsed) + seconds };
+  });
+  if (this.globals.json) return this.printJson(task);
+  this.print(
+    `Timeout of ${id}: ${before === null ? "none" : formatDuration(before)} -> ${
+      formatDuration(task.timeout!)
+    }`,
+  );
+}

@@ -1,0 +1,184 @@
+// What every command gets: where to write, how it should look, and the workspace. The only place
+// of the command line that touches the terminal.
+
+import type { CommandContext } from "@stricli/core";
+import { findRoot } from "../store/paths.ts";
+import { OrchestraError } from "../task/error.ts";
+import { openQueue, type Queue } from "../queue/queue.ts";
+import type { Style } from "../text/style.ts";
+
+/** Options that every command takes. */
+export interface Globals {
+  /** Value of `-C`; undefined for the nearest workspace. */
+  dir: string | undefined;
+  json: boolean;
+  debug: boolean;
+  color: boolean | undefined;
+}
+
+/** What a command works with. */
+export interface Context extends CommandContext {
+  /** What the framework prints on, help above all; commands do not. */
+  readonly process: {
+    readonly stdout: { write(text: string): void };
+    readonly stderr: { write(text: string): void };
+    exitCode?: number | string | null;
+  };
+  readonly globals: Globals;
+  /** Module to start for work in the background. */
+  readonly program: string;
+  /** The result, as it is, in as many pieces as it comes. */
+  write(text: string): void;
+  /** The result, as text; a newline is added. */
+  print(text: string): void;
+  /** The result, as exactly one JSON value. */
+  printJson(value: unknown): void;
+  /** A comment for a person: stderr, and nothing at all with `--json`. */
+  note(text: string): void;
+  /** How text should look on stdout. */
+  style(): Style;
+  /** Set by what leaves a listener or a read of the terminal open: the program ends by force. */
+  endsByExit: boolean;
+  /** Whether stdout is a terminal. */
+  readonly interactive: boolean;
+  /** The workspace that the command is about. */
+  openQueue(): Queue;
+  /** Root of the workspace, or where one would be made. */
+  root(): string;
+  /** The process's exit code, where the command succeeded but what it waited for did not. */
+  fail(code: number): void;
+}
+
+const encoder = new TextEncoder();
+
+/** What terminals obey and JSON leaves as it is; within its texts escaping changes no meaning. */
+const HIDDEN = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** What a comment never has; names and errors of others may. */
+// deno-lint-ignore no-control-regex
+const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = encoder.encode(text);
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += stream.writeSync(bytes.subarray(at));
+    } catch (error) {
+      // Whoever read us has gone (`| head`): as good as written.
+      if (error instanceof Deno.errors.BrokenPipe) return;
+      // A terminal that takes no more for now.
+      if (error instanceof Deno.errors.WouldBlock) continue;
+      throw error;
+    }
+  }
+}
+
+/** An environment variable; undefined where it is unset, empty, or may not be read. */
+export function env(name: string): string | undefined {
+  try {
+    return Deno.env.get(name) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Columns and rows of the terminal, or what holds without one. */
+export function terminalSize(): { columns: number; rows: number } {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    const columns = Number(env("COLUMNS"));
+    return { columns: columns > 0 ? columns : 120, rows: 40 };
+  }
+}
+
+/**
+ * Help whose lines fit the terminal: what is too long for one goes on below the place where its last
+ * column begins, or behind the name of the command.
+ */
+export function wrapHelp(text: string, columns: number): string {
+  return text.split("\n").map((whole) => {
+    const line = whole.replace(/ +\[separator = ,\]/, "; several as a,b");
+    if (line.length <= columns) return line;
+    const [head] = /^ +orchestra( [a-z]+)+ |^.*\S {2,}(?=\S)|/.exec(line)!;
+    // Behind the command's name an option and its value stay together.
+    const words = line.slice(head.length).split(/^ +o/.test(line) ? / (?=[[<(])/ : " ");
+    let wrapped = "";
+    let length = head.length;
+    for (const word of words) {
+      if (length > head.length && length + word.length > columns) {
+        wrapped = `${wrapped.trimEnd()}\n${" ".repeat(head.length)}`;
+        length = head.length;
+      }
+      wrapped += `${word} `;
+      length += word.length + 1;
+    }
+    return head + wrapped.trimEnd();
+  }).join("\n");
+}
+
+/** Makes the context of one run of the program. */
+export function createContext(globals: Globals, program: string): Context {
+  const interactive = Deno.stdout.isTerminal();
+  return {
+    process: {
+      stdout: { write: (text) => writeAll(Deno.stdout, wrapHelp(text, terminalSize().columns)) },
+      stderr: { write: (text) => writeAll(Deno.stderr, text) },
+    },
+    globals,
+    program,
+    endsByExit: false,
+    interactive,
+    write: (text) => writeAll(Deno.stdout, text),
+    print: (text) => writeAll(Deno.stdout, `${text}\n`),
+    printJson: (value) =>
+      writeAll(Deno.stdout, `${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),
+    note(text) {
+      if (!globals.json) writeAll(Deno.stderr, `${text.replace(UNPRINTABLE, "")}\n`);
+    },
+    style() {
+      const color = globals.color ??
+        (interactive && env("NO_COLOR") === undefined && env("TERM") !== "dumb");
+      const locale = env("LC_ALL") ?? env("LC_CTYPE") ?? env("LANG") ?? "UTF-8";
+      return {
+        color,
+        unicode: /utf-?8/i.test(locale) || Deno.build.os !== "linux",
+        width: interactive ? terminalSize().columns : Number(env("COLUMNS")) || 160,
+      };
+    },
+    root() {
+      return globals.dir === undefined ? Deno.cwd() : resolveDir(globals.dir);
+    },
+    openQueue() {
+      if (globals.dir !== undefined) return openQueue(resolveDir(globals.dir));
+      const cwd = Deno.cwd();
+      const root = findRoot(cwd);
+      if (root === undefined) {
+        throw new OrchestraError(
+          "no-workspace",
+          `No workspace here: neither ${cwd} nor a folder above it has .orchestra/`,
+          { hint: "Make one with: orchestra init" },
+        );
+      }
+      return openQueue(root);
+    },
+    fail(code) {
+      this.process.exitCode = code;
+    },
+  };
+}
+
+function resolveDir(dir: string): string {
+  try {
+    return Deno.realPathSync(dir);
+  } catch (error) {
+    // Not allowed to look at the folder itself, only at what is in it: taken as it is spelled.
+    if (error instanceof Deno.errors.NotCapable && dir.startsWith("/")) return dir;
+    throw new OrchestraError("no-workspace", `-C ${JSON.stringify(dir)}: there is no such folder`, {
+      cause: error,
+    });
+  }
+}

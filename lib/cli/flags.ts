@@ -1,0 +1,81 @@
+// Values on the command line: each parser accepts or says what was wrong and what is right.
+
+import { parseDuration } from "../task/duration.ts";
+import { OrchestraError } from "../task/error.ts";
+import { isTaskId, STATUSES } from "../task/fields.ts";
+import type { Phase } from "../decide/view.ts";
+import type { ReportTarget } from "./commands/run.ts";
+
+function usage(message: string, hint: string): OrchestraError {
+  return new OrchestraError("usage", message, { hint });
+}
+
+/** A task id. */
+export function taskId(text: string): string {
+  if (isTaskId(text)) return text;
+  throw usage(
+    `${JSON.stringify(text)} is not a task id`,
+    "An id is task_ and 10 to 20 digits; see them with: orchestra status",
+  );
+}
+
+/** A duration, in seconds. */
+export function duration(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  throw usage(
+    `${JSON.stringify(text)} is not a duration above zero`,
+    "Write it as 90, 90s, 5m or 1h30m.",
+  );
+}
+
+/** A whole number within bounds. */
+export function integer(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^[+-]?\d+$/.test(text) && value >= minimum && value <= maximum) return value;
+    throw usage(
+      `${JSON.stringify(text)} is not a whole number ${
+        maximum === Number.MAX_SAFE_INTEGER ? `from ${minimum}` : `from ${minimum} to ${maximum}`
+      }`,
+      `Give one, ${minimum} for example.`,
+    );
+  };
+}
+
+/** `name=value` */
+export function label(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw usage(`${JSON.stringify(text)} is not a label`, "Write it as name=value.");
+}
+
+/** US dollars above zero. */
+export function dollars(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw usage(`${JSON.stringify(text)} is not an amount of dollars`, "Give one, 0.50 for example.");
+}
+
+/** What `status --status` takes. */
+export const PHASES: readonly string[] = [...STATUSES, "ready", "waiting", "blocked", "retrying"];
+
+/** What `status --status` filters by: a stored status or a derived phase. */
+export function phase(text: string): Phase | "pending" {
+  if (PHASES.includes(text)) return text as Phase | "pending";
+  if (text === "completed") return "complete";
+  throw usage(`${JSON.stringify(text)} is no status`, `There are: ${PHASES.join(", ")}.`);
+}
+
+/** `junit=file`, `markdown=file` or `github` */
+export function reportTarget(text: string): ReportTarget {
+  const at = text.indexOf("=");
+  const kind = at < 0 ? text : text.slice(0, at);
+  const path = at < 0 ? "" : text.slice(at + 1);
+  if (kind === "github" && path === "") return { kind, path: "-" };
+  if ((kind === "junit" || kind === "markdown") && path !== "") return { kind, path };
+  throw usage(
+    `${JSON.stringify(text)} is no report`,
+    "Write it as junit=report.xml, markdown=report.md or github; several with commas.",
+  );
+}

@@ -1,0 +1,172 @@
+// Runs one command line: takes the options that every command has out of it, hands the rest to the
+// command tree, and turns the outcome into an exit code.
+
+import { run } from "@stricli/core";
+import { type Context, createContext, env, type Globals } from "./context.ts";
+import { createApplication, formatError, GROUPS, Misspelt, ROUTES } from "./application.ts";
+import { OrchestraError, toOrchestraError } from "../task/error.ts";
+import { COMMIT, VERSION } from "../task/version.ts";
+
+/** What remains of the command line once the global options are out. */
+export interface CommandLine {
+  globals: Globals;
+  /** `--help` or `--version` before any command. */
+  special: "help" | "version" | undefined;
+  rest: string[];
+}
+
+const IDS = /^task_[0-9]{10,20}(?:,task_[0-9]{10,20})*$/;
+
+/**
+ * Splits a command line. Global options may stand before or after the command, but not behind
+ * `--`; `--depends-on A B`, as the ancestor took it, becomes `--depends-on A --depends-on B`.
+ */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const globals: Globals = { dir: undefined, json: false, debug: false, color: undefined };
+  const rest: string[] = [];
+  let special: CommandLine["special"];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!;
+    if (arg === "--") {
+      rest.push(...args.slice(at));
+      break;
+    }
+    // The value of an option that takes a text is never an option of ours.
+    if (arg === "--from" || arg === "--label" || arg === "-l" || arg === "--reason") {
+      rest.push(arg);
+      if (at + 1 < args.length) rest.push(args[++at]!);
+    } else if (arg === "--json") globals.json = true;
+    else if (arg === "--debug") globals.debug = true;
+    else if (arg === "--no-color") globals.color = false;
+    else if (arg === "--color") globals.color = true;
+    else if (arg === "-C") {
+      const dir = args[++at];
+      if (dir === undefined) {
+        throw new OrchestraError("usage", "-C needs the folder of a workspace", {
+          hint: "For example: orchestra -C ../project status",
+        });
+      }
+      globals.dir = dir;
+    } else if (arg.startsWith("-C") && arg.length > 2 && !arg.startsWith("--")) {
+      globals.dir = arg.slice(2);
+    } else if (rest.length === 0 && (arg === "--help" || arg === "-h")) special = "help";
+    else if (rest.length === 0 && (arg === "--version" || arg === "-V")) special = "version";
+    else if (rest.length === 0 && arg === "-d") globals.debug = true;
+    else if (arg === "--depends-on") {
+      rest.push(arg);
+      if (at + 1 < args.length) rest.push(args[++at]!);
+      while (at + 1 < args.length && IDS.test(args[at + 1]!)) rest.push(arg, args[++at]!);
+    } else rest.push(arg);
+  }
+  return { globals, special, rest };
+}
+
+/** The overview that `orchestra --help` prints. */
+export function formatHelp(): string {
+  const lines = [
+    "A task queue for command-line AI coding agents.",
+    "",
+    "Usage: orchestra <command> [options]",
+  ];
+  for (const { title, commands } of GROUPS) {
+    lines.push("", `${title}:`);
+    for (const name of commands) {
+      lines.push(`  ${name.padEnd(12)} ${ROUTES[name as keyof typeof ROUTES].brief}`);
+    }
+  }
+  lines.push(
+    "",
+    "Options of every command:",
+    "  -C <dir>     Root of the workspace (the nearest folder that has .orchestra/)",
+    "  --json       Print exactly one JSON value",
+    "  --no-color   No colours (also with NO_COLOR set)",
+    "  --debug      Print stack traces (also with ORCHESTRA_DEBUG=1)",
+    "  --version    Print the version",
+    "  --help       Help, of a command too: orchestra start --help",
+    "",
+    "Start with: orchestra init",
+  );
+  return lines.join("\n");
+}
+
+/**
+ * Runs the program.
+ *
+ * @param args the command line without the program's name
+ * @param program module to start for work in the background
+ * @returns the exit code, and whether something is left open that would keep the program alive
+ */
+export async function main(
+  args: readonly string[],
+  program: string,
+): Promise<{ code: number; force: boolean }> {
+  if (args[0] === "_shim") {
+    const { runWindowsShim } = await import("../launch/mod.ts");
+    await runWindowsShim(args[1] ?? "");
+    return { code: 0, force: true };
+  }
+  let context: Context | undefined;
+  const code = await runCommandLine(args, program, (made) => context = made);
+  return { code, force: context?.endsByExit ?? false };
+}
+
+async function runCommandLine(
+  args: readonly string[],
+  program: string,
+  onContext: (context: Context) => void,
+): Promise<number> {
+  let json = args.includes("--json");
+  try {
+    if (args[0] === "_complete") return await complete(args.slice(1), program);
+    const { globals, special, rest } = parseCommandLine(args);
+    json = globals.json;
+    if (env("ORCHESTRA_DEBUG") === "1" || env("AGENT_DEBUG") === "1") globals.debug = true;
+    const context = createContext(globals, program);
+    onContext(context);
+    if (special === "version") {
+      if (json) context.printJson({ version: VERSION, commit: COMMIT, deno: Deno.version.deno });
+      else context.print(`orchestra ${VERSION}${COMMIT === undefined ? "" : ` (${COMMIT})`}`);
+      return 0;
+    }
+    if (special === "help" || rest.length === 0) {
+      context.print(formatHelp());
+      return 0;
+    }
+    const app = createApplication({ json, debug: globals.debug, words: rest });
+    await run(app, rest, context);
+    const code = Number(context.process.exitCode ?? 0);
+    // The framework's own codes for a command line that it does not understand are negative.
+    return code < 0 || code === 251 || code === 252 ? 2 : code;
+  } catch (error) {
+    const known = error instanceof Misspelt
+      ? await suggest(error)
+      : toOrchestraError(error, "The command could not be carried out");
+    console.error(formatError(known, json));
+    return known.exitCode;
+  }
+}
+
+/** The error for what was mistyped, with what was probably meant. */
+async function suggest({ kind, given, known, prefix }: Misspelt): Promise<OrchestraError> {
+  const { closest } = await import("../text/suggest.ts");
+  const best = closest(given, known);
+  const quote = (text: string) => kind === "option" ? text : JSON.stringify(text);
+  return new OrchestraError("usage", `There is no ${kind} ${quote(prefix + given)}`, {
+    hint: best !== undefined
+      ? `Did you mean ${quote(prefix + best)}?`
+      : kind === "option"
+      ? "See the options with --help."
+      : `See them with: orchestra ${prefix}--help`,
+  });
+}
+
+async function complete(words: readonly string[], program: string): Promise<number> {
+  const { proposals } = await import("./commands/completions.ts");
+  const { globals, rest } = parseCommandLine(words.slice(0, -1));
+  const context: Context = createContext(globals, program);
+  const app = createApplication({ json: false, debug: false });
+  for (const text of await proposals(app, [...rest, words.at(-1) ?? ""], context)) {
+    context.print(text);
+  }
+  return 0;
+}

@@ -1,0 +1,101 @@
+// The live screen of `status --watch` and `run --wait`: drawn anew when something changed, and once
+// a second while something runs, on the terminal's alternate page, which is left as it was found.
+
+import { archivedDependencies } from "../store/archive.ts";
+import { indexTasks } from "../decide/dependencies.ts";
+import type { Queue } from "../queue/queue.ts";
+import { formatWatch } from "../format/status.ts";
+import type { Damage } from "../store/tasks.ts";
+import type { Task } from "../task/fields.ts";
+import { type StatusFilter, statusInput } from "./status_input.ts";
+import { type Context, terminalSize } from "./context.ts";
+
+/** A live view of a queue. */
+export interface Screen {
+  /** Draws the tasks. */
+  update(tasks: Task[], damaged?: Damage[]): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
+}
+
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+
+/** Takes over the terminal. */
+export function createScreen(
+  context: Context,
+  queue: Queue,
+  filter: StatusFilter = {},
+  hint?: string,
+): Screen {
+  let tasks: Task[] = [];
+  let damaged: Damage[] = [];
+  let index = indexTasks(tasks);
+  let entered = false;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  const write = (text: string) => context.write(text);
+  const draw = () => {
+    if (!entered) return;
+    const { rows } = terminalSize();
+    const text = formatWatch(
+      {
+        ...statusInput(queue, { tasks, damaged, index }, filter),
+        workspace: queue.store.root,
+        hint,
+      },
+      context.style(),
+      queue.now(),
+      rows,
+    );
+    // Each line is cleared to its end instead of the whole page: nothing flickers.
+    write("\x1b[H" + text.split("\n").join("\x1b[K\n") + "\x1b[K\x1b[J");
+  };
+  const timer = setInterval(() => {
+    if (tasks.some((task) => task.status === "running")) draw();
+  }, 1000);
+  const setRaw = (raw: boolean) => {
+    if (Deno.stdin.isTerminal()) Deno.stdin.setRaw(raw, { cbreak: raw });
+  };
+  const enter = () => {
+    // First of all: in the background it stops us again, before anything is drawn.
+    setRaw(true);
+    write(ENTER);
+    entered = true;
+    if (Deno.build.os !== "windows") {
+      Deno.addSignalListener("SIGWINCH", draw);
+      Deno.addSignalListener("SIGTSTP", suspend);
+    }
+    draw();
+  };
+  const leave = () => {
+    if (!entered) return;
+    entered = false;
+    if (Deno.build.os !== "windows") {
+      Deno.removeSignalListener("SIGWINCH", draw);
+      Deno.removeSignalListener("SIGTSTP", suspend);
+    }
+    write(LEAVE);
+    setRaw(false);
+  };
+  // Ctrl+Z: the shell gets the terminal as it was, then we stop. Deno would make SIGSTOP of SIGTSTP;
+  // SIGTTIN stops nobody whom no shell could let go on. Either way the timer is due when we run.
+  const suspend = () => {
+    leave();
+    Deno.kill(Deno.pid, "SIGTTIN");
+    again = setTimeout(enter, 50);
+  };
+  enter();
+  return {
+    update(current, damage = []) {
+      tasks = current;
+      index = indexTasks(tasks, archivedDependencies(queue.store, tasks));
+      damaged = damage;
+      draw();
+    },
+    close() {
+      clearInterval(timer);
+      clearTimeout(again);
+      leave();
+    },
+  };
+}

@@ -1,0 +1,184 @@
+// What `status`, `run --wait` and the library show of a snapshot: filtered, ordered, counted.
+
+import { isWatched, readDaemonInfo } from "../supervise/watcher.ts";
+import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
+import type { StatusInput } from "../format/status.ts";
+import { pausedLanes, type Queue, type Snapshot } from "../queue/queue.ts";
+import { compareIds, compareTasks } from "../decide/schedule.ts";
+import { compareTimes, isTerminal, type Task } from "../task/fields.ts";
+import {
+  countPhases,
+  type Phase,
+  type QueueCounts,
+  settledPhase,
+  type TaskView,
+  viewTask,
+} from "../decide/view.ts";
+
+/** What is shown of a queue. */
+export interface StatusFilter {
+  status?: readonly (Phase | "pending")[];
+  agent?: readonly string[];
+  label?: readonly (readonly [string, string])[];
+  /** Only these tasks. */
+  ids?: ReadonlySet<string>;
+  /** All finished tasks, not only the last ones. */
+  all?: boolean;
+  /** What each consumed, and the sum. */
+  usage?: boolean;
+}
+
+/** How many finished tasks are shown unless all are asked for. */
+export const FINISHED_SHOWN = 20;
+
+/** Views of all tasks that pass the filters: running first, then pending, then finished. */
+export function selectViews(
+  snapshot: Pick<Snapshot, "tasks" | "index">,
+  filter: StatusFilter,
+  now: number,
+): TaskView[] {
+  const { tasks } = snapshot;
+  const lanes = pausedLanes(tasks, now);
+  // Where no pending task depends on another, ten thousand tasks need not be indexed.
+  const index = tasks.some((task) => task.status === "pending" && hasDependencies(task))
+    ? snapshot.index
+    : NO_INDEX;
+  const memo = new Map<string, Readiness>();
+  const views: TaskView[] = [];
+  for (const task of tasks) {
+    if (!passes(task, filter)) continue;
+    const view = viewTask(task, index, now, memo, lanes);
+    if (
+      filter.status !== undefined &&
+      !filter.status.some((wanted) => wanted === view.phase || wanted === task.status)
+    ) continue;
+    views.push(view);
+  }
+  return views.sort(compareViews);
+}
+
+function passes(task: Task, filter: StatusFilter): boolean {
+  return (filter.ids === undefined || filter.ids.has(task.taskId)) &&
+    (filter.agent === undefined || filter.agent.includes(task.agent)) &&
+    !filter.label?.some(([name, value]) => task.labels[name] !== value);
+}
+
+function rank(view: TaskView): number {
+  return view.task.status === "running" ? 0 : view.task.status === "pending" ? 1 : 2;
+}
+
+function compareViews(a: TaskView, b: TaskView): number {
+  const difference = rank(a) - rank(b);
+  if (difference !== 0) return difference;
+  if (rank(a) < 2) return compareTasks(a.task, b.task);
+  return compareTimes(b.task.completedAt, a.task.completedAt) ||
+    compareIds(b.task.taskId, a.task.taskId);
+}
+
+/** Everything that the status table needs. */
+export function statusInput(
+  queue: Queue,
+  snapshot: Pick<Snapshot, "tasks" | "damaged" | "index">,
+  filter: StatusFilter,
+): StatusInput {
+  const now = queue.now();
+  const whole = filter.all || filter.ids !== undefined || filter.status !== undefined;
+  const { views, counts } = whole
+    ? everything(snapshot, filter, now)
+    : activeAndLast(snapshot, filter, now);
+  return {
+    views: [...views],
+    hidden: counts.total - views.length,
+    counts,
+    damaged: [...snapshot.damaged],
+    lanes: [...pausedLanes(snapshot.tasks, now).values()],
+    supervisor: describeWatcher(queue),
+    usage: filter.usage,
+  };
+}
+
+/** All that pass, the last finished ones only where not all are wanted. */
+function everything(
+  snapshot: Pick<Snapshot, "tasks" | "index">,
+  filter: StatusFilter,
+  now: number,
+): { views: readonly TaskView[]; counts: QueueCounts } {
+  const all = selectViews(snapshot, filter, now);
+  const first = all.findIndex((view) => isTerminal(view.task.status));
+  const most = filter.all || filter.ids !== undefined || first < 0
+    ? all.length
+    : first + FINISHED_SHOWN;
+  return { views: all.slice(0, most), counts: countPhases(all) };
+}
+
+/** The same for most calls, without a closer look at ten thousand tasks that are not shown. */
+function activeAndLast(
+  snapshot: Pick<Snapshot, "tasks" | "index">,
+  filter: StatusFilter,
+  now: number,
+): { views: readonly TaskView[]; counts: QueueCounts } {
+  const { tasks } = snapshot;
+  const passing = filter.agent === undefined && filter.label === undefined
+    ? tasks
+    : tasks.filter((task) => passes(task, filter));
+  const settled = passing.filter((task) => isTerminal(task.status));
+  const last = newest(settled, FINISHED_SHOWN);
+  const shown = settled.length === 0
+    ? passing
+    : [...passing.filter((task) => !isTerminal(task.status)), ...last];
+  const views = selectViews(
+    {
+      tasks: shown,
+      get index() {
+        return snapshot.index;
+      },
+    },
+    {},
+    now,
+  );
+  const counts = countPhases(views);
+  const drawn = new Set(last);
+  for (const task of settled) {
+    if (drawn.has(task)) continue;
+    counts.byPhase[settledPhase(task)]++;
+    counts.total++;
+  }
+  return { views, counts };
+}
+
+/** The tasks that ended last, in one pass: from the youngest on, for most others ended before. */
+function newest(tasks: readonly Task[], most: number): Task[] {
+  const best: Task[] = [];
+  for (let place = tasks.length - 1; place >= 0; place--) {
+    const task = tasks[place]!;
+    if (
+      best.length === most && compareTimes(task.completedAt, best[most - 1]!.completedAt) <= 0
+    ) continue;
+    let at = best.length;
+    while (at > 0 && compareTimes(task.completedAt, best[at - 1]!.completedAt) > 0) at--;
+    best.splice(at, 0, task);
+    if (best.length > most) best.pop();
+  }
+  return best;
+}
+
+function describeWatcher(queue: Queue): string | null {
+  if (!isWatched(queue.store)) return null;
+  const info = readDaemonInfo(queue.store);
+  if (info === undefined) return "somebody watches over it";
+  const who = info.kind === "daemon" ? "daemon" : info.kind === "run" ? "run --wait" : "supervisor";
+  return `${who} (pid ${info.pid}) watches over it`;
+}
+
+/** A task as `--json` prints it: its file's fields, and what is derived beside them. */
+export function viewJson(view: TaskView): Record<string, unknown> {
+  return {
+    ...view.task,
+    blockedBy: view.blockedBy,
+    blockedReason: view.phase === "blocked" ? view.reason : null,
+    phase: view.phase,
+    waitsFor: view.phase === "waiting" ? view.reason : null,
+    elapsedSeconds: view.elapsed,
+    remainingSeconds: view.remaining,
+  };
+}

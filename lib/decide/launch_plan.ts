@@ -1,0 +1,143 @@
+// From a task and its agent's definition to what is launched: prompt, arguments, standard input,
+// environment, folder. Pure; the files it asks for are written by the caller.
+
+import type { AgentDefinition } from "../task/agent.ts";
+import { mentions, substitute, type Variables } from "./template.ts";
+import type { Task } from "../task/fields.ts";
+
+/** Bytes that one argument may have: Linux's MAX_ARG_STRLEN with its NUL, execve(2). */
+export const MAX_ARGUMENT = 128 * 1024 - 1;
+
+/** Variables that an agent with `passEnv` inherits all the same: it could not work without. */
+export const BASIC_ENV: readonly string[] = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "LANG",
+  "LC_ALL",
+  "TERM",
+  "TMPDIR",
+  "TZ",
+  "SYSTEMROOT",
+  "PATHEXT",
+  "USERPROFILE",
+  "APPDATA",
+  "LOCALAPPDATA",
+  "TEMP",
+  "TMP",
+];
+
+/** Places that a launch refers to; all absolute. */
+export interface Places {
+  root: string;
+  planFile: string;
+  logFile: string;
+  promptFile: string;
+  doneFile: string;
+  errorFile: string;
+  workspace: string;
+}
+
+/** A launch, decided. */
+export interface Prepared {
+  /** The prompt as the agent gets it, for the prompt file. */
+  prompt: string;
+  command: string;
+  args: string[];
+  /** Text of the standard input; null for none. */
+  stdin: string | null;
+  env: Record<string, string>;
+  inherit: readonly string[] | null;
+  /** Relative to the root, or absolute. */
+  cwd: string;
+}
+
+/**
+ * Decides a launch.
+ *
+ * @param task the task
+ * @param agent its agent
+ * @param template text of the prompt template; null for the bare prompt
+ * @param retryNote template of the paragraph that tells a retry what went wrong before
+ * @param places absolute paths
+ * @returns the launch, or why there can be none
+ */
+export function prepareLaunch(
+  task: Task,
+  agent: AgentDefinition,
+  template: string | null,
+  retryNote: string,
+  places: Places,
+): Prepared | { problem: string } {
+  const previous = task.retryHistory.at(-1)?.error ?? "";
+  const basic: Omit<Variables, "prompt"> = {
+    promptFile: places.promptFile,
+    taskId: task.taskId,
+    agent: task.agent,
+    userPrompt: task.prompt,
+    planFile: places.planFile,
+    logFile: places.logFile,
+    workspace: places.workspace,
+    doneFile: places.doneFile,
+    errorFile: places.errorFile,
+    previousError: previous,
+    attempt: String(task.retryCount + 1),
+  };
+  let prompt = task.prompt;
+  if (template !== null) {
+    prompt = substitute(template, { ...basic, prompt: task.prompt });
+    if (previous !== "" && !mentions(template, "previousError")) {
+      prompt += substitute(retryNote, basic);
+    }
+  }
+  const variables: Variables = { ...basic, prompt };
+  const args = agent.args.map((arg) => substitute(arg, variables));
+  const long = args.findIndex((arg) => byteLength(arg) > MAX_ARGUMENT);
+  if (long >= 0) {
+    return {
+      problem: `its argument ${long + 1} would have ${byteLength(args[long]!)} bytes, and the ` +
+        `system takes at most ${MAX_ARGUMENT}: let agent "${task.agent}" read the prompt from ` +
+        'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")',
+    };
+  }
+  const env: Record<string, string> = {
+    ORCHESTRA_TASK_ID: task.taskId,
+    ORCHESTRA_ROOT: places.root,
+    ORCHESTRA_PROMPT_FILE: places.promptFile,
+    ORCHESTRA_PLAN_FILE: places.planFile,
+    ORCHESTRA_LOG_FILE: places.logFile,
+    ORCHESTRA_DONE_FILE: places.doneFile,
+    ORCHESTRA_ERROR_FILE: places.errorFile,
+    ORCHESTRA_WORKSPACE: places.workspace,
+  };
+  for (const [name, value] of Object.entries(agent.env ?? {})) {
+    env[name] = substitute(value, variables);
+  }
+  return {
+    prompt,
+    command: agent.command,
+    args,
+    stdin: agent.stdin === undefined ? null : substitute(agent.stdin, variables),
+    env,
+    inherit: agent.passEnv === undefined ? null : [...BASIC_ENV, ...agent.passEnv],
+    cwd: agent.cwd === undefined ? places.root : substitute(agent.cwd, variables),
+  };
+}
+
+function byteLength(text: string): number {
+  // The exact count is needed only near the limit: no text has fewer bytes than a third of that.
+  return text.length * 3 <= MAX_ARGUMENT ? text.length : new TextEncoder().encode(text).length;
+}
+
+/** Where a new plan starts: the prompt, and for a retry what went before. */
+export function firstPlan(task: Task): string {
+  const last = task.retryHistory.at(-1);
+  if (last === undefined) return `# Task: ${task.taskId}\n\n## Prompt\n${task.prompt}\n`;
+  return `# Retry attempt ${task.retryCount}/${task.maxRetries}\n\n` +
+    `**First attempt:** ${task.parentTaskId}\n` +
+    `**Previous attempt:** ${last.retriedFrom}\n` +
+    `**Previous error:** ${last.error ?? "unknown"}\n\n` +
+    `## Prompt\n${task.prompt}\n`;
+}

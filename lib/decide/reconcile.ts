@@ -1,0 +1,361 @@
+// What the evidence says of a task: pure, over every pair of state and evidence. Precedence when
+// several signs are seen at once: cancelled, timeout, error, done, exit code. A terminal status is
+// final: evidence that comes later changes nothing but when the processes are gone.
+
+import type { Completion } from "../task/agent.ts";
+import { formatDuration } from "../task/duration.ts";
+import {
+  type FailureClass,
+  isTerminal,
+  parseTime,
+  type Task,
+  type TaskResult,
+} from "../task/fields.ts";
+
+/** What is known of the process that a claim launched. */
+export type ShimState =
+  /** The claim's pid file does not exist: the shim has not run yet, or never will. */
+  | "none"
+  /** The claim was fenced off: no shim will run for it. */
+  | "fenced"
+  | "alive"
+  | "dead"
+  /** Nobody has looked. */
+  | "unknown";
+
+/** What was found on disk and in the process table. */
+export interface Evidence {
+  cancelled: { reason: string | null } | null;
+  timeout: { timeout: number | null; at: number | null; cause: "limit" | "idle" | "hand" } | null;
+  error: { message: string; details: string | null } | null;
+  done: TaskResult | null;
+  exit: { code: number; spawn: boolean } | null;
+  shim: ShimState;
+  /** The `verify` command: not begun, running, its exit code, or gone without one. */
+  verify: "none" | "running" | "lost" | number;
+  /** When the agent last printed something, milliseconds since the epoch; null where unknown. */
+  outputAt: number | null;
+  /** The agent's output shows that a quota is used up. */
+  rateLimit: { until: number | null; line: string } | null;
+  /** US dollars that the agent reports to have cost, where it does. */
+  cost: number | null;
+}
+
+/** Nothing known at all: a start for building evidence. */
+export const NO_EVIDENCE: Evidence = {
+  cancelled: null,
+  timeout: null,
+  error: null,
+  done: null,
+  exit: null,
+  shim: "unknown",
+  verify: "none",
+  outputAt: null,
+  rateLimit: null,
+  cost: null,
+};
+
+/** What the agent's definition and the settings say about ends. */
+export interface EndRules {
+  completion: Completion;
+  /** Whether a `verify` command must pass before a success counts. */
+  verify: boolean;
+  /** Milliseconds that an agent gets to end by itself once it has signalled. */
+  grace: number;
+  /** Milliseconds after which a claim without a shim is taken back. */
+  launchGrace: number;
+}
+
+/** How a task ended. */
+export interface Outcome {
+  status: "complete" | "failed" | "cancelled";
+  failureClass: FailureClass | null;
+  errorMessage: string | null;
+  errorDetails: string | null;
+  exitCode: number | null;
+  result: TaskResult | null;
+  /** Milliseconds since the epoch. */
+  timedOutAt: number | null;
+  /** When the lane may go on, for `rate-limit`. */
+  laneUntil: number | null;
+  /** When what still lives of it is to be ended; null when nothing lives. */
+  reapAt: number | null;
+}
+
+/** What to do about a task. */
+export type Decision =
+  | { kind: "keep" }
+  | { kind: "settle"; outcome: Outcome }
+  /** Take the claim back: create its pid file first, and if that succeeds, back to pending. */
+  | { kind: "fence" }
+  /** The fence stands already: back to pending. */
+  | { kind: "release" }
+  /** Its time is up: write the sentinel, then settle. */
+  | { kind: "time-out"; idle: boolean }
+  /** The clock was set back below its start: count from now on. */
+  | { kind: "rebase" }
+  | { kind: "verify" }
+  /** Settled, and what still lives is to be ended now. */
+  | { kind: "end" }
+  /** Settled, and nothing lives any more. */
+  | { kind: "reaped" };
+
+/** Clocks of one machine may differ by so much, milliseconds, without having been set back. */
+const CLOCK_SLACK = 1000;
+
+const KEEP: Decision = { kind: "keep" };
+
+/**
+ * What to do about one task.
+ *
+ * @param task the task as stored
+ * @param evidence what was found
+ * @param rules how its end is known
+ * @param now milliseconds since the epoch
+ */
+export function decide(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  if (task.status === "pending") {
+    return evidence.cancelled === null ? KEEP : {
+      kind: "settle",
+      outcome: cancelled(evidence, null),
+    };
+  }
+  if (isTerminal(task.status)) return decideReap(task, evidence, rules, now);
+  return decideRunning(task, evidence, rules, now);
+}
+
+/** Failures in which nobody interfered: an agent that has ended since left nothing unfinished. */
+const BY_ITSELF: ReadonlySet<FailureClass | null> = new Set([
+  "agent-error",
+  "verify",
+  "rate-limit",
+]);
+
+function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  const at = parseTime(task.reapAt);
+  if (at === null) return KEEP;
+  // A fulfilled task whose agent ended by itself needs nothing more. One that was cancelled or
+  // timed out may have left tools behind in sessions of their own: those are looked for.
+  // Only an exit code tells that the agent has ended: a shim that was killed leaves it behind.
+  const ended = evidence.exit !== null || evidence.shim === "none" || evidence.shim === "fenced";
+  if (ended && (task.status === "complete" || BY_ITSELF.has(task.failureClass))) {
+    return { kind: "reaped" };
+  }
+  // No reap is ever set further ahead than the grace period, unless the clock was set back since.
+  return now >= at || at > now + rules.grace + CLOCK_SLACK ? { kind: "end" } : KEEP;
+}
+
+function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  if (evidence.cancelled !== null) {
+    return { kind: "settle", outcome: cancelled(evidence, now) };
+  }
+  if (evidence.timeout !== null) {
+    return { kind: "settle", outcome: timedOut(task, evidence, now) };
+  }
+  const signals = rules.completion !== "exit";
+  if (signals && evidence.error !== null) {
+    return settle("failed", evidence, {
+      failureClass: evidence.rateLimit === null ? "agent-error" : "rate-limit",
+      errorMessage: evidence.error.message,
+      errorDetails: evidence.error.details,
+      laneUntil: evidence.rateLimit?.until ?? null,
+      reapAt: lives(evidence) ? now + rules.grace : null,
+    });
+  }
+  if (signals && evidence.done !== null) {
+    return succeed(task, evidence, rules, now, lives(evidence) ? now + rules.grace : null);
+  }
+  if (evidence.exit !== null) return decideExit(task, evidence, rules, now);
+  switch (evidence.shim) {
+    case "fenced":
+      return { kind: "release" };
+    case "none": {
+      const claimed = parseTime(task.startedAt);
+      const age = claimed === null ? Infinity : now - claimed;
+      // A clock that was set back makes the age negative: then it tells nothing, and a fence that
+      // comes too early costs one idle process.
+      return age >= rules.launchGrace || age < -CLOCK_SLACK ? { kind: "fence" } : KEEP;
+    }
+    case "dead":
+      return settle("failed", evidence, {
+        failureClass: "lost",
+        errorMessage: "The agent's process ended without leaving an exit code " +
+          "(killed, or the machine went down)",
+        // Whatever it started may go on without it.
+        reapAt: now,
+      });
+    case "unknown":
+    case "alive":
+      return decideLimits(task, evidence, now);
+  }
+}
+
+function decideLimits(task: Task, evidence: Evidence, now: number): Decision {
+  const started = parseTime(task.startedAt);
+  if (started === null) return KEEP;
+  if (started > now + CLOCK_SLACK) return { kind: "rebase" };
+  if (task.timeout !== null && now - started >= task.timeout * 1000) {
+    return { kind: "time-out", idle: false };
+  }
+  if (task.idleTimeout !== null) {
+    const active = Math.max(started, evidence.outputAt ?? started);
+    if (now - active >= task.idleTimeout * 1000) return { kind: "time-out", idle: true };
+  }
+  if (task.budget !== null && evidence.cost !== null && evidence.cost > task.budget) {
+    return settle("failed", evidence, {
+      failureClass: "budget",
+      errorMessage: `Cost ${formatDollars(evidence.cost)}, over its budget of ` +
+        formatDollars(task.budget),
+      reapAt: now,
+    });
+  }
+  return KEEP;
+}
+
+/** An amount as people write it, small ones in two digits that say something. */
+function formatDollars(amount: number): string {
+  return `${amount < 0.1 ? Number(amount.toPrecision(2)) : amount.toFixed(2)} USD`;
+}
+
+function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  const { code, spawn } = evidence.exit!;
+  if (spawn) {
+    return settle("failed", evidence, {
+      failureClass: "spawn",
+      errorMessage: `The command of agent "${task.agent}" could not be started: ` +
+        "no such program on PATH, or not executable",
+    });
+  }
+  // An agent that succeeded may well have printed what it read about quotas.
+  if (evidence.rateLimit !== null && (code !== 0 || rules.completion === "sentinel")) {
+    return settle("failed", evidence, {
+      failureClass: "rate-limit",
+      errorMessage: evidence.rateLimit.line,
+      laneUntil: evidence.rateLimit.until,
+    });
+  }
+  if (code !== 0) {
+    return settle("failed", evidence, {
+      failureClass: "exit",
+      errorMessage: `Process exited with code ${code}`,
+    });
+  }
+  if (rules.completion === "sentinel") {
+    return settle("failed", evidence, {
+      failureClass: "no-signal",
+      errorMessage: "The agent ended with exit code 0 but wrote neither .done nor .error " +
+        '(set "completion": "exit" for agents that do not signal)',
+    });
+  }
+  return succeed(task, evidence, rules, now, null);
+}
+
+function succeed(
+  task: Task,
+  evidence: Evidence,
+  rules: EndRules,
+  now: number,
+  reapAt: number | null,
+): Decision {
+  if (rules.verify) {
+    if (evidence.verify === "none") return { kind: "verify" };
+    if (evidence.verify === "running") return decideLimits(task, evidence, now);
+    if (evidence.verify !== 0) {
+      return settle("failed", evidence, {
+        failureClass: "verify",
+        errorMessage: evidence.verify === "lost"
+          ? "The verify command ended without leaving an exit code"
+          : `The verify command exited with code ${evidence.verify}`,
+        reapAt,
+      });
+    }
+  }
+  return settle("complete", evidence, { result: evidence.done, reapAt });
+}
+
+function settle(
+  status: Outcome["status"],
+  evidence: Evidence,
+  rest: Partial<Outcome>,
+): Decision {
+  return {
+    kind: "settle",
+    outcome: {
+      status,
+      failureClass: null,
+      errorMessage: null,
+      errorDetails: null,
+      exitCode: evidence.exit?.code ?? null,
+      result: null,
+      timedOutAt: null,
+      laneUntil: null,
+      reapAt: null,
+      ...rest,
+    },
+  };
+}
+
+/** Whether something of the task may still run, as far as the evidence goes. */
+function lives(evidence: Evidence): boolean {
+  return evidence.exit === null && evidence.shim !== "none" && evidence.shim !== "fenced";
+}
+
+function cancelled(evidence: Evidence, reapAt: number | null): Outcome {
+  return {
+    status: "cancelled",
+    failureClass: null,
+    errorMessage: evidence.cancelled?.reason ?? null,
+    errorDetails: null,
+    exitCode: evidence.exit?.code ?? null,
+    result: null,
+    timedOutAt: null,
+    laneUntil: null,
+    reapAt: evidence.shim === "none" || evidence.shim === "fenced" ? null : reapAt,
+  };
+}
+
+function timedOut(task: Task, evidence: Evidence, now: number): Outcome {
+  const { timeout, at, cause } = evidence.timeout!;
+  const limit = timeout ?? task.timeout;
+  return {
+    status: "failed",
+    failureClass: cause === "idle" ? "idle" : "timeout",
+    errorMessage: cause === "idle"
+      ? `No output for ${formatDuration(task.idleTimeout ?? 0)}`
+      : cause === "hand" || limit === null
+      ? "Task was ended by hand as timed out"
+      : `Task timed out after ${formatDuration(limit)}`,
+    errorDetails: null,
+    exitCode: evidence.exit?.code ?? null,
+    result: null,
+    timedOutAt: at ?? now,
+    laneUntil: null,
+    reapAt: evidence.shim === "none" || evidence.shim === "fenced" ? null : now,
+  };
+}
+
+/**
+ * When something about a task falls due by the clock alone: its timeout, its idle limit, its reap,
+ * the taking back of a claim. Null when only an event can change it.
+ *
+ * @returns milliseconds since the epoch
+ */
+export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number | null {
+  const reap = parseTime(task.reapAt);
+  if (isTerminal(task.status)) return reap;
+  if (task.status !== "running") return null;
+  const started = parseTime(task.startedAt);
+  if (started === null) return null;
+  const signalled = rules.completion !== "exit" &&
+    (evidence.done !== null || evidence.error !== null);
+  // A claim whose launch has not come yet falls under no limit but its own.
+  if (evidence.shim === "none" && evidence.exit === null && !signalled) {
+    return started + rules.launchGrace;
+  }
+  const times: number[] = [];
+  if (task.timeout !== null) times.push(started + task.timeout * 1000);
+  if (task.idleTimeout !== null) {
+    times.push(Math.max(started, evidence.outputAt ?? started) + task.idleTimeout * 1000);
+  }
+  return times.length === 0 ? null : Math.min(...times);
+}

@@ -1,0 +1,123 @@
+// When a failed task is tried again, and the successor that does it. Pure: the clock and the
+// random number are arguments.
+
+import { retryOf, type TaskIndex } from "./dependencies.ts";
+import {
+  type FailureClass,
+  formatTime,
+  newTask,
+  parseTime,
+  type RetryEntry,
+  type Task,
+} from "../task/fields.ts";
+
+/** How failures are retried. */
+export interface RetryPolicy {
+  /** Seconds before the first retry, at most. */
+  base: number;
+  /** By what each further wait grows. */
+  factor: number;
+  /** Longest wait, seconds. */
+  cap: number;
+  /** Draw each wait evenly between zero and its full length. */
+  jitter: boolean;
+  /** Failures that are worth another try. */
+  on: readonly FailureClass[];
+}
+
+/** Failures that another try cannot mend, whatever the settings say. */
+export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "budget"];
+
+/**
+ * Seconds to wait before the retry of a task: exponential backoff with full jitter
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). With the default
+ * base and factor that is at most 2^n seconds after the n-th retry, as the ancestor waited.
+ *
+ * @param retryCount retries that came before
+ * @param policy base, factor and cap
+ * @param random from 0 to 1
+ */
+export function retryDelay(retryCount: number, policy: RetryPolicy, random: number): number {
+  // Beyond some hundred retries the power has no number any more, and 0 times that neither.
+  const growth = Math.min(policy.factor ** retryCount, Number.MAX_VALUE);
+  const full = Math.min(policy.cap, policy.base * growth);
+  return policy.jitter ? full * random : full;
+}
+
+/** Whether a failure of this class may be retried by itself. */
+export function mayRetry(
+  task: Pick<Task, "autoRetry" | "retryCount" | "maxRetries">,
+  failure: FailureClass,
+  policy: Pick<RetryPolicy, "on">,
+): boolean {
+  return task.autoRetry && task.retryCount < task.maxRetries && policy.on.includes(failure) &&
+    !NEVER_RETRIED.includes(failure);
+}
+
+/**
+ * When the retry of a task falls due, in milliseconds since the epoch; null where none is due by
+ * itself. Tasks that the ancestor settled carry no `retryAt`: theirs follows from `completedAt`.
+ */
+export function retryDue(task: Task, index: TaskIndex, policy: RetryPolicy): number | null {
+  if (task.status !== "failed" || task.retriedBy !== null) return null;
+  if (index.successors.has(task.taskId)) return null;
+  if (task.schemaVersion >= 3) return parseTime(task.retryAt);
+  if (!task.autoRetry || task.retryCount >= task.maxRetries) return null;
+  // The ancestor could queue two retries of one task; only the one it named last goes on.
+  const earlier = retryOf(task) === null ? undefined : index.byId.get(retryOf(task)!);
+  if (earlier !== undefined && earlier.retriedBy !== task.taskId) return null;
+  const ended = parseTime(task.completedAt) ?? parseTime(task.createdAt) ?? 0;
+  return ended + retryDelay(task.retryCount, { ...policy, jitter: false }, 1) * 1000;
+}
+
+/** What a retry may change. */
+export interface RetryOptions {
+  /** Most retries from now on. */
+  maxRetries?: number;
+  /** Whether further failures are retried by themselves. */
+  autoRetry?: boolean;
+  /** Another agent takes the work over. */
+  agent?: string;
+  /** A pause of the lane rather than a failure: uses up no retry. */
+  free?: boolean;
+  /** Milliseconds since the epoch. */
+  notBefore?: number;
+}
+
+/**
+ * The successor of a settled task: same work, one retry more, and the history of what went before.
+ *
+ * @param task the task that failed
+ * @param id id of the successor
+ * @param options what differs
+ * @param now milliseconds since the epoch
+ */
+export function successorOf(task: Task, id: string, options: RetryOptions, now: number): Task {
+  const attempt = task.retryCount + (options.free ? 0 : 1);
+  const entry: RetryEntry = {
+    attempt,
+    timestamp: formatTime(now),
+    error: task.errorMessage,
+    retriedFrom: task.taskId,
+  };
+  return {
+    ...newTask(id, {
+      agent: options.agent ?? task.agent,
+      prompt: task.prompt,
+      priority: task.priority,
+      maxRetries: options.maxRetries ?? task.maxRetries,
+      autoRetry: options.autoRetry ?? task.autoRetry,
+      timeout: task.timeout,
+      timeoutWarning: task.timeoutWarning,
+      idleTimeout: task.idleTimeout,
+      budget: task.budget,
+      verify: task.verify,
+      dependsOn: task.dependsOn,
+      labels: task.labels,
+    }, now),
+    retryCount: attempt,
+    retryHistory: [...task.retryHistory, entry],
+    parentTaskId: task.parentTaskId ?? task.taskId,
+    notBefore: options.notBefore === undefined ? null : formatTime(options.notBefore),
+  };
+}

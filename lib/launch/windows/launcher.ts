@@ -1,0 +1,196 @@
+// Agents on Windows. The shim is a process of this program (windows_shim.ts): it creates the
+// claim's pid file exclusively, hands the log to the agent as its own output file and records the
+// exit code. No pipe leads back to us, so our death changes nothing for it. Windows tells nobody
+// another process's environment and knows no sessions, so a task's tree is known by parentage from
+// a living shim alone; what the agent leaves behind when it ends by itself is not found again. (The
+// agent itself ends with its shim: the runtime puts it in a job that Windows closes with the shim.)
+
+import { pause } from "../pause.ts";
+import type { EndOptions, Launched, Launcher, LaunchSpec, Shim } from "../launcher.ts";
+import { exists, parsePidFile } from "../posix/launcher.ts";
+import {
+  formatStart,
+  openWindowsSystem,
+  type WindowsProcess,
+  type WindowsSystem,
+} from "./processes.ts";
+
+/** Hidden command of the program that runs the shim, where it is one file. */
+export const SHIM_COMMAND = "_shim";
+
+/** What the launcher is made with. */
+export interface WindowsOptions {
+  /** Command line that runs the shim; the file with what to launch is added to it. */
+  shim?: readonly [string, ...string[]];
+  system?: WindowsSystem;
+}
+
+/**
+ * Command line that runs the shim.
+ *
+ * @param module URL of this module, or of the one file that it was bundled into
+ * @param program path of the running program
+ * @param standalone whether that program is all of Orchestra
+ */
+export function shimCommand(
+  module: string,
+  program: string,
+  standalone: boolean,
+): [string, ...string[]] {
+  if (standalone) return [program, SHIM_COMMAND];
+  const run: [string, ...string[]] = [
+    program,
+    "run",
+    "-A",
+    "--quiet",
+    "--no-prompt",
+    "--no-config",
+    "--no-lock",
+    // The heap stays small, for it lives as long as the agent.
+    "--v8-flags=--single-threaded-gc,--max-lazy",
+  ];
+  // Bundled into one file, there is no module beside this one: the program runs it.
+  return /[/\\]windows\.ts$/.test(new URL(module).pathname)
+    ? [...run, new URL("./windows_shim.ts", module).href]
+    : [...run, module, SHIM_COMMAND];
+}
+
+/** The launcher of Windows. */
+export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
+  const shimLine = options.shim ??
+    shimCommand(import.meta.url, Deno.execPath(), Deno.build.standalone);
+  const system = options.system ?? openWindowsSystem();
+
+  function launch(spec: LaunchSpec): Launched {
+    const [program, ...leading] = shimLine;
+    // In a file, for a command line is short here, and seen by others.
+    const specFile = `${spec.pidFile}.${crypto.randomUUID()}.spec`;
+    Deno.writeTextFileSync(specFile, JSON.stringify(spec), { createNew: true, mode: 0o600 });
+    try {
+      const child = new Deno.Command(program, {
+        args: [...leading, specFile],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+        detached: true,
+      }).spawn();
+      child.unref();
+      return { pid: child.pid, ended: child.status.then(() => {}, () => {}) };
+    } catch (error) {
+      Deno.removeSync(specFile);
+      throw error;
+    }
+  }
+
+  function alive(shims: readonly Shim[]): Set<number> {
+    return new Set(
+      shims.filter((shim) => lives(system.created(shim.pid), shim)).map(({ pid }) => pid),
+    );
+  }
+
+  async function endTree(
+    _taskId: string,
+    shim: Shim | null,
+    { grace, signal }: EndOptions,
+  ): Promise<number> {
+    const known = new Map<number, bigint>();
+    const signalled = new Set<number>();
+    const collect = () => {
+      const members = pickWindowsTree(system.list(), shim, Deno.pid, known);
+      for (const { pid, created } of members) known.set(pid, created);
+      return members;
+    };
+    let members = collect();
+    if (members.length === 0) return 0;
+    // The shim has nothing that could be asked; it ends by itself with the agent.
+    const others = members.filter(({ pid }) => pid !== shim?.pid);
+    system.ask(others.map(({ pid }) => pid));
+    for (const { pid } of members) signalled.add(pid);
+    await allGone(members, grace, signal);
+    for (let round = 0; round < 20 && !signal?.aborted; round++) {
+      members = collect();
+      if (members.length === 0) break;
+      const left = members.filter(({ pid }) => pid !== shim?.pid);
+      for (const { pid, created } of left.length === 0 && round > 0 ? members : left) {
+        system.end(pid, created);
+        signalled.add(pid);
+      }
+      await allGone(members, 250, signal);
+    }
+    return signalled.size;
+  }
+
+  async function allGone(
+    members: readonly Proven[],
+    within: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const deadline = performance.now() + within;
+    let left = [...members];
+    for (let wait = 1;; wait = Math.min(wait * 2, 100)) {
+      left = left.filter(({ pid, created }) => system.created(pid) === created);
+      const remaining = deadline - performance.now();
+      if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
+      await pause(Math.min(remaining, wait), signal);
+    }
+  }
+
+  return { launch, parsePidFile, exists, alive, isMarked: () => false, endTree };
+}
+
+/** A process with its creation time. */
+export interface Proven extends WindowsProcess {
+  created: bigint;
+}
+
+function lives(created: bigint | null | undefined, shim: Shim): boolean {
+  return typeof created === "bigint" && formatStart(created) === shim.start;
+}
+
+/**
+ * The processes of one task: the shim where its creation time proves it, and what descends from it.
+ * A child is younger than its parent: an older one has the number of a parent that is long gone.
+ *
+ * @param table all processes
+ * @param shim root of the tree, where known
+ * @param self our own pid, never part of it
+ * @param known creation times by pid of what was proven before: it may have ended since, and its
+ *   children still have its number
+ */
+export function pickWindowsTree(
+  table: readonly WindowsProcess[],
+  shim: Shim | null,
+  self: number,
+  known: ReadonlyMap<number, bigint> = new Map(),
+): Proven[] {
+  const living = new Map<number, Proven>();
+  const children = new Map<number, Proven[]>();
+  for (const process of table) {
+    if (process.created === null) continue;
+    const proven: Proven = { ...process, created: process.created };
+    living.set(process.pid, proven);
+    const list = children.get(process.ppid);
+    if (list === undefined) children.set(process.ppid, [proven]);
+    else list.push(proven);
+  }
+  const queue: { pid: number; created: bigint }[] = [];
+  for (const [pid, created] of known) queue.push({ pid, created });
+  const root = shim === null ? undefined : living.get(shim.pid);
+  if (root !== undefined && lives(root.created, shim!)) queue.push(root);
+  const found = new Map<number, Proven>();
+  const visited = new Set<number>();
+  for (let parent = queue.pop(); parent !== undefined; parent = queue.pop()) {
+    if (visited.has(parent.pid) || parent.pid === self) continue;
+    visited.add(parent.pid);
+    const now = living.get(parent.pid);
+    if (now?.created === parent.created) found.set(now.pid, now);
+    for (const child of children.get(parent.pid) ?? []) {
+      const younger = child.created >= parent.created;
+      // Another process has the number now: what is younger than that one is its child.
+      const others = now !== undefined && now.created !== parent.created &&
+        child.created >= now.created;
+      if (younger && !others) queue.push(child);
+    }
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,358 @@
+// The process between Orchestra and an agent on Windows; the counterpart of the `sh` script in
+// posix.ts, with the same files. It creates the claim's pid file exclusively, so a second one of the
+// same claim ends having done nothing; if it dies before, no agent runs, and if after, the task is
+// seen to have lost it. `node:child_process` is what can hand a file to a child as its output.
+
+import { programCandidates } from "../find.ts";
+import type { LaunchSpec } from "../launcher.ts";
+import { formatStart, openWindowsSystem } from "./processes.ts";
+
+/** Seconds for which the exit code is written again where the disk is full. */
+const EXIT_TRIES = 20;
+/** Numbers of the signals that end programs on the systems that have them. */
+const SIGNALS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
+
+/** What to look for where the shim runs. */
+export interface ShimSystem {
+  windows: boolean;
+  /** `<boot> <start>` of this process, as in the pid file. */
+  start(): string;
+}
+
+/** What a shim is to run: its program and arguments, or why it cannot. */
+export type Runnable = { file: string; args: string[] } | { problem: string };
+
+/** What a batch file made by npm runs. */
+export interface NpmShim {
+  /** Program that is given the target; null where the target is one itself. */
+  interpreter: string | null;
+  args: string[];
+  /** Relative to the folder of the batch file. */
+  target: string;
+}
+
+/**
+ * Launches what a file says, and waits for it.
+ *
+ * @param specFile JSON of a {@linkcode LaunchSpec}, which is removed at once
+ */
+export async function runShim(
+  specFile: string,
+  system: ShimSystem = ownSystem(),
+): Promise<void> {
+  const text = Deno.readTextFileSync(specFile);
+  Deno.removeSync(specFile);
+  const spec = parseSpec(text);
+  if (spec === undefined || !claim(spec.pidFile, system)) return;
+  const code = await runAgent(spec, system.windows);
+  await record(spec.exitFile, code);
+}
+
+function ownSystem(): ShimSystem {
+  return {
+    windows: true,
+    start: () => {
+      const created = openWindowsSystem().created(Deno.pid);
+      if (typeof created !== "bigint") throw new Error("Windows does not tell when we started");
+      return formatStart(created);
+    },
+  };
+}
+
+/** The launch in the text of a spec file; undefined where it is none. */
+export function parseSpec(text: string): LaunchSpec | undefined {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const isText = (item: unknown) => typeof item === "string";
+  const isTexts = (item: unknown) => Array.isArray(item) && item.every(isText);
+  const good = typeof value === "object" && value !== null &&
+    [value.pidFile, value.exitFile, value.logFile, value.cwd, value.command].every(isText) &&
+    (value.stdinFile === null || isText(value.stdinFile)) && isTexts(value.args) &&
+    typeof value.env === "object" && value.env !== null &&
+    Object.values(value.env).every(isText) &&
+    (value.inherit === null || isTexts(value.inherit));
+  return good ? value : undefined;
+}
+
+/** Creates the pid file; false where another shim, or a fence, was first, or the task is gone. */
+function claim(pidFile: string, system: ShimSystem): boolean {
+  const line = new TextEncoder().encode(`${Deno.pid} ${system.start()}\n`);
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(pidFile, { write: true, createNew: true, mode: 0o600 });
+  } catch {
+    return false;
+  }
+  try {
+    if (file.writeSync(line) === line.length && isFile(taskFileOf(pidFile))) return true;
+  } catch {
+    // The disk is full.
+  } finally {
+    file.close();
+  }
+  // Nothing runs for this claim, so it may be taken back.
+  Deno.removeSync(pidFile);
+  return false;
+}
+
+/** The task that a claim is of: it may have been archived or cleaned in the meantime. */
+export function taskFileOf(pidFile: string): string {
+  return `${pidFile.replace(/(?:\.verify)?\.[^.]*\.pid$/, "")}.json`;
+}
+
+/** Runs the agent, and tells what to record of its end. */
+async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
+  // Not at the top, for a bundle would load them whatever it is asked to do.
+  const { spawn } = await import("node:child_process");
+  const { closeSync, openSync } = await import("node:fs");
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const fds: number[] = [];
+  const open = (path: string, flags: string) => {
+    fds.push(openSync(path, flags, 0o600));
+    return fds.at(-1)!;
+  };
+  const refuse = (problem: string) => {
+    try {
+      Deno.writeTextFileSync(spec.logFile, `orchestra: ${problem}\n`, {
+        append: true,
+        mode: 0o600,
+      });
+    } catch {
+      // The exit file tells the rest.
+    }
+    resolve("127 spawn");
+  };
+  try {
+    const log = open(spec.logFile, "a");
+    const env = mergeEnvironment(Deno.env.toObject(), spec.env, spec.inherit, windows);
+    const runnable = resolveCommand(spec.command, spec.args, {
+      windows,
+      path: pick(env, "PATH", windows) ?? "",
+      pathext: pick(env, "PATHEXT", windows),
+      root: spec.cwd,
+      isFile,
+      read: Deno.readTextFileSync,
+    });
+    if ("problem" in runnable) refuse(runnable.problem);
+    else if (!isFolder(spec.cwd)) refuse(`the folder ${spec.cwd} is not there`);
+    else {
+      stopRewriting();
+      const child = spawn(runnable.file, runnable.args, {
+        cwd: spec.cwd,
+        env,
+        stdio: [spec.stdinFile === null ? "ignore" : open(spec.stdinFile, "r"), log, log],
+        windowsHide: true,
+      });
+      child.on("error", (error) => refuse(`${runnable.file} cannot be started: ${error.message}`));
+      child.on("exit", (code, signal) => resolve(formatExit(code, signal)));
+    }
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error));
+  }
+  const code = await promise;
+  fds.forEach((fd) => closeSync(fd));
+  return code;
+}
+
+/**
+ * Keeps the runtime from changing the agent's arguments: where one of them is the path of Deno, it
+ * takes those behind it for arguments of Node.js and translates them. It knows Deno by this.
+ */
+function stopRewriting(): void {
+  Object.defineProperty(Deno, "execPath", { value: () => "\0" });
+  // This one it would hand on whatever the environment is.
+  Deno.env.delete("NODE_V8_COVERAGE");
+}
+
+/** What the exit file says of an end. */
+export function formatExit(code: number | null, signal: string | null): string {
+  return String(code ?? 128 + (SIGNALS[signal ?? ""] ?? 0));
+}
+
+/** Writes the exit file; keeps trying for a while where the disk is full or a reader is in the way. */
+async function record(exitFile: string, code: string): Promise<void> {
+  const temporary = `${exitFile}.${Deno.pid}.tmp`;
+  for (let attempt = 0; attempt < EXIT_TRIES; attempt++) {
+    try {
+      Deno.writeTextFileSync(temporary, `${code}\n`, { createNew: true, mode: 0o600 });
+      Deno.renameSync(temporary, exitFile);
+      return;
+    } catch (error) {
+      try {
+        Deno.removeSync(temporary);
+      } catch {
+        // It was not there.
+      }
+      // The workspace is gone.
+      if (error instanceof Deno.errors.NotFound) return;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The environment of an agent.
+ *
+ * @param own ours
+ * @param set what is set over it
+ * @param inherit names that are taken from ours; null for all
+ * @param caseless whether two names that differ in case are one, as on Windows
+ */
+export function mergeEnvironment(
+  own: Readonly<Record<string, string>>,
+  set: Readonly<Record<string, string>>,
+  inherit: readonly string[] | null,
+  caseless: boolean,
+): Record<string, string> {
+  const key = (name: string) => caseless ? name.toUpperCase() : name;
+  const wanted = inherit === null ? null : new Set(inherit.map(key));
+  const over = new Set(Object.keys(set).map(key));
+  const kept = Object.entries(own).filter(([name]) =>
+    !over.has(key(name)) && (wanted === null || wanted.has(key(name)))
+  );
+  return { ...Object.fromEntries(kept), ...set };
+}
+
+function pick(
+  env: Readonly<Record<string, string>>,
+  wanted: string,
+  caseless: boolean,
+): string | undefined {
+  return Object.entries(env)
+    .find(([name]) => (caseless ? name.toUpperCase() : name) === wanted)?.[1];
+}
+
+/** What the search for a program depends on. */
+export interface Lookup {
+  windows: boolean;
+  path: string;
+  pathext?: string;
+  /** Folder that a relative path starts from. */
+  root: string;
+  isFile(path: string): boolean;
+  read(path: string): string;
+}
+
+/**
+ * What to start for a command. On Windows a batch file is run by cmd.exe, which reads its arguments
+ * as text of a program: the runtime quotes them for it (CVE-2024-24576, CVE-2024-27980) and refuses
+ * what has no quoting, a line break. Agents installed by npm are batch files, and prompts have line
+ * breaks, so what such a file would run is run directly: then cmd.exe reads nothing.
+ */
+export function resolveCommand(
+  command: string,
+  args: readonly string[],
+  lookup: Lookup,
+): Runnable {
+  const find = (name: string) => programCandidates(name, lookup).find(lookup.isFile);
+  const file = find(command);
+  if (file === undefined) return { problem: `${command} is not installed` };
+  if (!lookup.windows || !isBatch(file)) return { file, args: [...args] };
+  const folder = file.slice(0, file.lastIndexOf("\\"));
+  const npm = parseNpmShim(lookup.read(file));
+  if (npm !== undefined) {
+    const target = `${folder}\\${npm.target}`;
+    if (npm.interpreter === null) return { file: target, args: [...args] };
+    const beside = `${folder}\\${npm.interpreter}.exe`;
+    const interpreter = lookup.isFile(beside) ? beside : find(npm.interpreter);
+    if (interpreter !== undefined && !isBatch(interpreter)) {
+      return { file: interpreter, args: [...npm.args, target, ...args] };
+    }
+  }
+  if (args.some((arg) => /[\r\n\0]/.test(arg))) {
+    return {
+      problem: `${file} is a batch file, which cannot be given an argument with a line break: ` +
+        'let the agent read the prompt from a file ("{promptFile}" in "args") or from its ' +
+        'standard input ("stdin": "{prompt}")',
+    };
+  }
+  return { file, args: [...args] };
+}
+
+function isBatch(path: string): boolean {
+  return /\.(?:bat|cmd)$/i.test(path);
+}
+
+const NPM_HEAD = [
+  "@ECHO off",
+  "GOTO start",
+  ":find_dp0",
+  "SET dp0=%~dp0",
+  "EXIT /b",
+  ":start",
+  "SETLOCAL",
+  "CALL :find_dp0",
+  "",
+].join("\n");
+const NPM_PROGRAM = /^"%dp0%\\([^"%]+)" +%\*\n*$/;
+const NPM_SCRIPT = new RegExp(
+  [
+    '^\\nIF EXIST "%dp0%\\\\([\\w.-]+)\\.exe" \\(',
+    '  SET "_prog=%dp0%\\\\\\1\\.exe"',
+    "\\) ELSE \\(",
+    '  SET "_prog=\\1"',
+    "  SET PATHEXT=%PATHEXT:;\\.JS;=;%",
+    "\\)",
+    "",
+    'endLocal & goto #_undefined_# 2>NUL \\|\\| title %COMSPEC% & "%_prog%" ' +
+    '([^"%&|<>^!\\n]*) "%dp0%\\\\([^"%\\n]+)" %\\*\\n*$',
+  ].join("\\n"),
+);
+
+/**
+ * What a batch file made by npm runs; undefined where it is another, or does more than that.
+ *
+ * @param text of the file
+ */
+export function parseNpmShim(text: string): NpmShim | undefined {
+  const lines = text.replaceAll("\r\n", "\n");
+  if (!lines.startsWith(NPM_HEAD)) return undefined;
+  const rest = lines.slice(NPM_HEAD.length);
+  const program = NPM_PROGRAM.exec(rest);
+  if (program !== null) return { interpreter: null, args: [], target: program[1]! };
+  const script = NPM_SCRIPT.exec(rest);
+  if (script === null) return undefined;
+  return {
+    interpreter: script[1]!,
+    args: script[2]!.split(" ").filter((arg) => arg !== ""),
+    target: script[3]!,
+  };
+}
+
+// Run by itself, where it is a file of its own; in a bundle the program calls.
+if (import.meta.main && /[/\\]windows_shim\.ts$/.test(new URL(import.meta.url).pathname)) {
+  await runShim(Deno.args[0] ?? "");
+  Deno.exit(0);
+}

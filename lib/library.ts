@@ -1,0 +1,178 @@
+// The library's view of a workspace: the operations of the queue with the checks that the commands
+// make, and supervision inside the caller's own process.
+
+import { findRoot } from "./store/paths.ts";
+import { pause } from "./launch/pause.ts";
+import { readAgentNames, unknownAgent } from "./settings/agents.ts";
+import { loadConfig } from "./settings/config.ts";
+import { indexTasks, latestAttempt } from "./decide/dependencies.ts";
+import { OrchestraError } from "./task/error.ts";
+import { type Change, noTask, openQueue } from "./queue/queue.ts";
+import type { RetryOptions } from "./decide/retry.ts";
+import { supervise } from "./supervise/loop.ts";
+import { isTaskId, isTerminal, type NewTask, type Task } from "./task/fields.ts";
+import { watchFolder } from "./store/watch.ts";
+
+/** How {@linkcode Workspace.run} launches. */
+export interface RunOptions {
+  /** Most tasks at once; `max_concurrent` of the settings where absent. */
+  parallel?: number;
+  /** Ends the watching; agents go on. */
+  signal?: AbortSignal;
+  /** Called with each change, in order. */
+  onChange?: (change: Change) => void;
+}
+
+/** An open workspace. */
+export interface Workspace {
+  /** The folder that has `.orchestra/`. */
+  readonly root: string;
+  /**
+   * Queues a task.
+   *
+   * @throws OrchestraError `no-agent`, `no-task` for an unknown dependency, `environment`
+   */
+  start(task: NewTask): Promise<Task>;
+  /** All tasks, brought up to date, oldest first. */
+  tasks(): Promise<Task[]>;
+  /** One task as it is stored; undefined where there is none. */
+  task(id: string): Task | undefined;
+  /**
+   * Launches everything that is ready and watches over it until nothing is left to launch.
+   *
+   * @returns all tasks, as last seen
+   */
+  run(options?: RunOptions): Promise<Task[]>;
+  /**
+   * Waits until the given tasks are settled, retries included. It only watches: something must
+   * {@linkcode Workspace.run} them, here or elsewhere.
+   *
+   * @param ids which; all that are not settled where absent
+   * @returns the latest attempt of each
+   */
+  wait(ids?: readonly string[], options?: { signal?: AbortSignal }): Promise<Task[]>;
+  /** Cancels tasks and ends their processes; returns those that were cancelled. */
+  cancel(ids: readonly string[], reason?: string): Promise<Task[]>;
+  /** Queues a failed task again; returns the successor. */
+  retry(id: string, options?: RetryOptions): Task;
+  /** Changes of tasks as they happen, by whomever, until the signal is aborted. */
+  events(options?: { signal?: AbortSignal }): AsyncIterable<Change>;
+}
+
+/**
+ * Opens the workspace of a folder, or of the nearest one above it that has one.
+ *
+ * @param folder where to look
+ * @throws OrchestraError `no-workspace`
+ */
+export function openWorkspace(folder: string): Workspace {
+  const start = Deno.realPathSync(folder);
+  const root = findRoot(start);
+  if (root === undefined) {
+    throw new OrchestraError("no-workspace", `No workspace in ${start} or above it`, {
+      hint: "Make one with: orchestra init",
+    });
+  }
+  const queue = openQueue(root);
+
+  async function startTask(wanted: NewTask): Promise<Task> {
+    const names = readAgentNames(queue.store);
+    if (!names.includes(wanted.agent)) throw await unknownAgent(wanted.agent, names);
+    for (const id of wanted.dependsOn ?? []) {
+      if (!isTaskId(id) || queue.store.read(id) === undefined) throw noTask(id);
+    }
+    const config = await loadConfig(queue.store);
+    return queue.add([{
+      ...wanted,
+      priority: wanted.priority ?? config.priority,
+      maxRetries: wanted.maxRetries ?? config.max_retries,
+      autoRetry: wanted.autoRetry ?? config.auto_retry,
+      timeout: wanted.timeout === undefined ? config.timeout : wanted.timeout,
+    }])[0]!;
+  }
+
+  async function* events(options: { signal?: AbortSignal } = {}): AsyncIterable<Change> {
+    const signal = options.signal ?? new AbortController().signal;
+    const known = new Map<string, Task>();
+    let first = true;
+    using watch = watchFolder(queue.store.tasksDir);
+    while (!signal.aborted) {
+      watch.take();
+      const { tasks } = await queue.look();
+      for (const task of tasks) {
+        const before = known.get(task.taskId);
+        known.set(task.taskId, task);
+        if (first) continue;
+        if (before === undefined) {
+          yield { kind: task.retryHistory.length > 0 ? "retried" : "queued", task };
+        }
+        if (before?.status === task.status) continue;
+        if (task.status === "running") yield { kind: "launched", task };
+        else if (task.status === "pending" && before !== undefined) {
+          yield { kind: "released", task };
+        } else if (isTerminal(task.status)) yield { kind: task.status as Change["kind"], task };
+      }
+      first = false;
+      await pause(5000, signal, [watch.changed()]);
+    }
+  }
+
+  return {
+    root: queue.store.root,
+    start: startTask,
+    tasks: async () => (await queue.look()).tasks,
+    task: (id) => queue.store.read(id),
+    async run(options = {}) {
+      const config = await loadConfig(queue.store);
+      const tasks = await supervise(queue, {
+        launch: "all",
+        parallel: options.parallel ?? config.max_concurrent,
+        until: "drained",
+        signal: options.signal ?? new AbortController().signal,
+        interval: config.interval,
+        onChange: options.onChange,
+      });
+      return [...tasks.values()];
+    },
+    async wait(ids, options = {}) {
+      const signal = options.signal ?? new AbortController().signal;
+      using watch = watchFolder(queue.store.tasksDir);
+      let wanted = ids;
+      for (;;) {
+        watch.take();
+        const { tasks } = await queue.look();
+        const index = indexTasks(tasks);
+        wanted ??= tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
+        const latest = wanted.map((id) => {
+          const task = index.byId.get(id);
+          if (task === undefined) throw noTask(id);
+          return latestAttempt(task, index);
+        });
+        if (
+          signal.aborted ||
+          latest.every((task) => isTerminal(task.status) && task.retryAt === null)
+        ) return latest;
+        await pause(5000, signal, [watch.changed()]);
+      }
+    },
+    async cancel(ids, reason) {
+      const rules = await queue.rules();
+      const changes = queue.cancel(ids, reason ?? null, rules);
+      await Promise.all(
+        changes.filter(({ task }) => task.reapAt !== null)
+          .map(({ task }) => queue.endTask(task.taskId, rules)),
+      );
+      return changes.map(({ task }) => task);
+    },
+    retry(id, options) {
+      if (queue.store.read(id) === undefined) throw noTask(id);
+      const successor = queue.queueRetry(id, options);
+      if (successor !== undefined) return successor;
+      throw new OrchestraError(
+        "state",
+        `${id} cannot be retried: it has not failed, or was already`,
+      );
+    },
+    events,
+  };
+}

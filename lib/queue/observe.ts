@@ -1,0 +1,261 @@
+// What is on disk about one task, as evidence for the decision. Reads only.
+
+import type { AgentDefinition, UsageFormat } from "../task/agent.ts";
+import type { Launcher, Shim } from "../launch/launcher.ts";
+import { findRateLimit } from "../agents/rate_limit.ts";
+import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
+import type { Mark, Store } from "../store/tasks.ts";
+import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
+import { createUsageReader } from "../agents/usage.ts";
+
+/** What is known of processes: whether a shim lives, is dead, or has not been looked at. */
+export type Aliveness = (shim: Shim) => "alive" | "dead" | "unknown";
+
+/** Evidence, and what else was read on the way. */
+export interface Observation {
+  evidence: Evidence;
+  /** Identity of the shim, where its pid file tells it. */
+  shim: Shim | null;
+  /** A sentinel is there, but only half written so far: look again soon. */
+  partial: boolean;
+}
+
+/** A sentinel that is only half there is waited for this long, milliseconds. */
+const PARTIAL_GRACE = 200;
+
+/**
+ * Gathers the evidence about one task.
+ *
+ * @param store where
+ * @param task the task as stored
+ * @param launcher reads pid files
+ * @param agent its definition, for what its output says of quotas; null where it has none
+ * @param aliveness what is known of processes. It must be older than this call: a process that was
+ *   dead before the sentinels are read can write no more of them
+ * @param now milliseconds since the epoch
+ */
+export function observe(
+  store: Store,
+  task: Task,
+  launcher: Launcher,
+  agent: AgentDefinition | null,
+  aliveness: Aliveness,
+  now: number,
+): Observation {
+  const id = task.taskId;
+  let shim: Shim | null = null;
+  let shimState: ShimState = "none";
+  if (task.claim === 0 && task.status !== "pending" && task.pid !== null) {
+    // Launched by the ancestor, which recorded a bare pid.
+    shimState = aliveness({ pid: task.pid, start: "" });
+  } else if (task.claim > 0) {
+    const mark = store.readMark(id, `${task.claim}.pid`);
+    if (mark !== undefined) {
+      const parsed = launcher.parsePidFile(mark.text);
+      if (parsed === null) shimState = "fenced";
+      else if (parsed !== undefined) {
+        shim = parsed;
+        shimState = aliveness(parsed);
+      } else {
+        shimState = diedUnnamed(task, mark, launcher, now) ? "dead" : "unknown";
+      }
+    }
+  }
+  const evidence: Evidence = { ...NO_EVIDENCE, shim: shimState };
+  let partial = false;
+  const cancelled = store.readMark(id, "cancelled");
+  if (cancelled !== undefined) {
+    evidence.cancelled = { reason: textField(parseObject(cancelled.text), "reason") };
+  }
+  if (task.status === "pending") return { evidence, shim, partial };
+  const timeout = store.readMark(id, "timeout");
+  if (timeout !== undefined) {
+    const object = parseObject(timeout.text);
+    const seconds = object?.timeout;
+    evidence.timeout = {
+      timeout: typeof seconds === "number" ? seconds : null,
+      at: parseTime(textField(object, "timestamp")),
+      cause: object?.idle === true ? "idle" : object?.manual === true ? "hand" : "limit",
+    };
+  }
+  const exit = store.readMark(id, "exitcode");
+  if (exit !== undefined) evidence.exit = parseExitFile(exit.text);
+  // Who has ended writes no further: what is half there stays so.
+  const fresh = (mark: Mark) =>
+    evidence.exit === null && shimState !== "dead" &&
+    Math.abs(now - mark.modifiedAt) < PARTIAL_GRACE;
+  const error = store.readMark(id, "error");
+  if (error !== undefined) {
+    // A shell creates the file first and fills it then: an empty one is waited for as well.
+    const begun = error.text === "" || isPartial(error.text);
+    if (begun && fresh(error)) partial = true;
+    else evidence.error = parseErrorSentinel(error.text);
+  }
+  const done = store.readMark(id, "done");
+  if (done !== undefined) {
+    if (isPartial(done.text) && fresh(done)) partial = true;
+    else evidence.done = parseDoneSentinel(done.text);
+  }
+  if (agent?.rateLimit !== undefined && evidence.done === null && task.status === "running") {
+    if (evidence.exit !== null || evidence.error !== null) {
+      const output = readLogEnd(store, task);
+      if (output !== null) evidence.rateLimit = findRateLimit(output, agent.rateLimit, now);
+    }
+  }
+  if (task.budget !== null && agent?.usage !== undefined && task.status === "running") {
+    evidence.cost = readUsage(store, task, agent.usage)?.costUsd ?? null;
+  }
+  if (task.verify !== null || agent?.verify !== undefined) {
+    evidence.verify = observeVerify(store, task, launcher, aliveness, now);
+  }
+  if (task.idleTimeout !== null && task.status === "running") {
+    evidence.outputAt = logTime(store, task);
+  }
+  return { evidence, shim, partial };
+}
+
+function observeVerify(
+  store: Store,
+  task: Task,
+  launcher: Launcher,
+  aliveness: Aliveness,
+  now: number,
+): Evidence["verify"] {
+  const code = store.readMark(task.taskId, "verifycode");
+  if (code !== undefined) return parseExitFile(code.text)?.code ?? "lost";
+  const mark = store.readMark(task.taskId, `verify.${task.claim}.pid`);
+  if (mark === undefined) return "none";
+  const shim = launcher.parsePidFile(mark.text);
+  if (shim === null) return "lost";
+  const dead = shim === undefined
+    ? diedUnnamed(task, mark, launcher, now)
+    : aliveness(shim) === "dead";
+  return dead ? "lost" : "running";
+}
+
+/**
+ * Whether a shim died between creating its pid file and filling it. The clock alone cannot tell: a
+ * machine may have slept right then, and the shim goes on when it wakes.
+ */
+function diedUnnamed(task: Task, mark: Mark, launcher: Launcher, now: number): boolean {
+  return Math.abs(now - mark.modifiedAt) > 2000 && !launcher.isMarked(task.taskId);
+}
+
+/** Of a log no more than this is searched for what a run consumed, from its end, bytes. */
+const USAGE_END = 16 * 1024 * 1024;
+
+/** What a task's log says that it consumed; null where it says nothing. */
+export function readUsage(store: Store, task: Task, format: UsageFormat): Usage | null {
+  const reader = createUsageReader(format);
+  const decoder = new TextDecoder();
+  readEnd(store, task, USAGE_END, (bytes) => reader.add(decoder.decode(bytes, { stream: true })));
+  reader.add("\n");
+  return reader.usage();
+}
+
+/** Of a log no more than this is searched, from its end, bytes. */
+const LOG_END = 64 * 1024;
+
+/** The end of a task's log; null where there is none. */
+export function readLogEnd(store: Store, task: Task): string | null {
+  const decoder = new TextDecoder();
+  let text: string | null = null;
+  readEnd(store, task, LOG_END, (bytes) => {
+    text = (text ?? "") + decoder.decode(bytes, { stream: true });
+  });
+  return text;
+}
+
+/** Hands on the last bytes of a task's log, block by block; nothing where there is none. */
+function readEnd(store: Store, task: Task, most: number, take: (bytes: Uint8Array) => void): void {
+  try {
+    const path = store.resolve(task.logFile, "Reading the log");
+    if (!Deno.lstatSync(path).isFile) return;
+    using file = Deno.openSync(path);
+    const { size } = file.statSync();
+    file.seekSync(Math.max(0, size - most), Deno.SeekMode.Start);
+    const buffer = new Uint8Array(64 * 1024);
+    for (let left = Math.min(size, most); left > 0;) {
+      const count = file.readSync(buffer.subarray(0, Math.min(left, buffer.length)));
+      if (count === null) break;
+      left -= count;
+      take(buffer.subarray(0, count));
+    }
+  } catch {
+    // What cannot be read says nothing.
+  }
+}
+
+function logTime(store: Store, task: Task): number | null {
+  try {
+    return Deno.lstatSync(store.resolve(task.logFile, "Looking at the log")).mtime?.getTime() ??
+      null;
+  } catch {
+    return null;
+  }
+}
+
+/** The code in an exit file: `0`, or `127 spawn` where the command could not be started. */
+export function parseExitFile(text: string): { code: number; spawn: boolean } | null {
+  const match = /^(-?\d+)( spawn)?\s*$/.exec(text);
+  return match === null ? null : { code: Number(match[1]), spawn: match[2] !== undefined };
+}
+
+/** What an `.error` file says: JSON `{error, details?}`, or plain text. */
+export function parseErrorSentinel(text: string): { message: string; details: string | null } {
+  const object = parseObject(text);
+  if (object !== undefined) {
+    const details = object.details;
+    return {
+      message: textField(object, "error") ?? textField(object, "message") ??
+        "The agent reported an error without saying which",
+      details: details === undefined || details === null
+        ? null
+        : typeof details === "string"
+        ? details
+        : JSON.stringify(details),
+    };
+  }
+  const trimmed = text.trim();
+  if (trimmed === "") {
+    return { message: "The agent reported an error without saying which", details: null };
+  }
+  const [first = "", ...rest] = trimmed.split("\n");
+  return { message: first.trim(), details: rest.length === 0 ? null : rest.join("\n").trim() };
+}
+
+/** What a `.done` file says: JSON `{summary?, files?}`, plain text, or nothing. */
+export function parseDoneSentinel(text: string): TaskResult {
+  const object = parseObject(text);
+  if (object === undefined) {
+    const trimmed = text.trim();
+    return trimmed === "" ? {} : { summary: trimmed };
+  }
+  const result: TaskResult = {};
+  const summary = textField(object, "summary");
+  if (summary !== null) result.summary = summary;
+  if (Array.isArray(object.files)) {
+    result.files = object.files.filter((file) => typeof file === "string");
+  }
+  return result;
+}
+
+function isPartial(text: string): boolean {
+  const trimmed = text.trim();
+  return trimmed.startsWith("{") && parseObject(trimmed) === undefined;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(trimmed);
+  } catch {
+    return undefined;
+  }
+}
+
+function textField(object: Record<string, unknown> | undefined, name: string): string | null {
+  const value = object?.[name];
+  return typeof value === "string" && value !== "" ? value : null;
+}

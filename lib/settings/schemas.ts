@@ -1,0 +1,230 @@
+// The schemas of the files that people write: settings, agents, task imports. Loaded only when
+// such a file is read, for zod costs start-up time.
+
+import * as z from "zod/mini";
+import type { AgentDefinition } from "../task/agent.ts";
+import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config.ts";
+import { parseDuration } from "../task/duration.ts";
+import { OrchestraError } from "../task/error.ts";
+import { closest } from "../text/suggest.ts";
+import { FAILURE_CLASSES, type NewTask } from "../task/fields.ts";
+
+const seconds = z.number().check(z.positive(), z.maximum(315_360_000));
+const count = z.int().check(z.positive());
+const days = z.number().check(z.nonnegative());
+const failureClass = z.enum(FAILURE_CLASSES);
+const D = DEFAULT_CONFIG;
+
+/** `.orchestra/config.json` */
+export const ConfigSchema = z.strictObject({
+  max_concurrent: z._default(count, D.max_concurrent),
+  interval: z._default(seconds, D.interval),
+  max_retries: z._default(z.int().check(z.nonnegative()), D.max_retries),
+  auto_retry: z._default(z.boolean(), D.auto_retry),
+  priority: z._default(z.int().check(z.minimum(1), z.maximum(10)), D.priority),
+  timeout: z._default(z.nullable(seconds), D.timeout),
+  timeout_warning: z._default(z.nullable(seconds), D.timeout_warning),
+  idle_timeout: z._default(z.nullable(seconds), D.idle_timeout),
+  grace_period: z._default(z.number().check(z.nonnegative(), z.maximum(3600)), D.grace_period),
+  supervise: z._default(z.boolean(), D.supervise),
+  retry: z.prefault(
+    z.strictObject({
+      base: z._default(z.number().check(z.nonnegative()), D.retry.base),
+      factor: z._default(z.number().check(z.minimum(1)), D.retry.factor),
+      cap: z._default(seconds, D.retry.cap),
+      jitter: z._default(z.boolean(), D.retry.jitter),
+      on: z._default(z.array(failureClass), D.retry.on),
+    }),
+    {},
+  ),
+  archive: z.prefault(
+    z.strictObject({
+      enabled: z._default(z.boolean(), D.archive.enabled),
+      max_completed_age_days: z._default(days, D.archive.max_completed_age_days),
+      max_failed_age_days: z._default(days, D.archive.max_failed_age_days),
+      max_queue_size: z._default(z.int().check(z.nonnegative()), D.archive.max_queue_size),
+      archive_dir: z._default(
+        z.literal(".orchestra/archive", "is always .orchestra/archive"),
+        ".orchestra/archive",
+      ),
+    }),
+    {},
+  ),
+});
+
+const nonEmpty = z.string().check(z.minLength(1));
+const command = z.array(z.string()).check(z.minLength(1));
+const noNul = z.string().check(z.regex(/^[^\0]*$/, "must not contain NUL"));
+
+/** One agent of `.orchestra-cli/agent-config.json` */
+export const AgentSchema = z.strictObject({
+  command: nonEmpty.check(z.regex(/^[^\0]*$/, "must not contain NUL")),
+  args: z._default(z.array(noNul), []),
+  description: z.optional(z.string()),
+  promptTemplate: z.optional(z.string()),
+  promptTemplateFile: z.optional(nonEmpty),
+  stdin: z.optional(z.string()),
+  env: z.optional(z.record(nonEmpty.check(z.regex(/^[^=\0]+$/)), noNul)),
+  passEnv: z.optional(z.array(nonEmpty)),
+  cwd: z.optional(nonEmpty),
+  completion: z.optional(z.enum(["sentinel", "exit", "auto"])),
+  verify: z.optional(command),
+  timeout: z.optional(seconds),
+  idleTimeout: z.optional(seconds),
+  maxConcurrent: z.optional(count),
+  retryOn: z.optional(z.array(failureClass)),
+  rateLimit: z.optional(z.strictObject({
+    patterns: z.array(nonEmpty.check(z.refine(isRegExp, "is not a regular expression"))),
+    resetPattern: z.optional(nonEmpty.check(z.refine(isRegExp, "is not a regular expression"))),
+    cooldown: z._default(seconds, 300),
+  })),
+  fallback: z.optional(z.array(nonEmpty)),
+  budget: z.optional(z.number().check(z.positive())),
+  usage: z.optional(z.enum(["claude", "codex", "gemini", "opencode"])),
+  resume: z.optional(z.array(z.string())),
+  versionArgs: z.optional(z.array(z.string())),
+});
+
+const RATE_LIMIT_KEYS = ["patterns", "resetPattern", "cooldown"];
+
+/** Whether a text is a regular expression. */
+export function isRegExp(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const duration = z.union([
+  seconds,
+  z.string().check(z.refine((text) => parseDuration(text) !== undefined, "is not a duration")),
+]);
+
+/** One line of `start --from` */
+export const ImportSchema = z.strictObject({
+  key: z.optional(nonEmpty),
+  agent: nonEmpty,
+  prompt: nonEmpty.check(z.regex(/^[^\0]*$/, "must not contain NUL")),
+  priority: z.optional(z.int().check(z.minimum(1), z.maximum(10))),
+  maxRetries: z.optional(z.int().check(z.nonnegative())),
+  autoRetry: z.optional(z.boolean()),
+  timeout: z.optional(z.nullable(duration)),
+  timeoutWarning: z.optional(z.nullable(duration)),
+  idleTimeout: z.optional(z.nullable(duration)),
+  budget: z.optional(z.nullable(z.number().check(z.positive()))),
+  verify: z.optional(z.nullable(command)),
+  dependsOn: z.optional(z.union([nonEmpty, z.array(nonEmpty)])),
+  labels: z.optional(z.record(nonEmpty, z.string())),
+});
+
+/** One task to import: a new task whose dependencies may be keys of the same file. */
+export interface ImportedTask extends NewTask {
+  key?: string;
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[];
+  readonly code?: string;
+  readonly message: string;
+  readonly keys?: readonly string[];
+  readonly expected?: string;
+  readonly minimum?: number | bigint;
+  readonly maximum?: number | bigint;
+  readonly inclusive?: boolean;
+  readonly values?: readonly unknown[];
+}
+
+/** What a value must be, in words: the small zod brings none. */
+function requirement(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${/^[aeio]/.test(issue.expected ?? "") ? "an" : "a"} ${issue.expected}`;
+    case "too_small":
+      return `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+    case "too_big":
+      return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+    case "invalid_value":
+      return `must be one of ${issue.values?.map((value) => JSON.stringify(value)).join(", ")}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** The first thing that is wrong, as one sentence, with what was probably meant. */
+function describeIssue(issue: Issue, known: readonly string[]): { text: string; hint?: string } {
+  const where = issue.path.map(String).join(".");
+  if (issue.code === "unrecognized_keys" && issue.keys?.[0] !== undefined) {
+    const key = issue.keys[0];
+    const near = closest(key, known);
+    return {
+      text: `unknown key ${JSON.stringify(where === "" ? key : `${where}.${key}`)}`,
+      hint: near === undefined ? `Known keys: ${known.join(", ")}` : `Did you mean "${near}"?`,
+    };
+  }
+  return { text: `${where === "" ? "it" : `"${where}"`}: ${requirement(issue)}` };
+}
+
+/**
+ * Settings from the value of a settings file, defaults filled in.
+ *
+ * @throws OrchestraError `config`
+ */
+export function parseConfig(value: unknown, source = ".orchestra/config.json"): Config {
+  const parsed = ConfigSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as Issue;
+  const prefix = issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}.`;
+  const known = Object.keys(CONFIG_ABOUT).filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length).split(".")[0]!);
+  const { text, hint } = describeIssue(issue, [...new Set(known)]);
+  throw new OrchestraError("config", `Reading ${source}: ${text}`, {
+    hint: hint ?? "See all settings with: orchestra config show",
+  });
+}
+
+/** An agent from its entry in the agents file, or why it is none. */
+export function parseAgent(value: unknown): AgentDefinition | { problem: string } {
+  const parsed = AgentSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as Issue;
+  const { text, hint } = describeIssue(
+    issue,
+    issue.path[0] === "rateLimit" ? RATE_LIMIT_KEYS : Object.keys(AgentSchema._zod.def.shape),
+  );
+  return { problem: hint === undefined ? text : `${text} (${hint})` };
+}
+
+/** A task from one line of an import file, or why it is none. */
+export function parseImport(value: unknown): ImportedTask | { problem: string } {
+  const parsed = ImportSchema.safeParse(value);
+  if (!parsed.success) {
+    const { text, hint } = describeIssue(
+      parsed.error.issues[0] as Issue,
+      Object.keys(ImportSchema._zod.def.shape),
+    );
+    return { problem: hint === undefined ? text : `${text}. ${hint}` };
+  }
+  const { dependsOn, timeout, timeoutWarning, idleTimeout, ...rest } = parsed.data;
+  return {
+    ...rest,
+    ...toSeconds({ timeout, timeoutWarning, idleTimeout }),
+    ...(dependsOn === undefined
+      ? {}
+      : { dependsOn: typeof dependsOn === "string" ? [dependsOn] : dependsOn }),
+  } as ImportedTask;
+}
+
+/** The given durations in seconds; those that are absent stay so. */
+function toSeconds(
+  durations: Record<string, string | number | null | undefined>,
+): Record<string, number | null> {
+  const seconds: Record<string, number | null> = {};
+  for (const [name, value] of Object.entries(durations)) {
+    if (value !== undefined) {
+      seconds[name] = typeof value === "string" ? parseDuration(value)! : value;
+    }
+  }
+  return seconds;
+}

@@ -1,0 +1,234 @@
+// Files as a crash-only program writes and reads them: beside the target, synced, renamed, so that
+// readers never see half a file and a kill at any point leaves the old or the new content. Nothing
+// here knows what a task is.
+
+import { OrchestraError } from "../task/error.ts";
+
+const encoder = new TextEncoder();
+/** Largest file that is read, bytes. */
+export const MAX_TASK = 64 * 1024 * 1024;
+
+/** What task files are read into, one after the other; it grows with the largest. */
+let buffer = new Uint8Array(64 * 1024);
+const decoder = new TextDecoder();
+
+/** Facts about a path itself, a link not followed; undefined where nothing is or may be seen. */
+export function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
+      return undefined;
+    }
+    // A path through a file, or one with a NUL in it, leads nowhere.
+    if (error instanceof Deno.errors.NotADirectory || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+export function readRegular(path: string, limit: number, name: string): string | undefined {
+  const info = lstat(path);
+  if (info === undefined) return undefined;
+  if (!info.isFile) {
+    throw new OrchestraError("damaged", `Reading ${name}: it is not a regular file`, {
+      hint: info.isSymlink ? "Orchestra follows no links there." : "Move it out of the way.",
+    });
+  }
+  if (info.size > limit) {
+    throw new OrchestraError("damaged", `Reading ${name}: it is too large (${info.size} bytes)`, {
+      hint: "Move it out of the way.",
+    });
+  }
+  // As the scan reads it: an editor's byte order mark is no part of the text.
+  return decoder.decode(Deno.readFileSync(path));
+}
+
+/**
+ * The text of a task file; undefined where it is larger than any task. No more than that is ever
+ * read: a file of many gigabytes costs no memory. As fast as reading it in one call.
+ */
+export function readBounded(path: string): string | undefined {
+  const file = Deno.openSync(path);
+  try {
+    for (let length = 0;;) {
+      length += file.readSync(length === 0 ? buffer : buffer.subarray(length)) ?? 0;
+      // A regular file gives less than was asked for only at its end.
+      if (length < buffer.length) return decoder.decode(buffer.subarray(0, length));
+      if (length > MAX_TASK || file.statSync().size > MAX_TASK) return undefined;
+      const larger = new Uint8Array(buffer.length * 2);
+      larger.set(buffer);
+      buffer = larger;
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** The first bytes of a file as text; undefined where it is gone. */
+export function readHead(path: string, limit: number): string | undefined {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.PermissionDenied) return "";
+    throw error;
+  }
+  try {
+    // Most hold a few bytes.
+    let buffer = new Uint8Array(Math.min(limit, 4096));
+    let length = 0;
+    for (;;) {
+      const count = file.readSync(buffer.subarray(length));
+      if (count === null) break;
+      length += count;
+      if (length === limit) break;
+      if (length < buffer.length) continue;
+      const larger = new Uint8Array(limit);
+      larger.set(buffer);
+      buffer = larger;
+    }
+    return new TextDecoder().decode(buffer.subarray(0, length));
+  } finally {
+    file.close();
+  }
+}
+
+export function syncFolder(path: string): void {
+  // Windows neither opens folders as files nor needs it: NTFS journals names by itself.
+  if (Deno.build.os === "windows") return;
+  const folder = Deno.openSync(path);
+  try {
+    folder.syncSync();
+  } finally {
+    folder.close();
+  }
+}
+
+/** Writes and syncs a new file beside `path`; returns its name. */
+export function writeBeside(path: string, text: string, sync = true): string {
+  const temporary = `${path}.${Deno.pid}.tmp`;
+  const open = () => Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
+  let file: Deno.FsFile;
+  try {
+    file = open();
+  } catch (error) {
+    // Left by a process that had our number and was killed.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    Deno.removeSync(temporary);
+    file = open();
+  }
+  try {
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    if (sync) file.syncSync();
+    file.close();
+  } catch (error) {
+    file.close();
+    removeFile(temporary);
+    throw error;
+  }
+  return temporary;
+}
+
+export function replaceFile(
+  path: string,
+  text: string,
+  sync: "name" | "content" | "nothing" = "name",
+): void {
+  const temporary = writeBeside(path, text, sync !== "nothing");
+  try {
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    removeFile(temporary);
+    throw error;
+  }
+  if (sync === "name") syncFolder(path.slice(0, path.lastIndexOf("/")));
+}
+
+/** Makes the content of many files durable: all at once where the system can, else one by one. */
+export function syncAll(paths: readonly string[], folder: string): void {
+  if (Deno.build.os === "linux" && paths.length > 8) {
+    try {
+      // syncfs(2), by coreutils' sync: one wait for the disk instead of a thousand.
+      const { success } = new Deno.Command("sync", {
+        args: ["-f", folder],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).outputSync();
+      if (success) return;
+    } catch {
+      // No such program, or no permission to start one.
+    }
+  }
+  for (const path of paths) {
+    const file = Deno.openSync(path, { read: true, write: true });
+    try {
+      file.syncSync();
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Gives a file its name, which must be free. */
+export function linkOrMove(temporary: string, path: string): void {
+  try {
+    Deno.linkSync(temporary, path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    // A file system without hard links; the caller holds the lock and has seen that the name is free.
+    Deno.renameSync(temporary, path);
+  }
+}
+
+/** Creates a file that appears whole or not at all; false where the name is taken. */
+export function createExclusive(path: string, text: string): boolean {
+  const temporary = writeBeside(path, text);
+  try {
+    Deno.linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    // A file system without hard links: exclusive all the same, but a kill in the middle of the
+    // write can leave a file that is reported as damaged.
+    const file = openExclusive(path);
+    if (file === undefined) return false;
+    try {
+      const bytes = encoder.encode(text);
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      file.syncSync();
+    } catch (error) {
+      // It is ours, and nobody was told of it.
+      removeFile(path);
+      throw error;
+    } finally {
+      file.close();
+    }
+    return true;
+  } finally {
+    removeFile(temporary);
+  }
+}
+
+export function openExclusive(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+export function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

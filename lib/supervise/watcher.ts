@@ -1,0 +1,151 @@
+// Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
+// says who, and what it was told to launch; it is advice, the lock is the truth.
+
+import { lstat } from "../store/files.ts";
+import { openLockFile } from "../store/lock.ts";
+import { OrchestraError } from "../task/error.ts";
+import { spawnSession } from "../launch/posix/launcher.ts";
+import { permissionFlags } from "./permissions.ts";
+import type { LaunchMode } from "./loop.ts";
+import type { Store } from "../store/tasks.ts";
+
+/** What `daemon.json` says. */
+export interface DaemonInfo {
+  pid: number;
+  /** Its start time as the system tells it: proof that the pid is still its own. */
+  start?: string;
+  startedAt: string;
+  /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
+  kind: "supervisor" | "daemon" | "run";
+  launch: LaunchMode;
+  parallel: number;
+}
+
+function infoPath(store: Store): string {
+  return `${store.dir}/daemon.json`;
+}
+
+/** What the last one to watch wrote about itself; undefined where nobody did, or unreadable. */
+export function readDaemonInfo(store: Store): DaemonInfo | undefined {
+  try {
+    const text = store.readFile(infoPath(store));
+    const value = text === undefined ? undefined : JSON.parse(text);
+    return typeof value?.pid === "number" && typeof value.parallel === "number" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Records who watches and what is to be launched. */
+export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
+  try {
+    store.writeFile(infoPath(store), JSON.stringify(info, null, 2) + "\n");
+  } catch {
+    // Advice only: who holds the lock goes on without it (disk full, no permission).
+  }
+}
+
+/** Removes the record; the lock itself goes with the process. */
+export function removeDaemonInfo(store: Store): void {
+  store.remove(infoPath(store));
+}
+
+/** When the record was last written, milliseconds since the epoch; 0 where there is none. */
+export function daemonInfoTime(store: Store): number {
+  return lstat(infoPath(store))?.mtime?.getTime() ?? 0;
+}
+
+/**
+ * Takes the lock of the one who watches.
+ *
+ * @returns the lock, held until it is disposed of; undefined where another process has it
+ */
+export function tryDaemonLock(store: Store): Disposable | undefined {
+  const file = openLockFile(`${store.dir}/daemon.lock`);
+  if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
+  file.close();
+  return undefined;
+}
+
+/** Whether somebody watches over the workspace right now. Those who only ask do not see each other. */
+export function isWatched(store: Store): boolean {
+  const path = `${store.dir}/daemon.lock`;
+  let file: Deno.FsFile;
+  try {
+    // Only read: asking must work where nothing may be written.
+    const info = lstat(path);
+    if (info === undefined) return false;
+    if (info.isSymlink) openLockFile(path); // Refuses it.
+    file = Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof OrchestraError) throw error;
+    return false;
+  }
+  try {
+    return !file.tryLockSync(false);
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Starts a supervisor in the background, unless somebody watches already. It goes on when we end,
+ * and goes away by itself when nothing is left to do.
+ *
+ * @param store the workspace
+ * @param program module of the command line, or the path of the compiled program
+ * @param args arguments of the hidden command
+ * @returns whether one was started
+ */
+export function ensureSupervisor(store: Store, program: string, args: readonly string[]): boolean {
+  if (isWatched(store)) return false;
+  spawnDetached(program, store.root, ["_supervise", ...args], LATER);
+  return true;
+}
+
+/**
+ * Lets the command that leaves a supervisor behind end first: on two cores its start would cost the
+ * command, which somebody waits for, up to 14 ms. The shell becomes the supervisor: one pid.
+ */
+const LATER: readonly string[] = Deno.build.os === "windows"
+  ? []
+  : ["/bin/sh", "-c", 'sleep 0.05; exec "$@"', "orchestra"];
+
+/** Starts this program again for a workspace, in a session of its own, with nothing to read. */
+export function spawnDetached(
+  program: string,
+  root: string,
+  rest: readonly string[],
+  leading: readonly string[] = [],
+): number {
+  const args = ["-C", root, ...rest];
+  const command = Deno.build.standalone
+    ? { path: Deno.execPath(), args: [...args] }
+    : { path: Deno.execPath(), args: ["run", ...runFlags(program, root), program, ...args] };
+  const [first, ...others] = [...leading, command.path, ...command.args];
+  return spawnSession(first!, {
+    args: others,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    // An agent may have started us: its mark must not make the supervisor part of its tree.
+    env: { ORCHESTRA_TASK_ID: "" },
+  }).pid;
+}
+
+/** The permissions that we have ourselves, for a process that goes on in our place. */
+function runFlags(program: string, root: string): string[] {
+  const everything = Deno.permissions.querySync({ name: "write" }).state === "granted";
+  // The sources need their own deno.json. Any other that Deno finds is somebody else's, and one with
+  // a mistake in it would keep the supervisor from starting, with nobody there to be told.
+  const fromSources = program.startsWith("file:") && program.endsWith("/main.ts");
+  return [
+    "--quiet",
+    ...(fromSources ? [] : ["--no-config", "--no-lock"]),
+    // It lives long and may watch over many tasks: half the memory for a start that nobody waits
+    // for. With flags of its own V8's code cache would be of no use to it, and be spoiled for others.
+    "--no-code-cache",
+    "--v8-flags=--max-semi-space-size=1",
+    ...(everything ? ["-A", "--no-prompt"] : permissionFlags(`${root}/`)),
+  ];
+}

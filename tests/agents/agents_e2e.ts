@@ -1,0 +1,477 @@
+// Real agent programs through the whole product: `deno task test:agents` installs pinned versions
+// of codex and opencode into a cache of its own, and lets them work on the model server of
+// `model_server.ts`, with the presets that `init` writes. Each scenario has a workspace and a home
+// of its own, and ends with a look for processes that know that home: there must be none. Nothing
+// here sleeps; waiting is done by `orchestra wait` or by watching files.
+
+import type { Task } from "../../lib/task/fields.ts";
+import {
+  type AgentPrograms,
+  API_KEY,
+  installAgents,
+  layOutAgentHome,
+  satisfyOpencodePlugin,
+  waitForFile,
+} from "./agent_programs.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { type ModelRequest, type ModelServer, startModelServer, USAGE } from "./model_server.ts";
+import { type Box, kill, MAIN, openBox, type Outcome, processesWith } from "../support/program.ts";
+
+/** Beyond this a command is taken to hang, seconds. Never a measure of speed. */
+const PATIENCE = 90;
+
+/** US dollars that one answer of the model server costs by the prices in opencode's settings. */
+const COST = ((USAGE.input - USAGE.cached) * 1 + USAGE.cached * 0.1 + USAGE.output * 10) / 1e6;
+
+/** A workspace with real agents and a model of its own. */
+interface Lab {
+  readonly root: string;
+  readonly server: ModelServer;
+  readonly box: Box;
+  /** Runs the program. */
+  run(args: readonly string[], stdin?: string): Promise<Outcome>;
+  /** Runs it, checks that the exit code is 0, and returns what it printed. */
+  ok(...args: string[]): Promise<string>;
+  /** Starts the daemon of a lab that has none yet. */
+  startDaemon(): Promise<string>;
+  /** Queues a task with that prompt, and returns its id. */
+  start(agent: string, prompt: string, ...options: string[]): Promise<string>;
+  /** Waits with `orchestra wait` until tasks and their retries are over, then until all is tidied. */
+  settle(...ids: string[]): Promise<Task[]>;
+  /** The attempts of a task, oldest first. */
+  attempts(id: string): Task[];
+  /** Fulfilled when the tool of a scenario has begun. */
+  toolBegan(file: string): Promise<void>;
+  /** Changes an agent's entry in the settings that `init` wrote. */
+  edit(agent: string, change: (entry: Record<string, unknown>) => void): void;
+  /** What the model was asked about a task, side calls left out. */
+  asked(id: string): ModelRequest[];
+  /** Stops the daemon and removes everything; what should not be there by then, in words. */
+  close(): Promise<string[]>;
+}
+
+let programs: AgentPrograms;
+let denoDir = "";
+
+Deno.test.beforeAll(async () => {
+  const began = performance.now();
+  programs = await installAgents();
+  // The program runs with the home of a lab, but need not be compiled anew in each.
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  denoDir = JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+  console.log(`agent programs there after ${Math.round(performance.now() - began)} ms`);
+});
+
+/** Makes a workspace with the presets, and a daemon that runs what is queued. */
+async function openLab(options: { daemon?: boolean } = {}): Promise<Lab> {
+  const top = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-agents-" }));
+  const root = `${top}/project with a space`;
+  const home = `${top}/home`;
+  await Deno.mkdir(root);
+  const server = startModelServer();
+  const env = {
+    ...await layOutAgentHome({ home, url: server.url, programs }),
+    DENO_DIR: denoDir,
+    NO_COLOR: "1",
+  };
+  const box = openBox(root);
+
+  async function run(args: readonly string[], stdin?: string): Promise<Outcome> {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-prompt", MAIN, ...args],
+      cwd: root,
+      env,
+      clearEnv: true,
+      stdin: stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+      signal: AbortSignal.timeout(PATIENCE * 1000),
+    }).spawn();
+    if (stdin !== undefined) {
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(stdin));
+      await writer.close();
+    }
+    const { code, stdout, stderr } = await child.output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, stdout: out!, stderr: err! };
+  }
+
+  async function ok(...args: string[]): Promise<string> {
+    const outcome = await run(args);
+    assertEquals(outcome.code, 0, `${args.join(" ")}: ${JSON.stringify(outcome)}`);
+    return outcome.stdout;
+  }
+
+  function attempts(id: string): Task[] {
+    const found = [box.task(id)];
+    for (let next = found[0]!.retriedBy; next !== null; next = found.at(-1)!.retriedBy) {
+      found.push(box.task(next));
+    }
+    return found;
+  }
+
+  const startDaemon = () => ok("daemon", "start", "--max-concurrent=8", "--interval=1");
+  await ok("init", "--agent", "codex", "--agent", "opencode", "--agent", "coder");
+  await ok("config", "set", "retry.base", "0");
+  // An agent that has signalled says its last words also where the machine is slow.
+  await ok("config", "set", "grace_period", "20");
+  await satisfyOpencodePlugin(`${root}/.orchestra-cli`);
+  if (options.daemon ?? true) await startDaemon();
+
+  return {
+    root,
+    server,
+    box,
+    run,
+    ok,
+    startDaemon,
+    async start(agent, prompt, ...rest) {
+      const outcome = await run(["start", "--quiet", agent, "-", ...rest], prompt);
+      assertEquals(outcome.code, 0, JSON.stringify(outcome));
+      return outcome.stdout.trim();
+    },
+    async settle(...ids) {
+      const { code, stderr } = await run(["wait", "--timeout", String(PATIENCE), ...ids]);
+      assert(code <= 1, `wait: ${code} ${stderr}`);
+      return await Promise.all(
+        ids.map((id) => box.settled(attempts(id).at(-1)!.taskId).then(() => box.settled(id))),
+      );
+    },
+    attempts,
+    async toolBegan(file) {
+      await waitForFile(`${root}/${file}`, AbortSignal.timeout(PATIENCE * 1000));
+    },
+    edit(agent, change) {
+      const path = `${root}/.orchestra-cli/agent-config.json`;
+      const settings = JSON.parse(Deno.readTextFileSync(path));
+      change(settings.agents[agent]);
+      Deno.writeTextFileSync(path, JSON.stringify(settings));
+    },
+    asked: (id) =>
+      server.log.map((entry) => entry.request)
+        .filter((request) => request.tools.length > 0 && request.prompt.includes(`${id}.done`)),
+    async close() {
+      const wrong: string[] = [];
+      await run(["daemon", "stop"]);
+      await box.unwatched().catch((error: Error) => wrong.push(error.message));
+      for (const pid of processesWith("environ", [`HOME=${home}`])) {
+        wrong.push(`process ${pid} was left: ${commandLineOf(pid)}`);
+        kill(pid, "SIGKILL");
+      }
+      await server.close();
+      wrong.push(...server.unexpected.map((request) => `the model server was asked ${request}`));
+      for (const { request } of server.log) {
+        if (request.token !== API_KEY) wrong.push(`request ${request.index} had another key`);
+      }
+      await box[Symbol.asyncDispose]();
+      await Deno.remove(top, { recursive: true });
+      return wrong;
+    },
+  };
+}
+
+/** A test in a lab of its own, after which nothing of it may be left. */
+function scenario(
+  name: string,
+  options: { daemon?: boolean },
+  body: (lab: Lab) => Promise<void>,
+): void {
+  Deno.test(name, async () => {
+    const lab = await openLab(options);
+    const outcome = await body(lab).then(() => undefined, (error: unknown) => ({ error }));
+    const wrong = await lab.close();
+    // What went wrong first explains what was left.
+    if (outcome !== undefined) throw outcome.error;
+    assertEquals(wrong, []);
+  });
+}
+
+function made(lab: Lab, file: string): string {
+  return Deno.readTextFileSync(`${lab.root}/${file}`);
+}
+
+/** The task says of its usage what the model server answered; only opencode tells cost and turns. */
+function assertConsumed(lab: Lab, task: Task): void {
+  const answers = lab.asked(task.taskId).length;
+  const { costUsd, turns, sessionId, ...tokens } = task.usage ?? {};
+  assertEquals(tokens, {
+    inputTokens: answers * USAGE.input,
+    outputTokens: answers * USAGE.output,
+    cachedTokens: answers * USAGE.cached,
+  });
+  assertMatch(sessionId ?? "", /^[\w-]{20,}$/);
+  if (task.agent === "codex") return assertEquals([costUsd, turns], [undefined, undefined]);
+  assertEquals(turns, answers);
+  assert(Math.abs(costUsd! - answers * COST) < 1e-9, `${costUsd} US dollars`);
+}
+
+function assertComplete(lab: Lab, task: Task): void {
+  const said = task.status === "complete" ? "" : made(lab, task.logFile).slice(-2000);
+  assertEquals([task.status, task.errorMessage], ["complete", null], `${task.agent}: ${said}`);
+}
+
+/** Milliseconds since the epoch. */
+function at(time: string | null): number {
+  return Date.parse(time ?? "");
+}
+
+scenario("codex, opencode and coder make their files, signal, and are shown", {}, async (lab) => {
+  const agents = ["codex", "opencode", "coder"];
+  const ids = await Promise.all(
+    agents.map((agent) =>
+      lab.start(agent, `Write the files. [[model: success file=${agent}.txt,${agent}_2.txt]]`)
+    ),
+  );
+  const tasks = await lab.settle(...ids);
+  for (const [place, agent] of agents.entries()) {
+    const task = tasks[place]!;
+    assertComplete(lab, task);
+    assertEquals([task.exitCode, task.retryCount], [0, 0]);
+    const files = [`${agent}.txt`, `${agent}_2.txt`];
+    for (const file of files) assertEquals(made(lab, file), "made by the agent\n");
+    const summary = `Wrote ${files.join(" and ")}.`;
+    assertEquals(task.result, { summary, files });
+    const shown = await lab.ok("show", task.taskId);
+    for (const text of [summary, ...files]) assertStringIncludes(shown, text);
+    assertConsumed(lab, task);
+  }
+  // The sub-agent file is what opencode tells the model, and only where the preset asks for it.
+  const subAgent = "carries out one task from a queue";
+  assertStringIncludes(lab.asked(ids[2]!)[0]!.text, subAgent);
+  assert(!lab.asked(ids[1]!)[0]!.text.includes(subAgent));
+});
+
+scenario("an agent that did nothing fails, and its retry is told what was missing", {
+  daemon: false,
+}, async (lab) => {
+  const ids = await Promise.all([
+    lab.start("codex", "[[model: idle-first file=codex.txt]]", "--auto-retry"),
+    lab.start("opencode", "[[model: unsignalled-first file=opencode.txt]]", "--auto-retry"),
+  ]);
+  await lab.ok("run", "--all", "--parallel", "2", "--wait");
+  for (const id of ids) {
+    const [first, second, ...more] = lab.attempts(id);
+    assertEquals(more, []);
+    assertEquals([first!.status, first!.failureClass, first!.exitCode], ["failed", "no-signal", 0]);
+    assertMatch(first!.errorMessage!, /wrote neither \.done nor \.error/);
+    assertComplete(lab, second!);
+    assertEquals([second!.retryCount, second!.parentTaskId], [1, id]);
+    const [told] = lab.asked(second!.taskId);
+    assertStringIncludes(told!.prompt, first!.errorMessage!);
+    assertStringIncludes(told!.prompt, "This is attempt 2");
+    assert(!lab.asked(id)[0]!.prompt.includes("earlier attempt"));
+    assertEquals(made(lab, `${second!.agent}.txt`), "made by the agent\n");
+    for (const task of [first!, second!]) assertConsumed(lab, task);
+  }
+});
+
+scenario("what the model reports in .error is the task's error", {}, async (lab) => {
+  const ids = await Promise.all(
+    ["codex", "opencode"].map((agent) => lab.start(agent, "Build it. [[model: error]]")),
+  );
+  for (const task of await lab.settle(...ids)) {
+    assertEquals([task.status, task.failureClass], ["failed", "agent-error"]);
+    assertEquals(task.errorMessage, "the tests do not compile");
+    assertEquals(task.errorDetails, "src/main.ts: expected an expression");
+    const shown = await lab.ok("show", task.taskId);
+    assertStringIncludes(shown, "the tests do not compile");
+  }
+});
+
+scenario(
+  "HTTP 401 and 500 end the agent with its exit code, and a retry may succeed",
+  {},
+  async (lab) => {
+    const ids = await Promise.all([
+      lab.start("codex", "[[model: 401]]"),
+      lab.start("opencode", "[[model: 401]]"),
+      lab.start("codex", "[[model: 500-first file=mended.txt]]", "--auto-retry"),
+    ]);
+    const tasks = await lab.settle(...ids);
+    for (const task of tasks) {
+      assertEquals([task.status, task.failureClass, task.exitCode], ["failed", "exit", 1]);
+    }
+    assertEquals(tasks.map((task) => task.retriedBy !== null), [false, false, true]);
+    assertComplete(lab, lab.attempts(ids[2]!)[1]!);
+    assertEquals(made(lab, "mended.txt"), "made by the agent\n");
+  },
+);
+
+scenario("HTTP 429 pauses the agent's lane until the time told; others go on", {}, async (lab) => {
+  const paused = async (id: string) => {
+    const task = await lab.box.until("the pause", () => {
+      const found = lab.box.task(id);
+      return found.retriedBy !== null && found;
+    });
+    assertEquals([task.status, task.failureClass], ["failed", "rate-limit"]);
+    assertMatch(task.errorMessage!, /Rate limit reached/);
+    return task;
+  };
+  const [short, long] = await Promise.all([
+    lab.start("codex", "[[model: 429-first as=event reset=5 file=codex.txt]]").then(paused),
+    lab.start("opencode", "[[model: 429 reset=3600]]").then(paused),
+  ]);
+  for (const [task, seconds] of [[short, 5], [long, 3600]] as const) {
+    const told = at(task.laneUntil) - at(task.completedAt);
+    assert(Math.abs(told - seconds * 1000) < 1000, `paused for ${told} ms`);
+  }
+  const [behind, free] = await Promise.all([
+    lab.start("codex", "[[model: success file=behind.txt]]"),
+    lab.start("shell", "echo free > free.txt"),
+  ]);
+  await lab.settle(short.taskId, behind, free);
+  const [, second, ...more] = lab.attempts(short.taskId);
+  assertEquals(more, []);
+  // A pause is no failure: it uses up no retry, and none was wanted.
+  assertEquals([second!.retryCount, second!.autoRetry], [0, false]);
+  for (const task of [second!, lab.box.task(behind)]) {
+    assertComplete(lab, task);
+    assert(at(task.startedAt) >= at(short.laneUntil), "it did not wait for the lane");
+  }
+  assertEquals(made(lab, "codex.txt"), "made by the agent\n");
+  // All of that was done while the lane of opencode was paused, as it still is.
+  assertComplete(lab, lab.box.task(free));
+  const waiting = lab.box.task(long.retriedBy!);
+  assertEquals([waiting.status, waiting.notBefore], ["pending", long.laneUntil]);
+});
+
+scenario("a spent subscription pauses codex until the date that it prints", {}, async (lab) => {
+  const reset = Math.ceil(Date.now() / 60_000) * 60 + 2 * 86_400;
+  const id = await lab.start("codex", `[[model: usage-limit at=${reset}]]`);
+  const task = await lab.box.until("the successor", () => {
+    const found = lab.box.task(id);
+    return found.retriedBy !== null && found;
+  });
+  assertEquals([task.status, task.failureClass], ["failed", "rate-limit"]);
+  assertEquals(at(task.laneUntil), reset * 1000);
+  const successor = lab.box.task(task.retriedBy!);
+  assertEquals([successor.status, at(successor.notBefore)], ["pending", reset * 1000]);
+});
+
+scenario(
+  "a model that hangs is ended by the timeout, with the tool in its own session",
+  { daemon: false },
+  async (lab) => {
+    // Within codex's own sandbox such a tool ends by itself.
+    lab.edit("codex", (entry) => {
+      entry.args = (entry.args as string[]).map((arg) =>
+        arg === "workspace-write" ? "danger-full-access" : arg
+      );
+    });
+    await lab.startDaemon();
+    const codex = await lab.start(
+      "codex",
+      "[[model: hang-detached pid=codex.pid]]",
+      "--timeout=10",
+    );
+    const opencode = await lab.start("opencode", "[[model: hang-detached pid=opencode.pid]]");
+    const tools = await Promise.all(["codex.pid", "opencode.pid"].map(async (file) => {
+      await lab.toolBegan(file);
+      const pid = Number(made(lab, file));
+      assertEquals(sessionOf(pid), pid, "the tool has no session of its own");
+      return pid;
+    }));
+    await lab.ok("timeout", opencode);
+    const tasks = await lab.settle(codex, opencode);
+    for (const task of tasks) {
+      assertEquals([task.status, task.failureClass], ["failed", "timeout"]);
+      assert(task.timedOutAt !== null);
+      assertEquals(processesWith("environ", [`ORCHESTRA_TASK_ID=${task.taskId}`]), []);
+    }
+    assertEquals(tasks[0]!.errorMessage, "Task timed out after 10s");
+    assertEquals(tools.map(sessionOf), [undefined, undefined]);
+  },
+);
+
+scenario("a run that crosses its budget is ended", { daemon: false }, async (lab) => {
+  lab.edit("opencode", (entry) => entry.budget = 1.5 * COST);
+  await lab.startDaemon();
+  const id = await lab.start("opencode", "[[model: spend answers=2]]", "--auto-retry");
+  const [task] = await lab.settle(id);
+  assertEquals([task!.status, task!.failureClass], ["failed", "budget"]);
+  // Another try would cost as much again.
+  assertEquals(task!.retriedBy, null);
+  assertEquals(task!.usage?.turns, 2);
+  assertMatch(task!.errorMessage!, /budget/);
+});
+
+scenario("cancel in the middle of a tool ends agent and tool", {}, async (lab) => {
+  const agents = ["codex", "opencode"];
+  const ids = await Promise.all(
+    agents.map((agent) => lab.start(agent, `[[model: slow-tool pid=${agent}.pid]]`)),
+  );
+  await Promise.all(agents.map((agent) => lab.toolBegan(`${agent}.pid`)));
+  for (const id of ids) {
+    assert(processesWith("environ", [`ORCHESTRA_TASK_ID=${id}`]).length > 2, "no tool runs");
+  }
+  await lab.ok("cancel", ...ids, "--reason", "not wanted any more");
+  for (const id of ids) {
+    assertEquals(processesWith("environ", [`ORCHESTRA_TASK_ID=${id}`]), []);
+    const task = lab.box.task(id);
+    assertEquals([task.status, task.errorMessage, task.reapAt], [
+      "cancelled",
+      "not wanted any more",
+      null,
+    ]);
+  }
+});
+
+scenario(
+  "two codex and one opencode run at once, and a fourth waits for all",
+  { daemon: false },
+  async (lab) => {
+    const ids = await Promise.all(
+      ["codex", "codex", "opencode"].map((agent, number) =>
+        lab.start(agent, `[[model: success file=${number}.txt]]`)
+      ),
+    );
+    const last = await lab.start(
+      "codex",
+      "[[model: success file=last.txt]]",
+      ...ids.flatMap((id) => ["--depends-on", id]),
+    );
+    await lab.ok("run", "--all", "--parallel", "3");
+    await lab.settle(...ids, last);
+    const tasks = ids.map((id) => lab.box.task(id));
+    for (const task of [...tasks, lab.box.task(last)]) assertComplete(lab, task);
+    const began = tasks.map((task) => at(task.startedAt));
+    const ended = tasks.map((task) => at(task.completedAt));
+    assert(Math.max(...began) < Math.min(...ended), "they did not run at once");
+    assert(at(lab.box.task(last).startedAt) >= Math.max(...ended), "it did not wait");
+  },
+);
+
+scenario("a prompt of 200 KB reaches the model whole", {}, async (lab) => {
+  const lines = Array.from({ length: 6000 }, (_, number) => `line ${number}: "${"ä".repeat(10)}"`);
+  const text = `-- read this\n${lines.join("\n")}\n`;
+  assert(new TextEncoder().encode(text).length > 200_000);
+  const ids = await Promise.all(
+    ["codex", "opencode"].map((agent) =>
+      lab.start(agent, `${text}[[model: success file=${agent}.txt]]`)
+    ),
+  );
+  for (const task of await lab.settle(...ids)) {
+    assertComplete(lab, task);
+    assertStringIncludes(lab.asked(task.taskId)[0]!.prompt, text);
+  }
+});
+
+function commandLineOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ").slice(0, 200);
+  } catch {
+    return "ended just now";
+  }
+}
+
+/** Session of a process; undefined where none has that id, a zombie included. */
+function sessionOf(pid: number): number | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const [state, , , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? undefined : Number(session);
+  } catch {
+    return undefined;
+  }
+}

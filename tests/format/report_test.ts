@@ -1,0 +1,390 @@
+// Reports of a run: whatever prompts, messages and logs say, JUnit stays well-formed XML, a Markdown
+// table keeps its cells, a fence its end, and a runner of GitHub's sees no command but ours.
+
+import fc from "fast-check";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "../support/assert.ts";
+import { indexTasks } from "../../lib/decide/dependencies.ts";
+import {
+  formatAnnotations,
+  formatJunit,
+  formatMarkdown,
+  type ReportInput,
+} from "../../lib/format/report.ts";
+import { sanitize, sanitizeBlock } from "../../lib/text/width.ts";
+import {
+  FAILURE_CLASSES,
+  formatTime,
+  newTask,
+  STATUSES,
+  type Task,
+} from "../../lib/task/fields.ts";
+import { viewTask } from "../../lib/decide/view.ts";
+import { readXml } from "./xml.ts";
+
+const NOW = Date.parse("2026-03-04T12:00:00Z");
+
+// --- XML -------------------------------------------------------------------------------------------
+
+Deno.test("the reader of XML refuses what is not well-formed", () => {
+  const head = '<?xml version="1.0" encoding="UTF-8"?>\n';
+  assertEquals(readXml(`${head}<a x="1 &lt; 2"><b/>t &amp; u</a>\n`), {
+    name: "a",
+    attributes: { x: "1 < 2" },
+    children: [{ name: "b", attributes: {}, children: [], text: "" }],
+    text: "t & u",
+  });
+  for (
+    const broken of [
+      "<a>",
+      "<a></b>",
+      "<a/><b/>",
+      "<a/>text",
+      "<a><b></a></b>",
+      "<a x='1'/>",
+      '<a x="1" x="2"/>',
+      '<a x="<"/>',
+      '<a x="""/>',
+      "<a>&nbsp;</a>",
+      "<a>&</a>",
+      "<a>]]></a>",
+      "<a>\x00</a>",
+      "<a>\x1b[31m</a>",
+      "<a>\ud800</a>",
+      "<a>\uffff</a>",
+      "<a>1 < 2</a>",
+      "",
+    ]
+  ) assertThrows(() => readXml(head + broken), Error, "", broken);
+  assertThrows(() => readXml("<a/>"), Error, "declaration");
+});
+
+// --- A reader of Markdown, as far as reports are concerned ----------------------------------------
+
+/** The cells of a row of a table by GitHub's rules: a bar ends a cell unless a backslash escapes it. */
+function cellsOf(line: string): string[] {
+  const cells = [""];
+  for (const [piece] of line.matchAll(/\\?[\s\S]/g)) {
+    if (piece === "|") cells.push("");
+    else cells.push(cells.pop()! + piece);
+  }
+  assertEquals([cells[0], cells.at(-1)], ["", ""], line);
+  return cells.slice(1, -1).map((cell) => cell.trim());
+}
+
+/** The text that is shown for inline Markdown in which every mark is escaped. */
+function shownText(inline: string): string {
+  const bare = inline.replace(/\\[!-/:-@[-`{-~]/g, "");
+  assert(!/[\\`*_[\]<>|~]/.test(bare), `a mark that is not escaped in ${JSON.stringify(inline)}`);
+  return inline.replace(/\\([!-/:-@[-`{-~])/g, "$1");
+}
+
+/** Lines outside of fenced blocks, and the blocks: the rules of CommonMark for fences. */
+function splitFences(page: string): { lines: string[]; blocks: string[] } {
+  const lines: string[] = [];
+  const blocks: string[] = [];
+  let fence: string | undefined;
+  let block: string[] = [];
+  for (const line of page.split("\n")) {
+    if (fence === undefined) {
+      const opened = /^ {0,3}(`{3,})[^`]*$/.exec(line);
+      if (opened === null) lines.push(line);
+      else fence = opened[1];
+    } else if (
+      /^ {0,3}`{3,}[ \t]*$/.test(line) && line.trim().length >= fence.length
+    ) {
+      blocks.push(block.join("\n"));
+      block = [];
+      fence = undefined;
+    } else block.push(line);
+  }
+  assertEquals(fence, undefined, "a fence that is never closed");
+  return { lines, blocks };
+}
+
+// --- Runs -----------------------------------------------------------------------------------------
+
+/** Texts with everything that ends something in one of the formats. */
+const hostile: fc.Arbitrary<string> = fc.array(
+  fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.integer({ min: 0xd800, max: 0xdfff }).map((code) => String.fromCharCode(code)),
+    fc.constantFrom(
+      "plain words ",
+      "\n",
+      "\r",
+      "\r\n",
+      "\t",
+      "|",
+      "\\",
+      "\\|",
+      "`",
+      "```",
+      "`````\n",
+      "``\u200b``",
+      "\n```\n",
+      "~~~\n",
+      "]]>",
+      "<![CDATA[",
+      "<!--",
+      "</testcase>",
+      "<script>",
+      "&amp;",
+      "&",
+      "'",
+      '"',
+      "::error::",
+      "\n::set-output name=a::b\n",
+      "%0A",
+      "%",
+      ":",
+      ",",
+      "\x00",
+      "\x07",
+      "\x1b[31m",
+      "\x1b]0;title\x07",
+      "\x85",
+      "\u2028",
+      "\u202e",
+      "\ufffe",
+      "\uffff",
+      "👩‍💻",
+      "日本語",
+      "# ",
+      "- ",
+      "[a](b)",
+      "*",
+      "_",
+      "$x$",
+    ),
+  ),
+  { maxLength: 12 },
+).map((parts) => parts.join(""));
+
+/** One task of a run, with its log. */
+interface Entry {
+  task: Task;
+  log: string | null;
+}
+
+function taskOf(at: number, over: Partial<Task> = {}, prompt = "do it"): Task {
+  const created = NOW - 100_000 + at;
+  return {
+    ...newTask(`task_${created}`, { agent: "shell", prompt }, created),
+    startedAt: over.status === "pending" ? null : formatTime(created + 1000),
+    completedAt: over.status === "complete" || over.status === "failed"
+      ? formatTime(created + 3500)
+      : null,
+    ...over,
+  };
+}
+
+function inputOf(entries: readonly Entry[]): ReportInput {
+  const tasks = entries.map(({ task }) => task);
+  const index = indexTasks(tasks);
+  const memo = new Map();
+  const logs = new Map(entries.map(({ task, log }) => [task.taskId, log]));
+  return {
+    views: tasks.map((task) => viewTask(task, index, NOW, memo)),
+    index,
+    log: (task) => logs.get(task.taskId) ?? null,
+    seconds: 12.3456,
+  };
+}
+
+const entries: fc.Arbitrary<Entry[]> = fc.array(
+  fc.record({
+    status: fc.constantFrom(...STATUSES),
+    agent: hostile,
+    prompt: hostile,
+    errorMessage: fc.option(hostile),
+    errorDetails: fc.option(hostile),
+    failureClass: fc.constantFrom(null, ...FAILURE_CLASSES),
+    summary: fc.option(hostile),
+    log: fc.option(hostile),
+  }),
+  { maxLength: 5 },
+).map((list) =>
+  list.map(({ status, agent, prompt, log, summary, ...more }, at) => ({
+    log,
+    task: taskOf(at, {
+      status,
+      agent,
+      ...more,
+      ...(summary === null ? {} : { result: { summary } }),
+    }, prompt),
+  }))
+);
+
+Deno.test("JUnit is well-formed XML with right counts, whatever prompts, messages and logs say", () => {
+  fc.assert(
+    fc.property(entries, (list) => {
+      const root = readXml(formatJunit(inputOf(list)));
+      assertEquals(root.name, "testsuites");
+      const [suite, ...others] = root.children;
+      assertEquals([suite!.name, others], ["testsuite", []]);
+      const cases = suite!.children;
+      assertEquals(cases.map((it) => it.name), list.map(() => "testcase"));
+      const count = (name: string) =>
+        cases.filter((it) => it.children.some((child) => child.name === name)).length;
+      for (const { attributes } of [root, suite!]) {
+        assertEquals(
+          [attributes.tests, attributes.failures, attributes.skipped, attributes.time],
+          [String(list.length), String(count("failure")), String(count("skipped")), "12.346"],
+        );
+      }
+      for (const [at, { task, log }] of list.entries()) {
+        const { attributes, children } = cases[at]!;
+        assert(attributes.name!.startsWith(task.taskId));
+        assertMatch(attributes.time!, /^\d+\.\d{3}$/);
+        assertEquals(
+          children.filter((it) => it.name === "failure").length,
+          task.status === "failed" ? 1 : 0,
+        );
+        assertEquals(
+          children.filter((it) => it.name === "skipped").length,
+          task.status === "failed" || task.status === "complete" ? 0 : 1,
+        );
+        // A log comes through as it is shown, but for what XML cannot hold.
+        const shown = log === null ? "" : sanitizeBlock(log).replace(/[\ufffe\uffff]/g, "");
+        assertEquals(children.find((it) => it.name === "system-out")?.text ?? "", shown);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("a Markdown table keeps its cells and a fence its end, whatever a task says", () => {
+  fc.assert(
+    fc.property(entries, (list) => {
+      const page = formatMarkdown(inputOf(list));
+      const { lines, blocks } = splitFences(page);
+      assertEquals(lines.slice(1, 4), [
+        "",
+        "| Task | Agent | Outcome | Time | Tries | Prompt |",
+        "| --- | --- | --- | ---: | ---: | --- |",
+      ]);
+      for (const [at, { task }] of list.entries()) {
+        const cells = cellsOf(lines[4 + at]!);
+        assertEquals(cells.length, 6, lines[4 + at]);
+        assertEquals(cells[0], `\`${task.taskId}\``);
+        assertEquals(shownText(cells[1]!), sanitize(task.agent).trim());
+        assertEquals(cells[4], "1");
+        shownText(cells[5]!);
+      }
+      // Whatever follows is a heading or a summary of ours.
+      for (const line of lines.slice(4 + list.length)) {
+        if (line === "") continue;
+        const heading = /^(?:### (?=task\\_\d+: )|\*\*task_\d+\*\*: )/.exec(line);
+        assert(heading !== null, `a line that is not ours: ${JSON.stringify(line)}`);
+        shownText(line.slice(heading[0].length));
+      }
+      const shown = list.filter(({ task }) => task.status !== "complete")
+        .map(({ log }) => sanitizeBlock(log ?? "").trimEnd()).filter((log) => log !== "");
+      assertEquals(blocks, shown);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("a runner sees one command for each failed task, whatever the task says", () => {
+  fc.assert(
+    fc.property(entries, (list) => {
+      const input = inputOf(list);
+      const lines = formatAnnotations(input);
+      const failed = list.filter(({ task }) => task.status === "failed");
+      assertEquals(lines.length, failed.length);
+      for (const [at, { task, log }] of failed.entries()) {
+        const line = lines[at]!;
+        // Whatever a runner takes as a line break.
+        assert(!/[\r\n\v\f\x85\u2028\u2029]/.test(line), JSON.stringify(line));
+        const [, title, text] = /^::error title=([^:,\r\n]*)::(.*)$/s.exec(line)!;
+        const unescape = (value: string) =>
+          value.replaceAll("%0D", "\r").replaceAll("%0A", "\n").replaceAll("%3A", ":")
+            .replaceAll("%2C", ",").replaceAll("%25", "%");
+        assert(!/%(?!25|0D|0A|3A|2C)/.test(title!) && !/%(?!25|0D|0A)/.test(text!), line);
+        assert(unescape(title!).startsWith(`${task.taskId} (`), title);
+        if (log !== null && log !== "" && !/%(?:3A|2C)/.test(log)) {
+          assertEquals(unescape(text!), sanitizeBlock(log));
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("a chain of retries that came to success counts once, as a success", () => {
+  const first = taskOf(1, { status: "failed", retriedBy: `task_${NOW - 100_000 + 2}` });
+  const second = taskOf(2, {
+    status: "failed",
+    parentTaskId: first.taskId,
+    retryCount: 1,
+    retriedBy: `task_${NOW - 100_000 + 3}`,
+  });
+  const third = taskOf(3, { status: "complete", parentTaskId: first.taskId, retryCount: 2 });
+  const input = inputOf([first, second, third].map((task) => ({ task, log: "what it printed" })));
+  const suite = readXml(formatJunit(input)).children[0]!;
+  assertEquals([suite.attributes.tests, suite.attributes.failures], ["1", "0"]);
+  assert(suite.children[0]!.attributes.name!.startsWith(third.taskId));
+  const page = formatMarkdown(input);
+  assertMatch(page, /^## Orchestra: 1 of 1 complete in /);
+  assertStringIncludes(page, `| \`${third.taskId}\` | shell | ✅ complete | 2s | 3 |`);
+  assert(!page.includes(first.taskId) && !page.includes(second.taskId));
+  assertEquals(formatAnnotations(input), []);
+
+  const lost = { ...third, status: "failed", errorMessage: "gave up" } as const;
+  const again = inputOf([first, second, lost].map((task) => ({ task, log: null })));
+  assertEquals(readXml(formatJunit(again)).children[0]!.attributes.failures, "1");
+  assertEquals(formatAnnotations(again), [
+    `::error title=${third.taskId} (shell)%3A gave up::no output`,
+  ]);
+});
+
+Deno.test("each outcome has its place in every report", () => {
+  const done = taskOf(1, { status: "complete" }, "make the tea");
+  const failed = taskOf(2, {
+    status: "failed",
+    failureClass: "exit",
+    exitCode: 7,
+    errorMessage: "agent exited with code 7",
+    errorDetails: "line one\nline two",
+  });
+  const waiting = taskOf(3, { status: "pending", dependsOn: [failed.taskId] });
+  const ended = taskOf(4, { status: "cancelled" });
+  const list = [done, failed, waiting, ended].map((task) => ({
+    task,
+    log: task === failed ? "50%: broken\n" : null,
+  }));
+  const suite = readXml(formatJunit(inputOf(list))).children[0]!;
+  assertEquals(suite.attributes, {
+    name: "orchestra",
+    tests: "4",
+    failures: "1",
+    errors: "0",
+    skipped: "2",
+    time: "12.346",
+  });
+  const [tea, broken, blocked] = suite.children;
+  assertEquals(tea!.attributes, {
+    classname: "shell",
+    name: `${done.taskId} make the tea`,
+    time: "2.500",
+  });
+  assertEquals(broken!.children[0]!.attributes, {
+    type: "exit",
+    message: "agent exited with code 7",
+  });
+  assertEquals(broken!.children[0]!.text, "line one\nline two");
+  assertStringIncludes(blocked!.children[0]!.attributes.message!, failed.taskId);
+  const page = formatMarkdown(inputOf(list));
+  assertStringIncludes(page, "## Orchestra: 1 of 4 complete in 12s");
+  assertStringIncludes(page, "```text\n50%: broken\n```");
+  assertEquals(formatAnnotations(inputOf(list)), [
+    `::error title=${failed.taskId} (shell)%3A agent exited with code 7::50%25: broken%0A`,
+  ]);
+});

@@ -1,0 +1,73 @@
+// What the launch tests start as processes of their own: the Windows shim on the system that the
+// tests run on, a process that launches an agent and waits to be killed, and one that ends a tree.
+
+import type { Launcher, LaunchSpec, Shim } from "../../lib/launch/launcher.ts";
+import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
+import { readProcesses } from "../../lib/launch/posix/processes.ts";
+import { createWindowsLauncher } from "../../lib/launch/windows/launcher.ts";
+import { formatStart, type WindowsSystem } from "../../lib/launch/windows/processes.ts";
+import { runShim } from "../../lib/launch/windows/shim.ts";
+
+/** A launcher and its name in test titles. */
+export type Kind = "windows" | readonly [string, ...string[]];
+
+/** What the Windows launcher asks of its system, answered by this one. */
+const HERE: WindowsSystem = {
+  list: () =>
+    [...readProcesses().values()].filter(({ zombie }) => !zombie)
+      .map(({ pid, ppid, start }) => ({ pid, ppid, created: createdOf(start) })),
+  created: (pid) => {
+    const process = readProcesses([pid]).get(pid);
+    return process === undefined || process.zombie ? undefined : createdOf(process.start);
+  },
+  ask: (pids) => pids.forEach((pid) => kill(pid, "SIGTERM")),
+  end: (pid, created) => HERE.created(pid) === created && kill(pid, "SIGKILL"),
+};
+
+function createdOf(start: string): bigint {
+  return BigInt(start.slice(start.lastIndexOf(" ") + 1));
+}
+
+function kill(pid: number, signal: Deno.Signal): boolean {
+  try {
+    Deno.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A launcher that runs here. */
+export function makeLauncher(kind: Kind): Launcher {
+  if (kind !== "windows") return createPosixLauncher({ shell: kind });
+  return createWindowsLauncher({
+    shim: [Deno.execPath(), "run", "-A", "--quiet", import.meta.url, "shim"],
+    system: HERE,
+  });
+}
+
+/** Arguments of `deno run` that start one of the programs below. */
+export function programArguments(
+  order: { launch: Kind; spec: LaunchSpec } | { end: string; shim: Shim | null; grace: number },
+): string[] {
+  return ["--quiet", import.meta.url, JSON.stringify(order)];
+}
+
+if (import.meta.main) {
+  const [first = "", specFile = ""] = Deno.args;
+  if (first === "shim") {
+    const start = () => formatStart(HERE.created(Deno.pid)!);
+    await runShim(specFile, { windows: false, start });
+  } else {
+    const order = JSON.parse(first);
+    if (order.launch !== undefined) {
+      makeLauncher(order.launch).launch(order.spec);
+      console.log("launched");
+      setTimeout(() => {}, 600_000);
+    } else {
+      const ended = await createPosixLauncher()
+        .endTree(order.end, order.shim, { grace: order.grace });
+      console.log(`ended ${ended}`);
+    }
+  }
+}
