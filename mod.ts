@@ -17,9 +17,9 @@ export { openWorkspace, type RunOptions, type Workspace } from "./lib/library.ts
 export { EXIT_CODES, OrchestraError } from "./lib/task/error.ts";
 export type { ErrorCode } from "./lib/task/error.ts";
 export { FAILURE_CLASSES, STATUSES } from "./lib/task/fields.ts";
+export type { GivenOptions, NewTask, TaskOptions } from "./lib/task/options.ts";
 export type {
   FailureClass,
-  NewTask,
   RetryEntry,
   Status,
   Task,

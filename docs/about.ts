@@ -3,8 +3,8 @@
 // every field.
 
 import type { AgentDefinition, RateLimit } from "../lib/task/agent.ts";
-import type { ImportedTask } from "../lib/settings/schemas.ts";
 import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task/fields.ts";
+import { NEEDED, OPTION_LIST, type OptionName } from "../lib/task/options.ts";
 
 /** What each field of an agent means. */
 export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
@@ -38,21 +38,18 @@ export const RATE_LIMIT_ABOUT: Readonly<Record<keyof RateLimit, string>> = {
   cooldown: "seconds to pause where the output tells no time",
 };
 
+/** What each option means: that is said in the table that they come from. */
+const OPTIONS_ABOUT = Object.fromEntries(
+  OPTION_LIST.map(([name, { about, kind }]) => [
+    name,
+    kind.field === "seconds?" ? `${about}, seconds` : about,
+  ]),
+) as Readonly<Record<OptionName, string>>;
+
 /** What each field of a line of `start --from` means. */
-export const IMPORT_ABOUT: Readonly<Record<keyof ImportedTask, string>> = {
-  key: "name by which other lines of the file refer to this one",
-  agent: "name of the agent",
-  prompt: "what it is asked to do",
-  priority: "1 to 10, higher first",
-  maxRetries: "most retries",
-  autoRetry: "retry by itself when it fails",
-  timeout: "how long it may run",
-  timeoutWarning: "how long before its timeout to warn",
-  idleTimeout: "how long it may print nothing",
-  budget: "most it may cost, US dollars",
-  verify: "command that must exit with 0 before a success counts, instead of the agent's",
-  dependsOn: "keys of this file or ids of tasks that must be complete first",
-  labels: "names and values of your own",
+export const IMPORT_ABOUT: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(NEEDED).map(([name, { about }]) => [name, about])),
+  ...Object.fromEntries(OPTION_LIST.map(([name, { about }]) => [name, about])),
 };
 
 /** What each field of a task file means. */
@@ -61,6 +58,7 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   status: "pending, running, complete, failed or cancelled",
   agent: "name of the agent in `agent-config.json`",
   prompt: "what the agent is asked to do",
+  ...OPTIONS_ABOUT,
   planFile: "plan, relative to the workspace root",
   logFile: "log, relative to the workspace root",
   createdAt: "when it was queued",
@@ -71,29 +69,19 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   pid: "process of the launch shim, leader of its session",
   errorMessage: "why it failed, one line",
   retryCount: "how many retries came before it",
-  maxRetries: "most retries",
-  autoRetry: "retried without being asked",
   retryHistory: "the earlier attempts",
   parentTaskId: "first attempt of the chain",
   retriedBy: "its successor",
-  priority: "1 to 10, higher first",
-  timeout: "seconds it may run",
-  timeoutWarning: "seconds before the end to warn at",
-  dependsOn: "tasks that must be complete first",
   blockedBy: "as the ancestor wrote it; derived here",
   blockedReason: "as the ancestor wrote it; derived here",
   exitCode: "exit code of the agent",
   failureClass: "what kind of failure",
   errorDetails: "what the agent added to its error",
-  labels: "names and values of the user's own",
   claim: "number of the current or last launch",
   retryAt: "when it is due to be retried",
   reapAt: "settled, and what still lives is ended from then",
   laneUntil: "its agent is paused until then",
   notBefore: "launched no earlier than this",
-  idleTimeout: "seconds without output that end it",
-  budget: "most it may cost, US dollars",
-  verify: "command that must exit 0 for a success",
   result: "what the agent said of its work",
   usage: "what the agent says it consumed",
   schemaVersion: "version of this file's form",

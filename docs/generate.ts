@@ -5,11 +5,17 @@
 import { GROUPS, ROUTES } from "../lib/cli/application.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/settings/config.ts";
 import { EXIT_CODES } from "../lib/task/error.ts";
-import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/settings/schemas.ts";
+import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
 import { FIELDS, type Task } from "../lib/task/fields.ts";
 import { type Preset, PRESETS } from "../lib/agents/presets.ts";
 import { AGENT_ABOUT, IMPORT_ABOUT, RATE_LIMIT_ABOUT, TASK_ABOUT } from "./about.ts";
-import { type JsonSchema, type Kind, makeSchemas, schemaOf } from "./json_schemas.ts";
+import {
+  type JsonSchema,
+  type Kind,
+  makeSchemas,
+  schemaOf,
+  taskListSchema,
+} from "./json_schemas.ts";
 
 /** Folder of the repository, as a URL that ends with a slash. */
 const ROOT = new URL("../", import.meta.url);
@@ -248,6 +254,8 @@ const KIND_TEXT: Readonly<Record<Kind, string>> = {
   "time?": "time or null",
   "number": "number",
   "number?": "number or null",
+  "seconds?": "number or null",
+  "pid?": "number or null",
   "boolean": "true or false",
   "id?": "task id or null",
   "ids": "list of task ids",
@@ -385,7 +393,7 @@ const REGIONS: Readonly<Record<string, () => string>> = {
   "agent-fields": () => fieldTable(schemaOf(AgentSchema), AGENT_ABOUT),
   "rate-limit-fields": () =>
     fieldTable(schemaOf(AgentSchema).properties!.rateLimit!, RATE_LIMIT_ABOUT),
-  "import-fields": () => fieldTable(schemaOf(ImportSchema), IMPORT_ABOUT),
+  "import-fields": () => fieldTable(taskListSchema(), IMPORT_ABOUT),
 };
 
 const REGION = /(<!-- generated: ([a-z-]+) -->\n)[^]*?(<!-- end of generated -->)/g;

@@ -3,8 +3,9 @@
 // that has no counterpart in JSON Schema gets one here by hand, or the generator stops.
 
 import { CONFIG_ABOUT } from "../lib/settings/config.ts";
-import { AgentSchema, ConfigSchema, ImportSchema } from "../lib/settings/schemas.ts";
+import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
 import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../lib/task/fields.ts";
+import { NEEDED, OPTION_LIST } from "../lib/task/options.ts";
 import {
   AGENT_ABOUT,
   ATTEMPT_ABOUT,
@@ -50,17 +51,9 @@ export interface JsonSchema {
 /** Kinds of the fields of a task file. */
 export type Kind = typeof FIELDS[keyof Task]["kind"];
 
-/**
- * The refinements of lib/settings/schemas.ts, by what they say where they fail. Looser by one thing: a
- * duration above ten years passes here, for a pattern cannot add up.
- */
+/** The refinements of lib/settings/schemas.ts, by what they say where they fail. */
 const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
   "is not a regular expression": { format: "regex" },
-  "is not a duration": {
-    pattern: "^\\s*(\\d+(\\.\\d+)?|(\\d+[dD])?(\\d+[hH])?(\\d+[mM])?(\\d+(\\.\\d+)?[sS])?)\\s*$",
-    // Nothing, and no time at all.
-    not: { pattern: "^[^1-9]*$" },
-  },
 };
 
 /** A schema of lib/settings/schemas.ts as what may be written in the file, not as what is read from it. */
@@ -130,6 +123,9 @@ const KIND_SCHEMAS: Readonly<Record<Kind, JsonSchema>> = {
   "time?": { type: "string", pattern: TIME },
   "number": { type: "number" },
   "number?": { type: "number" },
+  "seconds?": { type: "number" },
+  // Some versions of the ancestor wrote it as a text.
+  "pid?": { type: ["number", "string"], pattern: "^[0-9]{1,10}$" },
   "boolean": { type: "boolean" },
   "id?": { type: "string", pattern: TASK_ID },
   "ids": { type: "array", items: { type: "string", pattern: TASK_ID } },
@@ -176,7 +172,7 @@ function taskSchema(): JsonSchema {
       name,
       fallback === undefined
         ? { description, ...schema }
-        : { description, default: fallback, ...schema, type: [schema.type, "null"] },
+        : { description, default: fallback, ...schema, type: [schema.type ?? [], "null"].flat() },
     ];
   });
   return {
@@ -213,8 +209,18 @@ function agentConfigSchema(): JsonSchema {
   };
 }
 
-function importSchema(): JsonSchema {
-  return describe(schemaOf(ImportSchema), IMPORT_ABOUT);
+/** One line of `start --from`: the table of options as it is. */
+export function taskListSchema(): JsonSchema {
+  const parts = [
+    ...Object.entries(NEEDED).map(([name, { schema }]) => [name, schema]),
+    ...OPTION_LIST.map(([name, { kind }]) => [name, kind.schema]),
+  ] as [string, JsonSchema][];
+  return describe({
+    type: "object",
+    properties: Object.fromEntries(parts),
+    required: Object.keys(NEEDED),
+    additionalProperties: false,
+  }, IMPORT_ABOUT);
 }
 
 /** What the program takes from a `.done` file; it takes what is of another kind for absent. */
@@ -264,7 +270,7 @@ export function makeSchemas(): Record<string, JsonSchema> {
       "tasks",
       "A task to queue",
       "One line of a file for: orchestra start --from. An unknown field is an error.",
-      importSchema(),
+      taskListSchema(),
     ),
     "task": schema(
       "task",

@@ -3,14 +3,14 @@
 
 import { findRoot } from "./store/paths.ts";
 import { pause } from "./launch/pause.ts";
-import { readAgentNames, unknownAgent } from "./settings/agents.ts";
 import { loadConfig } from "./settings/config.ts";
 import { indexTasks, latestAttempt } from "./decide/dependencies.ts";
 import { OrchestraError } from "./task/error.ts";
+import { add } from "./queue/add.ts";
 import { type Change, noTask, openQueue } from "./queue/queue.ts";
 import type { RetryOptions } from "./decide/retry.ts";
 import { supervise } from "./supervise/loop.ts";
-import { isTaskId, isTerminal, type NewTask, type Task } from "./task/fields.ts";
+import { isTerminal, type NewTask, type Task } from "./task/fields.ts";
 import { watchFolder } from "./store/watch.ts";
 
 /** How {@linkcode Workspace.run} launches. */
@@ -28,9 +28,10 @@ export interface Workspace {
   /** The folder that has `.orchestra/`. */
   readonly root: string;
   /**
-   * Queues a task.
+   * Queues a task, with the checks and the defaults of the command line.
    *
-   * @throws OrchestraError `no-agent`, `no-task` for an unknown dependency, `environment`
+   * @throws OrchestraError `usage` for an option that is wrong, `no-agent`, `no-task` for an unknown
+   * dependency, `state` for a key that is taken, `environment`
    */
   start(task: NewTask): Promise<Task>;
   /** All tasks, brought up to date, oldest first. */
@@ -75,22 +76,6 @@ export function openWorkspace(folder: string): Workspace {
   }
   const queue = openQueue(root);
 
-  async function startTask(wanted: NewTask): Promise<Task> {
-    const names = readAgentNames(queue.store);
-    if (!names.includes(wanted.agent)) throw await unknownAgent(wanted.agent, names);
-    for (const id of wanted.dependsOn ?? []) {
-      if (!isTaskId(id) || queue.store.read(id) === undefined) throw noTask(id);
-    }
-    const config = await loadConfig(queue.store);
-    return queue.add([{
-      ...wanted,
-      priority: wanted.priority ?? config.priority,
-      maxRetries: wanted.maxRetries ?? config.max_retries,
-      autoRetry: wanted.autoRetry ?? config.auto_retry,
-      timeout: wanted.timeout === undefined ? config.timeout : wanted.timeout,
-    }])[0]!;
-  }
-
   async function* events(options: { signal?: AbortSignal } = {}): AsyncIterable<Change> {
     const signal = options.signal ?? new AbortController().signal;
     const known = new Map<string, Task>();
@@ -119,7 +104,7 @@ export function openWorkspace(folder: string): Workspace {
 
   return {
     root: queue.store.root,
-    start: startTask,
+    start: async (task) => (await add(queue, [task]))[0]!,
     tasks: async () => (await queue.look()).tasks,
     task: (id) => queue.store.read(id),
     async run(options = {}) {

@@ -258,6 +258,7 @@ Deno.test("only the frame of the command line is loaded before a command is know
     "lib/cli/context.ts",
     "lib/cli/flags.ts",
     "lib/cli/main.ts",
+    "lib/cli/option_flags.ts",
   ]);
 });
 

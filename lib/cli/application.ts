@@ -12,7 +12,8 @@ import {
 import type { Application } from "@stricli/core";
 import { OrchestraError, printable, toOrchestraError } from "../task/error.ts";
 import type { Context } from "./context.ts";
-import { dollars, duration, integer, label, phase, PHASES, reportTarget, taskId } from "./flags.ts";
+import { duration, integer, label, phase, PHASES, reportTarget, taskId } from "./flags.ts";
+import { optionFlags } from "./option_flags.ts";
 
 function optional(brief: string) {
   return { kind: "boolean", optional: true, withNegated: false, brief } as const;
@@ -97,31 +98,8 @@ const start = () =>
     loader: async () => (await import("./commands/start.ts")).start,
     parameters: {
       flags: {
-        maxRetries: parsed(integer(0), "most retries (3)", "n"),
-        autoRetry: optional("retry by itself when it fails"),
-        priority: parsed(integer(1, 10), "1 to 10, higher first (5)", "1..10"),
-        timeout: parsed(duration, "end it after this time: 90, 5m, 1h30m", "time"),
-        timeoutWarning: parsed(duration, "warn this long before its timeout", "time"),
-        budget: parsed(dollars, "end it when it has cost more than this, US dollars", "usd"),
-        verify: parsed(text, "command line that must exit 0 before a success counts", "command"),
-        idleTimeout: parsed(duration, "end it when it printed nothing for so long", "time"),
-        dependsOn: {
-          kind: "parsed",
-          optional: true,
-          variadic: ",",
-          parse: taskId,
-          brief: "start only when these tasks are complete",
-          placeholder: "id",
-          proposeCompletions: proposeTasks,
-        },
-        label: {
-          kind: "parsed",
-          optional: true,
-          variadic: true,
-          parse: label,
-          brief: "a name and value of your own",
-          placeholder: "k=v",
-        },
+        // The framework knows the flags of the options by their parsers alone.
+        ...optionFlags(proposeTasks).flags as Record<never, never>,
         from: parsed(
           text,
           "queue the tasks of a file, one JSON object a line; - reads stdin",
@@ -141,7 +119,7 @@ const start = () =>
           },
         ],
       },
-      aliases: { q: "quiet", p: "priority", l: "label" },
+      aliases: { q: "quiet", ...optionFlags(proposeTasks).aliases },
     },
     docs: {
       brief: "Queue a task",

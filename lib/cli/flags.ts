@@ -50,13 +50,6 @@ export function label(text: string): [string, string] {
   throw usage(`${JSON.stringify(text)} is not a label`, "Write it as name=value.");
 }
 
-/** US dollars above zero. */
-export function dollars(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
-  throw usage(`${JSON.stringify(text)} is not an amount of dollars`, "Give one, 0.50 for example.");
-}
-
 /** What `status --status` takes. */
 export const PHASES: readonly string[] = [...STATUSES, "ready", "waiting", "blocked", "retrying"];
 

@@ -10,6 +10,7 @@ import {
   type RetryEntry,
   type Task,
 } from "../task/fields.ts";
+import { inheritedOptions } from "../task/options.ts";
 
 /** How failures are retried. */
 export interface RetryPolicy {
@@ -104,16 +105,9 @@ export function successorOf(task: Task, id: string, options: RetryOptions, now: 
     ...newTask(id, {
       agent: options.agent ?? task.agent,
       prompt: task.prompt,
-      priority: task.priority,
-      maxRetries: options.maxRetries ?? task.maxRetries,
-      autoRetry: options.autoRetry ?? task.autoRetry,
-      timeout: task.timeout,
-      timeoutWarning: task.timeoutWarning,
-      idleTimeout: task.idleTimeout,
-      budget: task.budget,
-      verify: task.verify,
-      dependsOn: task.dependsOn,
-      labels: task.labels,
+      ...inheritedOptions(task),
+      ...(options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries }),
+      ...(options.autoRetry === undefined ? {} : { autoRetry: options.autoRetry }),
     }, now),
     retryCount: attempt,
     retryHistory: [...task.retryHistory, entry],

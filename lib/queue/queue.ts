@@ -36,11 +36,11 @@ import {
   formatTime,
   isTaskId,
   isTerminal,
-  type NewTask,
   newTask,
   parseTime,
   type Task,
 } from "../task/fields.ts";
+import type { Wish } from "../task/options.ts";
 import type { PausedLane } from "../decide/view.ts";
 import { DEFAULT_PROMPT, RETRY_NOTE } from "../../templates/prompts.ts";
 
@@ -135,12 +135,12 @@ export interface Queue {
   /** Reads everything and brings it up to date; queues due retries unless told not to. */
   look(options?: LookOptions): Promise<Snapshot>;
   /** Queues new tasks; with dependencies checked already. */
-  add(wanted: readonly NewTask[]): Task[];
+  add(wanted: readonly Wish[]): Task[];
   /**
    * Queues tasks that name each other: a dependency that is one of the keys stands for the task at
    * that place of the list. There must be no cycle. All become visible in one locked section.
    */
-  addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[];
+  addGraph(wanted: readonly Wish[], keys: ReadonlyMap<string, number>): Task[];
   /** Looks at one task again and does what the evidence asks for; inside or outside the lock. */
   step(id: string, rules: Rules, aliveness: Aliveness): StepResult;
   /** Queues what follows a failed task by itself: its retry, or the one that waits for a quota. */
@@ -251,11 +251,11 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     };
   }
 
-  function add(wanted: readonly NewTask[]): Task[] {
+  function add(wanted: readonly Wish[]): Task[] {
     return addGraph(wanted, new Map());
   }
 
-  function addGraph(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): Task[] {
+  function addGraph(wanted: readonly Wish[], keys: ReadonlyMap<string, number>): Task[] {
     const at = now();
     if (wanted.length === 1) {
       const task = store.locked(() => store.create((id) => newTask(id, wanted[0]!, at), at));
@@ -1008,7 +1008,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
 }
 
 /** Places of a list of tasks, what is depended on first; there must be no cycle. */
-function dependencyOrder(wanted: readonly NewTask[], keys: ReadonlyMap<string, number>): number[] {
+function dependencyOrder(wanted: readonly Wish[], keys: ReadonlyMap<string, number>): number[] {
   const order: number[] = [];
   const done = new Set<number>();
   for (let place = 0; place < wanted.length; place++) {

@@ -1,13 +1,12 @@
-// The schemas of the files that people write: settings, agents, task imports. Loaded only when
+// The schemas of the files that people write: settings and agents. Loaded only when
 // such a file is read, for zod costs start-up time.
 
 import * as z from "zod/mini";
 import type { AgentDefinition } from "../task/agent.ts";
 import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config.ts";
-import { parseDuration } from "../task/duration.ts";
 import { OrchestraError } from "../task/error.ts";
 import { closest } from "../text/suggest.ts";
-import { FAILURE_CLASSES, type NewTask } from "../task/fields.ts";
+import { FAILURE_CLASSES } from "../task/fields.ts";
 
 const seconds = z.number().check(z.positive(), z.maximum(315_360_000));
 const count = z.int().check(z.positive());
@@ -97,33 +96,6 @@ export function isRegExp(text: string): boolean {
   }
 }
 
-const duration = z.union([
-  seconds,
-  z.string().check(z.refine((text) => parseDuration(text) !== undefined, "is not a duration")),
-]);
-
-/** One line of `start --from` */
-export const ImportSchema = z.strictObject({
-  key: z.optional(nonEmpty),
-  agent: nonEmpty,
-  prompt: nonEmpty.check(z.regex(/^[^\0]*$/, "must not contain NUL")),
-  priority: z.optional(z.int().check(z.minimum(1), z.maximum(10))),
-  maxRetries: z.optional(z.int().check(z.nonnegative())),
-  autoRetry: z.optional(z.boolean()),
-  timeout: z.optional(z.nullable(duration)),
-  timeoutWarning: z.optional(z.nullable(duration)),
-  idleTimeout: z.optional(z.nullable(duration)),
-  budget: z.optional(z.nullable(z.number().check(z.positive()))),
-  verify: z.optional(z.nullable(command)),
-  dependsOn: z.optional(z.union([nonEmpty, z.array(nonEmpty)])),
-  labels: z.optional(z.record(nonEmpty, z.string())),
-});
-
-/** One task to import: a new task whose dependencies may be keys of the same file. */
-export interface ImportedTask extends NewTask {
-  key?: string;
-}
-
 interface Issue {
   readonly path: readonly PropertyKey[];
   readonly code?: string;
@@ -194,37 +166,4 @@ export function parseAgent(value: unknown): AgentDefinition | { problem: string 
     issue.path[0] === "rateLimit" ? RATE_LIMIT_KEYS : Object.keys(AgentSchema._zod.def.shape),
   );
   return { problem: hint === undefined ? text : `${text} (${hint})` };
-}
-
-/** A task from one line of an import file, or why it is none. */
-export function parseImport(value: unknown): ImportedTask | { problem: string } {
-  const parsed = ImportSchema.safeParse(value);
-  if (!parsed.success) {
-    const { text, hint } = describeIssue(
-      parsed.error.issues[0] as Issue,
-      Object.keys(ImportSchema._zod.def.shape),
-    );
-    return { problem: hint === undefined ? text : `${text}. ${hint}` };
-  }
-  const { dependsOn, timeout, timeoutWarning, idleTimeout, ...rest } = parsed.data;
-  return {
-    ...rest,
-    ...toSeconds({ timeout, timeoutWarning, idleTimeout }),
-    ...(dependsOn === undefined
-      ? {}
-      : { dependsOn: typeof dependsOn === "string" ? [dependsOn] : dependsOn }),
-  } as ImportedTask;
-}
-
-/** The given durations in seconds; those that are absent stay so. */
-function toSeconds(
-  durations: Record<string, string | number | null | undefined>,
-): Record<string, number | null> {
-  const seconds: Record<string, number | null> = {};
-  for (const [name, value] of Object.entries(durations)) {
-    if (value !== undefined) {
-      seconds[name] = typeof value === "string" ? parseDuration(value)! : value;
-    }
-  }
-  return seconds;
 }

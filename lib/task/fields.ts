@@ -2,6 +2,12 @@
 // is the single description of its form: the parser, the JSON Schema and the docs come from it.
 // Nothing here reads or writes anything.
 
+import { isTaskId } from "./id.ts";
+import { OPTION_LIST, type OptionName, type TaskOptions, type Wish } from "./options.ts";
+
+export { formatTaskId, isTaskId } from "./id.ts";
+export type { NewTask } from "./options.ts";
+
 /** The stored states of a task. "Blocked" is derived, never stored. */
 export const STATUSES = ["pending", "running", "complete", "failed", "cancelled"] as const;
 /** The stored state of a task. */
@@ -66,7 +72,7 @@ export interface Usage {
 }
 
 /** A task, as it stands in `tasks/<id>.json`. Times are ISO 8601, UTC when we write them. */
-export interface Task {
+export interface Task extends TaskOptions {
   /** `task_` and the creation time in milliseconds, made unique. */
   taskId: string;
   /** Pending, running, complete, failed or cancelled. */
@@ -95,24 +101,12 @@ export interface Task {
   errorMessage: string | null;
   /** How many retries came before it. */
   retryCount: number;
-  /** Most retries. */
-  maxRetries: number;
-  /** Retried without being asked. */
-  autoRetry: boolean;
   /** The earlier attempts. */
   retryHistory: RetryEntry[];
   /** First attempt of the chain. */
   parentTaskId: string | null;
   /** Its successor. */
   retriedBy: string | null;
-  /** 1 to 10, higher first. */
-  priority: number;
-  /** Seconds it may run. */
-  timeout: number | null;
-  /** Seconds before the end to warn at. */
-  timeoutWarning: number | null;
-  /** Tasks that must be complete first. */
-  dependsOn: string[];
   /** As the ancestor wrote it; derived here. */
   blockedBy: string | null;
   /** As the ancestor wrote it; derived here. */
@@ -123,8 +117,6 @@ export interface Task {
   failureClass: FailureClass | null;
   /** What the agent added to its error. */
   errorDetails: string | null;
-  /** Names and values of the user's own. */
-  labels: Record<string, string>;
   /** Number of the current or last claim; 0 before the first. */
   claim: number;
   /** When a failed task is due to be retried; null when it is not. */
@@ -135,12 +127,6 @@ export interface Task {
   laneUntil: string | null;
   /** When a pending task may be launched at the earliest. */
   notBefore: string | null;
-  /** Seconds without output after which the task is ended. */
-  idleTimeout: number | null;
-  /** Most that the run may cost, US dollars. */
-  budget: number | null;
-  /** Command that must exit 0 before a success counts, overriding the agent's. */
-  verify: string[] | null;
   /** What the agent said of its work. */
   result: TaskResult | null;
   /** What the agent says it consumed. */
@@ -152,26 +138,16 @@ export interface Task {
 /** Milliseconds since the epoch, or null for an absent or unreadable time. */
 export type Millis = number | null;
 
-type Kind =
-  | "string"
-  | "string?"
-  | "time"
-  | "time?"
-  | "number"
-  | "number?"
-  | "boolean"
-  | "id?"
-  | "ids"
-  | "strings?"
-  | "labels"
-  | "history"
-  | "object?";
-
 interface Field {
-  kind: Kind;
+  kind: FieldKind;
   /** Taken when the file lacks the field; `undefined` means that it must be there. */
   fallback?: unknown;
 }
+
+/** What a user may ask of a task is told in lib/task/options.ts. */
+const OPTION_FIELDS = Object.fromEntries(
+  OPTION_LIST.map(([name, { kind, fallback }]) => [name, { kind: kind.field, fallback }]),
+) as { readonly [K in OptionName]: Field };
 
 /**
  * Every field of a task file: its kind, and what an older file without it means. What it is for is
@@ -182,6 +158,7 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   status: { kind: "string" },
   agent: { kind: "string" },
   prompt: { kind: "string" },
+  ...OPTION_FIELDS,
   planFile: { kind: "string", fallback: "" },
   logFile: { kind: "string", fallback: "" },
   createdAt: { kind: "time" },
@@ -189,49 +166,26 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   completedAt: { kind: "time?", fallback: null },
   timedOutAt: { kind: "time?", fallback: null },
   retriedAt: { kind: "time?", fallback: null },
-  pid: { kind: "number?", fallback: null },
+  pid: { kind: "pid?", fallback: null },
   errorMessage: { kind: "string?", fallback: null },
   retryCount: { kind: "number", fallback: 0 },
-  maxRetries: { kind: "number", fallback: 3 },
-  autoRetry: { kind: "boolean", fallback: false },
   retryHistory: { kind: "history", fallback: [] },
   parentTaskId: { kind: "id?", fallback: null },
   retriedBy: { kind: "id?", fallback: null },
-  priority: { kind: "number", fallback: 5 },
-  timeout: { kind: "number?", fallback: null },
-  timeoutWarning: { kind: "number?", fallback: null },
-  dependsOn: { kind: "ids", fallback: [] },
   blockedBy: { kind: "string?", fallback: null },
   blockedReason: { kind: "string?", fallback: null },
   exitCode: { kind: "number?", fallback: null },
   failureClass: { kind: "string?", fallback: null },
   errorDetails: { kind: "string?", fallback: null },
-  labels: { kind: "labels", fallback: {} },
   claim: { kind: "number", fallback: 0 },
   retryAt: { kind: "time?", fallback: null },
   reapAt: { kind: "time?", fallback: null },
   laneUntil: { kind: "time?", fallback: null },
   notBefore: { kind: "time?", fallback: null },
-  idleTimeout: { kind: "number?", fallback: null },
-  budget: { kind: "number?", fallback: null },
-  verify: { kind: "strings?", fallback: null },
   result: { kind: "object?", fallback: null },
   usage: { kind: "object?", fallback: null },
   schemaVersion: { kind: "number", fallback: 2 },
 };
-
-const FIELD_ENTRIES = Object.entries(FIELDS) as [keyof Task, Field][];
-const ID = /^task_[0-9]{10,20}$/;
-
-/** Whether a text is a task id: `task_` and 10 to 20 digits, nothing else. */
-export function isTaskId(text: string): boolean {
-  return ID.test(text);
-}
-
-/** The id for a creation time, in milliseconds since the epoch. */
-export function formatTaskId(millis: number): string {
-  return `task_${String(Math.max(0, Math.trunc(millis))).padStart(10, "0")}`;
-}
 
 /** Whether a status is final. */
 export function isTerminal(status: Status): boolean {
@@ -279,60 +233,12 @@ export function formatTime(millis: number): string {
 /** Outcome of {@linkcode parseTask}. */
 export type ParsedTask = { task: Task } | { problem: string };
 
-function problemOf(kind: Kind, value: unknown): string | undefined {
-  switch (kind) {
-    case "string":
-      return typeof value === "string" ? undefined : "must be a text";
-    case "string?":
-      return value === null || typeof value === "string" ? undefined : "must be a text or null";
-    case "time":
-      return typeof value === "string" && parseTime(value) !== null
-        ? undefined
-        : "must be an ISO 8601 time";
-    case "time?":
-      return value === null || (typeof value === "string" && parseTime(value) !== null)
-        ? undefined
-        : "must be an ISO 8601 time or null";
-    case "number":
-      return typeof value === "number" && Number.isFinite(value) ? undefined : "must be a number";
-    case "number?":
-      return value === null || (typeof value === "number" && Number.isFinite(value))
-        ? undefined
-        : "must be a number or null";
-    case "id?":
-      return value === null || (typeof value === "string" && ID.test(value))
-        ? undefined
-        : "must be a task id or null";
-    case "boolean":
-      return typeof value === "boolean" ? undefined : "must be true or false";
-    case "ids":
-      return Array.isArray(value) && value.every((id) => typeof id === "string" && ID.test(id))
-        ? undefined
-        : "must be a list of task ids";
-    case "strings?":
-      return value === null ||
-          (Array.isArray(value) && value.every((item) => typeof item === "string"))
-        ? undefined
-        : "must be a list of texts or null";
-    case "labels":
-      return isObject(value) && Object.values(value).every((item) => typeof item === "string")
-        ? undefined
-        : "must be an object of texts";
-    case "history":
-      return Array.isArray(value) && value.every(isRetryEntry)
-        ? undefined
-        : "must be a list of objects, one for each earlier attempt";
-    case "object?":
-      return value === null || isObject(value) ? undefined : "must be an object or null";
-  }
-}
-
 function isRetryEntry(value: unknown): value is RetryEntry {
   if (!isObject(value)) return false;
   const { attempt, timestamp, error = null, retriedFrom = null } = value;
   return typeof attempt === "number" && typeof timestamp === "string" &&
     (error === null || typeof error === "string") &&
-    (retriedFrom === null || (typeof retriedFrom === "string" && ID.test(retriedFrom)));
+    (retriedFrom === null || (typeof retriedFrom === "string" && isTaskId(retriedFrom)));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -340,44 +246,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Whether an object has every field of a task in its right kind, by direct looks at each: ten
- * thousand files are checked in the time that start-up leaves. It accepts a part of what the table
- * accepts, never more; whatever it does not accept goes through the table.
+ * Whether an object has every field of a task in its right kind, as we write it ourselves: ten
+ * thousand files are checked in the time that start-up leaves. It accepts a part of what the kinds
+ * accept, never more; whatever it does not accept goes through them one by one.
  */
-function isWhole(t: Record<string, unknown>): boolean {
-  // Most are null, and a look costs less than a call: with a hundred tasks nothing gets hot enough
-  // for V8 to compile it anew beside the command.
-  return STATUS_SET.has(t.status) && typeof t.agent === "string" && typeof t.prompt === "string" &&
-    typeof t.planFile === "string" && typeof t.logFile === "string" &&
-    isOurTime(t.createdAt) &&
-    (t.startedAt === null || isOurTime(t.startedAt)) &&
-    (t.completedAt === null || isOurTime(t.completedAt)) &&
-    (t.timedOutAt === null || isOurTime(t.timedOutAt)) &&
-    (t.retriedAt === null || isOurTime(t.retriedAt)) &&
-    (t.retryAt === null || isOurTime(t.retryAt)) &&
-    (t.reapAt === null || isOurTime(t.reapAt)) &&
-    (t.laneUntil === null || isOurTime(t.laneUntil)) &&
-    (t.notBefore === null || isOurTime(t.notBefore)) &&
-    (t.errorMessage === null || typeof t.errorMessage === "string") &&
-    (t.blockedBy === null || typeof t.blockedBy === "string") &&
-    (t.blockedReason === null || typeof t.blockedReason === "string") &&
-    (t.errorDetails === null || typeof t.errorDetails === "string") &&
-    t.parentTaskId === null && t.retriedBy === null &&
-    // JSON has no NaN, but 1e999 is Infinity.
-    (t.pid === null || Number.isFinite(t.pid)) &&
-    (t.timeout === null || Number.isFinite(t.timeout)) &&
-    (t.timeoutWarning === null || Number.isFinite(t.timeoutWarning)) &&
-    (t.exitCode === null || Number.isFinite(t.exitCode)) &&
-    (t.idleTimeout === null || Number.isFinite(t.idleTimeout)) &&
-    (t.budget === null || Number.isFinite(t.budget)) &&
-    Number.isFinite(t.retryCount) && Number.isFinite(t.maxRetries) &&
-    Number.isFinite(t.priority) && Number.isFinite(t.claim) && Number.isFinite(t.schemaVersion) &&
-    typeof t.autoRetry === "boolean" &&
-    Array.isArray(t.retryHistory) && t.retryHistory.length === 0 &&
-    Array.isArray(t.dependsOn) && t.dependsOn.length === 0 && t.verify === null &&
-    (t.result === null || isObject(t.result)) && (t.usage === null || isObject(t.usage)) &&
-    (t.failureClass === null || CLASS_SET.has(t.failureClass)) && isObject(t.labels) &&
-    Object.keys(t.labels).length === 0;
+function isWhole(task: Record<string, unknown>): boolean {
+  for (let at = 0; at < NAMES.length; at++) {
+    const value = task[NAMES[at]!];
+    // Most are null, and a look costs less than a call.
+    if (value === null ? !NULLABLE[at] : !QUICK[at]!(value)) return false;
+  }
+  return STATUS_SET.has(task.status) &&
+    (task.failureClass === null || CLASS_SET.has(task.failureClass));
 }
 
 /** 2026-01-31T12:00:00.000Z, as we write it ourselves. */
@@ -392,6 +272,84 @@ const OURS = new RegExp(
 
 const STATUS_SET: ReadonlySet<unknown> = new Set(STATUSES);
 const CLASS_SET: ReadonlySet<unknown> = new Set(FAILURE_CLASSES);
+
+/** One kind of field. */
+interface KindRule {
+  /** What a value must be, in words; null beside it where the kind ends in a question mark. */
+  must: string;
+  /** Whether a value is one, as it stands. */
+  is(value: unknown): boolean;
+  /** The same, quickly; may say no where `is` says yes. */
+  quick?(value: unknown): boolean;
+  /** What another value means that older programs wrote; undefined where it means nothing. */
+  read?(value: unknown): unknown;
+}
+
+const isText = (value: unknown) => typeof value === "string";
+// JSON has no NaN, but 1e999 is Infinity.
+const isNumber = (value: unknown) => Number.isFinite(value);
+const isTime = (value: unknown) => typeof value === "string" && parseTime(value) !== null;
+const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
+
+const TEXT: KindRule = { must: "a text", is: isText };
+const TIME: KindRule = { must: "an ISO 8601 time", is: isTime, quick: isOurTime };
+const NUMBER: KindRule = { must: "a number", is: isNumber };
+
+/** What a field can hold. */
+const KINDS = {
+  "string": TEXT,
+  "string?": TEXT,
+  "time": TIME,
+  "time?": TIME,
+  "number": NUMBER,
+  "number?": NUMBER,
+  // The ancestor wrote 0 for no limit.
+  "seconds?": {
+    must: "a number",
+    is: (value) => isNumber(value) && value as number > 0,
+    read: (value) => isNumber(value) ? null : undefined,
+  },
+  // Some of its versions wrote a process id as a text.
+  "pid?": {
+    must: "a number",
+    is: isNumber,
+    read: (value) =>
+      typeof value === "string" && /^[0-9]{1,10}$/.test(value) ? Number(value) : undefined,
+  },
+  "boolean": { must: "true or false", is: (value) => typeof value === "boolean" },
+  "id?": { must: "a task id", is: (value) => typeof value === "string" && isTaskId(value) },
+  "ids": {
+    must: "a list of task ids",
+    is: (value) =>
+      Array.isArray(value) && value.every((id) => typeof id === "string" && isTaskId(id)),
+    quick: isEmptyList,
+  },
+  "strings?": {
+    must: "a list of texts",
+    is: (value) => Array.isArray(value) && value.every(isText),
+  },
+  "labels": {
+    must: "an object of texts",
+    is: (value) => isObject(value) && Object.values(value).every(isText),
+  },
+  "history": {
+    must: "a list of objects, one for each earlier attempt",
+    is: (value) => Array.isArray(value) && value.every(isRetryEntry),
+    quick: isEmptyList,
+  },
+  "object?": { must: "an object", is: isObject },
+} as const satisfies Readonly<Record<string, KindRule>>;
+
+/** Name of what a field can hold. */
+export type FieldKind = keyof typeof KINDS;
+
+const FIELD_ENTRIES = Object.entries(FIELDS) as [keyof Task, Field][];
+const isNullable = (kind: FieldKind) => kind.endsWith("?");
+const NAMES = FIELD_ENTRIES.map(([name]) => name);
+const NULLABLE = FIELD_ENTRIES.map(([, { kind }]) => isNullable(kind));
+const QUICK = FIELD_ENTRIES.map(([, { kind }]) =>
+  (KINDS[kind] as KindRule).quick ?? KINDS[kind].is
+);
 
 /**
  * The one gate for task files. Fields that an older file lacks get their fallback; unknown fields
@@ -418,13 +376,17 @@ export function parseTask(text: string, id: string): ParsedTask {
     // The ancestor wrote null for lists and numbers that were never set.
     if (found === undefined || (found === null && field.fallback !== undefined)) {
       if (field.fallback === undefined) return { problem: `lacks the field "${name}"` };
-      task[name] = typeof field.fallback === "object" && field.fallback !== null
-        ? shallowCopy(field.fallback)
-        : field.fallback;
+      task[name] = copyOf(field.fallback);
       continue;
     }
-    const problem = problemOf(field.kind, found);
-    if (problem !== undefined) return { problem: `has a bad "${name}": it ${problem}` };
+    const rule: KindRule = KINDS[field.kind];
+    if (rule.is(found)) continue;
+    const meant = rule.read?.(found);
+    if (meant === undefined) {
+      const orNull = isNullable(field.kind) ? " or null" : "";
+      return { problem: `has a bad "${name}": it must be ${rule.must}${orNull}` };
+    }
+    task[name] = meant;
   }
   if (task.taskId !== id) return { problem: `says "taskId" ${JSON.stringify(task.taskId)}` };
   if (!STATUS_SET.has(task.status)) {
@@ -434,7 +396,9 @@ export function parseTask(text: string, id: string): ParsedTask {
   return { task: task as unknown as Task };
 }
 
-function shallowCopy(value: object): object {
+/** A value whose lists and objects are nobody else's. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
   return Array.isArray(value) ? [...value] : { ...value };
 }
 
@@ -443,82 +407,24 @@ export function formatTask(task: Task): string {
   return JSON.stringify(task, null, 2) + "\n";
 }
 
-/** What a new task needs; everything else has a default. */
-export interface NewTask {
-  /** Name of an agent in `agent-config.json`. */
-  agent: string;
-  /** What it is asked to do. */
-  prompt: string;
-  /** 1 to 10, higher first; 5 where absent. */
-  priority?: number;
-  /** Most retries; 3 where absent. */
-  maxRetries?: number;
-  /** Retried without being asked; not where absent. */
-  autoRetry?: boolean;
-  /** Seconds it may run. */
-  timeout?: number | null;
-  /** Seconds before the end to warn at. */
-  timeoutWarning?: number | null;
-  /** Seconds without output that end it. */
-  idleTimeout?: number | null;
-  /** Most it may cost, US dollars. */
-  budget?: number | null;
-  /** Command that must exit 0 for a success. */
-  verify?: string[] | null;
-  /** Ids of the tasks that must be complete first. */
-  dependsOn?: readonly string[];
-  /** Names and values of the user's own. */
-  labels?: Readonly<Record<string, string>>;
-}
-
 /**
  * A pending task with all its fields.
  *
  * @param id its id
- * @param wanted what the user asked for
+ * @param wish what was asked for; the rest has the fallback of its field
  * @param now creation time, milliseconds since the epoch
  */
-export function newTask(id: string, wanted: NewTask, now: number): Task {
-  return {
+export function newTask(id: string, wish: Wish, now: number): Task {
+  const given: Readonly<Record<string, unknown>> = {
+    ...wish,
     taskId: id,
     status: "pending",
-    agent: wanted.agent,
-    prompt: wanted.prompt,
     planFile: `.orchestra/plans/${id}_plan.md`,
     logFile: `.orchestra/logs/${id}.log`,
     createdAt: formatTime(now),
-    startedAt: null,
-    completedAt: null,
-    timedOutAt: null,
-    retriedAt: null,
-    pid: null,
-    errorMessage: null,
-    retryCount: 0,
-    maxRetries: wanted.maxRetries ?? 3,
-    autoRetry: wanted.autoRetry ?? false,
-    retryHistory: [],
-    parentTaskId: null,
-    retriedBy: null,
-    priority: wanted.priority ?? 5,
-    timeout: wanted.timeout ?? null,
-    timeoutWarning: wanted.timeoutWarning ?? null,
-    dependsOn: [...wanted.dependsOn ?? []],
-    blockedBy: null,
-    blockedReason: null,
-    exitCode: null,
-    failureClass: null,
-    errorDetails: null,
-    labels: { ...wanted.labels },
-    claim: 0,
-    retryAt: null,
-    reapAt: null,
-    laneUntil: null,
-    notBefore: null,
-    idleTimeout: wanted.idleTimeout ?? null,
-    budget: wanted.budget ?? null,
-    verify: wanted.verify ?? null,
-    result: null,
-    usage: null,
     schemaVersion: SCHEMA_VERSION,
   };
+  const task: Record<string, unknown> = {};
+  for (const [name, { fallback }] of FIELD_ENTRIES) task[name] = copyOf(given[name] ?? fallback);
+  return task as unknown as Task;
 }

@@ -238,8 +238,18 @@ Deno.test("start --from queues a whole graph from a file or from stdin", async (
   const made = box.task(build.taskId);
   assertEquals([made.priority, made.timeout, made.labels], [7, 300, { a: "b" }]);
   assertEquals(box.task(report.taskId).autoRetry, true);
-  const piped = await box.runWith({ stdin: text }, "start", "--from", "-", "--quiet");
+  assertEquals([made.key, box.task(report.taskId).key], ["build", null]);
+  // The keys are those of the tasks above: the same list once more needs others.
+  const stdin = text.replaceAll('"build"', '"build 2"').replaceAll(
+    '"key":"test"',
+    '"key":"test 2"',
+  );
+  const piped = await box.runWith({ stdin }, "start", "--from", "-", "--quiet");
   assertEquals(piped.stdout.match(/^task_\d+$/gm)?.length, 3);
+  Deno.writeTextFileSync(
+    `${box.root}/tasks.jsonl`,
+    `{"agent": "shell", "prompt": "x"}\n`.repeat(3),
+  );
   assertStringIncludes(await box.ok("start", "--from", "tasks.jsonl"), "Queued 3 tasks");
 });
 
@@ -990,7 +1000,7 @@ Deno.test("what is misspelt gets a suggestion and exit code 2, what is missing 3
     [2, "agent", "start"],
     [2, "prompt", "start", "shell", "  "],
     [3, "status", "start", "shell", "x", "--depends-on", MISSING],
-    [2, "task_", "start", "shell", "x", "--depends-on", "first"],
+    [3, "first", "start", "shell", "x", "--depends-on", "first"],
     [2, "file", "start", "--from", "tasks.jsonl", "shell"],
     [2, "tasks.jsonl", "start", "--from", "tasks.jsonl"],
     [3, "folder", "-C", "nowhere", "status"],

@@ -12,7 +12,9 @@ import { parseCommandLine } from "../../lib/cli/main.ts";
 import { type Context, createContext } from "../../lib/cli/context.ts";
 import { createApplication, Misspelt, ROUTES } from "../../lib/cli/application.ts";
 import { CONFIG_ABOUT } from "../../lib/settings/config.ts";
-import { isRegExp, parseAgent, parseConfig, parseImport } from "../../lib/settings/schemas.ts";
+import { isRegExp, parseAgent, parseConfig } from "../../lib/settings/schemas.ts";
+import { refusalError } from "../../lib/queue/refusal.ts";
+import { readWish } from "../../lib/task/options.ts";
 import { parseDoneSentinel, parseErrorSentinel } from "../../lib/queue/observe.ts";
 import {
   FIELDS,
@@ -360,7 +362,7 @@ function firstCells(name: string, part: string): string[] {
   return [...region[1]!.matchAll(/^\| `([^`]+)`/gm)].map(([, cell]) => cell!);
 }
 
-Deno.test("the documented settings and fields are those of the program", () => {
+Deno.test("the documented settings and fields are those of the program", async () => {
   assertEquals(firstCells("docs/formats.md", "config-keys"), Object.keys(CONFIG_ABOUT));
   assertEquals(firstCells("docs/formats.md", "task-fields"), Object.keys(FIELDS));
   const flat = (value: object, prefix = ""): string[] =>
@@ -375,9 +377,10 @@ Deno.test("the documented settings and fields are those of the program", () => {
   assert("problem" in unknown);
   for (const field of agents) assertStringIncludes(unknown.problem, field);
   const imports = firstCells("docs/formats.md", "import-fields");
-  const wrong = parseImport({ agent: "x", prompt: "y", "no such field": 1 });
+  const wrong = readWish({ agent: "x", prompt: "y", "no such field": 1 });
   assert("problem" in wrong);
-  for (const field of imports) assertStringIncludes(wrong.problem, field);
+  const { hint = "" } = await refusalError(wrong.problem);
+  for (const field of imports) assertStringIncludes(hint, field);
 });
 
 Deno.test("the examples of agents, settings and tasks are valid", () => {
@@ -408,7 +411,7 @@ Deno.test("the examples of agents, settings and tasks are valid", () => {
   for (const block of listBlocks("jsonl")) {
     for (const line of block.text.trim().split("\n")) {
       assertValid("tasks", JSON.parse(line), place(block));
-      const parsed = parseImport(JSON.parse(line));
+      const parsed = readWish(JSON.parse(line));
       assert(!("problem" in parsed), `${place(block)}: ${JSON.stringify(parsed)}`);
       seen++;
     }
@@ -462,8 +465,8 @@ const GATES: Readonly<Record<string, (value: unknown) => string | null>> = {
     return null;
   },
   "tasks": (value) => {
-    const parsed = parseImport(value);
-    return "problem" in parsed ? String(parsed.problem) : null;
+    const parsed = readWish(value);
+    return "problem" in parsed ? JSON.stringify(parsed.problem) : null;
   },
   "task": (value) => {
     const id = (value as Partial<Task>).taskId;

@@ -9,7 +9,6 @@ import {
   assertGreater,
   assertLess,
   assertMatch,
-  assertNotEquals,
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
@@ -27,7 +26,7 @@ import {
   type Places,
   prepareLaunch,
 } from "../../lib/decide/launch_plan.ts";
-import { parseAgent, parseConfig, parseImport } from "../../lib/settings/schemas.ts";
+import { parseAgent, parseConfig } from "../../lib/settings/schemas.ts";
 import { closest } from "../../lib/text/suggest.ts";
 import {
   FAILURE_CLASSES,
@@ -67,6 +66,7 @@ function fullTask(): Task {
   return {
     ...newTask(ID, { agent: "shell", prompt: "echo $(date) 日本語 🎻" }, NOW),
     status: "failed",
+    key: "build",
     startedAt: formatTime(NOW + 1),
     completedAt: formatTime(NOW + 2),
     timedOutAt: formatTime(NOW + 3),
@@ -264,6 +264,8 @@ const BAD: Record<string, { values: unknown[]; says: RegExp }> = {
   "time?": { values: [1, "soon", {}, "", false], says: /must be an ISO 8601 time or null/ },
   number: { values: ["1", true, [], {}], says: /must be a number/ },
   "number?": { values: ["1", true, [], {}], says: /must be a number or null/ },
+  "seconds?": { values: ["1", true, [], {}], says: /must be a number or null/ },
+  "pid?": { values: ["x", "1.5", true, [], {}], says: /must be a number or null/ },
   boolean: { values: [0, "true", [], {}], says: /must be true or false/ },
   ids: { values: ["x", [1], ["../../x"], [null], {}, [`${ID}\n`]], says: /list of task ids/ },
   "strings?": { values: ["x", [1], {}, 1], says: /list of texts or null/ },
@@ -443,6 +445,7 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   status: fc.constantFrom(...STATUSES),
   agent: anyText,
   prompt: anyText,
+  key: fc.option(anyText),
   planFile: anyText,
   logFile: anyText,
   createdAt: anyTime,
@@ -464,8 +467,8 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   parentTaskId: fc.option(anyId),
   retriedBy: fc.option(anyId),
   priority: fc.integer({ min: 1, max: 10 }),
-  timeout: fc.option(fc.nat()),
-  timeoutWarning: fc.option(fc.nat()),
+  timeout: fc.option(fc.integer({ min: 1 })),
+  timeoutWarning: fc.option(fc.integer({ min: 1 })),
   dependsOn: fc.array(anyId),
   blockedBy: fc.option(anyText),
   blockedReason: fc.option(anyText),
@@ -478,7 +481,7 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   reapAt: fc.option(anyTime),
   laneUntil: fc.option(anyTime),
   notBefore: fc.option(anyTime),
-  idleTimeout: fc.option(fc.nat()),
+  idleTimeout: fc.option(fc.integer({ min: 1 })),
   budget: fc.option(fc.nat()),
   verify: fc.option(fc.array(anyText)),
   result: fc.option(fc.record({ summary: anyText, files: fc.array(anyText) })),
@@ -1174,50 +1177,6 @@ Deno.test("an agent needs a command, and every key is one that is known", () => 
   }
 });
 
-Deno.test("an import line takes durations as people write them, and one dependency or several", () => {
-  assertEquals(
-    parseImport({
-      agent: "a",
-      prompt: "p",
-      timeout: "1h30m",
-      idleTimeout: 5,
-      dependsOn: "k",
-      key: "me",
-    }),
-    { agent: "a", prompt: "p", timeout: 5400, idleTimeout: 5, dependsOn: ["k"], key: "me" },
-  );
-  assertEquals(parseImport({ agent: "a", prompt: "p", dependsOn: ["k", "l"], timeout: null }), {
-    agent: "a",
-    prompt: "p",
-    timeout: null,
-    dependsOn: ["k", "l"],
-  });
-});
-
-Deno.test("an import line that is none says which key is wrong, and what was meant", () => {
-  for (
-    const [value, says] of [
-      [{ agent: "a" }, '"prompt"'],
-      [{ prompt: "p" }, '"agent"'],
-      [{ agent: "a", prompt: "" }, '"prompt"'],
-      [{ agent: "a", prompt: "a\0b" }, "NUL"],
-      [{ agent: "a", prompt: "p", dependson: [] }, 'Did you mean "dependsOn"?'],
-      [{ agent: "a", prompt: "p", priority: 0 }, '"priority"'],
-      [{ agent: "a", prompt: "p", priority: "9" }, '"priority"'],
-      [{ agent: "a", prompt: "p", timeout: "soon" }, '"timeout"'],
-      [{ agent: "a", prompt: "p", timeout: 1e300 }, '"timeout"'],
-      [{ agent: "a", prompt: "p", maxRetries: -1 }, '"maxRetries"'],
-      [{ agent: "a", prompt: "p", labels: { a: 1 } }, "labels"],
-      [null, "it"],
-      [[], "it"],
-    ] as const
-  ) {
-    const parsed = parseImport(value);
-    assert("problem" in parsed, JSON.stringify(value));
-    assertStringIncludes(parsed.problem, says);
-  }
-});
-
 Deno.test("no JSON makes a schema throw anything but an error of ours", () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => {
     try {
@@ -1228,7 +1187,5 @@ Deno.test("no JSON makes a schema throw anything but an error of ours", () => {
     }
     const agent = parseAgent(value);
     if ("problem" in agent) assertGreater(agent.problem.length, 0);
-    const task = parseImport(value);
-    if ("problem" in task) assertNotEquals(task.problem, "");
   }));
 });

@@ -1,0 +1,181 @@
+// The one door: every new task comes in here, from the command line, from a task list and from the
+// library, and is checked by the same rules. All of a list become visible in one locked section,
+// durably, or none: a kill in the middle leaves tasks that nobody was told of.
+
+import { findCycle } from "../decide/dependencies.ts";
+import { MAX_ARGUMENT } from "../decide/launch_plan.ts";
+import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
+import { readAgentNames } from "../settings/agents.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
+import { COST_FORMATS, type UsageFormat } from "../task/agent.ts";
+import { newTask, type Task } from "../task/fields.ts";
+import { OPTION_LIST, readWish, type Wish, type WishProblem } from "../task/options.ts";
+import { activeTasks } from "./names.ts";
+import type { Queue } from "./queue.ts";
+
+/** Why a new task was refused. */
+export type Reason =
+  | WishProblem
+  | { readonly kind: "no-agent"; readonly agent: string; readonly known: readonly string[] }
+  /** The agent's command line cannot hold the prompt. */
+  | { readonly kind: "too-long"; readonly agent: string; readonly problem: string }
+  /** No task file can. */
+  | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
+  /** Nothing would tell what a run costs. */
+  | { readonly kind: "no-cost"; readonly agent: string; readonly usage: UsageFormat | undefined }
+  | { readonly kind: "dependency"; readonly problem: NameProblem }
+  | { readonly kind: "cycle"; readonly path: readonly string[] }
+  /** Another task of the same list has the key. */
+  | { readonly kind: "key-twice"; readonly key: string }
+  /** A task that is not archived has it. */
+  | { readonly kind: "key-taken"; readonly key: string; readonly id: string };
+
+/** What was refused of a list of new tasks, and why. */
+export interface Refusal {
+  /** Its place in the list. */
+  readonly at: number;
+  readonly reason: Reason;
+}
+
+/** Bytes of a prompt as JSON: beyond it the task's file would be too large to be read again. */
+const LARGEST_PROMPT = 48 * 1024 * 1024;
+
+/** What came of {@linkcode tryAdd}. */
+export type Added = { tasks: Task[] } | { refusal: Refusal };
+
+/**
+ * Queues new tasks, all or none.
+ *
+ * @param given what a program or a task list asks for, unchecked; those of one list may name each
+ * other by their keys
+ * @throws OrchestraError for what is refused: `usage`, `no-agent`, `no-task`, `state`
+ */
+export async function add(queue: Queue, given: readonly unknown[]): Promise<Task[]> {
+  const outcome = await tryAdd(queue, given);
+  if ("tasks" in outcome) return outcome.tasks;
+  const { refusalError } = await import("./refusal.ts");
+  throw await refusalError(outcome.refusal.reason);
+}
+
+/** The same, with what is refused as a value. */
+export async function tryAdd(queue: Queue, given: readonly unknown[]): Promise<Added> {
+  const wishes: Wish[] = [];
+  for (const [at, value] of given.entries()) {
+    const read = readWish(value);
+    if ("problem" in read) return { refusal: { at, reason: read.problem } };
+    wishes.push(read.wish);
+  }
+  const refusal = checkKeys(wishes) ?? await checkAgents(queue, wishes);
+  if (refusal !== undefined) return { refusal };
+  const config = await loadConfig(queue.store);
+  return queue.store.locked(() => {
+    // Looked up inside the lock: what is found there is still there when the task is.
+    const resolved = resolveAll(queue, wishes);
+    return "refusal" in resolved ? resolved : {
+      tasks: queue.addGraph(
+        resolved.wishes.map((wish) => withDefaults(wish, config)),
+        resolved.keys,
+      ),
+    };
+  });
+}
+
+/** What was not asked for, from the settings; the rest is the fallback of each field. */
+function withDefaults(wish: Wish, config: Config): Wish {
+  const whole: Record<string, unknown> = { ...wish };
+  for (const [name, { setting }] of OPTION_LIST) {
+    if (setting !== undefined && whole[name] === undefined) whole[name] = config[setting];
+  }
+  return whole as Wish;
+}
+
+function checkKeys(wishes: readonly Wish[]): Refusal | undefined {
+  const keys = new Set<string>();
+  for (const [at, { key = null }] of wishes.entries()) {
+    if (key === null) continue;
+    if (keys.has(key)) return { at, reason: { kind: "key-twice", key } };
+    keys.add(key);
+  }
+  return undefined;
+}
+
+/** Each agent is there, can be given the prompt, and tells its cost where a budget needs it. */
+async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refusal | undefined> {
+  const known = readAgentNames(queue.store);
+  const names = new Set(known);
+  // Only a long prompt or a budget is worth the price of reading the definitions. No text has more
+  // than three bytes for each of its units, and a template may be half of what there is room for.
+  const isLong = ({ prompt }: Wish) => prompt.length * 3 > MAX_ARGUMENT / 2;
+  const needed = wishes.some((wish) => isLong(wish) || (wish.budget ?? null) !== null);
+  const rules = needed ? await queue.rules() : undefined;
+  for (const [at, wish] of wishes.entries()) {
+    const { agent, prompt } = wish;
+    if (!names.has(agent)) return { at, reason: { kind: "no-agent", agent, known } };
+    if (rules === undefined) continue;
+    const definition = rules.agents.get(agent);
+    if (definition === undefined || "problem" in definition) continue;
+    if ((wish.budget ?? null) !== null && !COST_FORMATS.includes(definition.usage)) {
+      return { at, reason: { kind: "no-cost", agent, usage: definition.usage } };
+    }
+    if (!isLong(wish)) continue;
+    const bytes = bytesAsJson(prompt);
+    if (bytes > LARGEST_PROMPT) {
+      return { at, reason: { kind: "too-large", bytes, most: LARGEST_PROMPT } };
+    }
+    const problem = queue.launchProblem(newTask("task_0000000000", { agent, prompt }, 0), rules);
+    if (problem?.includes("{promptFile}")) {
+      return { at, reason: { kind: "too-long", agent, problem: problem.split(": ")[0]! } };
+    }
+  }
+  return undefined;
+}
+
+/** Bytes of a text as JSON; not exact where it is far from being too large. */
+function bytesAsJson(text: string): number {
+  // A unit has six bytes at most.
+  if (text.length * 6 <= LARGEST_PROMPT) return text.length;
+  return new TextEncoder().encode(JSON.stringify(text)).length;
+}
+
+type Resolved = { wishes: Wish[]; keys: Map<string, number> } | { refusal: Refusal };
+
+/** The dependencies as ids, or as keys of the same list; inside the lock. */
+function resolveAll({ store }: Queue, wishes: readonly Wish[]): Resolved {
+  const keys = new Map<string, number>();
+  for (const [at, { key = null }] of wishes.entries()) if (key !== null) keys.set(key, at);
+  const known: Known = activeTasks(store);
+  for (const [key, at] of keys) {
+    const taken = known.keyed(key)[0];
+    if (taken !== undefined) {
+      return { refusal: { at, reason: { kind: "key-taken", key, id: taken.taskId } } };
+    }
+  }
+  const resolved: Wish[] = [];
+  const edges = new Map<string, string[]>();
+  for (const [at, wish] of wishes.entries()) {
+    const dependsOn = new Set<string>();
+    for (const name of wish.dependsOn ?? []) {
+      if (keys.has(name)) {
+        dependsOn.add(name);
+        continue;
+      }
+      const found = resolveName(name, known);
+      const problem: NameProblem | undefined = "problem" in found
+        ? found.problem
+        : store.has(found.id)
+        ? undefined
+        : { kind: "unknown", name };
+      if (problem !== undefined) {
+        return { refusal: { at, reason: { kind: "dependency", problem } } };
+      }
+      dependsOn.add((found as { id: string }).id);
+    }
+    // What has no key waits for others, and is waited for by none: its name here is nobody's.
+    edges.set(wish.key ?? `\0${at}`, [...dependsOn].filter((name) => keys.has(name)));
+    resolved.push({ ...wish, dependsOn: [...dependsOn] });
+  }
+  const path = keys.size === 0 ? undefined : findCycle(edges);
+  return path === undefined
+    ? { wishes: resolved, keys }
+    : { refusal: { at: keys.get(path[0]!) ?? 0, reason: { kind: "cycle", path } } };
+}

@@ -1,0 +1,92 @@
+// Why a new task was refused, as an error with its stable code. Loaded only where one is.
+
+import { unknownAgent } from "../settings/agents.ts";
+import { OrchestraError } from "../task/error.ts";
+import { NEEDED, OPTIONS } from "../task/options.ts";
+import { closest } from "../text/suggest.ts";
+import type { Reason } from "./add.ts";
+import { nameError } from "./names.ts";
+
+function usage(message: string, hint?: string): OrchestraError {
+  return new OrchestraError("usage", message, { hint });
+}
+
+/** A value in a message: whole where it is short. */
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** The error for a reason. */
+export async function refusalError(reason: Reason): Promise<OrchestraError> {
+  switch (reason.kind) {
+    case "no-object":
+      return usage(
+        "it must be an object with an agent and a prompt",
+        'For example: {"agent": "shell", "prompt": "echo hello"}',
+      );
+    case "unknown": {
+      const names = [...Object.keys(NEEDED), ...Object.keys(OPTIONS)];
+      const near = closest(reason.name, names);
+      return usage(
+        `a task has no option ${quote(reason.name)}`,
+        near === undefined ? `There are: ${names.join(", ")}` : `Did you mean "${near}"?`,
+      );
+    }
+    case "missing":
+      return usage(
+        `a task needs "${reason.name}"`,
+        'For example: {"agent": "shell", "prompt": "echo hello"}',
+      );
+    case "wrong":
+      return usage(`"${reason.name}" must be ${reason.must}, and is ${quote(reason.value)}`);
+    case "no-agent":
+      return await unknownAgent(reason.agent, reason.known);
+    case "too-long":
+      return usage(
+        `The prompt is too long for agent "${reason.agent}": ${reason.problem}`,
+        'Let the agent read it from a file ("{promptFile}" in "args") or from its standard ' +
+          'input ("stdin": "{prompt}") in .orchestra-cli/agent-config.json.',
+      );
+    case "too-large":
+      return usage(
+        `The prompt is too large: it has ${reason.bytes} bytes, and a task takes ${reason.most}`,
+        "Put it into a file, and say in the prompt where that is.",
+      );
+    case "no-cost":
+      return usage(
+        `A budget cannot act: agent "${reason.agent}" tells no cost` +
+          (reason.usage === undefined ? "" : ` ("usage": "${reason.usage}")`),
+        'Leave the budget out, or set "usage" to "claude" or "opencode" in ' +
+          ".orchestra-cli/agent-config.json where it prints their events.",
+      );
+    case "dependency": {
+      const { problem } = reason;
+      const { message, hint } = nameError(problem);
+      // What is no name can be no task either: one code for a dependency that is not there.
+      return new OrchestraError(
+        problem.kind === "ambiguous" ? "usage" : "no-task",
+        problem.kind === "ambiguous"
+          ? `It depends on ${quote(problem.name)}, and ${message}`
+          : `It depends on ${quote(problem.name)}, which is no task: neither an id nor a key`,
+        { hint },
+      );
+    }
+    case "cycle":
+      return usage(
+        `tasks wait for each other: ${reason.path.join(" -> ")}`,
+        "Take one of these dependencies out.",
+      );
+    case "key-twice":
+      return usage(`the key ${quote(reason.key)} stands twice`, "Each task needs one of its own.");
+    case "key-taken":
+      return new OrchestraError(
+        "state",
+        `the key ${quote(reason.key)} is that of ${reason.id}`,
+        {
+          hint: "Take another key, or take that task away first: orchestra clean " +
+            `${reason.id}   or: orchestra archive`,
+        },
+      );
+  }
+}

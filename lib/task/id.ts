@@ -1,0 +1,37 @@
+// Ids of tasks, and the names that people give them. What is no id never becomes a path.
+
+const ID = /^task_[0-9]{10,20}$/;
+
+/** Whether a text is a task id: `task_` and 10 to 20 digits, nothing else. */
+export function isTaskId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** The id for a creation time, in milliseconds since the epoch. */
+export function formatTaskId(millis: number): string {
+  return `task_${String(Math.max(0, Math.trunc(millis))).padStart(10, "0")}`;
+}
+
+/** Fewest digits that are taken for the end of an id. */
+export const SHORTEST_END = 3;
+
+const END = new RegExp(`^[0-9]{${SHORTEST_END},20}$`);
+
+/** Whether a text may be the end of an id. */
+export function isIdEnd(text: string): boolean {
+  return END.test(text);
+}
+
+/**
+ * What a key may be, for JSON Schema too: what a person can type and what is nothing else. Not the
+ * end of an id, not the beginning of one, not `@last`, and without the comma that parts several.
+ */
+export const KEY_PATTERN = `^(?![0-9]{${SHORTEST_END},}$)(?!task_)[\\p{L}\\p{N}_]` +
+  "(?:[\\p{L}\\p{N} _.:\\/+#=@()-]{0,98}[\\p{L}\\p{N}_.:\\/+#=@()-])?$";
+
+const KEY = new RegExp(KEY_PATTERN, "u");
+
+/** Whether a text may be the key of a task. */
+export function isKey(text: string): boolean {
+  return KEY.test(text);
+}
