@@ -233,7 +233,9 @@ function makeReference(): string {
     table(["Option", "Meaning"], GLOBAL_OPTIONS),
     "- The result goes to stdout, comments to stderr. With `--json` there are no comments.\n" +
     "- Times are given as `90`, `90s`, `5m`, `1h30m` or `2d`; a bare number is seconds.\n" +
-    "- A task id is `task_` and 10 to 20 digits. Nothing else is accepted as one.\n" +
+    "- A task id is `task_` and 10 to 20 digits. Wherever one is taken, so are a unique end of it " +
+    "(three digits or more), the key that was given with `--key`, which means the latest attempt, " +
+    "and `@last`, the youngest task.\n" +
     "- What stands behind `--` is never taken for an option.",
     "### Exit codes",
     table(["Code", "Meaning", 'Values of `"code"` in a JSON error'], exits),

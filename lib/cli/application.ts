@@ -12,7 +12,16 @@ import {
 import type { Application } from "@stricli/core";
 import { OrchestraError, printable, toOrchestraError } from "../task/error.ts";
 import type { Context } from "./context.ts";
-import { duration, integer, label, phase, PHASES, reportTarget, taskId } from "./flags.ts";
+import {
+  duration,
+  integer,
+  label,
+  phase,
+  PHASES,
+  reportTarget,
+  taskName,
+  taskNameOr,
+} from "./flags.ts";
 import { optionFlags } from "./option_flags.ts";
 
 function optional(brief: string) {
@@ -25,15 +34,12 @@ function parsed<T>(parse: (text: string) => T, brief: string, placeholder: strin
 
 const text = (value: string) => value;
 
-/** Ids of tasks, for completion; nothing where there is no workspace. */
-function proposeTasks(this: Context, partial: string): string[] {
+/** Ids and keys of tasks, for completion; nothing where there is no workspace. */
+async function proposeTasks(this: Context, partial: string): Promise<string[]> {
   try {
     const { store } = this.openQueue();
-    const ids: string[] = [];
-    for (const { name } of Deno.readDirSync(store.tasksDir)) {
-      if (name.endsWith(".json") && name.startsWith(partial)) ids.push(name.slice(0, -5));
-    }
-    return ids;
+    const { namesOf } = await import("../queue/names.ts");
+    return namesOf(store, partial);
   } catch {
     return [];
   }
@@ -54,11 +60,15 @@ function startingWith(words: () => readonly string[] | Promise<readonly string[]
 }
 
 const idArgument = {
-  brief: "id of the task",
+  brief: "the task: its id, the end of that, its key, or @last",
   placeholder: "id",
-  parse: taskId,
+  parse: taskName("active"),
   proposeCompletions: proposeTasks,
 } as const;
+
+/** The same where archived tasks are shown too. */
+const anyIdArgument = { ...idArgument, parse: taskName("anywhere") } as const;
+const archivedIdArgument = { ...idArgument, parse: taskName("archived") } as const;
 
 const agentArgument = {
   brief: "name of the agent",
@@ -199,7 +209,7 @@ const status = () =>
 const show = () =>
   buildCommand({
     loader: async () => (await import("./commands/show.ts")).show,
-    parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+    parameters: { positional: { kind: "tuple", parameters: [anyIdArgument] } },
     docs: { brief: "Show everything about one task" },
   });
 
@@ -211,7 +221,7 @@ const logs = () =>
         follow: optional("go on until the task is settled"),
         lines: parsed(integer(0), "only the last lines", "n"),
       },
-      positional: { kind: "tuple", parameters: [idArgument] },
+      positional: { kind: "tuple", parameters: [anyIdArgument] },
       aliases: { f: "follow", n: "lines" },
     },
     docs: { brief: "Print what an agent printed" },
@@ -222,7 +232,7 @@ const wait = () =>
     loader: async () => (await import("./commands/wait.ts")).wait,
     parameters: {
       flags: { timeout: parsed(duration, "give up after this time", "time") },
-      positional: { kind: "array", parameter: idArgument },
+      positional: { kind: "array", parameter: anyIdArgument },
     },
     docs: {
       brief: "Wait until tasks are settled",
@@ -267,9 +277,9 @@ const clean = () =>
       positional: {
         kind: "tuple",
         parameters: [{
-          brief: "completed, failed, cancelled, all, or an id (completed)",
+          brief: "completed, failed, cancelled, all, or a task (completed)",
           placeholder: "filter",
-          parse: text,
+          parse: taskNameOr(["completed", "complete", "failed", "cancelled", "all"], "active"),
           optional: true,
           proposeCompletions: (partial: string) =>
             ["completed", "failed", "cancelled", "all"].filter((item) => item.startsWith(partial)),
@@ -471,7 +481,7 @@ const archive = () =>
       }),
       restore: buildCommand({
         loader: async () => (await import("./commands/archive.ts")).archiveRestore,
-        parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+        parameters: { positional: { kind: "tuple", parameters: [archivedIdArgument] } },
         docs: { brief: "Bring an archived task back" },
       }),
       stats: buildCommand({
@@ -629,9 +639,11 @@ export function createApplication(
     // The framework wraps what our parsers throw, and names the option or argument itself.
     const inner = error instanceof Error && "exception" in error ? error.exception : error;
     if (inner instanceof OrchestraError) {
+      // What a parser looked up and did not find has an exit code of its own.
+      if (inner.code !== "usage") throw inner;
       const where = (error as { externalFlagNameOrPlaceholder?: string })
         .externalFlagNameOrPlaceholder;
-      return where === undefined || inner.code !== "usage" ? inner : new OrchestraError(
+      return where === undefined ? inner : new OrchestraError(
         inner.code,
         `--${where} ${inner.message}`.replace(
           /^--(id|agent|prompt|time|key|value|shell|filter) /,

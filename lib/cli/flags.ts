@@ -2,21 +2,46 @@
 
 import { parseDuration } from "../task/duration.ts";
 import { OrchestraError } from "../task/error.ts";
-import { isTaskId, STATUSES } from "../task/fields.ts";
+import { STATUSES } from "../task/fields.ts";
+import { isIdEnd, isKey, isTaskId } from "../task/id.ts";
 import type { Phase } from "../decide/view.ts";
+import type { Where } from "../queue/names.ts";
 import type { ReportTarget } from "./commands/run.ts";
+import type { Context } from "./context.ts";
 
 function usage(message: string, hint: string): OrchestraError {
   return new OrchestraError("usage", message, { hint });
 }
 
-/** A task id. */
-export function taskId(text: string): string {
-  if (isTaskId(text)) return text;
-  throw usage(
-    `${JSON.stringify(text)} is not a task id`,
-    "An id is task_ and 10 to 20 digits; see them with: orchestra status",
-  );
+/** What of the context is needed to find a task. */
+type Finder = Pick<Context, "openQueue">;
+
+/**
+ * What a person types for a task, as its id: a full id, a unique end of one, a key, `@last`. A full
+ * id is taken as it is; only for the others anything is loaded and looked up.
+ */
+export function taskName(where: Where) {
+  return async function (this: Finder, text: string): Promise<string> {
+    if (isTaskId(text)) return text;
+    const { resolveTask } = await import("../queue/names.ts");
+    return resolveTask(this.openQueue().store, text, where);
+  };
+}
+
+/** The same, or one of some words; what can be neither, or is nobody's name, is left to the command. */
+export function taskNameOr(words: readonly string[], where: Where) {
+  const parse = taskName(where);
+  return async function (this: Finder, text: string): Promise<string> {
+    if (words.includes(text)) return text;
+    try {
+      return await parse.call(this, text);
+    } catch (error) {
+      const isNobody = error instanceof OrchestraError &&
+        (error.code === "no-task" || !(isKey(text) || isIdEnd(text)));
+      if (isNobody) return text;
+      throw error;
+    }
+  };
 }
 
 /** A duration, in seconds. */

@@ -13,7 +13,7 @@ export type OptionFlag =
     // deno-lint-ignore no-explicit-any
     parse(text: string): any;
     // deno-lint-ignore no-explicit-any
-    proposeCompletions?(this: any, partial: string): readonly string[];
+    proposeCompletions?(this: any, partial: string): readonly string[] | Promise<readonly string[]>;
     brief: string;
     placeholder: string;
   };
@@ -22,7 +22,10 @@ export type OptionFlag =
 export type OptionValues = Readonly<Record<string, unknown>>;
 
 /** For completion: the tasks whose names begin with what is there. */
-export type ProposeTasks<This> = (this: This, partial: string) => readonly string[];
+export type ProposeTasks<This> = (
+  this: This,
+  partial: string,
+) => readonly string[] | Promise<readonly string[]>;
 
 function flagOf<This>(
   option: Option<unknown>,

@@ -90,6 +90,15 @@ export function resolveTask(store: Store, name: string, where: Where = "active")
   return resolveNames(store, [name], where)[0]!;
 }
 
+/** Ids and keys that begin with a text, for completion; a key is looked for where it may be one. */
+export function namesOf(store: Store, partial: string): string[] {
+  const ids = activeIds(store).filter((id) => id.startsWith(partial));
+  const keys = partial.startsWith("task_")
+    ? []
+    : store.scan().tasks.flatMap(({ key }) => key?.startsWith(partial) ? [key] : []);
+  return [...new Set([...keys, ...ids])];
+}
+
 /** The error for a name that names no task. */
 export function nameError(problem: NameProblem): OrchestraError {
   const name = JSON.stringify(problem.name);

@@ -15,11 +15,9 @@ export function formatTaskId(millis: number): string {
 /** Fewest digits that are taken for the end of an id. */
 export const SHORTEST_END = 3;
 
-const END = new RegExp(`^[0-9]{${SHORTEST_END},20}$`);
-
 /** Whether a text may be the end of an id. */
 export function isIdEnd(text: string): boolean {
-  return END.test(text);
+  return text.length >= SHORTEST_END && /^[0-9]{1,20}$/.test(text);
 }
 
 /**
@@ -29,9 +27,8 @@ export function isIdEnd(text: string): boolean {
 export const KEY_PATTERN = `^(?![0-9]{${SHORTEST_END},}$)(?!task_)[\\p{L}\\p{N}_]` +
   "(?:[\\p{L}\\p{N} _.:\\/+#=@()-]{0,98}[\\p{L}\\p{N}_.:\\/+#=@()-])?$";
 
-const KEY = new RegExp(KEY_PATTERN, "u");
-
 /** Whether a text may be the key of a task. */
 export function isKey(text: string): boolean {
-  return KEY.test(text);
+  // Made here: its classes of letters cost start-up time, which only who names a key should pay.
+  return new RegExp(KEY_PATTERN, "u").test(text);
 }
