@@ -38,7 +38,10 @@ const GLOBAL_OPTIONS: readonly (readonly [string, string])[] = [
   ],
   ["`--json`", "print exactly one JSON value; errors are one JSON value on stderr"],
   ["`--color`, `--no-color`", "colours in any case, or in none; also `NO_COLOR`"],
-  ["`--debug`", "print stack traces; also `ORCHESTRA_DEBUG=1` and `AGENT_DEBUG=1`"],
+  [
+    "`--debug`",
+    "tell what is done, and stack traces; also `ORCHESTRA_DEBUG=1` and `AGENT_DEBUG=1`",
+  ],
   ["`--version`, `-V`", "print the version (before any command)"],
   ["`--help`, `-h`", "print help, of a command too"],
 ];

@@ -108,7 +108,7 @@ export function openWorkspace(folder: string): Workspace {
     tasks: async () => (await queue.look()).tasks,
     task: (id) => queue.store.read(id),
     async run(options = {}) {
-      const config = await loadConfig(queue.store);
+      const { config } = await loadConfig(queue.store);
       const tasks = await supervise(queue, {
         launch: "all",
         parallel: options.parallel ?? config.max_concurrent,

@@ -3,8 +3,11 @@
 
 import type { CommandContext } from "@stricli/core";
 import { findRoot } from "../store/paths.ts";
+import type { Config } from "../settings/config.ts";
 import { OrchestraError } from "../task/error.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
+import { NO_TRACE, type Trace } from "../task/trace.ts";
+import type { Store } from "../store/tasks.ts";
 import type { Style } from "../text/style.ts";
 
 /** Options that every command takes. */
@@ -43,6 +46,12 @@ export interface Context extends CommandContext {
   readonly interactive: boolean;
   /** The workspace that the command is about. */
   openQueue(): Queue;
+  /** The settings of a workspace; what is of no use in them is noted. */
+  config(store: Store): Promise<Config>;
+  /** Told of what is done; nobody listens without `--debug`. */
+  readonly trace: Trace;
+  /** From now on tells `.orchestra/debug.log`, for what runs in the background. */
+  traceToFile(store: Store): Promise<void>;
   /** Root of the workspace, or where one would be made. */
   root(): string;
   /** The process's exit code, where the command succeeded but what it waited for did not. */
@@ -61,7 +70,7 @@ function escapeCharacter(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+export function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = encoder.encode(text);
   for (let at = 0; at < bytes.length;) {
     try {
@@ -120,10 +129,31 @@ export function wrapHelp(text: string, columns: number): string {
   }).join("\n");
 }
 
-/** Makes the context of one run of the program. */
-export function createContext(globals: Globals, program: string): Context {
+/**
+ * Makes the context of one run of the program.
+ *
+ * @param program module to start for work in the background
+ * @param told of what is done
+ */
+export function createContext(
+  globals: Globals,
+  program: string,
+  told: Trace = NO_TRACE,
+): Context {
   const interactive = Deno.stdout.isTerminal();
+  let listener = told;
+  const trace: Trace = (what, facts) => listener(what, facts);
   return {
+    trace,
+    async traceToFile(store) {
+      const { traceToFile } = await import("./trace.ts");
+      const first = listener;
+      const second = traceToFile(`${store.dir}/debug.log`);
+      listener = (what, facts) => {
+        first(what, facts);
+        second(what, facts);
+      };
+    },
     process: {
       stdout: { write: (text) => writeAll(Deno.stdout, wrapHelp(text, terminalSize().columns)) },
       stderr: { write: (text) => writeAll(Deno.stderr, text) },
@@ -153,7 +183,7 @@ export function createContext(globals: Globals, program: string): Context {
       return globals.dir === undefined ? Deno.cwd() : resolveDir(globals.dir);
     },
     openQueue() {
-      if (globals.dir !== undefined) return openQueue(resolveDir(globals.dir));
+      if (globals.dir !== undefined) return openQueue(resolveDir(globals.dir), { trace });
       const cwd = Deno.cwd();
       const root = findRoot(cwd);
       if (root === undefined) {
@@ -163,7 +193,17 @@ export function createContext(globals: Globals, program: string): Context {
           { hint: "Make one with: orchestra init" },
         );
       }
-      return openQueue(root);
+      return openQueue(root, { trace });
+    },
+    async config(store) {
+      const { CONFIG_ABOUT, loadConfig } = await import("../settings/config.ts");
+      const { config, warnings } = await loadConfig(store);
+      if (warnings.length > 0) {
+        const { formatSettingsWarning } = await import("../format/settings.ts");
+        const keys = Object.keys(CONFIG_ABOUT);
+        for (const warning of warnings) this.note(formatSettingsWarning(warning, keys));
+      }
+      return config;
     },
     fail(code) {
       this.process.exitCode = code;

@@ -80,7 +80,7 @@ export function formatHelp(): string {
     "  -C <dir>     Root of the workspace (the nearest folder that has .orchestra/)",
     "  --json       Print exactly one JSON value",
     "  --no-color   No colours (also with NO_COLOR set)",
-    "  --debug      Print stack traces (also with ORCHESTRA_DEBUG=1)",
+    "  --debug      Tell what is done, and stack traces (also with ORCHESTRA_DEBUG=1)",
     "  --version    Print the version",
     "  --help       Help, of a command too: orchestra start --help",
     "",
@@ -121,7 +121,10 @@ async function runCommandLine(
     const { globals, special, rest } = parseCommandLine(args);
     json = globals.json;
     if (env("ORCHESTRA_DEBUG") === "1" || env("AGENT_DEBUG") === "1") globals.debug = true;
-    const context = createContext(globals, program);
+    if (globals.debug) tellChildren();
+    const told = globals.debug ? (await import("./trace.ts")).traceToTerminal() : undefined;
+    const context = createContext(globals, program, told);
+    context.trace("command", { words: rest.map(tellable), pid: Deno.pid, version: VERSION });
     onContext(context);
     if (special === "version") {
       if (json) context.printJson({ version: VERSION, commit: COMMIT, deno: Deno.version.deno });
@@ -143,6 +146,22 @@ async function runCommandLine(
       : toOrchestraError(error, "The command could not be carried out");
     console.error(formatError(known, json));
     return known.exitCode;
+  }
+}
+
+/** A word of the command line as it may be told: a prompt, a reason or a value stays unsaid. */
+function tellable(word: string, at: number, words: readonly string[]): string {
+  const before = words.slice(0, at);
+  if (at === 0 || IDS.test(word)) return word;
+  return before.includes("--") ? "…" : /^--?[a-zA-Z][a-zA-Z-]*/.exec(word)?.[0] ?? "…";
+}
+
+/** What we leave in the background tells what it does as well. */
+function tellChildren(): void {
+  try {
+    Deno.env.set("ORCHESTRA_DEBUG", "1");
+  } catch {
+    // Not granted: then only we do.
   }
 }
 

@@ -38,7 +38,7 @@ export async function runAndWait(
   const all = flags.all ?? false;
   const wanted = flags.parallel;
   const began = performance.now();
-  const { config } = await queue.rules();
+  const config = await this.config(queue.store);
   const parallel = wanted ?? (all ? config.max_concurrent : 1);
   const before = await queue.look();
   const known = new Set(

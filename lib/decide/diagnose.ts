@@ -45,6 +45,8 @@ export interface Facts {
   open: readonly string[];
   /** Why the settings cannot be read; null where they can. */
   configProblem: string | null;
+  /** What the settings file says without effect, a sentence each. */
+  unusedSettings: readonly string[];
 }
 
 /** Below this much free space a queue may stop at any write, bytes. */
@@ -63,6 +65,16 @@ export function diagnose(facts: Facts): Finding[] {
       level: "error",
       message: facts.configProblem,
       remedy: "Mend the file; no agent can be launched before.",
+      fixable: false,
+      subject: ".orchestra/config.json",
+    });
+  }
+  for (const message of facts.unusedSettings) {
+    findings.push({
+      code: "setting-unused",
+      level: "warning",
+      message,
+      remedy: "Take it out of the file, or spell it as: orchestra config show",
       fixable: false,
       subject: ".orchestra/config.json",
     });

@@ -67,7 +67,7 @@ export async function tryAdd(queue: Queue, given: readonly unknown[]): Promise<A
   }
   const refusal = checkKeys(wishes) ?? await checkAgents(queue, wishes);
   if (refusal !== undefined) return { refusal };
-  const config = await loadConfig(queue.store);
+  const { config } = await loadConfig(queue.store);
   return queue.store.locked(() => {
     // Looked up inside the lock: what is found there is still there when the task is.
     const resolved = resolveAll(queue, wishes);

@@ -41,6 +41,7 @@ import {
   type Task,
 } from "../task/fields.ts";
 import type { Wish } from "../task/options.ts";
+import type { Trace } from "../task/trace.ts";
 import type { PausedLane } from "../decide/view.ts";
 import { DEFAULT_PROMPT, RETRY_NOTE } from "../../templates/prompts.ts";
 
@@ -112,6 +113,8 @@ export interface QueueOptions {
   /** From 0 to 1, for the jitter. */
   random?: () => number;
   launcher?: Launcher;
+  /** Told of what is looked at, decided and done. */
+  trace?: Trace;
 }
 
 /** What a launch by this process leaves to watch. */
@@ -228,7 +231,7 @@ export function rulesOf(task: Task, agent: AgentDefinition | null, config: Confi
  * @param root the folder that has `.orchestra/`
  */
 export function openQueue(root: string, options: QueueOptions = {}): Queue {
-  const store = openStore(root);
+  const store = openStore(root, { trace: options.trace });
   const now = options.now ?? Date.now;
   const random = options.random ?? Math.random;
   const launcher = options.launcher ?? createLauncher();
@@ -832,7 +835,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   }
 
   async function rules(): Promise<Rules> {
-    const [config, agents] = await Promise.all([loadConfig(store), loadAgents(store)]);
+    const [{ config }, agents] = await Promise.all([loadConfig(store), loadAgents(store)]);
     return { config, agents };
   }
 

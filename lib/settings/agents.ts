@@ -1,11 +1,12 @@
 // The agents of a workspace, `.orchestra-cli/agent-config.json`. A definition that is malformed
 // makes that one agent unusable and leaves the others alone.
 
-import { parseCached } from "../store/cache.ts";
+import { shapeAgent } from "./agent_shape.ts";
 import { parseJsonFile } from "./config.ts";
+import { readVerdict } from "./verdict.ts";
 import { OrchestraError } from "../task/error.ts";
 import type { Store } from "../store/tasks.ts";
-import { type Agents, AGENTS_FILE } from "../task/agent.ts";
+import { type AgentDefinition, type Agents, AGENTS_FILE } from "../task/agent.ts";
 
 function readText(store: Store): string | undefined {
   return store.readFile(`${store.root}/${AGENTS_FILE}`);
@@ -37,12 +38,18 @@ export function readAgentNames(store: Store): string[] {
 export async function loadAgents(store: Store): Promise<Agents> {
   const text = readText(store);
   if (text === undefined) return new Map();
-  const agents = await parseCached(store, "agents", text, async () => {
-    const raw = parseText(text);
-    const { parseAgent } = await import("./schemas.ts");
-    return Object.entries(raw).map(([name, value]) => [name, parseAgent(value)] as const);
-  });
-  return new Map(agents);
+  const raw = parseText(text);
+  const verdict = await readVerdict(store, "agents", text);
+  const agents = new Map(Object.entries(raw).map(([name, value]) => [name, shapeAgent(value)]));
+  if (verdict.passed && ![...agents.values()].includes(undefined)) return agents as Agents;
+  const { parseAgent } = await import("./schemas.ts");
+  const checked = new Map<string, AgentDefinition | { problem: string }>();
+  for (const [name, agent] of agents) {
+    const outcome = parseAgent(raw[name]);
+    checked.set(name, "problem" in outcome ? outcome : agent ?? { problem: "it is malformed" });
+  }
+  if (![...checked.values()].some((agent) => "problem" in agent)) verdict.keep();
+  return checked;
 }
 
 /** The error for an agent that is not there, with the name that was probably meant. */

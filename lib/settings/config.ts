@@ -1,10 +1,12 @@
 // Settings of a workspace, `.orchestra/config.json`: their names, defaults and meaning. The file
-// is optional; its schema is loaded only where there is one, for it costs start-up time.
+// is optional; its schema is loaded only for a text that has not passed it before, for it costs
+// start-up time.
 
-import { parseCached } from "../store/cache.ts";
 import { OrchestraError } from "../task/error.ts";
 import type { Store } from "../store/tasks.ts";
-import type { FailureClass } from "../task/fields.ts";
+import { FAILURE_CLASSES, type FailureClass } from "../task/fields.ts";
+import type { SettingsWarning } from "../task/settings.ts";
+import { readVerdict } from "./verdict.ts";
 
 /** All settings. Names are spelled as the ancestor spelled them, with underscores. */
 export interface Config {
@@ -18,6 +20,7 @@ export interface Config {
   idle_timeout: number | null;
   grace_period: number;
   supervise: boolean;
+  debug_log: boolean;
   retry: {
     base: number;
     factor: number;
@@ -46,6 +49,7 @@ export const DEFAULT_CONFIG: Config = {
   idle_timeout: null,
   grace_period: 5,
   supervise: true,
+  debug_log: false,
   retry: {
     base: 1,
     factor: 2,
@@ -74,6 +78,7 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   idle_timeout: "seconds without output after which a task is ended, or null",
   grace_period: "seconds between asking an agent to end (SIGTERM) and ending it (SIGKILL)",
   supervise: "whether run and status leave a supervisor in the background",
+  debug_log: "whether supervisors and daemons tell .orchestra/debug.log what they do",
   "retry.base": "seconds before the first retry, at most",
   "retry.factor": "by what each further wait grows",
   "retry.cap": "longest wait before a retry, seconds",
@@ -91,18 +96,93 @@ export function configPath(store: Store): string {
   return `${store.dir}/config.json`;
 }
 
+/** The settings of a workspace, and what in its file is of no use. */
+export interface Settings {
+  readonly config: Config;
+  readonly warnings: readonly SettingsWarning[];
+}
+
+/** What a text said when it was last read through a store: most often it still says so. */
+const last = new WeakMap<Store, { readonly text: string; readonly settings: Settings }>();
+
 /**
- * The settings of a workspace, defaults filled in.
+ * The settings of a workspace, defaults filled in. The file is read anew each time.
  *
- * @throws OrchestraError `config` where the file is malformed or has an unknown key
+ * @throws OrchestraError `config` where the file is malformed or a setting has a wrong value
  */
-export async function loadConfig(store: Store): Promise<Config> {
+export async function loadConfig(store: Store): Promise<Settings> {
   const text = store.readFile(configPath(store));
-  if (text === undefined) return DEFAULT_CONFIG;
-  return await parseCached(store, "config", text, async () => {
+  if (text === undefined) return { config: DEFAULT_CONFIG, warnings: [] };
+  const before = last.get(store);
+  if (before?.text === text) return before.settings;
+  const { known, warnings } = pickKnown(parseJsonFile(text, ".orchestra/config.json"));
+  const config = fillIn(known, DEFAULT_CONFIG);
+  const verdict = await readVerdict(store, "config", text);
+  if (!verdict.passed || config === undefined) {
     const { parseConfig } = await import("./schemas.ts");
-    return parseConfig(parseJsonFile(text, ".orchestra/config.json"));
-  });
+    parseConfig(known);
+    verdict.keep();
+  }
+  const settings = { config: config ?? DEFAULT_CONFIG, warnings };
+  last.set(store, { text, settings });
+  return settings;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The part of a settings file that has an effect, and what was left out. */
+export function pickKnown(file: unknown): { known: unknown; warnings: SettingsWarning[] } {
+  const warnings: SettingsWarning[] = [];
+  const pick = (value: unknown, defaults: object, prefix: string): unknown => {
+    if (!isObject(value)) return value;
+    const known: Record<string, unknown> = {};
+    for (const [name, item] of Object.entries(value)) {
+      const key = prefix + name;
+      if (!Object.hasOwn(defaults, name)) warnings.push({ kind: "unknown-key", key });
+      else if (key === "archive.archive_dir") {
+        if (!isOwnArchive(item)) warnings.push({ kind: "archive-dir", value: item });
+      } else {
+        const inner: unknown = defaults[name as keyof typeof defaults];
+        known[name] = isObject(inner) ? pick(item, inner, `${key}.`) : item;
+      }
+    }
+    return known;
+  };
+  return { known: pick(file, DEFAULT_CONFIG, ""), warnings };
+}
+
+/** However it is spelled. */
+function isOwnArchive(value: unknown): boolean {
+  return typeof value === "string" &&
+    value.replace(/^\.\//, "").replace(/\/+$/, "") === DEFAULT_CONFIG.archive.archive_dir;
+}
+
+/**
+ * Settings over their defaults. Only what has the kind of its default is taken; undefined where
+ * something has not, and the schema will say what.
+ */
+function fillIn<T extends object>(known: unknown, defaults: T): T | undefined {
+  if (!isObject(known)) return undefined;
+  const filled = { ...defaults } as Record<string, unknown>;
+  for (const [name, value] of Object.entries(known)) {
+    const usual: unknown = defaults[name as keyof T];
+    const taken = isObject(usual) ? fillIn(value, usual) : isLike(value, usual) ? value : undefined;
+    if (taken === undefined) return undefined;
+    filled[name] = taken;
+  }
+  return filled as T;
+}
+
+/** Whether a value is of the kind of a default; null is the default of what may be a number. */
+function isLike(value: unknown, usual: unknown): boolean {
+  if (Array.isArray(usual)) {
+    return Array.isArray(value) && value.every((item) => FAILURE_CLASSES.includes(item));
+  }
+  return usual === null
+    ? value === null || isLike(value, 0)
+    : typeof value === typeof usual && (typeof value !== "number" || (value >= 0 && value < 1e12));
 }
 
 /** A JSON file's value, or an error that names the file. */

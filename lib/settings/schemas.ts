@@ -4,6 +4,7 @@
 import * as z from "zod/mini";
 import type { AgentDefinition } from "../task/agent.ts";
 import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config.ts";
+import { COOLDOWN, isRegExp } from "./agent_shape.ts";
 import { OrchestraError } from "../task/error.ts";
 import { closest } from "../text/suggest.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
@@ -26,6 +27,7 @@ export const ConfigSchema = z.strictObject({
   idle_timeout: z._default(z.nullable(seconds), D.idle_timeout),
   grace_period: z._default(z.number().check(z.nonnegative(), z.maximum(3600)), D.grace_period),
   supervise: z._default(z.boolean(), D.supervise),
+  debug_log: z._default(z.boolean(), D.debug_log),
   retry: z.prefault(
     z.strictObject({
       base: z._default(z.number().check(z.nonnegative()), D.retry.base),
@@ -75,7 +77,7 @@ export const AgentSchema = z.strictObject({
   rateLimit: z.optional(z.strictObject({
     patterns: z.array(nonEmpty.check(z.refine(isRegExp, "is not a regular expression"))),
     resetPattern: z.optional(nonEmpty.check(z.refine(isRegExp, "is not a regular expression"))),
-    cooldown: z._default(seconds, 300),
+    cooldown: z._default(seconds, COOLDOWN),
   })),
   fallback: z.optional(z.array(nonEmpty)),
   budget: z.optional(z.number().check(z.positive())),
@@ -85,16 +87,6 @@ export const AgentSchema = z.strictObject({
 });
 
 const RATE_LIMIT_KEYS = ["patterns", "resetPattern", "cooldown"];
-
-/** Whether a text is a regular expression. */
-export function isRegExp(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 interface Issue {
   readonly path: readonly PropertyKey[];
@@ -124,18 +116,52 @@ function requirement(issue: Issue): string {
   }
 }
 
-/** The first thing that is wrong, as one sentence, with what was probably meant. */
-function describeIssue(issue: Issue, known: readonly string[]): { text: string; hint?: string } {
-  const where = issue.path.map(String).join(".");
-  if (issue.code === "unrecognized_keys" && issue.keys?.[0] !== undefined) {
-    const key = issue.keys[0];
-    const near = closest(key, known);
-    return {
-      text: `unknown key ${JSON.stringify(where === "" ? key : `${where}.${key}`)}`,
-      hint: near === undefined ? `Known keys: ${known.join(", ")}` : `Did you mean "${near}"?`,
-    };
+/** The first thing that is wrong with a value. */
+export interface SchemaIssue {
+  /** Names that lead to it, joined with dots; empty for the value as a whole. */
+  readonly path: string;
+  /** What it must be, to be read after its name; null where no such key is known. */
+  readonly requirement: string | null;
+  /** Keys that may stand where an unknown one does. */
+  readonly known: readonly string[];
+}
+
+/**
+ * What is wrong, as data.
+ *
+ * @param keysAt the keys that are known below a path
+ */
+function toIssue(issue: Issue, keysAt: (path: string) => readonly string[]): SchemaIssue {
+  const path = issue.path.map(String).join(".");
+  const key = issue.code === "unrecognized_keys" ? issue.keys?.[0] : undefined;
+  return key === undefined
+    ? { path, requirement: requirement(issue), known: [] }
+    : { path: path === "" ? key : `${path}.${key}`, requirement: null, known: keysAt(path) };
+}
+
+/** As one sentence, with what was probably meant. */
+function describeIssue(issue: SchemaIssue): { text: string; hint?: string } {
+  if (issue.requirement !== null) {
+    return { text: `${issue.path === "" ? "it" : `"${issue.path}"`}: ${issue.requirement}` };
   }
-  return { text: `${where === "" ? "it" : `"${where}"`}: ${requirement(issue)}` };
+  const near = closest(issue.path.slice(issue.path.lastIndexOf(".") + 1), issue.known);
+  return {
+    text: `unknown key ${JSON.stringify(issue.path)}`,
+    hint: near === undefined ? `Known keys: ${issue.known.join(", ")}` : `Did you mean "${near}"?`,
+  };
+}
+
+/** The settings that stand directly in a group, or on the uppermost level. */
+export function settingsIn(path: string): string[] {
+  const prefix = path === "" ? "" : `${path}.`;
+  const keys = Object.keys(CONFIG_ABOUT).filter((key) => key.startsWith(prefix));
+  return [...new Set(keys.map((key) => key.slice(prefix.length).split(".")[0]!))];
+}
+
+/** What is wrong with the value of a settings file; undefined where nothing is. */
+export function configIssue(value: unknown): SchemaIssue | undefined {
+  const parsed = ConfigSchema.safeParse(value);
+  return parsed.success ? undefined : toIssue(parsed.error.issues[0] as Issue, settingsIn);
 }
 
 /**
@@ -144,26 +170,27 @@ function describeIssue(issue: Issue, known: readonly string[]): { text: string; 
  * @throws OrchestraError `config`
  */
 export function parseConfig(value: unknown, source = ".orchestra/config.json"): Config {
-  const parsed = ConfigSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0] as Issue;
-  const prefix = issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}.`;
-  const known = Object.keys(CONFIG_ABOUT).filter((key) => key.startsWith(prefix))
-    .map((key) => key.slice(prefix.length).split(".")[0]!);
-  const { text, hint } = describeIssue(issue, [...new Set(known)]);
+  const issue = configIssue(value);
+  if (issue === undefined) return ConfigSchema.parse(value);
+  const { text, hint } = describeIssue(issue);
   throw new OrchestraError("config", `Reading ${source}: ${text}`, {
     hint: hint ?? "See all settings with: orchestra config show",
   });
+}
+
+/** What is wrong with one of the small schemas' values, in words. */
+function problemOf(issues: readonly unknown[], keysAt: (path: string) => readonly string[]) {
+  return describeIssue(toIssue(issues[0] as Issue, keysAt));
 }
 
 /** An agent from its entry in the agents file, or why it is none. */
 export function parseAgent(value: unknown): AgentDefinition | { problem: string } {
   const parsed = AgentSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0] as Issue;
-  const { text, hint } = describeIssue(
-    issue,
-    issue.path[0] === "rateLimit" ? RATE_LIMIT_KEYS : Object.keys(AgentSchema._zod.def.shape),
+  const { text, hint } = problemOf(
+    parsed.error.issues,
+    (path) =>
+      path.startsWith("rateLimit") ? RATE_LIMIT_KEYS : Object.keys(AgentSchema._zod.def.shape),
   );
   return { problem: hint === undefined ? text : `${text} (${hint})` };
 }

@@ -21,6 +21,7 @@ import { createFolders, FOLDERS, refuseLink, trimSlash } from "./paths.ts";
 import { openLockFile } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
 import { formatTask, formatTaskId, isTaskId, parseTask, type Task } from "../task/fields.ts";
+import { NO_TRACE, type Trace } from "../task/trace.ts";
 import { compareIds } from "../decide/schedule.ts";
 
 /** A file that is not what it should be: reported by name, kept as it is. */
@@ -52,6 +53,8 @@ const MAX_MARK = 64 * 1024;
 
 /** A workspace on disk. All methods are synchronous and short. */
 export interface Store {
+  /** Told of what is locked, looked at and written. */
+  readonly trace: Trace;
   /** Workspace root, absolute, without a slash at the end. */
   readonly root: string;
   /** `<root>/.orchestra` */
@@ -114,12 +117,17 @@ export interface Store {
   remove(path: string): void;
 }
 
+/** What a store is opened with. */
+export interface StoreOptions {
+  trace?: Trace;
+}
+
 /**
  * Opens the workspace whose root is given. Folders that an older workspace lacks are made.
  *
  * @throws OrchestraError `no-workspace`, or `damaged` where a folder is a link
  */
-export function openStore(root: string): Store {
+export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {}): Store {
   const base = trimSlash(root);
   const dir = `${base}/.orchestra`;
   if (lstat(dir) === undefined) {
@@ -146,11 +154,11 @@ export function openStore(root: string): Store {
     const file = depth === 0 ? openLockFile(`${dir}/lock`) : undefined;
     try {
       file?.lockSync(true);
-      depth++;
+      if (depth++ === 0) trace("lock taken", { file: `${dir}/lock` });
       try {
         return critical();
       } finally {
-        depth--;
+        if (--depth === 0) trace("lock released");
       }
     } finally {
       file?.close();
@@ -167,7 +175,8 @@ export function openStore(root: string): Store {
       const id = dot < 0 ? name : name.slice(0, dot);
       const mark = dot < 0 ? "" : name.slice(dot + 1);
       if (!isTaskId(id)) {
-        if (mark === "json") {
+        // The ancestor's index: derived from the tasks, of no use to us, and no task.
+        if (mark === "json" && id !== "index") {
           damaged.push({
             file: `.orchestra/tasks/${name}`,
             problem: "is not named after a task id",
@@ -203,6 +212,7 @@ export function openStore(root: string): Store {
       else tasks.push(parsed.task);
     }
     damaged.sort((a, b) => a.file < b.file ? -1 : 1);
+    trace("tasks looked at", { tasks: tasks.length, damaged: damaged.length });
     return { tasks: sortById(tasks), damaged, marks };
   }
 
@@ -222,6 +232,7 @@ export function openStore(root: string): Store {
     const text = readRegular(path, MAX_TASK, relative(path));
     if (text === undefined) return undefined;
     const parsed = parseTask(text, id);
+    trace("task read", { file: relative(path), ok: "task" in parsed });
     if ("problem" in parsed) {
       throw new OrchestraError(
         "damaged",
@@ -270,6 +281,7 @@ export function openStore(root: string): Store {
       for (const path of written) removeFile(path);
     }
     syncFolder(tasksDir);
+    trace("tasks created", { ids: tasks.map(({ taskId }) => taskId) });
   }
 
   function create(make: (id: string) => Task, millis: number): Task {
@@ -279,6 +291,7 @@ export function openStore(root: string): Store {
       const task = make(id);
       if (createExclusive(taskPath("tasks", task.taskId, "json"), formatTask(task))) {
         syncFolder(tasksDir);
+        trace("task created", { id: task.taskId, agent: task.agent });
         return task;
       }
     }
@@ -300,6 +313,7 @@ export function openStore(root: string): Store {
 
   function createMark(id: string, mark: string, text: string): boolean {
     const created = createExclusive(markPath(id, mark), text);
+    trace(created ? "mark created" : "mark was there", { file: `${id}.${mark}` });
     if (created) syncFolder(tasksDir);
     return created;
   }
@@ -337,7 +351,9 @@ export function openStore(root: string): Store {
     return `${base}/${parts.join("/")}`;
   }
 
+  trace("workspace opened", { root: base });
   return {
+    trace,
     root: base === "" ? "/" : base,
     dir,
     tasksDir,
@@ -346,21 +362,39 @@ export function openStore(root: string): Store {
     read,
     has,
     readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
-    write: (task) =>
-      replaceFile(taskPath("tasks", task.taskId, "json"), formatTask(task), "content"),
+    write(task) {
+      trace("task written", { id: task.taskId, status: task.status, claim: task.claim });
+      replaceFile(taskPath("tasks", task.taskId, "json"), formatTask(task), "content");
+    },
     create,
     createAll,
     freeId,
     markPath,
     readMark,
-    writeHint: (id, mark, text) => replaceFile(markPath(id, mark), text, "nothing"),
+    writeHint(id, mark, text) {
+      trace("mark written", { file: `${id}.${mark}` });
+      replaceFile(markPath(id, mark), text, "nothing");
+    },
     createMark,
-    removeMark: (id, mark) => removeFile(markPath(id, mark)),
+    removeMark(id, mark) {
+      trace("mark removed", { file: `${id}.${mark}` });
+      removeFile(markPath(id, mark));
+    },
     listMarks,
-    writeFile: (path, text) => replaceFile(path, text),
-    readFile: (path) => readRegular(path, MAX_TASK, relative(path)),
+    writeFile(path, text) {
+      trace("file written", { file: relative(path), bytes: text.length });
+      replaceFile(path, text);
+    },
+    readFile(path) {
+      const text = readRegular(path, MAX_TASK, relative(path));
+      trace("file read", { file: relative(path), bytes: text?.length ?? "none" });
+      return text;
+    },
     resolve,
-    remove: removeFile,
+    remove(path) {
+      trace("file removed", { file: relative(path) });
+      removeFile(path);
+    },
   };
 }
 

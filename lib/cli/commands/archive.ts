@@ -2,7 +2,6 @@
 
 import { pickArchivable } from "../../decide/archiving.ts";
 import { archivedIds, archiveFinished, archiveStats, restoreTask } from "../../store/archive.ts";
-import { loadConfig } from "../../settings/config.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatBytes } from "../../format/show.ts";
 import { formatTable } from "../../text/table.ts";
@@ -19,7 +18,7 @@ export interface ArchiveFlags {
 /** Runs `orchestra archive`. */
 export async function archive(this: Context, flags: ArchiveFlags): Promise<void> {
   const queue = this.openQueue();
-  const config = await loadConfig(queue.store);
+  const config = await this.config(queue.store);
   if (!config.archive.enabled && !flags.force) {
     throw new OrchestraError("state", "Archiving is turned off in .orchestra/config.json", {
       hint:

@@ -5,13 +5,13 @@ import {
   CONFIG_ABOUT,
   configPath,
   DEFAULT_CONFIG,
-  loadConfig,
   parseJsonFile,
+  pickKnown,
 } from "../../settings/config.ts";
 import { parseDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
-import { parseConfig } from "../../settings/schemas.ts";
+import { configIssue, parseConfig } from "../../settings/schemas.ts";
 import { closest } from "../../text/suggest.ts";
 import type { Context } from "../context.ts";
 
@@ -40,7 +40,7 @@ export function configInit(this: Context): void {
 /** Runs `orchestra config show`. */
 export async function configShow(this: Context): Promise<void> {
   const { store } = this.openQueue();
-  const config = await loadConfig(store);
+  const config = await this.config(store);
   if (this.globals.json) return this.printJson(config);
   this.print(
     formatTable(
@@ -86,12 +86,12 @@ export function configSet(this: Context, _flags: NoFlags, key: string, text: str
         unknown
       >;
     // What stands in the file must be sound, or a value of ours would hide in something broken.
-    parseConfig(object);
+    parseConfig(pickKnown(object).known);
     object[first] = second === undefined
       ? value
       : { ...object[first] as Record<string, unknown> | undefined, [second]: value };
     store.writeFile(configPath(store), JSON.stringify(object, null, 2) + "\n");
-    return parseConfig(object);
+    return parseConfig(pickKnown(object).known);
   });
   if (this.globals.json) return this.printJson(updated);
   this.print(`${key} = ${JSON.stringify(valueAt(updated, key))}`);
@@ -99,17 +99,13 @@ export function configSet(this: Context, _flags: NoFlags, key: string, text: str
 
 /** @throws OrchestraError `usage` where the setting cannot have this value */
 function checkValue(key: string, text: string, object: Record<string, unknown>): void {
-  try {
-    parseConfig(object);
-  } catch (error) {
-    if (!(error instanceof OrchestraError)) throw error;
-    const reason = error.message.slice(error.message.lastIndexOf('": ') + 3);
-    throw new OrchestraError(
-      "usage",
-      `config set ${key} ${JSON.stringify(text)}: ${reason}`,
-      { hint: `${key}: ${CONFIG_ABOUT[key]}` },
-    );
-  }
+  const issue = configIssue(object);
+  if (issue === undefined) return;
+  throw new OrchestraError(
+    "usage",
+    `config set ${key} ${JSON.stringify(text)}: ${issue.requirement}`,
+    { hint: `${key}: ${CONFIG_ABOUT[key]}` },
+  );
 }
 
 /** Settings that are seconds, and so may be written as durations. */

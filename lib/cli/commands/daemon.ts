@@ -112,7 +112,8 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
 /** Runs `orchestra daemon`. */
 export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   const queue = this.openQueue();
-  const { config } = await queue.rules();
+  const config = await this.config(queue.store);
+  if (config.debug_log || (this.globals.debug && flags.log)) await this.traceToFile(queue.store);
   const parallel = flags.maxConcurrent ?? config.max_concurrent;
   const interval = flags.interval ?? config.interval;
   this.endsByExit = true;
@@ -305,7 +306,7 @@ export async function daemonStatus(this: Context): Promise<void> {
 /** Runs `orchestra daemon logs`. */
 export async function daemonLogs(this: Context, flags: DaemonLogsFlags): Promise<void> {
   const queue = this.openQueue();
-  const path = logPath(queue);
+  const path = this.globals.debug ? `${queue.store.dir}/debug.log` : logPath(queue);
   const tail = tailFile(path, flags.lines ?? 50);
   if (this.globals.json) return this.printJson({ lines: tail?.lines ?? [] });
   if (tail === undefined && !flags.follow) return this.note("The daemon has written no log yet");

@@ -5,8 +5,9 @@ import type { Agents } from "../../task/agent.ts";
 import { isOwnMark } from "../../task/marks.ts";
 import { loadAgents } from "../../settings/agents.ts";
 import { isWatched } from "../../supervise/watcher.ts";
-import { loadConfig } from "../../settings/config.ts";
+import { CONFIG_ABOUT, loadConfig } from "../../settings/config.ts";
 import { diagnose, type Facts, type Finding } from "../../decide/diagnose.ts";
+import { formatSettingsWarning } from "../../format/settings.ts";
 import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
 import { findOnPath } from "../../launch/find.ts";
@@ -73,9 +74,12 @@ async function gather(queue: Queue): Promise<Facts> {
     processes.set(process.marker, [...processes.get(process.marker) ?? [], process.pid]);
   }
   let configProblem: string | null = null;
+  const unusedSettings: string[] = [];
   let agents: Agents = new Map();
   try {
-    await loadConfig(store);
+    const { warnings } = await loadConfig(store);
+    const keys = Object.keys(CONFIG_ABOUT);
+    unusedSettings.push(...warnings.map((warning) => formatSettingsWarning(warning, keys)));
     agents = await loadAgents(store);
   } catch (error) {
     configProblem = error instanceof Error ? error.message : String(error);
@@ -104,6 +108,7 @@ async function gather(queue: Queue): Promise<Facts> {
     freeBytes: freeSpace(store.dir),
     open: openToOthers(queue),
     configProblem,
+    unusedSettings,
   };
 }
 

@@ -10,7 +10,6 @@ import {
   tryDaemonLock,
   writeDaemonInfo,
 } from "../../supervise/watcher.ts";
-import { loadConfig } from "../../settings/config.ts";
 import { OrchestraError, printable } from "../../task/error.ts";
 import type { Change, Queue } from "../../queue/queue.ts";
 import type { LaunchMode } from "../../supervise/loop.ts";
@@ -35,7 +34,7 @@ export interface ReportTarget {
 /** Runs `orchestra run`. */
 export async function run(this: Context, flags: RunFlags): Promise<void> {
   const queue = this.openQueue();
-  const config = await loadConfig(queue.store);
+  const config = await this.config(queue.store);
   const parallel = flags.parallel ?? (flags.all ? config.max_concurrent : 1);
   if (flags.report !== undefined && !flags.wait) {
     throw new OrchestraError(
@@ -159,6 +158,7 @@ export async function superviseInBackground(this: Context, flags: SuperviseFlags
   const { supervise } = await import("../../supervise/loop.ts");
   const { readProcesses } = await import("../../launch/posix/processes.ts");
   const queue = this.openQueue();
+  if (this.globals.debug) await this.traceToFile(queue.store);
   // A command that only asks whether somebody watches holds the lock for a moment.
   let lock = tryDaemonLock(queue.store);
   for (let turn = 0; lock === undefined && turn < 20; turn++) {
@@ -181,6 +181,7 @@ export async function superviseInBackground(this: Context, flags: SuperviseFlags
   };
   writeDaemonInfo(queue.store, mine);
   const { config } = await queue.rules();
+  if (config.debug_log && !this.globals.debug) await this.traceToFile(queue.store);
   const leave = () => {
     removeDaemonInfo(queue.store);
     lock[Symbol.dispose]();

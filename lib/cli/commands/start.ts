@@ -25,6 +25,7 @@ export async function start(
         hint: "Both stand in the file, one JSON object a line.",
       });
     }
+    await this.config(queue.store);
     const { startFrom } = await import("../import.ts");
     return await startFrom.call(this, queue, flags.from, flags.quiet ?? false);
   }
@@ -38,6 +39,7 @@ export async function start(
     );
   }
   const text = prompt === "-" ? await readStdin() : prompt;
+  await this.config(queue.store);
   const task =
     (await add(queue, [{ agent, prompt: text, ...askedFor(flags as OptionValues) }]))[0]!;
   if (this.globals.json) this.printJson(task);

@@ -1,7 +1,6 @@
 // `orchestra status`: what is going on.
 
 import { ensureSupervisor, readDaemonInfo } from "../../supervise/watcher.ts";
-import { loadConfig } from "../../settings/config.ts";
 import { formatStatus } from "../../format/status.ts";
 import type { Queue, Snapshot } from "../../queue/queue.ts";
 import type { Phase } from "../../decide/view.ts";
@@ -68,7 +67,7 @@ export async function leaveWatcher(
   const left = readDaemonInfo(queue.store);
   const all = left?.kind === "supervisor" && left.launch === "all";
   if (!snapshot.unsettled && !all) return;
-  const config = await loadConfig(queue.store);
+  const config = await context.config(queue.store);
   if (!config.supervise) return;
   ensureSupervisor(queue.store, context.program, [
     `--parallel=${all ? left.parallel : config.max_concurrent}`,
