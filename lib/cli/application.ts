@@ -77,6 +77,37 @@ const agentArgument = {
   proposeCompletions: proposeAgents,
 } as const;
 
+/** Which tasks: the same words for every command that takes several. */
+const filterFlags = {
+  status: {
+    kind: "parsed",
+    optional: true,
+    variadic: ",",
+    parse: phase,
+    proposeCompletions: startingWith(() => PHASES),
+    brief: "only these: pending, running, complete, failed, cancelled, ready, blocked, …",
+    placeholder: "status",
+  },
+  agent: {
+    kind: "parsed",
+    optional: true,
+    variadic: ",",
+    parse: text,
+    brief: "only tasks of this agent",
+    placeholder: "agent",
+    proposeCompletions: proposeAgents,
+  },
+  label: {
+    kind: "parsed",
+    optional: true,
+    variadic: true,
+    parse: label,
+    brief: "only tasks with this label",
+    placeholder: "k=v",
+  },
+} as const;
+const filterAliases = { s: "status", l: "label" } as const;
+
 const init = () =>
   buildCommand({
     loader: async () => (await import("./commands/init.ts")).init,
@@ -172,36 +203,11 @@ const status = () =>
         watch: optional("stay, and draw it anew on every change"),
         interval: parsed(duration, "look at least this often while watching (5s)", "time"),
         noAutoRetry: optional("do not queue due retries"),
-        status: {
-          kind: "parsed",
-          optional: true,
-          variadic: ",",
-          parse: phase,
-          proposeCompletions: startingWith(() => PHASES),
-          brief: "only these: pending, running, complete, failed, cancelled, ready, blocked, …",
-          placeholder: "status",
-        },
-        agent: {
-          kind: "parsed",
-          optional: true,
-          variadic: ",",
-          parse: text,
-          brief: "only tasks of this agent",
-          placeholder: "agent",
-          proposeCompletions: proposeAgents,
-        },
-        label: {
-          kind: "parsed",
-          optional: true,
-          variadic: true,
-          parse: label,
-          brief: "only tasks with this label",
-          placeholder: "k=v",
-        },
+        ...filterFlags,
         all: optional("all finished tasks, not only the last 20"),
         usage: optional("also tokens and cost, and their sum"),
       },
-      aliases: { w: "watch", i: "interval", a: "all", s: "status", l: "label" },
+      aliases: { w: "watch", i: "interval", a: "all", ...filterAliases },
     },
     docs: { brief: "Show what is going on" },
   });
@@ -231,14 +237,15 @@ const wait = () =>
   buildCommand({
     loader: async () => (await import("./commands/wait.ts")).wait,
     parameters: {
-      flags: { timeout: parsed(duration, "give up after this time", "time") },
+      flags: { timeout: parsed(duration, "give up after this time", "time"), ...filterFlags },
       positional: { kind: "array", parameter: anyIdArgument },
+      aliases: filterAliases,
     },
     docs: {
       brief: "Wait until tasks are settled",
       fullDescription:
-        "Waits for the given tasks, or for all that are pending or running, retries " +
-        "included. Exit code 1 if one of them did not complete.",
+        "Waits for the given tasks, for those that pass the filters, or for all that are pending or " +
+        "running, retries included. Exit code 1 if one of them did not complete.",
     },
   });
 
@@ -250,8 +257,10 @@ const cancel = () =>
         all: optional("cancel all that are pending or running"),
         reason: parsed(text, "why, for the record", "text"),
         withDependents: optional("also what depends on them, directly or through others"),
+        ...filterFlags,
       },
       positional: { kind: "array", parameter: idArgument },
+      aliases: filterAliases,
     },
     docs: { brief: "End pending or running tasks, with all they started" },
   });
@@ -263,29 +272,35 @@ const retry = () =>
       flags: {
         maxRetries: parsed(integer(0), "allow this many retries", "n"),
         auto: optional("retry further by itself"),
+        ...filterFlags,
       },
-      positional: { kind: "tuple", parameters: [idArgument] },
+      positional: { kind: "array", parameter: idArgument },
+      aliases: filterAliases,
     },
-    docs: { brief: "Queue a failed or cancelled task again" },
+    docs: {
+      brief: "Queue failed or cancelled tasks again",
+      fullDescription:
+        "Queues failed or cancelled tasks again, each as a new task: the given ones, or those among " +
+        "the ones that pass the filters that can be retried.",
+    },
   });
 
 const clean = () =>
   buildCommand({
     loader: async () => (await import("./commands/clean.ts")).clean,
     parameters: {
-      flags: { yes: optional("do not ask") },
+      flags: { yes: optional("do not ask"), agent: filterFlags.agent, label: filterFlags.label },
       positional: {
-        kind: "tuple",
-        parameters: [{
+        kind: "array",
+        parameter: {
           brief: "completed, failed, cancelled, all, or a task (completed)",
           placeholder: "filter",
           parse: taskNameOr(["completed", "complete", "failed", "cancelled", "all"], "active"),
-          optional: true,
           proposeCompletions: (partial: string) =>
             ["completed", "failed", "cancelled", "all"].filter((item) => item.startsWith(partial)),
-        }],
+        },
       },
-      aliases: { y: "yes" },
+      aliases: { y: "yes", l: "label" },
     },
     docs: { brief: "Remove finished tasks" },
   });

@@ -8,9 +8,10 @@ import { noTask } from "../../queue/queue.ts";
 import type { Store } from "../../store/tasks.ts";
 import { isTerminal } from "../../task/fields.ts";
 import { type Context, env } from "../context.ts";
+import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 
 /** Options of `cancel`. */
-export interface CancelFlags {
+export interface CancelFlags extends Filters {
   all?: boolean;
   reason?: string;
   withDependents?: boolean;
@@ -18,17 +19,19 @@ export interface CancelFlags {
 
 /** Runs `orchestra cancel`. */
 export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
-  if ((flags.all ?? false) === (ids.length > 0)) {
+  const some = (flags.all ?? false) || isFiltering(flags);
+  if (some === (ids.length > 0)) {
     throw new OrchestraError(
       "usage",
-      flags.all ? "cancel takes ids or --all, not both" : "cancel needs the id of a task",
+      some ? "cancel takes ids, or --all and filters, not both" : "cancel needs the id of a task",
       { hint: "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all" },
     );
   }
   const queue = this.openQueue();
   let wanted = ids;
-  if (flags.all) {
-    wanted = queue.store.scan().tasks
+  if (some) {
+    const { tasks } = queue.store.scan();
+    wanted = (isFiltering(flags) ? await pickFiltered(tasks, flags, queue.now()) : tasks)
       .filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
   }
   if (flags.withDependents) {
@@ -63,7 +66,13 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
   } else {
     for (const { task } of changes) this.print(`Cancelled ${task.taskId}`);
     for (const text of final) this.note(`Skipped: ${text}`);
-    if (wanted.length === 0) this.print("Nothing to cancel: no task is pending or running");
+    if (wanted.length === 0) {
+      this.print(
+        `Nothing to cancel: no task ${
+          isFiltering(flags) ? "that passes is" : "is"
+        } pending or running`,
+      );
+    }
   }
   const ends = changes.filter(({ task }) => task.reapAt !== null).map(({ task }) => task.taskId);
   if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);

@@ -6,9 +6,10 @@ import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
 import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
+import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 
 /** Options of `clean`. */
-export interface CleanFlags {
+export interface CleanFlags extends Omit<Filters, "status"> {
   yes?: boolean;
 }
 
@@ -21,36 +22,40 @@ const FILTERS: Readonly<Record<string, (task: Task) => boolean>> = {
 };
 
 /** Runs `orchestra clean`. */
-export async function clean(this: Context, flags: CleanFlags, filter = "completed"): Promise<void> {
+export async function clean(
+  this: Context,
+  flags: CleanFlags,
+  ...words: string[]
+): Promise<void> {
   const queue = this.openQueue();
-  const matches = FILTERS[filter];
-  if (matches === undefined && !isTaskId(filter)) {
-    const { closest } = await import("../../text/suggest.ts");
-    const near = closest(filter, Object.keys(FILTERS));
-    throw new OrchestraError(
-      "usage",
-      `clean ${JSON.stringify(filter)}: neither a filter nor an id`,
-      {
-        hint: near === undefined
-          ? "Give completed, failed, cancelled, all, or the id of a task."
-          : `Did you mean "${near}"?`,
-      },
-    );
-  }
+  if (words.length === 0) words = ["completed"];
+  const ids = new Set(words.filter((word) => !Object.hasOwn(FILTERS, word)));
+  for (const id of ids) if (!isTaskId(id)) throw await noFilter(id);
+  const filters = words.filter((word) => !ids.has(word)).map((word) => FILTERS[word]!);
   const snapshot = await queue.look({ retry: false });
-  if (matches === undefined) {
-    const task = snapshot.index.byId.get(filter);
-    if (task === undefined) throw noTask(filter);
+  for (const id of ids) {
+    const task = snapshot.index.byId.get(id);
+    if (task === undefined) throw noTask(id);
     if (!isTerminal(task.status)) {
       throw new OrchestraError(
         "state",
-        `${filter} is ${task.status}: only finished tasks are removed`,
+        `${id} is ${task.status}: only finished tasks are removed`,
         {
-          hint: `Cancel it first: orchestra cancel ${filter}`,
+          hint: `Cancel it first: orchestra cancel ${id}`,
         },
       );
     }
   }
+  // Agent and label never change: what passes now passes when it is looked at again.
+  const passing = isFiltering(flags)
+    ? new Set(
+      (await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index))
+        .map(({ taskId }) => taskId),
+    )
+    : undefined;
+  const matches = (task: Task) =>
+    ids.has(task.taskId) ||
+    (filters.some((filter) => filter(task)) && (passing?.has(task.taskId) ?? true));
   const choose = (tasks: readonly Task[], index: TaskIndex) => {
     // What still ends, will be retried, or is waited for by others must stay.
     const needed = new Set<string>();
@@ -62,7 +67,7 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
         for (const attempt of retryChain(dependency, index)) needed.add(attempt.taskId);
       }
     }
-    const chosen = tasks.filter(matches ?? (({ taskId }) => taskId === filter));
+    const chosen = tasks.filter(matches);
     const stays = (task: Task) =>
       needed.has(task.taskId) || task.reapAt !== null || task.retryAt !== null;
     return {
@@ -72,11 +77,12 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
     };
   };
   const { needed, kept, going } = choose(snapshot.tasks, snapshot.index);
-  if (matches === undefined && kept.length > 0) {
+  const stuck = kept.find(({ taskId }) => ids.has(taskId))?.taskId;
+  if (stuck !== undefined) {
     throw new OrchestraError(
       "state",
-      `${filter} stays: ${
-        needed.has(filter) ? "a task that has not run yet depends on it" : "it is not over yet"
+      `${stuck} stays: ${
+        needed.has(stuck) ? "a task that has not run yet depends on it" : "it is not over yet"
       }`,
       { hint: "Cancel what depends on it first, or wait." },
     );
@@ -122,4 +128,15 @@ export async function clean(this: Context, flags: CleanFlags, filter = "complete
   if (kept.length > 0) {
     this.note(`Kept ${kept.length} that others depend on or that are not over yet`);
   }
+}
+
+/** The error for a word that is neither a filter nor a task. */
+async function noFilter(word: string): Promise<OrchestraError> {
+  const { closest } = await import("../../text/suggest.ts");
+  const near = closest(word, Object.keys(FILTERS));
+  return new OrchestraError("usage", `clean ${JSON.stringify(word)}: neither a filter nor a task`, {
+    hint: near === undefined
+      ? "Give completed, failed, cancelled, all, or the id or key of a task."
+      : `Did you mean "${near}"?`,
+  });
 }

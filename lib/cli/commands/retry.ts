@@ -1,53 +1,86 @@
-// `orchestra retry <id>`: queues a failed or cancelled task again, as a new task.
+// `orchestra retry <id>...`: queues failed or cancelled tasks again, as new tasks. What cannot be
+// retried is refused before anything is queued.
 
 import { OrchestraError } from "../../task/error.ts";
-import { isRetried, noTask } from "../../queue/queue.ts";
+import { isRetried, noTask, type Queue } from "../../queue/queue.ts";
+import type { Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
+import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 
 /** Options of `retry`. */
-export interface RetryFlags {
+export interface RetryFlags extends Filters {
   maxRetries?: number;
   auto?: boolean;
 }
 
 /** Runs `orchestra retry`. */
-export async function retry(this: Context, flags: RetryFlags, id: string): Promise<void> {
+export async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promise<void> {
+  const filtering = isFiltering(flags);
+  if (filtering === (ids.length > 0)) {
+    throw new OrchestraError(
+      "usage",
+      filtering ? "retry takes ids or filters, not both" : "retry needs the id of a task",
+      { hint: "For example: orchestra retry @last   or: orchestra retry --status failed" },
+    );
+  }
   const queue = this.openQueue();
-  await queue.look({ retry: false });
-  const task = queue.store.read(id);
-  if (task === undefined) throw noTask(id);
+  const snapshot = await queue.look({ retry: false });
+  const most = (task: Task) => flags.maxRetries ?? task.maxRetries;
+  const wanted: Task[] = [];
+  if (filtering) {
+    const passed = await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index);
+    const can = (task: Task) => problemOf(queue, task, most(task)) === undefined;
+    wanted.push(...passed.filter(can));
+  }
+  for (const id of new Set(ids)) {
+    const task = queue.store.read(id);
+    if (task === undefined) throw noTask(id);
+    const problem = problemOf(queue, task, most(task));
+    if (problem !== undefined) throw problem;
+    wanted.push(task);
+  }
+  const queued: Task[] = [];
+  for (const task of wanted) {
+    const successor = queue.queueRetry(task.taskId, {
+      maxRetries: most(task),
+      autoRetry: flags.auto ?? false,
+    });
+    if (successor !== undefined) queued.push(successor);
+    else if (!filtering) {
+      throw new OrchestraError("state", `${task.taskId} was retried by somebody else just now`, {
+        hint: "See it with: orchestra status",
+      });
+    }
+  }
+  // One that was named is one value; what was picked is a list, of however many.
+  if (this.globals.json) return this.printJson(ids.length === 1 ? queued[0]! : queued);
+  for (const { taskId, retryCount, maxRetries, retryHistory } of queued) {
+    const before = retryHistory.at(-1)?.retriedFrom;
+    this.print(`Queued ${taskId} as retry ${retryCount}/${maxRetries} of ${before}`);
+  }
+  if (queued.length > 0) this.note("Run it with: orchestra run");
+  else this.print("Nothing to retry: no task that passes has failed");
+}
+
+/** Why a task cannot be retried. */
+function problemOf(queue: Queue, task: Task, most: number): OrchestraError | undefined {
+  const { taskId: id, status, retriedBy, retryCount } = task;
   if (isRetried(queue.store, task)) {
-    throw new OrchestraError("state", `${id} was retried already, by ${task.retriedBy}`, {
-      hint: `Retry that one instead: orchestra retry ${task.retriedBy}`,
+    return new OrchestraError("state", `${id} was retried already, by ${retriedBy}`, {
+      hint: `Retry that one instead: orchestra retry ${retriedBy}`,
     });
   }
-  if (task.status !== "failed" && task.status !== "cancelled") {
-    throw new OrchestraError("state", `${id} is ${task.status}: only failed tasks are retried`, {
-      hint: task.status === "complete"
+  if (status !== "failed" && status !== "cancelled") {
+    return new OrchestraError("state", `${id} is ${status}: only failed tasks are retried`, {
+      hint: status === "complete"
         ? "To do the work once more, queue it again with: orchestra start"
         : `End it first with: orchestra cancel ${id}`,
     });
   }
-  const most = flags.maxRetries ?? task.maxRetries;
-  if (task.retryCount + 1 > most) {
-    throw new OrchestraError(
-      "state",
-      `${id} has used up its retries (${task.retryCount} of ${most})`,
-      { hint: `Allow more: orchestra retry ${id} --max-retries ${task.retryCount + 1}` },
-    );
-  }
-  const successor = queue.queueRetry(id, {
-    maxRetries: most,
-    autoRetry: flags.auto ?? false,
-  });
-  if (successor === undefined) {
-    throw new OrchestraError("state", `${id} was retried by somebody else just now`, {
-      hint: "See it with: orchestra status",
+  if (retryCount + 1 > most) {
+    return new OrchestraError("state", `${id} has used up its retries (${retryCount} of ${most})`, {
+      hint: `Allow more: orchestra retry ${id} --max-retries ${retryCount + 1}`,
     });
   }
-  if (this.globals.json) return this.printJson(successor);
-  this.print(
-    `Queued ${successor.taskId} as retry ${successor.retryCount}/${successor.maxRetries} of ${id}`,
-  );
-  this.note("Run it with: orchestra run");
+  return undefined;
 }

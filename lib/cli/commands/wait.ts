@@ -12,20 +12,25 @@ import {
   type TaskIndex,
 } from "../../decide/dependencies.ts";
 import { formatStatus } from "../../format/status.ts";
+import { OrchestraError } from "../../task/error.ts";
 import { noTask, type Queue, type Snapshot } from "../../queue/queue.ts";
 import { isTerminal, type Task } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { leaveWatcher } from "./status.ts";
+import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 import { statusInput, viewJson } from "../status_input.ts";
 
 /** Options of `wait`. */
-export interface WaitFlags {
+export interface WaitFlags extends Filters {
   timeout?: number;
 }
 
 /** Runs `orchestra wait`. */
 export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<void> {
+  if (ids.length > 0 && isFiltering(flags)) {
+    throw new OrchestraError("usage", "wait takes ids or filters, not both");
+  }
   const queue = this.openQueue();
   let snapshot = await queue.look();
   for (const id of ids) {
@@ -37,6 +42,9 @@ export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): P
   }
   const wanted = ids.length > 0
     ? ids
+    : isFiltering(flags)
+    ? (await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index))
+      .map((task) => task.taskId)
     : snapshot.tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
   const deadline = flags.timeout === undefined
     ? Infinity

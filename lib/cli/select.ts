@@ -1,0 +1,31 @@
+// Several tasks at once: by their names, or by the filters of `status`.
+
+import { indexTasks, type TaskIndex } from "../decide/dependencies.ts";
+import type { Phase } from "../decide/view.ts";
+import type { Task } from "../task/fields.ts";
+
+/** The filters of `status`, for commands that take several tasks. */
+export interface Filters {
+  status?: readonly (Phase | "pending")[];
+  agent?: readonly string[];
+  label?: readonly (readonly [string, string])[];
+}
+
+/** Whether any filter was given. */
+export function isFiltering({ status, agent, label }: Filters): boolean {
+  return status !== undefined || agent !== undefined || label !== undefined;
+}
+
+/** The tasks that pass the filters, oldest first. */
+export async function pickFiltered(
+  tasks: readonly Task[],
+  filters: Filters,
+  now: number,
+  index: TaskIndex = indexTasks(tasks),
+): Promise<Task[]> {
+  const { selectViews } = await import("./status_input.ts");
+  const { status, agent, label } = filters;
+  const views = selectViews({ tasks: [...tasks], index }, { status, agent, label }, now);
+  const passed = new Set(views.map(({ task }) => task.taskId));
+  return tasks.filter(({ taskId }) => passed.has(taskId));
+}
