@@ -2,7 +2,7 @@
 // environment, folder. Pure; the files it asks for are written by the caller.
 
 import type { AgentDefinition } from "../task/agent.ts";
-import { mentions, substitute, type Variables } from "./template.ts";
+import { mentions, substitute, substituteNamed, type Variables } from "./template.ts";
 import type { Task } from "../task/fields.ts";
 
 /** Bytes that one argument may have: Linux's MAX_ARG_STRLEN with its NUL, execve(2). */
@@ -93,7 +93,7 @@ export function prepareLaunch(
     }
   }
   const variables: Variables = { ...basic, prompt };
-  const args = agent.args.map((arg) => substitute(arg, variables));
+  const args = agent.args.map((arg) => substituteNamed(arg, variables));
   const long = args.findIndex((arg) => byteLength(arg) > MAX_ARGUMENT);
   if (long >= 0) {
     return {
@@ -113,16 +113,16 @@ export function prepareLaunch(
     ORCHESTRA_WORKSPACE: places.workspace,
   };
   for (const [name, value] of Object.entries(agent.env ?? {})) {
-    env[name] = substitute(value, variables);
+    env[name] = substituteNamed(value, variables);
   }
   return {
     prompt,
     command: agent.command,
     args,
-    stdin: agent.stdin === undefined ? null : substitute(agent.stdin, variables),
+    stdin: agent.stdin === undefined ? null : substituteNamed(agent.stdin, variables),
     env,
     inherit: agent.passEnv === undefined ? null : [...BASIC_ENV, ...agent.passEnv],
-    cwd: agent.cwd === undefined ? places.root : substitute(agent.cwd, variables),
+    cwd: agent.cwd === undefined ? places.root : substituteNamed(agent.cwd, variables),
   };
 }
 

@@ -31,6 +31,17 @@ export function substitute(template: string, variables: Partial<Variables>): str
   });
 }
 
+/**
+ * The same for a text that is not a template before it names one of ours: an argument that holds
+ * JSON or a program of its own keeps its braces.
+ */
+export function substituteNamed(text: string, variables: Partial<Variables>): string {
+  for (const [, name] of text.matchAll(/\{([a-zA-Z]+)\}/g)) {
+    if (Object.hasOwn(variables, name!)) return substitute(text, variables);
+  }
+  return text;
+}
+
 /** Whether a template mentions a placeholder. */
 export function mentions(template: string, name: keyof Variables): boolean {
   for (const match of template.matchAll(TOKEN)) {

@@ -37,7 +37,7 @@ export async function readVerdict(store: Store, name: string, text: string): Pro
   return {
     passed,
     keep() {
-      if (passed) return;
+      if (passed || !store.isMade()) return;
       try {
         store.writeFile(path, line);
       } catch {

@@ -89,6 +89,7 @@ export function restoreTask(store: Store, task: Task): void {
 /** Ids in the archive, oldest first. */
 export function archivedIds(store: Store): string[] {
   const ids: string[] = [];
+  if (!store.isMade()) return ids;
   for (const { name, isFile } of Deno.readDirSync(`${store.dir}/archive`)) {
     if (isFile && name.endsWith(".json") && isTaskId(name.slice(0, -5))) {
       ids.push(name.slice(0, -5));
@@ -109,6 +110,7 @@ export interface ArchiveStats {
 export function archiveStats(store: Store): ArchiveStats {
   let tasks = 0;
   let bytes = 0;
+  if (!store.isMade()) return { tasks, bytes };
   for (const { name } of Deno.readDirSync(`${store.dir}/archive`)) {
     if (name.endsWith(".json")) tasks++;
     bytes += lstat(`${store.dir}/archive/${name}`)?.size ?? 0;

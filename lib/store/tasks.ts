@@ -17,7 +17,7 @@ import {
   syncFolder,
   writeBeside,
 } from "./files.ts";
-import { createFolders, FOLDERS, refuseLink, trimSlash } from "./paths.ts";
+import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
 import { openLockFile } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
 import { formatTask, formatTaskId, isTaskId, parseTask, type Task } from "../task/fields.ts";
@@ -61,6 +61,10 @@ export interface Store {
   readonly dir: string;
   /** `<root>/.orchestra/tasks` */
   readonly tasksDir: string;
+  /** Makes the folders of a workspace that has none yet, as everything does that writes. */
+  make(): void;
+  /** Whether they are there; where they are not, there are no tasks. */
+  isMade(): boolean;
   /** Runs `critical` while no other process is inside a locked section of this workspace. */
   locked<T>(critical: () => T): T;
   /** Reads all task files. */
@@ -130,18 +134,27 @@ export interface StoreOptions {
 export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {}): Store {
   const base = trimSlash(root);
   const dir = `${base}/.orchestra`;
-  if (lstat(dir) === undefined) {
+  if (!isWorkspace(base)) {
     throw new OrchestraError("no-workspace", `No workspace in ${root}: .orchestra is not there`, {
       hint: "Make one with: orchestra init",
     });
   }
-  refuseLink(dir, ".orchestra");
-  for (const name of FOLDERS) {
-    const info = lstat(`${dir}/${name}`);
-    if (info === undefined || !info.isDirectory || info.isSymlink) {
-      createFolders(root);
-      break;
+  // A clone has only `.orchestra-cli/`: whoever first writes makes the rest.
+  let made = lstat(dir) !== undefined;
+  if (made) {
+    refuseLink(dir, ".orchestra");
+    for (const name of FOLDERS) {
+      const info = lstat(`${dir}/${name}`);
+      if (info === undefined || !info.isDirectory || info.isSymlink) {
+        createFolders(root);
+        break;
+      }
     }
+  }
+  function make(): void {
+    if (made) return;
+    createFolders(root);
+    made = true;
   }
   const tasksDir = `${dir}/tasks`;
   const relative = (path: string) =>
@@ -151,6 +164,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
 
   function locked<T>(critical: () => T): T {
     // A second lock of ours on the same file would wait for the first one for ever.
+    make();
     const file = depth === 0 ? openLockFile(`${dir}/lock`) : undefined;
     try {
       file?.lockSync(true);
@@ -169,6 +183,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     const tasks: Task[] = [];
     const damaged: Damage[] = [];
     const marks = new Map<string, string[]>();
+    // Somebody else may have made it since.
+    if (!made && lstat(tasksDir) === undefined) return { tasks, damaged, marks };
     for (const entry of Deno.readDirSync(tasksDir)) {
       const { name } = entry;
       const dot = name.indexOf(".");
@@ -284,11 +300,12 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     trace("tasks created", { ids: tasks.map(({ taskId }) => taskId) });
   }
 
-  function create(make: (id: string) => Task, millis: number): Task {
+  function create(makeTask: (id: string) => Task, millis: number): Task {
+    make();
     for (let number = Math.max(0, Math.trunc(millis));; number++) {
       const id = formatTaskId(number);
       if (isArchived(id)) continue;
-      const task = make(id);
+      const task = makeTask(id);
       if (createExclusive(taskPath("tasks", task.taskId, "json"), formatTask(task))) {
         syncFolder(tasksDir);
         trace("task created", { id: task.taskId, agent: task.agent });
@@ -381,7 +398,10 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       removeFile(markPath(id, mark));
     },
     listMarks,
+    make,
+    isMade: () => made || lstat(tasksDir) !== undefined,
     writeFile(path, text) {
+      make();
       trace("file written", { file: relative(path), bytes: text.length });
       replaceFile(path, text);
     },

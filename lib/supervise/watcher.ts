@@ -61,6 +61,7 @@ export function daemonInfoTime(store: Store): number {
  * @returns the lock, held until it is disposed of; undefined where another process has it
  */
 export function tryDaemonLock(store: Store): Disposable | undefined {
+  store.make();
   const file = openLockFile(`${store.dir}/daemon.lock`);
   if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
   file.close();

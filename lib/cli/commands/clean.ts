@@ -13,6 +13,9 @@ export interface CleanFlags extends Omit<Filters, "status"> {
   yes?: boolean;
 }
 
+/** So many tasks are removed without a question. */
+const ASKED_ABOVE = 10;
+
 const FILTERS: Readonly<Record<string, (task: Task) => boolean>> = {
   completed: (task) => task.status === "complete",
   complete: (task) => task.status === "complete",
@@ -87,21 +90,12 @@ export async function clean(
       { hint: "Cancel what depends on it first, or wait." },
     );
   }
-  if (going.length > 0 && !flags.yes) {
-    const count = `${going.length} ${going.length === 1 ? "task" : "tasks"}`;
-    if (this.globals.json || !Deno.stdin.isTerminal()) {
-      throw new OrchestraError(
-        "usage",
-        `clean would remove ${count}; nobody is there to be asked`,
-        {
-          hint: "Say so with --yes.",
-        },
-      );
-    }
-    if (!confirm(`Remove ${count} with logs and plans?`)) {
-      this.print("Nothing removed");
-      return;
-    }
+  // Where nobody is there to be asked, what was said is what is meant.
+  const asks = going.length > ASKED_ABOVE && !flags.yes && !this.globals.json &&
+    Deno.stdin.isTerminal();
+  if (asks && !confirm(`Remove ${going.length} tasks with logs and plans?`)) {
+    this.print("Nothing removed");
+    return;
   }
   const { store } = queue;
   const removed: string[] = [];

@@ -60,7 +60,7 @@ async function gather(queue: Queue): Promise<Facts> {
   const scan = store.scan();
   const strays: string[] = [];
   const alive = readProcesses();
-  for (const folder of [".orchestra", ".orchestra/tasks"]) {
+  for (const folder of store.isMade() ? [".orchestra", ".orchestra/tasks"] : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
       // Ours are named after the process that writes them; while that lives they are in use.
       const writer = /\.(\d+)\.tmp$/.exec(name);
@@ -85,7 +85,9 @@ async function gather(queue: Queue): Promise<Facts> {
     configProblem = error instanceof Error ? error.message : String(error);
   }
   let watchProblem: string | null = null;
-  watchFolder(store.tasksDir, (reason) => watchProblem = reason)[Symbol.dispose]();
+  if (store.isMade()) {
+    watchFolder(store.tasksDir, (reason) => watchProblem = reason)[Symbol.dispose]();
+  }
   const marks = new Map(
     [...scan.marks].map(([id, list]) => [id, list.filter((mark) => !mark.endsWith(".tmp"))]),
   );

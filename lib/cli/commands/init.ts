@@ -1,6 +1,6 @@
 // `orchestra init`: makes a workspace that can be used at once. What is there already is kept.
 
-import { createFolders } from "../../store/paths.ts";
+import { createFolders, ignoreAll } from "../../store/paths.ts";
 import { lstat } from "../../store/files.ts";
 import type { AgentDefinition } from "../../task/agent.ts";
 import { readAgentNames } from "../../settings/agents.ts";
@@ -31,10 +31,13 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
         : `Did you mean "${near}"?`,
     });
   }
+  const made: string[] = [];
+  const before = lstat(`${root}/.orchestra`);
   createFolders(root);
   const store = openStore(root);
+  // Made above where the folder is new.
+  if (ignoreAll(root) || before === undefined) made.push(".orchestra/.gitignore");
   const settings = `${store.root}/.orchestra-cli`;
-  const made: string[] = [];
   for (const folder of [settings, `${settings}/prompts`, `${settings}/agent`]) {
     if (lstat(folder)?.isSymlink) {
       throw new OrchestraError("damaged", `Making the workspace: ${folder} is a symbolic link`, {
@@ -59,7 +62,10 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
   if (!made.includes(".orchestra-cli/agent-config.json")) {
     made.push(...addAgents(store, flags.agent ?? []));
   }
-  for (const [name, text] of Object.entries(PROMPTS)) write(`prompts/${name}.md`, text);
+  for (const [name, text] of Object.entries(PROMPTS)) {
+    // The ancestor's template of that name stays in force.
+    if (lstat(`${settings}/prompts/${name}.txt`) === undefined) write(`prompts/${name}.md`, text);
+  }
   write("agent/coder.md", OPENCODE_CODER);
   const names = readAgentNames(store);
   if (this.globals.json) {
