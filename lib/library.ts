@@ -4,13 +4,15 @@
 import { findRoot } from "./store/paths.ts";
 import { pause } from "./launch/pause.ts";
 import { loadConfig } from "./settings/config.ts";
-import { indexTasks, latestAttempt } from "./decide/dependencies.ts";
+import { indexTasks, latestAttempt, type Readiness, readinessOf } from "./decide/dependencies.ts";
 import { OrchestraError } from "./task/error.ts";
 import { add } from "./queue/add.ts";
+import { resolveNames, resolveTask } from "./queue/names.ts";
 import { type Change, noTask, openQueue } from "./queue/queue.ts";
 import type { RetryOptions } from "./decide/retry.ts";
 import { supervise } from "./supervise/loop.ts";
 import { isTerminal, type NewTask, type Task } from "./task/fields.ts";
+import { OPTIONS } from "./task/options.ts";
 import { watchFolder } from "./store/watch.ts";
 
 /** How {@linkcode Workspace.run} launches. */
@@ -36,7 +38,12 @@ export interface Workspace {
   start(task: NewTask): Promise<Task>;
   /** All tasks, brought up to date, oldest first. */
   tasks(): Promise<Task[]>;
-  /** One task as it is stored; undefined where there is none. */
+  /**
+   * One task as it is stored; undefined where no task has this id. Here and below, wherever an id is
+   * taken, so are a unique end of it, the key of a task, and `@last`.
+   *
+   * @throws OrchestraError `no-task`, or `usage` for what names none or several
+   */
   task(id: string): Task | undefined;
   /**
    * Launches everything that is ready and watches over it until nothing is left to launch.
@@ -45,8 +52,9 @@ export interface Workspace {
    */
   run(options?: RunOptions): Promise<Task[]>;
   /**
-   * Waits until the given tasks are settled, retries included. It only watches: something must
-   * {@linkcode Workspace.run} them, here or elsewhere.
+   * Waits until the given tasks are settled, retries included, or can go on only if somebody acts
+   * (blocked by one that failed). It only watches: something must {@linkcode Workspace.run} them,
+   * here or elsewhere.
    *
    * @param ids which; all that are not settled where absent
    * @returns the latest attempt of each
@@ -106,8 +114,9 @@ export function openWorkspace(folder: string): Workspace {
     root: queue.store.root,
     start: async (task) => (await add(queue, [task]))[0]!,
     tasks: async () => (await queue.look()).tasks,
-    task: (id) => queue.store.read(id),
+    task: (name) => queue.store.read(resolveTask(queue.store, name)),
     async run(options = {}) {
+      checkParallel(options.parallel);
       const { config } = await loadConfig(queue.store);
       const tasks = await supervise(queue, {
         launch: "all",
@@ -122,25 +131,29 @@ export function openWorkspace(folder: string): Workspace {
     async wait(ids, options = {}) {
       const signal = options.signal ?? new AbortController().signal;
       using watch = watchFolder(queue.store.tasksDir);
-      let wanted = ids;
+      let wanted = ids === undefined ? undefined : resolveNames(queue.store, ids, "anywhere");
       for (;;) {
         watch.take();
         const { tasks } = await queue.look();
         const index = indexTasks(tasks);
         wanted ??= tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
         const latest = wanted.map((id) => {
-          const task = index.byId.get(id);
+          const task = index.byId.get(id) ?? queue.store.readArchived(id);
           if (task === undefined) throw noTask(id);
           return latestAttempt(task, index);
         });
-        if (
-          signal.aborted ||
-          latest.every((task) => isTerminal(task.status) && task.retryAt === null)
-        ) return latest;
+        const memo = new Map<string, Readiness>();
+        // One that is blocked would be waited for until somebody acts.
+        const isOver = (task: Task) =>
+          isTerminal(task.status)
+            ? task.retryAt === null
+            : task.status === "pending" && readinessOf(task, index, memo).kind === "blocked";
+        if (signal.aborted || latest.every(isOver)) return latest;
         await pause(5000, signal, [watch.changed()]);
       }
     },
-    async cancel(ids, reason) {
+    async cancel(names, reason) {
+      const ids = resolveNames(queue.store, names);
       const rules = await queue.rules();
       const changes = queue.cancel(ids, reason ?? null, rules);
       await Promise.all(
@@ -149,7 +162,9 @@ export function openWorkspace(folder: string): Workspace {
       );
       return changes.map(({ task }) => task);
     },
-    retry(id, options) {
+    retry(name, options) {
+      checkRetryOptions(options);
+      const id = resolveTask(queue.store, name);
       if (queue.store.read(id) === undefined) throw noTask(id);
       const successor = queue.queueRetry(id, options);
       if (successor !== undefined) return successor;
@@ -160,4 +175,23 @@ export function openWorkspace(folder: string): Workspace {
     },
     events,
   };
+}
+
+/** A program that is not checked by the compiler gets an error, not a damaged file. */
+function checkRetryOptions(options: RetryOptions = {}): void {
+  for (const name of ["maxRetries", "autoRetry"] as const) {
+    const value = options[name];
+    const { kind } = OPTIONS[name];
+    if (value !== undefined && kind.check(value) === undefined) {
+      throw new OrchestraError("usage", `retry: "${name}" must be ${kind.must}, and is ${value}`);
+    }
+  }
+}
+
+function checkParallel(parallel: number | undefined): void {
+  if (parallel === undefined || (Number.isInteger(parallel) && parallel >= 1)) return;
+  throw new OrchestraError(
+    "usage",
+    `run: "parallel" must be a whole number from 1, and is ${parallel}`,
+  );
 }

@@ -1,0 +1,68 @@
+// The library: what a program is told where it asks for what cannot be, and that it is not kept
+// waiting for what does not come.
+
+import { openWorkspace } from "../../lib/library.ts";
+import { OrchestraError } from "../../lib/task/error.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { makeBox, withPatience } from "../support/program.ts";
+
+async function codeOf(action: () => unknown): Promise<string> {
+  try {
+    await action();
+  } catch (error) {
+    assert(error instanceof OrchestraError, String(error));
+    return error.code;
+  }
+  return "nothing";
+}
+
+Deno.test("wait ends for a task that is blocked: nothing but a person can help it", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const first = await workspace.start({ agent: "shell", prompt: "exit 1" });
+  const second = await workspace.start({
+    agent: "shell",
+    prompt: "true",
+    dependsOn: [first.taskId],
+  });
+  await workspace.run();
+  const [latest] = await withPatience("wait", workspace.wait([second.taskId]));
+  assertEquals([latest!.taskId, latest!.status], [second.taskId, "pending"]);
+});
+
+Deno.test("the library takes the names that people give to tasks", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const build = await workspace.start({ agent: "shell", prompt: "exit 1", key: "build" });
+  const test = await workspace.start({ agent: "shell", prompt: "true", dependsOn: "build" });
+  assertEquals(test.dependsOn, [build.taskId]);
+  assertEquals(workspace.task("@last")!.taskId, test.taskId);
+  assertEquals((await workspace.cancel(["@last"])).map(({ taskId }) => taskId), [test.taskId]);
+  await workspace.run();
+  const again = workspace.retry("build", { maxRetries: 5 });
+  assertEquals([again.parentTaskId, again.key, again.maxRetries], [build.taskId, "build", 5]);
+  await workspace.run();
+  const [latest] = await workspace.wait(["build"]);
+  assertEquals([latest!.taskId, latest!.status], [again.taskId, "failed"]);
+  assertEquals(await codeOf(() => workspace.task("nobody")), "no-task");
+  assertEquals(await codeOf(() => workspace.wait(["../x"])), "usage");
+  assertEquals(workspace.task("task_1000000000000"), undefined);
+});
+
+Deno.test("what the library's own options cannot be is refused, and nothing happens", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const { taskId } = await workspace.start({ agent: "shell", prompt: "true" });
+  await workspace.cancel([taskId]);
+  const before = box.tasks();
+  for (const options of [{ maxRetries: -1 }, { maxRetries: 0.5 }, { autoRetry: "yes" as never }]) {
+    assertEquals(await codeOf(() => workspace.retry(taskId, options)), "usage");
+  }
+  for (const parallel of [0, -1, 1.5, NaN]) {
+    assertEquals(await codeOf(() => workspace.run({ parallel })), "usage");
+  }
+  assertEquals(box.tasks(), before);
+  const error = await workspace.start({ agent: "shell", prompt: "x", priority: 99 })
+    .catch((error) => error);
+  assertStringIncludes(error.message, '"priority" must be a whole number from 1 to 10');
+});
