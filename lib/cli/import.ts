@@ -51,7 +51,7 @@ async function readSource(path: string): Promise<string> {
 /** An error of one line; the checks know of no lines. */
 function wrongLine(place: string, { code, message, hint }: OrchestraError): OrchestraError {
   return new OrchestraError(code, place + message, {
-    hint: `${hint === undefined ? "" : `${hint.replace(/\.?$/, ".")} `}Nothing was queued.`,
+    hint: `${hint === undefined ? "" : `${hint.replace(/(?<![.?!])$/, ".")} `}Nothing was queued.`,
   });
 }
 

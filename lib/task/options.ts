@@ -208,7 +208,7 @@ function isSaid(value: unknown): value is string {
 /** A command as its program and arguments, or a line for the shell; null for none. */
 const COMMAND: OptionKind<string[] | null> = {
   field: "strings?",
-  must: "a command that is not empty",
+  must: "a command",
   hint: "For example: 'make test'",
   parse: (text) => isSaid(text) ? ["sh", "-c", text] : undefined,
   check(value) {
