@@ -5,7 +5,7 @@
 //
 //   deno task bench [--quick] [--only <section>]… [--dir <folder for the workspaces>] [--keep]
 
-import { SHIM } from "../lib/launch/posix/launcher.ts";
+import { SHIM } from "../lib/launch/posix/shim.ts";
 import { openStore } from "../lib/store/tasks.ts";
 import { formatTask, newTask, type Task } from "../lib/task/fields.ts";
 

@@ -1,12 +1,22 @@
 // What Orchestra needs of the place where agents run: start one so that it outlives us, tell
 // whether it lives, end it with everything it started. One implementation a file beside this one.
 
-/** Identity of a launched process: a number alone may by now be somebody else's. */
-export interface Shim {
-  pid: number;
-  /** Start time as the system tells it, opaque; two processes with one pid differ in it. */
-  start: string;
+import type { Task } from "../task/fields.ts";
+
+/** Identity of a launched process, as its place wrote it; only the place looks into it. */
+export interface Identity {
+  /** Its number, for people; null where the place has none. */
+  readonly pid: number | null;
+  /** Two are the same process exactly where these are the same. */
+  readonly token: string;
 }
+
+/** What is known of a process: to see none is not to know that it is dead. */
+export type Life =
+  | "alive"
+  | "dead"
+  /** It is at a place that cannot be looked into from here. */
+  | "unknown";
 
 /** Everything that a launch needs; all paths absolute. */
 export interface LaunchSpec {
@@ -17,8 +27,9 @@ export interface LaunchSpec {
    */
   pidFile: string;
   /**
-   * Written atomically by the shim when the command has ended: its exit code, 128 and the number of
-   * the signal that ended it, or `127 spawn` where it could not be started.
+   * Created by the shim when the command has ended, so that its time is the end's: the exit code, 128
+   * and the number of the signal that ended it, or `127 spawn` where it could not be started. While
+   * it is empty it is not written yet.
    */
   exitFile: string;
   /** Appended to by the command's own process. */
@@ -54,7 +65,20 @@ export interface EndOptions {
   blocking?: boolean;
 }
 
-/** A place where agents run. */
+/** What came of ending a process tree. */
+export interface EndReport {
+  /** How many processes were signalled. */
+  signalled: number;
+  /** How many are left all the same: they may not be signalled, or did not end in time. */
+  left: number;
+  /** It is at a place that cannot be looked into from here: nothing was done. */
+  unknown: boolean;
+}
+
+/** What a task file of the ancestor's tells of its process. */
+export type LegacyTask = Pick<Task, "taskId" | "pid" | "startedAt">;
+
+/** A place where agents run. What it answers may take its time: it is asked outside the lock. */
 export interface Launcher {
   /**
    * Starts a command in a session of its own. Returns at once; throws what the system throws when
@@ -62,21 +86,25 @@ export interface Launcher {
    */
   launch(spec: LaunchSpec): Launched;
   /** The identity in a pid file: null where the claim was fenced off, undefined where unreadable. */
-  parsePidFile(text: string): Shim | null | undefined;
-  /** Whether any process has this pid: proves nothing but that one with none has ended. */
-  exists(pid: number): boolean;
-  /** Which of the given processes live. Those of another start time, and zombies, do not. */
-  alive(shims: readonly Shim[]): Set<number>;
-  /** Whether any living process carries the task's mark; false where the system cannot tell. */
-  isMarked(taskId: string): boolean;
+  parsePidFile(text: string): Identity | null | undefined;
+  /** Which of the given processes live, by their tokens. A zombie does not. */
+  probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>>;
+  /** Whether any living process carries the task's mark; `unknown` where the system cannot tell. */
+  marked(taskId: string): Promise<Life>;
+  /**
+   * The process of a task that the ancestor launched, of which the task tells a bare number and when
+   * it started: null where no process has the number, `unknown` where one has it that is not proven
+   * to be the task's.
+   *
+   * @param root of the workspace
+   */
+  legacy(task: LegacyTask, root: string): Promise<Identity | null | "unknown">;
   /**
    * Ends the tree of a task: what descends from the shim, what carries the task's mark in its
    * environment, and what descends from that; asks first, forces after the grace period. Never
    * touches a process that is not proven to be the task's, nor the caller.
-   *
-   * @returns how many processes were signalled
    */
-  endTree(taskId: string, shim: Shim | null, options: EndOptions): Promise<number>;
+  endTree(taskId: string, identity: Identity | null, options: EndOptions): Promise<EndReport>;
 }
 
 /** Content of a pid file that fences a claim off. */

@@ -1,21 +1,36 @@
 // What is on disk about one task, as evidence for the decision. Reads only.
 
 import type { AgentDefinition, UsageFormat } from "../task/agent.ts";
-import type { Launcher, Shim } from "../launch/launcher.ts";
+import type { Identity, Launcher, Life } from "../launch/launcher.ts";
 import { findRateLimit } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
 import type { Mark, Store } from "../store/tasks.ts";
 import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
 import { createUsageReader } from "../agents/usage.ts";
 
-/** What is known of processes: whether a shim lives, is dead, or has not been looked at. */
-export type Aliveness = (shim: Shim) => "alive" | "dead" | "unknown";
+/** What is known of processes; unknown too where nobody has looked. */
+export type Aliveness = (identity: Identity) => Life;
+
+/** Under what a look remembers the process of a task that the ancestor launched. */
+export function ancestral({ taskId, pid }: Task): Identity {
+  return { pid, token: `${taskId} ancestral` };
+}
+
+/** Under what a look remembers who created a pid file and has not filled it. */
+export function unnamed({ taskId }: Task): Identity {
+  return { pid: null, token: `${taskId} unnamed` };
+}
+
+/** Whether a pid file without content is old enough to be asked about. */
+export function isUnnamed(mark: Mark, launcher: Launcher, now: number): boolean {
+  return launcher.parsePidFile(mark.text) === undefined && Math.abs(now - mark.modifiedAt) > 2000;
+}
 
 /** Evidence, and what else was read on the way. */
 export interface Observation {
   evidence: Evidence;
   /** Identity of the shim, where its pid file tells it. */
-  shim: Shim | null;
+  shim: Identity | null;
   /** A sentinel is there, but only half written so far: look again soon. */
   partial: boolean;
 }
@@ -43,11 +58,11 @@ export function observe(
   now: number,
 ): Observation {
   const id = task.taskId;
-  let shim: Shim | null = null;
+  let shim: Identity | null = null;
   let shimState: ShimState = "none";
   if (task.claim === 0 && task.status !== "pending" && task.pid !== null) {
     // Launched by the ancestor, which recorded a bare pid.
-    shimState = aliveness({ pid: task.pid, start: "" });
+    shimState = aliveness(ancestral(task));
   } else if (task.claim > 0) {
     const mark = store.readMark(id, `${task.claim}.pid`);
     if (mark !== undefined) {
@@ -57,7 +72,7 @@ export function observe(
         shim = parsed;
         shimState = aliveness(parsed);
       } else {
-        shimState = diedUnnamed(task, mark, launcher, now) ? "dead" : "unknown";
+        shimState = diedUnnamed(task, mark, launcher, aliveness, now) ? "dead" : "unknown";
       }
     }
   }
@@ -128,7 +143,7 @@ function observeVerify(
   const shim = launcher.parsePidFile(mark.text);
   if (shim === null) return "lost";
   const dead = shim === undefined
-    ? diedUnnamed(task, mark, launcher, now)
+    ? diedUnnamed(task, mark, launcher, aliveness, now)
     : aliveness(shim) === "dead";
   return dead ? "lost" : "running";
 }
@@ -137,8 +152,14 @@ function observeVerify(
  * Whether a shim died between creating its pid file and filling it. The clock alone cannot tell: a
  * machine may have slept right then, and the shim goes on when it wakes.
  */
-function diedUnnamed(task: Task, mark: Mark, launcher: Launcher, now: number): boolean {
-  return Math.abs(now - mark.modifiedAt) > 2000 && !launcher.isMarked(task.taskId);
+function diedUnnamed(
+  task: Task,
+  mark: Mark,
+  launcher: Launcher,
+  aliveness: Aliveness,
+  now: number,
+): boolean {
+  return isUnnamed(mark, launcher, now) && aliveness(unnamed(task)) === "dead";
 }
 
 /** Of a log no more than this is searched for what a run consumed, from its end, bytes. */

@@ -20,12 +20,21 @@ import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import {
   type EndOptions,
   FENCE,
+  type Identity,
   type Launched,
   type Launcher,
-  type Shim,
+  type Life,
 } from "../launch/launcher.ts";
-import { createLauncher } from "../launch/mod.ts";
-import { type Aliveness, type Observation, observe, readUsage } from "./observe.ts";
+import { type Launchers, openLaunchers } from "../launch/mod.ts";
+import {
+  type Aliveness,
+  ancestral,
+  isUnnamed,
+  type Observation,
+  observe,
+  readUsage,
+  unnamed,
+} from "./observe.ts";
 import { firstPlan, type Places, type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
 import { decide, type Decision, type EndRules, type Outcome } from "../decide/reconcile.ts";
 import { mayRetry, retryDelay, retryDue, type RetryOptions, successorOf } from "../decide/retry.ts";
@@ -112,7 +121,7 @@ export interface QueueOptions {
   now?: () => number;
   /** From 0 to 1, for the jitter. */
   random?: () => number;
-  launcher?: Launcher;
+  launchers?: Launchers;
   /** Told of what is looked at, decided and done. */
   trace?: Trace;
 }
@@ -163,9 +172,9 @@ export interface Queue {
   /** Why a task could not be launched; undefined where it could. */
   launchProblem(task: Task, rules: Rules): string | undefined;
   /** Identity of the process of a task's current claim, where it is known. */
-  shimOf(task: Task): Shim | null;
+  shimOf(task: Task): Identity | null;
   /** Which of the tasks' processes live, asked of the system once. */
-  probe(tasks: readonly Task[]): Aliveness;
+  probe(tasks: readonly Task[]): Promise<Aliveness>;
   /** Absolute places of a task's files. */
   places(task: Task): Places;
   /**
@@ -234,7 +243,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   const store = openStore(root, { trace: options.trace });
   const now = options.now ?? Date.now;
   const random = options.random ?? Math.random;
-  const launcher = options.launcher ?? createLauncher();
+  const launcher = (options.launchers ?? openLaunchers({ trace: options.trace })).of(null);
   const definition = (rules: Rules, name: string) => {
     const found = pickAgent(rules.agents, name);
     return "problem" in found ? null : found;
@@ -305,7 +314,7 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     }
   }
 
-  function shimOf(task: Task): Shim | null {
+  function shimOf(task: Task): Identity | null {
     const mark = task.claim === 0 ? undefined : store.readMark(task.taskId, `${task.claim}.pid`);
     return mark === undefined ? null : launcher.parsePidFile(mark.text) ?? null;
   }
@@ -824,9 +833,12 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   ): Promise<void> {
     const task = store.read(id);
     if (task === undefined || task.reapAt === null) return;
-    const shim = shimOf(task);
-    await launcher.endTree(id, shim, { ...options, grace: rules.config.grace_period * 1000 });
-    if (options.signal?.aborted) return;
+    const found = task.claim === 0 ? await launcher.legacy(task, store.root) : shimOf(task);
+    const shim = found === "unknown" ? null : found;
+    const grace = rules.config.grace_period * 1000;
+    const report = await launcher.endTree(id, shim, { ...options, grace });
+    // Whoever can see it ends it.
+    if (report.unknown || options.signal?.aborted) return;
     store.locked(() => {
       const current = store.read(id);
       if (current === undefined || current.reapAt === null) return;
@@ -842,29 +854,42 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   async function look(options: LookOptions = {}): Promise<Snapshot> {
     const { launch: wanted } = options;
     if (wanted === undefined) return lookAt(store.scan(), options, undefined);
-    // Settings come first, for nothing may wait inside the lock.
+    // Settings and processes come first, for nothing may wait inside the lock.
     const loaded = await rules();
-    return store.locked(() => lookAt(store.scan(), options, loaded));
+    const aliveness = await probe(suspectsOf(store.scan()));
+    return store.locked(() => lookAt(store.scan(), options, loaded, aliveness));
   }
 
-  function lookAt(scan: Scan, options: LookOptions, loaded: Rules): Snapshot;
+  function suspectsOf(scan: Scan): Task[] {
+    return scan.tasks.filter((task) =>
+      task.status === "running" || task.reapAt !== null ||
+      (task.status === "pending" && scan.marks.get(task.taskId)?.includes("cancelled"))
+    );
+  }
+
+  function lookAt(
+    scan: Scan,
+    options: LookOptions,
+    loaded: Rules,
+    aliveness: Aliveness,
+  ): Snapshot;
   function lookAt(
     scan: Scan,
     options: LookOptions,
     loaded: Rules | undefined,
+    aliveness?: Aliveness,
   ): Promise<Snapshot> | Snapshot;
   function lookAt(
     scan: Scan,
     { retry = true, launch: wanted }: LookOptions,
     loaded: Rules | undefined,
+    aliveness: Aliveness = () => "unknown",
   ): Promise<Snapshot> | Snapshot {
-    const suspects = scan.tasks.filter((task) =>
-      task.status === "running" || task.reapAt !== null ||
-      (task.status === "pending" && scan.marks.get(task.taskId)?.includes("cancelled"))
-    );
+    const suspects = suspectsOf(scan);
     const failed = retry && scan.tasks.some(isFollowed);
     if (loaded === undefined && (suspects.length > 0 || failed)) {
-      return rules().then((fresh) => lookAt(scan, { retry }, fresh));
+      return Promise.all([rules(), probe(suspects)])
+        .then(([fresh, found]) => lookAt(scan, { retry }, fresh, found));
     }
     const retried = scan.tasks.some((task) => task.retryHistory.length > 0);
     if (suspects.length === 0 && !failed && !retried && wanted === undefined) {
@@ -877,7 +902,6 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
       else byId.set(id, task);
     };
     if (loaded !== undefined && suspects.length > 0) {
-      const aliveness = probe(suspects);
       store.locked(() => {
         for (const { taskId } of suspects) {
           try {
@@ -947,24 +971,31 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
     };
   }
 
-  /** Asks the system once which of the tasks' processes live. */
-  function probe(tasks: readonly Task[]): Aliveness {
-    const shims: Shim[] = [];
-    const legacy = new Set<number>();
+  /** Asks once which of the tasks' processes live. */
+  async function probe(tasks: readonly Task[]): Promise<Aliveness> {
+    const shims: Identity[] = [];
+    const found = new Map<string, Life>();
     for (const task of tasks) {
-      shims.push(...shimsOf(task));
-      if (task.claim === 0 && task.pid !== null) legacy.add(task.pid);
+      if (task.claim === 0) {
+        if (task.pid === null) continue;
+        const life = await launcher.legacy(task, store.root);
+        found.set(
+          ancestral(task).token,
+          life === null ? "dead" : life === "unknown" ? life : "alive",
+        );
+        continue;
+      }
+      for (const name of [`${task.claim}.pid`, `verify.${task.claim}.pid`]) {
+        const mark = store.readMark(task.taskId, name);
+        if (mark === undefined) continue;
+        const shim = launcher.parsePidFile(mark.text);
+        if (shim) shims.push(shim);
+        else if (isUnnamed(mark, launcher, now())) {
+          found.set(unnamed(task).token, await launcher.marked(task.taskId));
+        }
+      }
     }
-    return alivenessOf(launcher, shims, legacy);
-  }
-
-  /** Identities of the agent's shim and of the verify command's, as far as they are there. */
-  function shimsOf(task: Task): Shim[] {
-    if (task.claim === 0) return [];
-    return [`${task.claim}.pid`, `verify.${task.claim}.pid`].flatMap((name) => {
-      const mark = store.readMark(task.taskId, name);
-      return (mark === undefined ? undefined : launcher.parsePidFile(mark.text)) ?? [];
-    });
+    return alivenessOf(await launcher.probe(shims), found);
   }
 
   function removeTask(task: Task, marks: readonly string[]): void {
@@ -1034,21 +1065,9 @@ function dependencyOrder(wanted: readonly Wish[], keys: ReadonlyMap<string, numb
   return order;
 }
 
-/** Aliveness of the given processes, asked of the system once. */
-export function alivenessOf(
-  launcher: Launcher,
-  shims: readonly Shim[],
-  legacy: ReadonlySet<number> = new Set(),
-): Aliveness {
-  const asked = new Set([...shims.map((shim) => shim.pid), ...legacy]);
-  const living = launcher.alive(shims);
-  const legacyLiving = new Set([...legacy].filter((pid) => launcher.exists(pid)));
-  return (shim) =>
-    !asked.has(shim.pid)
-      ? "unknown"
-      : (shim.start === "" ? legacyLiving : living).has(shim.pid)
-      ? "alive"
-      : "dead";
+/** What some looks found, by tokens. */
+export function alivenessOf(...found: readonly ReadonlyMap<string, Life>[]): Aliveness {
+  return ({ token }) => found.find((lives) => lives.has(token))?.get(token) ?? "unknown";
 }
 
 function reportDamage(damaged: Damage[], id: string, error: unknown): void {

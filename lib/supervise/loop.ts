@@ -169,7 +169,7 @@ export async function supervise(
     if (task === undefined) return;
     let result: StepResult | undefined;
     attempt(id, () => {
-      result = queue.step(id, rules, (shim) => {
+      result = queue.step(id, rules, (shim): ReturnType<Aliveness> => {
         if (dead.get(id) === shim.pid) return "dead";
         if (children.get(id) === shim.pid) return "alive";
         return probed?.(shim) ?? "unknown";
@@ -200,13 +200,13 @@ export async function supervise(
   let changed = true;
 
   /** Asks the system for those whose end nobody will tell us of. */
-  function probeStrangers(): void {
+  async function probeStrangers(): Promise<void> {
     const strangers = [...running.values(), ...reaping.values()]
       .filter((task) =>
         !children.has(task.taskId) || observations.get(task.taskId)?.evidence.verify === "running"
       );
     for (const task of strangers) dirty.add(task.taskId);
-    probed = queue.probe(strangers);
+    probed = await queue.probe(strangers);
   }
 
   function adopt(items: ReturnType<Queue["launch"]>): void {
@@ -350,7 +350,7 @@ export async function supervise(
   let rescans = 0;
   let wall = queue.now();
   let steady = performance.now();
-  probeStrangers();
+  await probeStrangers();
   while (!signal.aborted) {
     const orders = options.orders?.();
     if (orders !== undefined) ({ launch, parallel } = orders);
@@ -431,7 +431,7 @@ export async function supervise(
     // The clock was set, or the machine slept: whatever was missed is caught by a look at all.
     if (performance.now() >= nextRescan || drift > 5000) {
       rescanBegan = performance.now();
-      rescan();
+      await rescan();
     }
   }
   return tasks;
@@ -449,7 +449,7 @@ export async function supervise(
    * The safety net, for events that were lost: looks at names, and asks whether processes are there,
    * which is cheap; reads files and compares start times only now and then.
    */
-  function rescan(): void {
+  async function rescan(): Promise<void> {
     rescans++;
     const thorough = rescans % THOROUGH === 0;
     failures.clear();
@@ -472,14 +472,20 @@ export async function supervise(
           dirty.add(id);
         }
       }
+      const seen = await launcher.probe(
+        [...observations.values()].flatMap(({ shim }) => shim ?? []),
+      );
       for (const [id, task] of [...running, ...reaping]) {
         const shim = observations.get(id)?.shim;
         const limited = task.budget !== null || task.idleTimeout !== null;
         if (thorough) reload(id);
-        if (thorough || limited || shim == null || !launcher.exists(shim.pid)) dirty.add(id);
+        if (shim?.pid != null && seen.get(shim.token) === "alive" && !limited && !thorough) {
+          continue;
+        }
+        dirty.add(id);
       }
-      if (thorough) probeStrangers();
-      else {probed = queue.probe([...dirty].flatMap((id) =>
+      if (thorough) await probeStrangers();
+      else {probed = await queue.probe([...dirty].flatMap((id) =>
           running.get(id) ?? reaping.get(id) ?? []
         ));}
     } catch (error) {

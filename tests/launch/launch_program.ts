@@ -1,18 +1,19 @@
 // What the launch tests start as processes of their own: the Windows shim on the system that the
 // tests run on, a process that launches an agent and waits to be killed, and one that ends a tree.
 
-import type { Launcher, LaunchSpec, Shim } from "../../lib/launch/launcher.ts";
+import type { Identity, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
-import { readProcesses } from "../../lib/launch/posix/processes.ts";
+import { readLookout, readProcesses } from "../../lib/launch/posix/processes.ts";
 import { createWindowsLauncher } from "../../lib/launch/windows/launcher.ts";
-import { formatStart, type WindowsSystem } from "../../lib/launch/windows/processes.ts";
-import { runShim } from "../../lib/launch/windows/shim.ts";
+import type { WindowsSystem } from "../../lib/launch/windows/processes.ts";
+import { formatIdentity, runShim } from "../../lib/launch/windows/shim.ts";
 
 /** A launcher and its name in test titles. */
 export type Kind = "windows" | readonly [string, ...string[]];
 
 /** What the Windows launcher asks of its system, answered by this one. */
 const HERE: WindowsSystem = {
+  place: () => ({ ...readLookout(), boot: "-", machine: "-", namespace: "-" }),
   list: () =>
     [...readProcesses().values()].filter(({ zombie }) => !zombie)
       .map(({ pid, ppid, start }) => ({ pid, ppid, created: createdOf(start) })),
@@ -48,7 +49,7 @@ export function makeLauncher(kind: Kind): Launcher {
 
 /** Arguments of `deno run` that start one of the programs below. */
 export function programArguments(
-  order: { launch: Kind; spec: LaunchSpec } | { end: string; shim: Shim | null; grace: number },
+  order: { launch: Kind; spec: LaunchSpec } | { end: string; shim: Identity | null; grace: number },
 ): string[] {
   return ["--quiet", import.meta.url, JSON.stringify(order)];
 }
@@ -56,8 +57,8 @@ export function programArguments(
 if (import.meta.main) {
   const [first = "", specFile = ""] = Deno.args;
   if (first === "shim") {
-    const start = () => formatStart(HERE.created(Deno.pid)!);
-    await runShim(specFile, { windows: false, start });
+    const identity = () => formatIdentity(Deno.pid, HERE);
+    await runShim(specFile, { windows: false, identity });
   } else {
     const order = JSON.parse(first);
     if (order.launch !== undefined) {
@@ -67,7 +68,7 @@ if (import.meta.main) {
     } else {
       const ended = await createPosixLauncher()
         .endTree(order.end, order.shim, { grace: order.grace });
-      console.log(`ended ${ended}`);
+      console.log(`ended ${ended.signalled}`);
     }
   }
 }

@@ -5,21 +5,22 @@
 
 import fc from "fast-check";
 import { pause } from "../../lib/launch/pause.ts";
-import { FENCE, type LaunchSpec, type Shim } from "../../lib/launch/launcher.ts";
+import { FENCE, type Identity, type Launcher, type LaunchSpec } from "../../lib/launch/launcher.ts";
+import { parsePidText, type Shim } from "../../lib/launch/posix/place.ts";
 import { programCandidates } from "../../lib/launch/find.ts";
 
 import { createPosixLauncher, parsePidFile } from "../../lib/launch/posix/launcher.ts";
 import {
+  exists,
   parseProc,
   parsePs,
   parseStat,
-  pickMarkable,
-  pickTree,
   type Process,
   PS_COLUMNS,
   readMarks,
   readProcesses,
 } from "../../lib/launch/posix/processes.ts";
+import { pickMarkable, pickTree } from "../../lib/launch/posix/tree.ts";
 import { pickWindowsTree, shimCommand } from "../../lib/launch/windows/launcher.ts";
 import {
   askArguments,
@@ -58,6 +59,25 @@ const KINDS: readonly { name: string; kind: Kind; program: string }[] = [
   { name: "windows shim", kind: "windows", program: "/bin/sh" },
 ];
 
+/** An identity that tells its number. */
+type Known = Identity & { readonly pid: number };
+
+/** Numbers of those of some processes that live. */
+async function alive(launcher: Launcher, asked: readonly Identity[]): Promise<(number | null)[]> {
+  const lives = await launcher.probe(asked);
+  return asked.filter(({ token }) => lives.get(token) === "alive").map(({ pid }) => pid);
+}
+
+/** A process of the same number that began at another time. */
+function later({ pid, token }: Identity): Identity {
+  return { pid, token: token.replace("\n", "1\n") };
+}
+
+/** The identity of a process, as an earlier version wrote it. */
+function identity({ pid, start }: Shim): Identity {
+  return { pid, token: `${pid} ${start}\n` };
+}
+
 /** A folder for one launch. */
 interface Place extends AsyncDisposable {
   readonly dir: string;
@@ -69,7 +89,7 @@ interface Place extends AsyncDisposable {
   /** Waits until a file has a whole line, and returns its first. */
   line(name: string): Promise<string>;
   /** The identity in the pid file, as soon as it is there. */
-  shim(): Promise<Shim>;
+  shim(): Promise<Known>;
 }
 
 let lastTask = 0;
@@ -110,7 +130,10 @@ async function openPlace(): Promise<Place> {
     script: (text, more) => spec("/bin/sh", ["-c", text], more),
     read,
     line,
-    shim: async () => parsePidFile(`${await line("t.1.pid")}\n`)!,
+    async shim() {
+      await line("t.1.pid");
+      return parsePidFile(read("t.1.pid")) as Known;
+    },
     async [Symbol.asyncDispose]() {
       // What a failed test leaves: all that was started in here.
       for (const process of inFolder(dir)) {
@@ -194,6 +217,15 @@ function namesIn(dir: string): string[] {
   return [...Deno.readDirSync(dir)].map((entry) => entry.name).sort();
 }
 
+/** What a reader finds in an exit file; nothing where there is none. */
+function exitText(dir: string): string {
+  try {
+    return Deno.readTextFileSync(`${dir}/exitcode`);
+  } catch {
+    return "";
+  }
+}
+
 function mode(path: string): number {
   return Deno.statSync(path).mode! & 0o777;
 }
@@ -233,7 +265,7 @@ for (const { name, kind, program } of KINDS) {
     assertEquals(place.read("exitcode"), "7\n");
     const shim = launcher.parsePidFile(place.read("t.1.pid"));
     assertEquals(shim?.pid, pid);
-    assertMatch(shim!.start, /^\S+ \d+$/);
+    assertMatch(parsePidText(shim!.token)!.start, /^\S+ \d+$/);
     assertEquals(namesIn(place.dir), ["exitcode", "log", "t.1.pid", "t.json"]);
   });
 
@@ -461,25 +493,25 @@ for (const { name, kind, program } of KINDS) {
     fifo(`${place.dir}/gate`);
     const launched = launcher.launch(place.script("read word <gate"));
     const shim = await place.shim();
-    assertEquals(launcher.alive([shim]), new Set([shim.pid]));
-    assertEquals(launcher.alive([{ ...shim, start: `${shim.start}1` }]), new Set());
-    assertEquals(launcher.alive([]), new Set());
-    assert(launcher.exists(shim.pid));
+    assertEquals(await alive(launcher, [shim]), [shim.pid]);
+    assertEquals(await alive(launcher, [later(shim)]), []);
+    assertEquals(await alive(launcher, []), []);
+    assert(exists(shim.pid));
     Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
     await held(launched.ended);
-    assertEquals(launcher.alive([shim]), new Set());
-    assert(!launcher.exists(shim.pid));
+    assertEquals(await alive(launcher, [shim]), []);
+    assert(!exists(shim.pid));
   });
 
   contract("ends an agent, and the exit code is still recorded", async (place) => {
     const launched = launcher.launch(place.script("echo up; exec sleep 600"));
     const shim = await place.shim();
     await place.line("log");
-    const count = await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
+    const { signalled: count } = await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
     assertEquals(count, 2);
     await held(launched.ended);
     assertEquals(place.read("exitcode"), "143\n");
-    assertEquals(await launcher.endTree(place.taskId, shim, { grace: PATIENCE }), 0);
+    assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 0);
   });
 
   contract("ends what ignores being asked, and what that starts", async (place) => {
@@ -502,10 +534,10 @@ for (const { name, kind, program } of KINDS) {
     const launched = launcher.launch(place.script("echo up; read word <gate; exit 4"));
     const shim = await place.shim();
     await place.line("log");
-    const forged = { ...shim, start: `${shim.start}1` };
+    const forged = later(shim);
     for (const identity of [forged, null]) {
       const other = "task_1000000000001";
-      assertEquals(await launcher.endTree(other, identity, { grace: 20 }), 0);
+      assertEquals((await launcher.endTree(other, identity, { grace: 20 })).signalled, 0);
     }
     // Our own identity is not a tree that we end, whatever a pid file says.
     const mine = shimOf(Deno.pid);
@@ -513,7 +545,8 @@ for (const { name, kind, program } of KINDS) {
     const children = living([shim.pid]);
     assertEquals(children, [shim.pid]);
     assertEquals(
-      await launcher.endTree("task_1000000000001", { ...mine, start }, { grace: 20 }),
+      (await launcher.endTree("task_1000000000001", identity({ ...mine, start }), { grace: 20 }))
+        .signalled,
       0,
     );
     Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
@@ -529,9 +562,9 @@ for (const { name, kind, program } of KINDS) {
     const end = launcher.endTree(place.taskId, shim, { grace: 600_000, signal: stop.signal });
     stop.abort();
     await end;
-    assertEquals(launcher.alive([shim]).size, 1);
+    assertEquals((await alive(launcher, [shim])).length, 1);
     await launcher.endTree(place.taskId, shim, { grace: 10 });
-    assertEquals(launcher.alive([shim]).size, 0);
+    assertEquals((await alive(launcher, [shim])).length, 0);
   });
 
   contract("records the exit code once a full disk has room again", async (place) => {
@@ -550,13 +583,14 @@ for (const { name, kind, program } of KINDS) {
           exitFile: `${disk}/exitcode`,
         }),
       );
-      // What could not be written whole is taken away again.
+      // What could not be written is taken away again. A reader sees an empty file, which is none, or
+      // a whole one.
+      await seen(disk, () => namesIn(disk).includes("filler"), "the disk being filled");
       using watcher = Deno.watchFs(disk);
       for await (const { kind, paths } of watcher) {
-        if (kind === "remove" && paths.some((path) => path.endsWith(".tmp"))) break;
+        if (kind === "remove" && paths.some((path) => /exitcode/.test(path))) break;
       }
-      // A reader sees no exit file, or a whole one.
-      assert(!namesIn(disk).includes("exitcode"));
+      assertEquals(exitText(disk), "");
       Deno.removeSync(`${disk}/filler`);
       await held(launched.ended);
       assertEquals(Deno.readTextFileSync(`${disk}/exitcode`), "9\n");
@@ -622,7 +656,7 @@ const NASTY = [
 ].join("\n");
 const TOOLS = ["session", "orphan", "bare", "group"] as const;
 
-async function nastyTree(place: Place, rest: string): Promise<{ shim: Shim; tools: number[] }> {
+async function nastyTree(place: Place, rest: string): Promise<{ shim: Known; tools: number[] }> {
   launcher.launch(place.script(`${NASTY}\n${rest}`));
   const tools: number[] = [];
   for (const name of TOOLS) tools.push(Number(await place.line(name)));
@@ -639,7 +673,7 @@ posix("endTree leaves nothing of sessions, orphans and the deaf", async (place) 
     stderr: "null",
   }).spawn();
   assertEquals(living(tools), tools);
-  const count = await launcher.endTree(place.taskId, shim, { grace: 50 });
+  const { signalled: count } = await launcher.endTree(place.taskId, shim, { grace: 50 });
   assertGreater(count, TOOLS.length + 1);
   assertEquals(living([...tools, shim.pid]), []);
   assertEquals(inFolder(place.dir), [stranger.pid]);
@@ -665,10 +699,11 @@ posix("endTree leaves another task below the shim alone, and all that it starts"
   const shim = await place.shim();
   const others = [Number(await place.line("outer")), Number(await place.line("below"))];
   await place.line("log");
-  assertEquals(await launcher.endTree(place.taskId, shim, { grace: PATIENCE }), 2);
+  assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
   assertEquals(living(others), others);
-  assertGreater(await launcher.endTree("task_1000000000003", null, { grace: PATIENCE }), 0);
+  const ended = await launcher.endTree("task_1000000000003", null, { grace: PATIENCE });
+  assertGreater(ended.signalled, 0);
   assertEquals(living([others[0]!]), []);
 }, !LINUX);
 
@@ -692,7 +727,7 @@ posix("endTree ends what is stopped", async (place) => {
   const launched = launcher.launch(place.script("echo $$ >agent; exec sleep 600"));
   const shim = await place.shim();
   Deno.kill(Number(await place.line("agent")), "SIGSTOP");
-  assertEquals(await launcher.endTree(place.taskId, shim, { grace: 20 }), 2);
+  assertEquals((await launcher.endTree(place.taskId, shim, { grace: 20 })).signalled, 2);
   await held(launched.ended);
   // Either of the two signals may come first.
   assertMatch(place.read("exitcode"), /^(?:137|143)\n$/);
@@ -730,11 +765,11 @@ posix("what has ended and waits to be noticed is not alive", async (place) => {
   const launched = launcher.launch(place.script("sleep 0 & echo $! >zombie; exec sleep 600"));
   const pid = Number(await place.line("zombie"));
   await gone([pid]);
-  assert(launcher.exists(pid));
+  assert(exists(pid));
   const zombie = shimOf(pid);
-  assertEquals(launcher.alive([zombie]), new Set());
+  assertEquals(await alive(launcher, [identity(zombie)]), []);
   const shim = await place.shim();
-  assertEquals(await launcher.endTree(place.taskId, shim, { grace: PATIENCE }), 2);
+  assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
 }, !LINUX);
 
@@ -797,13 +832,21 @@ posix("ps takes the columns that macOS is asked for", async () => {
 // ---- pure parts ----
 
 Deno.test("parsePidFile reads what the shims write, a fence, and nothing else", () => {
-  assertEquals(parsePidFile("12 0f-a1 3456\n"), { pid: 12, start: "0f-a1 3456" });
-  const mac = parsePidFile("12 - Tue Sep  2 07:03:05 2026 \n");
-  assertEquals(mac, { pid: 12, start: "- Tue_Sep_2_07:03:05_2026" });
-  assertEquals(parsePidFile(`7 ${formatStart(134398121760170450n)}\n`), {
+  const place = null;
+  assertEquals(parsePidText("12 0f-a1 3456\n"), { pid: 12, start: "0f-a1 3456", place });
+  const mac = parsePidText("12 - Tue Sep  2 07:03:05 2026 \n");
+  assertEquals(mac, { pid: 12, start: "- Tue_Sep_2_07:03:05_2026", place });
+  assertEquals(parsePidText(`7 ${formatStart(134398121760170450n)}\n`), {
     pid: 7,
     start: "- 134398121760170450",
+    place,
   });
+  assertEquals(parsePidText(`12 0f-a1 3456\n${"0f".repeat(16)} host 24\n`), {
+    pid: 12,
+    start: "0f-a1 3456",
+    place: { boot: "0f-a1", machine: "0f".repeat(16), host: "host", namespace: "24" },
+  });
+  assertEquals(parsePidFile("12 0f-a1 3456\n"), { pid: 12, token: "12 0f-a1 3456\n" });
   assertEquals(parsePidFile(FENCE), null);
   for (const bad of ["", "12", "12 b 3", "12 b \n", "x b 3\n", "-1 b 3\n", "1 b 3\n2 b 3\n"]) {
     assertEquals(parsePidFile(bad), undefined, bad);
@@ -846,12 +889,12 @@ Deno.test("parseStat takes no line that was cut off", () => {
 Deno.test("parseProc reads what the shell prints, whatever the names are", () => {
   const print = (pid: number, stat: string) =>
     stat.trimEnd().split("\n").map((line) => `${pid}/stat:${line}\n`).join("");
-  const text = "boot\n" + print(1, statLine(1, "init", "S", 0, 1)) +
+  const text = "boot\nm\nhost\n7 7\n\n\n" + print(1, statLine(1, "init", "S", 0, 1)) +
     // A name that would pass for another process, were it not for the name of the file.
     print(8, statLine(8, "x\n9 (y) S 1 1 1", "S", 1, 20)) +
     print(3, "3 (cut off) S 1") + "4/stat:\nnoise\n" +
     `8/environ:ORCHESTRA_TASK_ID=task_12345678901\n5/environ:ORCHESTRA_TASK_ID=task_1\n`;
-  const table = parseProc(text);
+  const { table } = parseProc(text);
   assertEquals([...table.keys()], [1, 8]);
   assertEquals(table.get(8), {
     pid: 8,
@@ -861,7 +904,7 @@ Deno.test("parseProc reads what the shell prints, whatever the names are", () =>
     start: "boot 20",
     marker: "task_12345678901",
   });
-  assertEquals(parseProc("").size, 0);
+  assertEquals(parseProc("").table.size, 0);
 });
 
 // As macOS 15 prints them, with the options that it is called with.
@@ -889,7 +932,7 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
   assertEquals(table.get(5120)!.marker, null);
   assertEquals(table.get(5121)!.zombie, true);
   // The same as the shim writes it.
-  const shim = parsePidFile("412 - Tue Sep  1 07:03:05 2026\n")!;
+  const shim = parsePidText("412 - Tue Sep  1 07:03:05 2026\n")!;
   assertEquals(pickTree(table, "task_1", shim, 5).map(({ pid }) => pid), []);
   assertEquals(
     pickTree(table, "task_1795331564659", shim, 5).map(({ pid }) => pid).sort(),
@@ -1188,11 +1231,11 @@ Deno.test("parseSpec takes a launch, and nothing that is none", () => {
 
 Deno.test("the shim is a module, a bundle or the program itself, whichever there is", () => {
   const deno = "C:\\deno.exe";
-  const source = shimCommand("file:///C:/o/lib/launch/windows.ts", deno, false);
+  const source = shimCommand("file:///C:/o/lib/launch/windows/launcher.ts", deno, false);
   assertEquals([source[0], source[1], source.at(-1)], [
     deno,
     "run",
-    "file:///C:/o/lib/launch/windows_shim.ts",
+    "file:///C:/o/lib/launch/windows/shim.ts",
   ]);
   const bundle = shimCommand("file:///C:/o/orchestra.js", deno, false);
   assertEquals(bundle.slice(-2), ["file:///C:/o/orchestra.js", "_shim"]);

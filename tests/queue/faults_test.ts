@@ -363,13 +363,15 @@ function watchOver(
   };
   const queue = openQueue(box.root, {
     now: () => Date.now() + clock.offset,
-    launcher: {
-      ...launcher,
-      launch(spec) {
-        const launched = launch(spec, launcher);
-        onLaunch?.(clock);
-        return launched;
-      },
+    launchers: {
+      of: () => ({
+        ...launcher,
+        launch(spec) {
+          const launched = launch(spec, launcher);
+          onLaunch?.(clock);
+          return launched;
+        },
+      }),
     },
   });
   const stop = new AbortController();

@@ -4,7 +4,7 @@
 // disk then must be what the operation found or what it was to leave, task by task.
 
 import fc from "fast-check";
-import type { Launched, Launcher, LaunchSpec, Shim } from "../../lib/launch/launcher.ts";
+import type { Launched, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { parsePidFile } from "../../lib/launch/posix/launcher.ts";
 import { openQueue, type Queue, type Rules } from "../../lib/queue/queue.ts";
 import { isTerminal, parseTime, type Status, type Task } from "../../lib/task/fields.ts";
@@ -100,14 +100,19 @@ function createFakeLauncher(): FakeLauncher {
       return { pid: shim.pid, ended: promise };
     },
     parsePidFile,
-    exists: living,
-    alive: (asked: readonly Shim[]) =>
-      new Set(asked.map(({ pid }) => pid).filter((pid) => living(pid))),
-    isMarked: (id) => shims.some((shim) => shim.id === id && shim.state !== "ended"),
+    probe: (asked) =>
+      Promise.resolve(
+        new Map(asked.map(({ pid, token }) => [token, living(pid!) ? "alive" : "dead"] as const)),
+      ),
+    marked(id) {
+      const found = shims.some((shim) => shim.id === id && shim.state !== "ended");
+      return Promise.resolve(found ? "alive" : "dead");
+    },
+    legacy: () => Promise.resolve(null),
     endTree(id) {
       const mine = shims.filter((shim) => shim.id === id && shim.state === "running");
       for (const shim of mine) shim.end();
-      return Promise.resolve(mine.length);
+      return Promise.resolve({ signalled: mine.length, left: 0, unknown: false });
     },
   };
 }
@@ -139,7 +144,8 @@ async function makeWorld(root: string): Promise<World> {
   );
   const launcher = createFakeLauncher();
   const clock = { now: 1_800_000_000_000 };
-  const open = () => openQueue(root, { launcher, now: () => clock.now, random: () => 0.5 });
+  const launchers = { of: () => launcher };
+  const open = () => openQueue(root, { launchers, now: () => clock.now, random: () => 0.5 });
   const queue = open();
   const world: World = {
     root,

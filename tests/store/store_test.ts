@@ -993,10 +993,10 @@ function fakeLauncher(launched: string[]): Launcher {
       return { pid: 1, ended: Promise.resolve() };
     },
     parsePidFile: () => undefined,
-    exists: () => false,
-    alive: () => new Set(),
-    isMarked: () => false,
-    endTree: () => Promise.resolve(0),
+    probe: () => Promise.resolve(new Map()),
+    marked: () => Promise.resolve("dead"),
+    legacy: () => Promise.resolve(null),
+    endTree: () => Promise.resolve({ signalled: 0, left: 0, unknown: false }),
   };
 }
 
@@ -1031,7 +1031,8 @@ for (const [what, plant] of Object.entries(HOSTILE)) {
     for (let number = 0; number < 3; number++) store.create(make, NOW);
     plant(store, idOf(1));
     const launched: string[] = [];
-    const queue = openQueue(folder.path, { launcher: fakeLauncher(launched), now: () => NOW });
+    const launcher = fakeLauncher(launched);
+    const queue = openQueue(folder.path, { launchers: { of: () => launcher }, now: () => NOW });
     const rules = await queue.rules();
     queue.launch([idOf(0), idOf(1), idOf(2)], rules);
     assertEquals(launched.filter((id) => id !== idOf(1)), [idOf(0), idOf(2)]);

@@ -489,8 +489,9 @@ Deno.test("a process that has got the number of a dead one is never signalled", 
     Deno.writeTextFileSync(box.path(`tasks/${id}.1.pid`), `${stranger.pid} ${own} 12345\n`);
     forge(box, id, { status: "running", claim: 1, startedAt: started, pid: stranger.pid });
   }
-  // The ancestor wrote numbers alone: they prove nothing.
-  forge(box, legacy, { status: "running", claim: 0, startedAt: started, pid: stranger.pid });
+  // The ancestor wrote numbers alone: they prove nothing of what began at another time.
+  const earlier = formatTime(Date.now() - 3_600_000);
+  forge(box, legacy, { status: "running", claim: 0, startedAt: earlier, pid: stranger.pid });
   await box.ok("cancel", cancelled, legacy);
   await box.run("timeout", timedOut);
   await box.ok("status");

@@ -1,83 +1,30 @@
-// Agents on Linux and macOS: a constant `sh` script, the shim, is the parent of each. It creates
-// the claim's pid file exclusively, runs the agent with its output straight into the log, and
-// records the exit code. No pipe leads back to us, so our death changes nothing for it.
+// Agents on Linux and macOS. The shim (shim.ts) is the parent of each; no pipe leads back to us, so our
+// death changes nothing for it. What is said of processes is said from where we look (place.ts): of
+// those that another machine, container or sandbox has started, nothing, and none of them is signalled.
 
-import { block, pause } from "../pause.ts";
-import type { EndOptions, Launched, Launcher, LaunchSpec, Shim } from "../launcher.ts";
+import { NO_TRACE, type Trace } from "../../task/trace.ts";
+import type {
+  EndOptions,
+  EndReport,
+  Identity,
+  Launched,
+  Launcher,
+  LaunchSpec,
+  LegacyTask,
+  Life,
+} from "../launcher.ts";
 import { FENCE } from "../launcher.ts";
-import { pickMarkable, pickTree, type Process, readMarks, readProcesses } from "./processes.ts";
-
-/**
- * $1 pid file, $2 exit file, $3 log, $4 stdin, $5 folder, then the command. Values come as
- * arguments only, never as text of the script. Its variables have names that no environment has,
- * for assigning to one that the agent inherits would change the agent's.
- *
- * What else the caller had open (the lock of a script, the pipe of a CI runner) is not kept open by
- * an agent that outlives it, as far as a shell can: it knows no descriptors above 9.
- *
- * The traps keep the shim alive through a SIGTERM to its group, so that it can still record how the
- * agent ended; in the subshell they are reset. A signal before the agent runs keeps it from running.
- * The exit code is written again every second for a while where the disk is full, unless the folder
- * is gone. A pid file that the full disk leaves empty is removed, so that the claim is taken back; a
- * task that was archived or cleaned in the meantime is not run.
- */
-export const SHIM = `
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-_o_mask=$(umask)
-umask 077
-set -Cf
-_o_out=$2
-_o_ended=
-trap _o_ended=1 TERM INT HUP QUIT
-_o_end() {
-  _o_tmp=$_o_out.$$.tmp
-  for _o_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    if [ -e "$_o_tmp" ] || [ -L "$_o_tmp" ]; then rm -f "$_o_tmp"; fi
-    [ -d "\${_o_out%/*}" ] && [ ! -d "$_o_out" ] || exit 0
-    printf '%s\\n' "$1" >"$_o_tmp" && mv -f "$_o_tmp" "$_o_out" && exit 0
-    sleep 1
-  done
-  rm -f "$_o_tmp"
-  exit 0
-}
-_o_field() { shift 19; _o_start=$1; }
-_o_boot=-
-if read -r _o_line </proc/$$/stat; then
-  _o_field \${_o_line##*) }
-  read -r _o_boot </proc/sys/kernel/random/boot_id
-else
-  _o_start=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p $$)
-fi
-[ ! -L "$1" ] || exit 0
-: >"$1" || exit 0
-set +C
-printf '%s %s %s\\n' "$$" "$_o_boot" "$_o_start" >"$1" || { rm -f "$1"; exit 0; }
-set -C
-_o_task=\${1%.*.pid}
-[ -e "\${_o_task%.verify}.json" ] || { rm -f "$1"; exit 0; }
-_o_found() {
-  case $1 in
-    -*) false ;;
-    */*) [ -f "$1" ] && [ -x "$1" ] ;;
-    *) command -v "$1" ;;
-  esac
-}
-cd "$5" && _o_found "$6" && [ -r "$4" ] || _o_end '127 spawn'
-[ -z "$_o_ended" ] || _o_end 143
-( set +Cf; umask "$_o_mask"; shift 5; exec "$@" ) <"$4" >>"$3" 2>&1
-_o_end "$?"
-`;
-
-/** Milliseconds between looks at what was asked to end; the last one repeats. */
-const DEAD_POLL = [1, 0.5, 0.5, 1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
-
-/** How often what is left of a tree is looked for again. */
-const ROUNDS = 20;
+import { isNumber, judgeAncestral } from "./ancestral.ts";
+import { createTree, end } from "./end.ts";
+import { type Lookout, parsePidText, type Sight, sightOf } from "./place.ts";
+import { exists, isAlive, readLookout, readMarks, type Survey, survey } from "./processes.ts";
+import { SHIM } from "./shim.ts";
 
 /** What the launcher is made with. */
 export interface PosixOptions {
   /** Program and leading arguments of a POSIX shell. */
   shell?: readonly [string, ...string[]];
+  trace?: Trace;
 }
 
 let hasSetsid = Deno.build.os === "linux";
@@ -108,8 +55,19 @@ export function spawnSession(
 }
 
 /** The launcher of Linux and macOS. */
-export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}): Launcher {
+export function createPosixLauncher(
+  { shell = ["/bin/sh"], trace = NO_TRACE }: PosixOptions = {},
+): Launcher {
   const [program, ...leading] = shell;
+  // Where a process is does not change while it lives.
+  let here: Lookout | undefined;
+
+  /** Looks at processes; where we are is known after that. */
+  function look(pids?: readonly number[]): { seen: Survey; mine: Lookout } {
+    const seen = survey(pids);
+    here ??= seen.place ?? readLookout();
+    return { seen, mine: here };
+  }
 
   function launch(spec: LaunchSpec): Launched {
     const child = spawnSession(program, {
@@ -132,96 +90,78 @@ export function createPosixLauncher({ shell = ["/bin/sh"] }: PosixOptions = {}):
       cwd: "/",
       ...environment(spec),
     });
+    trace("launched", { pid: child.pid, command: [spec.command, ...spec.args], cwd: spec.cwd });
     return { pid: child.pid, ended: child.status.then(() => {}, () => {}) };
   }
 
-  function alive(shims: readonly Shim[]): Set<number> {
-    // Most of the dead are told by one system call each; a pid that lives may be another's by now.
-    const candidates = shims.filter((shim) => exists(shim.pid));
-    const table = readProcesses(candidates.map((shim) => shim.pid));
-    return new Set(candidates.filter((shim) => lives(shim, table)).map((shim) => shim.pid));
+  // Not async: most looks have nothing to ask, and none needs to wait here.
+  function probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>> {
+    const lives = new Map<string, Life>();
+    if (asked.length === 0) return Promise.resolve(lives);
+    const shims = asked.map(({ token }) => ({ token, shim: parsePidText(token) }));
+    // A number that nobody has needs no closer look, whatever it says from where we are.
+    const taken = shims.flatMap(({ shim }) =>
+      shim !== undefined && exists(shim.pid) ? shim.pid : []
+    );
+    const { seen, mine } = look(taken);
+    for (const { token, shim } of shims) {
+      const sight = shim === undefined ? "elsewhere" : sightOf(shim, mine);
+      const found = shim !== undefined && isAlive(shim, seen.table);
+      lives.set(token, lifeOf(sight, found));
+    }
+    return Promise.resolve(lives);
   }
 
-  function isMarked(taskId: string): boolean {
-    const processes = [...readProcesses().values()].filter((process) => !process.zombie);
+  function marked(taskId: string): Promise<Life> {
+    const { seen, mine } = look();
+    const processes = [...seen.table.values()].filter((process) => !process.zombie);
     readMarks(processes);
-    return processes.some((process) => process.marker === taskId);
+    if (processes.some((process) => process.marker === taskId)) return Promise.resolve("alive");
+    return Promise.resolve(seen.marked && mine.whole ? "dead" : "unknown");
   }
 
   async function endTree(
     taskId: string,
-    shim: Shim | null,
-    { grace, signal, blocking = false }: EndOptions,
-  ): Promise<number> {
-    const known = new Map<number, string>();
-    const signalled = new Set<number>();
-    // What is older than the shim is not of its tree, and need not be looked at again; for a second,
-    // in which no system gives out all its numbers and comes back to this one.
-    let older: ReadonlySet<number> = new Set();
-    let olderUntil = 0;
-    const collect = () => {
-      const at = performance.now();
-      const table = readProcesses(undefined, at < olderUntil ? older : undefined);
-      const markable = pickMarkable(table, shim);
-      if (at >= olderUntil) {
-        const younger = new Set(markable.map(({ pid }) => pid));
-        older = new Set([...table.keys()].filter((pid) => !younger.has(pid)));
-        olderUntil = at + 1000;
-      }
-      readMarks(markable);
-      // What may not be signalled (an agent's `sudo`) is not waited for either.
-      const members = pickTree(table, taskId, shim, Deno.pid, known)
-        .filter((member) => !forbidden.has(member.pid));
-      for (const { pid, start } of members) known.set(pid, start);
-      return members;
-    };
-    const forbidden = new Set<number>();
-    const send = (members: readonly Process[], name: Deno.Signal) => {
-      for (const { pid } of members) {
-        try {
-          Deno.kill(pid, name);
-          signalled.add(pid);
-        } catch (error) {
-          // Otherwise it ended by itself in the meantime.
-          if (error instanceof Deno.errors.PermissionDenied) forbidden.add(pid);
-        }
-      }
-      return members.filter(({ pid }) => !forbidden.has(pid));
-    };
-    /** Stops processes, until none is left that could start another behind our back. */
-    const freeze = (members: readonly Process[]) => {
-      const stopped = new Map<number, Process>();
-      let more = members;
-      for (let round = 0; more.length > 0 && round < ROUNDS; round++) {
-        for (const member of send(more, "SIGSTOP")) stopped.set(member.pid, member);
-        more = collect().filter(({ pid }) => pid !== shim?.pid && !stopped.has(pid));
-      }
-      return [...stopped.values()];
-    };
-    let members = collect();
-    if (members.length === 0) return 0;
-    await allGone(send(members, "SIGTERM"), grace, signal, blocking);
-    for (let round = 0; round < ROUNDS && !signal?.aborted; round++) {
-      members = collect();
-      if (members.length === 0) break;
-      // The shim goes last: with the agent gone it records the exit code and ends by itself.
-      const isShim = (member: Process) => member.pid === shim?.pid;
-      if (members.every(isShim)) {
-        if (round > 0) send(members, "SIGKILL");
-      } else {
-        send(freeze(members.filter((member) => !isShim(member))), "SIGKILL");
-      }
-      await allGone(members, 250, signal, blocking);
+    identity: Identity | null,
+    options: EndOptions,
+  ): Promise<EndReport> {
+    const shim = identity === null ? null : parsePidText(identity.token) ?? null;
+    const { seen, mine } = look();
+    const sight = shim === null ? mine.whole ? "here" : "perhaps" : sightOf(shim, mine);
+    trace("ending", { task: taskId, pid: shim?.pid ?? "none", sight });
+    if (sight === "rebooted") return { signalled: 0, left: 0, unknown: false };
+    // The numbers in another namespace's /proc are not those that a signal is sent to.
+    if (sight === "elsewhere" || mine.namespace === "?") {
+      return { signalled: 0, left: 0, unknown: true };
     }
-    return signalled.size;
+    const report = await end(createTree(taskId, shim, seen.table, trace), options);
+    return { ...report, unknown: sight === "perhaps" && report.signalled === 0 };
   }
 
-  return { launch, parsePidFile, exists, alive, isMarked, endTree };
+  function legacy(task: LegacyTask, root: string): Promise<Identity | null | "unknown"> {
+    if (!isNumber(task.pid)) return Promise.resolve(null);
+    const { seen, mine } = look([task.pid]);
+    const process = seen.table.get(task.pid);
+    if (process !== undefined && !process.zombie) {
+      return Promise.resolve(judgeAncestral(task, process, root, mine));
+    }
+    return Promise.resolve(mine.whole ? null : "unknown");
+  }
+
+  return { launch, parsePidFile, probe, marked, legacy, endTree };
 }
 
-function lives(shim: Shim, table: ReadonlyMap<number, Process>): boolean {
-  const process = table.get(shim.pid);
-  return process !== undefined && !process.zombie && process.start === shim.start;
+function lifeOf(sight: Sight, found: boolean): Life {
+  switch (sight) {
+    case "here":
+      return found ? "alive" : "dead";
+    case "perhaps":
+      return found ? "alive" : "unknown";
+    case "rebooted":
+      return "dead";
+    case "elsewhere":
+      return "unknown";
+  }
 }
 
 /** What `Deno.Command` needs for the environment of a launch. */
@@ -237,45 +177,9 @@ export function environment(
   return { env: { ...env, ...spec.env }, clearEnv: true };
 }
 
-/** The identity in a pid file, as the shim writes it: pid, boot id, start time. */
-export function parsePidFile(text: string): Shim | null | undefined {
+/** The identity in a pid file, as the shims of this machine write it. */
+export function parsePidFile(text: string): Identity | null | undefined {
   if (text === FENCE) return null;
-  const match = /^(\d+) (\S+) (.+)\n$/.exec(text);
-  if (match === null) return undefined;
-  return { pid: Number(match[1]), start: `${match[2]} ${match[3]!.trim().split(/\s+/).join("_")}` };
+  const shim = parsePidText(text);
+  return shim === undefined ? undefined : { pid: shim.pid, token: text };
 }
-
-/** Whether any process has this pid. Signal 0 is delivered to nobody: kill(2). */
-export function exists(pid: number): boolean {
-  try {
-    Deno.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Deno.errors.PermissionDenied;
-  }
-}
-
-async function allGone(
-  members: readonly Process[],
-  within: number,
-  signal: AbortSignal | undefined,
-  blocking: boolean,
-): Promise<void> {
-  const began = performance.now();
-  const deadline = began + within;
-  let left = [...members];
-  for (let turn = 0;; turn++) {
-    left = left.filter(({ pid }) => exists(pid));
-    // A zombie answers too, and where nobody collects it, for ever.
-    const table = readProcesses(left.map(({ pid }) => pid));
-    left = left.filter((member) => lives(member, table));
-    const remaining = deadline - performance.now();
-    if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
-    const wait = Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!);
-    if (blocking && performance.now() - began < BLOCKING) block(wait);
-    else await pause(wait, signal);
-  }
-}
-
-/** How long at most a caller may be kept from its event loop, milliseconds. */
-const BLOCKING = 60;

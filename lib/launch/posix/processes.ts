@@ -1,8 +1,8 @@
-// The process table of Linux and macOS, and which of it belongs to a task. Linux is read from /proc
-// file by file, with no process started; Deno allows that only with every permission granted, so
-// with fewer one constant `sh` script prints the same files. macOS asks `ps`. Writes nothing.
+// The process table of Linux and macOS, and the place of who reads it. Linux is read from /proc file by
+// file, with no process started; Deno allows that only with every permission granted, so with fewer
+// one constant `sh` script prints the same files. macOS asks `ps`. Writes nothing.
 
-import type { Shim } from "../launcher.ts";
+import { knownHost, knownMachine, type Lookout } from "./place.ts";
 
 /** One process. */
 export interface Process {
@@ -26,16 +26,22 @@ export const MARKER = "ORCHESTRA_TASK_ID";
 const MARK = new RegExp(`(?:^|\\0)${MARKER}=(task_\\d+)(?:\\0|$)`);
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
-// A line with the boot's id, then the stat files of the given processes, or of all, and with all
-// the marks: each line behind the name of its file, for a name may hold line breaks of its own.
-// Where there is no grep, or too many processes for one, sh reads by itself (slower: byte by byte).
-// Marks are lost where grep cannot tell lines ended by NUL; what descends from the shim, or is in
-// its session, is found all the same.
+// Six lines that tell the place: the boot's id, the machine's, its name, our own number as /proc shows
+// it and as it is, the stat file of the first process, and that of the second. Then the stat files of
+// the given processes, or of all, and with all the marks: each line behind the name of its file, for a
+// name may hold line breaks of its own. Where there is no grep, or too many processes for one, sh reads
+// by itself (slower: byte by byte). Marks are lost where grep cannot tell lines ended by NUL; what
+// descends from the shim, or is in its session, is found all the same.
 const LINUX_TABLE = `
 cd /proc || exit 0
-boot=-
+boot= machine= host= self= first= second=
 read -r boot <sys/kernel/random/boot_id
-printf '%s\\n' "$boot"
+read -r machine </etc/machine-id
+read -r host <sys/kernel/hostname
+read -r self <self/stat
+read -r first <1/stat
+read -r second <2/stat
+printf '%s\\n' "$boot" "$machine" "$host" "\${self%% *} $$" "$first" "$second"
 read_stats() {
   for p; do
     while IFS= read -r s; do printf '%s/stat:%s\\n' "$p" "$s"; done <"$p/stat"
@@ -49,6 +55,12 @@ grep -a -H '' [0-9]*/stat
 [ "$?" -lt 126 ] || read_stats [0-9]*
 grep -a -o -z -H '^${MARKER}=task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
 exit 0`;
+
+/** How many lines come before the table. */
+const HEAD = 6;
+
+/** A helper's own mark, which is no task's: where it is seen, marks can be read. */
+const CANARY = "task_0";
 
 /** What the `ps` of macOS is asked for. Each column is an option of its own: POSIX lets the text
  * behind `=` go on to the end of the argument, and that `ps` does. */
@@ -64,7 +76,7 @@ function run(command: string, args: readonly string[]): string {
     stderr: "null",
     // Times are compared as text, so they must not depend on where and when they are asked for.
     // An agent may have started us: its mark must not make the helper part of its tree.
-    env: { LC_ALL: "C", TZ: "UTC0", [MARKER]: "" },
+    env: { LC_ALL: "C", TZ: "UTC0", [MARKER]: CANARY },
   }).outputSync();
   return new TextDecoder().decode(stdout);
 }
@@ -79,6 +91,15 @@ function readFile(path: string): string | undefined {
   }
 }
 
+/** Processes, and what came with them. */
+export interface Survey {
+  table: Map<number, Process>;
+  /** Where we are, where it came along. */
+  place: Lookout | undefined;
+  /** Whether a mark would have been seen, or can be read by {@linkcode readMarks}. */
+  marked: boolean;
+}
+
 /**
  * The given processes, or all. With all come their marks, unless {@linkcode readMarks} can read
  * them one by one: most need not be read.
@@ -90,18 +111,25 @@ export function readProcesses(
   pids?: readonly number[],
   except?: ReadonlySet<number>,
 ): Map<number, Process> {
-  if (pids?.length === 0) return new Map();
+  return pids?.length === 0 ? new Map() : survey(pids, except).table;
+}
+
+/** The same, with what else is learnt on the way; also where no process is asked for. */
+export function survey(pids?: readonly number[], except?: ReadonlySet<number>): Survey {
   if (Deno.build.os !== "linux") {
+    if (pids?.length === 0) return { table: new Map(), place: undefined, marked: false };
     const which = pids === undefined ? ["-ax"] : ["-p", pids.join(",")];
     const table = run("ps", ["-ww", ...PS_COLUMNS, ...which]);
     const marked = pids === undefined ? run("ps", ["-axEww", "-o", "pid=", "-o", "command="]) : "";
-    return parsePs(table, marked);
+    return { table: parsePs(table, marked), place: undefined, marked: true };
   }
   try {
-    return readProc(pids, except);
+    return { table: readProc(pids, except), place: undefined, marked: true };
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    return parseProc(run("/bin/sh", ["-c", LINUX_TABLE, "sh", ...(pids ?? []).map(String)]));
+    // No process has the number 0: what comes before the table is all that is asked for.
+    const which = pids?.length === 0 ? [0] : pids ?? [];
+    return parseProc(run("/bin/sh", ["-c", LINUX_TABLE, "sh", ...which.map(String)]));
   }
 }
 
@@ -126,6 +154,53 @@ function readProc(
   return table;
 }
 
+/** Number of a machine's own pid namespace: PROC_PID_INIT_INO of Linux, fixed since 3.8. */
+const FIRST_NAMESPACE = "pid:[4026531836]";
+
+/** Where this process is, as far as the system lets it see. */
+export function readLookout(): Lookout {
+  if (Deno.build.os !== "linux") {
+    const host = knownHost(run("uname", ["-n"]).trim());
+    return { boot: "-", machine: "-", host, namespace: "-", whole: true };
+  }
+  try {
+    const line = (path: string) => readFile(path)?.split("\n", 1)[0] ?? "";
+    const [boot, machine, host] = [BOOT_ID, "/etc/machine-id", "/proc/sys/kernel/hostname"]
+      .map(line);
+    const self = `${line("/proc/self/stat").split(" ", 1)[0]} ${Deno.pid}`;
+    return lookoutOf([boot!, machine!, host!, self, line("/proc/1/stat")], inFirstNamespace());
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return survey([]).place!;
+  }
+}
+
+function inFirstNamespace(): boolean {
+  try {
+    return Deno.readLinkSync("/proc/self/ns/pid") === FIRST_NAMESPACE;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false;
+  }
+}
+
+/** The place that the first lines of the Linux script tell, without that of the second process. */
+function lookoutOf(
+  [boot = "", machine = "", host = "", self = "", first = ""]: readonly string[],
+  whole: boolean,
+): Lookout {
+  const [shown, own] = self.split(" ");
+  const start = first.slice(first.lastIndexOf(")") + 2).split(" ")[19];
+  const isOurs = shown === own && own !== undefined;
+  return {
+    boot: boot.trim() || "-",
+    machine: knownMachine(machine.trim()),
+    host: knownHost(host.trim()),
+    namespace: isOurs ? start || "-" : "?",
+    whole: whole && isOurs,
+  };
+}
+
 /** Fills in the marks of the given processes of a table, where they did not come with it. */
 export function readMarks(processes: readonly Process[]): void {
   if (Deno.build.os !== "linux") return;
@@ -139,11 +214,15 @@ export function readMarks(processes: readonly Process[]): void {
   }
 }
 
-/** The process table from what the Linux script prints. */
-export function parseProc(text: string): Map<number, Process> {
-  const [boot, ...lines] = text.split("\n");
+/** The process table, and the place, from what the Linux script prints. */
+export function parseProc(text: string): Survey {
+  const lines = text.split("\n");
+  const head = lines.splice(0, HEAD);
+  // Only a machine's own namespace shows the kernel's threads, and the second process is one.
+  const place = lookoutOf(head, /^2 \(kthreadd\) \S 0 0 /.test(head[5] ?? ""));
   const stats = new Map<number, string>();
   const marks = new Map<number, string>();
+  let marked = false;
   for (const line of lines) {
     const match = /^(\d+)\/(stat|environ):(.*)$/.exec(line);
     if (match === null) continue;
@@ -151,7 +230,8 @@ export function parseProc(text: string): Map<number, Process> {
     const rest = match[3]!;
     if (match[2] === "environ") {
       const mark = MARK.exec(rest)?.[1];
-      if (mark !== undefined) marks.set(pid, mark);
+      if (mark === CANARY) marked = true;
+      else if (mark !== undefined) marks.set(pid, mark);
     } else {
       const earlier = stats.get(pid);
       stats.set(pid, earlier === undefined ? rest : `${earlier}\n${rest}`);
@@ -159,10 +239,10 @@ export function parseProc(text: string): Map<number, Process> {
   }
   const table = new Map<number, Process>();
   for (const [pid, stat] of stats) {
-    const process = parseStat(pid, stat, boot || "-");
+    const process = parseStat(pid, stat, place.boot);
     if (process !== undefined) table.set(pid, { ...process, marker: marks.get(pid) ?? null });
   }
-  return table;
+  return { table, place, marked };
 }
 
 /**
@@ -216,65 +296,21 @@ export function parsePs(text: string, marked: string): Map<number, Process> {
   return table;
 }
 
-/**
- * Those of a table that may carry the mark of a task: what started before its shim cannot, nor can
- * the kernel's own threads.
- */
-export function pickMarkable(table: ReadonlyMap<number, Process>, shim: Shim | null): Process[] {
-  const [boot, ticks] = splitStart(shim?.start ?? "");
-  const since = ticks === undefined ? 0 : Number(ticks);
-  return [...table.values()].filter((process) => {
-    if (process.pid === 2 || process.ppid === 2 || process.zombie) return false;
-    const [itsBoot, itsTicks] = splitStart(process.start);
-    return !(since > 0) || itsBoot !== boot || !(Number(itsTicks) < since);
-  });
-}
-
-function splitStart(start: string): [string, string | undefined] {
-  const at = start.indexOf(" ");
-  return at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)];
-}
-
-/**
- * The processes of one task, out of the whole table: the shim where its start time proves it, its
- * session and descendants, whatever carries the task's mark, with descendants, and what an earlier
- * look had proven. What carries another task's mark is that task's, with all that descends from it.
- *
- * @param table all processes
- * @param taskId whose tree
- * @param shim leader of its session, where known
- * @param self our own pid, never part of it
- * @param known start times by pid of what was proven before: since then a process may have lost its
- *   parent, and with it the only proof where its environment is another
- */
-export function pickTree(
+/** Whether a process is in a table, the same one, and has not ended. */
+export function isAlive(
+  { pid, start }: { readonly pid: number; readonly start: string },
   table: ReadonlyMap<number, Process>,
-  taskId: string,
-  shim: Shim | null,
-  self: number,
-  known: ReadonlyMap<number, string> = new Map(),
-): Process[] {
-  const children = new Map<number, Process[]>();
-  for (const process of table.values()) {
-    const list = children.get(process.ppid);
-    if (list === undefined) children.set(process.ppid, [process]);
-    else list.push(process);
+): boolean {
+  const process = table.get(pid);
+  return process !== undefined && !process.zombie && process.start === start;
+}
+
+/** Whether any process has this pid. Signal 0 is delivered to nobody: kill(2). */
+export function exists(pid: number): boolean {
+  try {
+    Deno.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
   }
-  const root = shim === null ? undefined : table.get(shim.pid);
-  const proven = root !== undefined && root.start === shim!.start &&
-    (root.marker === null || root.marker === taskId);
-  const queue: Process[] = [];
-  for (const process of table.values()) {
-    const ours = process.marker === taskId || known.get(process.pid) === process.start ||
-      (proven && (process === root || process.session === root.pid));
-    if (ours) queue.push(process);
-  }
-  const found = new Map<number, Process>();
-  for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
-    if (found.has(process.pid) || process.pid === self || process.pid <= 1) continue;
-    if (process.marker !== null && process.marker !== taskId) continue;
-    found.set(process.pid, process);
-    queue.push(...children.get(process.pid) ?? []);
-  }
-  return [...found.values()].filter((process) => !process.zombie);
 }

@@ -1,4 +1,4 @@
-// Agents on Windows. The shim is a process of this program (windows_shim.ts): it creates the
+// Agents on Windows. The shim is a process of this program (shim.ts): it creates the
 // claim's pid file exclusively, hands the log to the agent as its own output file and records the
 // exit code. No pipe leads back to us, so our death changes nothing for it. Windows tells nobody
 // another process's environment and knows no sessions, so a task's tree is known by parentage from
@@ -6,8 +6,18 @@
 // agent itself ends with its shim: the runtime puts it in a job that Windows closes with the shim.)
 
 import { pause } from "../pause.ts";
-import type { EndOptions, Launched, Launcher, LaunchSpec, Shim } from "../launcher.ts";
-import { exists, parsePidFile } from "../posix/launcher.ts";
+import { NO_TRACE, type Trace } from "../../task/trace.ts";
+import type {
+  EndOptions,
+  EndReport,
+  Identity,
+  Launched,
+  Launcher,
+  LaunchSpec,
+  Life,
+} from "../launcher.ts";
+import { parsePidFile } from "../posix/launcher.ts";
+import { parsePidText, type Shim, sightOf } from "../posix/place.ts";
 import {
   formatStart,
   openWindowsSystem,
@@ -23,6 +33,7 @@ export interface WindowsOptions {
   /** Command line that runs the shim; the file with what to launch is added to it. */
   shim?: readonly [string, ...string[]];
   system?: WindowsSystem;
+  trace?: Trace;
 }
 
 /**
@@ -50,8 +61,8 @@ export function shimCommand(
     "--v8-flags=--single-threaded-gc,--max-lazy",
   ];
   // Bundled into one file, there is no module beside this one: the program runs it.
-  return /[/\\]windows\.ts$/.test(new URL(module).pathname)
-    ? [...run, new URL("./windows_shim.ts", module).href]
+  return /\/windows\/launcher\.ts$/.test(new URL(module).pathname)
+    ? [...run, new URL("./shim.ts", module).href]
     : [...run, module, SHIM_COMMAND];
 }
 
@@ -60,6 +71,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
   const shimLine = options.shim ??
     shimCommand(import.meta.url, Deno.execPath(), Deno.build.standalone);
   const system = options.system ?? openWindowsSystem();
+  const trace = options.trace ?? NO_TRACE;
 
   function launch(spec: LaunchSpec): Launched {
     const [program, ...leading] = shimLine;
@@ -82,17 +94,27 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     }
   }
 
-  function alive(shims: readonly Shim[]): Set<number> {
-    return new Set(
-      shims.filter((shim) => lives(system.created(shim.pid), shim)).map(({ pid }) => pid),
+  function probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>> {
+    const mine = system.place();
+    return Promise.resolve(
+      new Map(asked.map(({ token }) => {
+        const shim = parsePidText(token);
+        if (shim === undefined || sightOf(shim, mine) !== "here") return [token, "unknown"];
+        const created = system.created(shim.pid);
+        return [token, created === null ? "unknown" : lives(created, shim) ? "alive" : "dead"];
+      })),
     );
   }
 
   async function endTree(
-    _taskId: string,
-    shim: Shim | null,
+    taskId: string,
+    identity: Identity | null,
     { grace, signal }: EndOptions,
-  ): Promise<number> {
+  ): Promise<EndReport> {
+    const shim = identity === null ? null : parsePidText(identity.token) ?? null;
+    if (shim !== null && sightOf(shim, system.place()) !== "here") {
+      return { signalled: 0, left: 0, unknown: true };
+    }
     const known = new Map<number, bigint>();
     const signalled = new Set<number>();
     const collect = () => {
@@ -101,7 +123,8 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
       return members;
     };
     let members = collect();
-    if (members.length === 0) return 0;
+    if (members.length === 0) return { signalled: 0, left: 0, unknown: false };
+    trace("signalled", { task: taskId, pids: members.map(({ pid }) => pid) });
     // The shim has nothing that could be asked; it ends by itself with the agent.
     const others = members.filter(({ pid }) => pid !== shim?.pid);
     system.ask(others.map(({ pid }) => pid));
@@ -117,7 +140,8 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
       }
       await allGone(members, 250, signal);
     }
-    return signalled.size;
+    const left = members.filter(({ pid, created }) => system.created(pid) === created).length;
+    return { signalled: signalled.size, left, unknown: false };
   }
 
   async function allGone(
@@ -135,7 +159,19 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     }
   }
 
-  return { launch, parsePidFile, exists, alive, isMarked: () => false, endTree };
+  return {
+    launch,
+    parsePidFile,
+    probe,
+    // Windows tells nobody another process's environment.
+    marked: () => Promise.resolve("dead"),
+    // The ancestor recorded no creation time: what has its number is not proven to be the task's.
+    legacy({ pid }) {
+      const created = pid === null ? undefined : system.created(pid);
+      return Promise.resolve(created === undefined ? null : "unknown");
+    },
+    endTree,
+  };
 }
 
 /** A process with its creation time. */

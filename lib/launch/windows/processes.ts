@@ -3,6 +3,8 @@
 // time, and is ended through a handle whose creation time was looked at, so that a pid that Windows
 // has given away in the meantime is never hit. Loads nothing until it is first asked.
 
+import { knownHost, type Lookout } from "../posix/place.ts";
+
 /** One process. */
 export interface WindowsProcess {
   pid: number;
@@ -14,6 +16,8 @@ export interface WindowsProcess {
 
 /** What the launcher needs of the system. */
 export interface WindowsSystem {
+  /** Where we are: numbers mean something on one machine only. */
+  place(): Lookout;
   /** All processes. */
   list(): WindowsProcess[];
   /** Creation time of a living process; undefined where there is none, null where we may not ask. */
@@ -150,5 +154,10 @@ export function openWindowsSystem(): WindowsSystem {
     }) === true;
   }
 
-  return { list, created, ask, end };
+  function place(): Lookout {
+    const host = knownHost(Deno.env.get("COMPUTERNAME") ?? "");
+    return { boot: "-", machine: "-", host, namespace: "-", whole: true };
+  }
+
+  return { place, list, created, ask, end };
 }

@@ -1,11 +1,12 @@
 // The process between Orchestra and an agent on Windows; the counterpart of the `sh` script in
-// posix.ts, with the same files. It creates the claim's pid file exclusively, so a second one of the
+// posix/shim.ts, with the same files. It creates the claim's pid file exclusively, so a second one of the
 // same claim ends having done nothing; if it dies before, no agent runs, and if after, the task is
 // seen to have lost it. `node:child_process` is what can hand a file to a child as its output.
 
 import { programCandidates } from "../find.ts";
 import type { LaunchSpec } from "../launcher.ts";
-import { formatStart, openWindowsSystem } from "./processes.ts";
+import { formatPidText } from "../posix/place.ts";
+import { formatStart, openWindowsSystem, type WindowsSystem } from "./processes.ts";
 
 /** Seconds for which the exit code is written again where the disk is full. */
 const EXIT_TRIES = 20;
@@ -27,8 +28,8 @@ const SIGNALS: Readonly<Record<string, number>> = {
 /** What to look for where the shim runs. */
 export interface ShimSystem {
   windows: boolean;
-  /** `<boot> <start>` of this process, as in the pid file. */
-  start(): string;
+  /** What goes into the pid file of this process. */
+  identity(): string;
 }
 
 /** What a shim is to run: its program and arguments, or why it cannot. */
@@ -63,12 +64,15 @@ export async function runShim(
 function ownSystem(): ShimSystem {
   return {
     windows: true,
-    start: () => {
-      const created = openWindowsSystem().created(Deno.pid);
-      if (typeof created !== "bigint") throw new Error("Windows does not tell when we started");
-      return formatStart(created);
-    },
+    identity: () => formatIdentity(Deno.pid, openWindowsSystem()),
   };
+}
+
+/** What the pid file says of a process, which must be one's own. */
+export function formatIdentity(pid: number, system: WindowsSystem): string {
+  const created = system.created(pid);
+  if (typeof created !== "bigint") throw new Error("Windows does not tell when we started");
+  return formatPidText({ pid, start: formatStart(created) }, system.place());
 }
 
 /** The launch in the text of a spec file; undefined where it is none. */
@@ -92,7 +96,7 @@ export function parseSpec(text: string): LaunchSpec | undefined {
 
 /** Creates the pid file; false where another shim, or a fence, was first, or the task is gone. */
 function claim(pidFile: string, system: ShimSystem): boolean {
-  const line = new TextEncoder().encode(`${Deno.pid} ${system.start()}\n`);
+  const line = new TextEncoder().encode(system.identity());
   let file: Deno.FsFile;
   try {
     file = Deno.openSync(pidFile, { write: true, createNew: true, mode: 0o600 });
@@ -352,7 +356,7 @@ export function parseNpmShim(text: string): NpmShim | undefined {
 }
 
 // Run by itself, where it is a file of its own; in a bundle the program calls.
-if (import.meta.main && /[/\\]windows_shim\.ts$/.test(new URL(import.meta.url).pathname)) {
+if (import.meta.main && /[/\\]windows[/\\]shim\.ts$/.test(new URL(import.meta.url).pathname)) {
   await runShim(Deno.args[0] ?? "");
   Deno.exit(0);
 }

@@ -1,0 +1,158 @@
+// Ending a tree: what belongs to a task is asked to end, and after a grace period is stopped, looked
+// for once more and killed, until nothing is left. Every look proves anew whose a process is; should we
+// die in the middle, who ends the task next finds what is left by its mark.
+
+import { block, pause } from "../pause.ts";
+import type { Trace } from "../../task/trace.ts";
+import type { EndOptions, EndReport } from "../launcher.ts";
+import type { Shim } from "./place.ts";
+import { exists, isAlive, type Process, readMarks, readProcesses } from "./processes.ts";
+import { pickMarkable, pickTree } from "./tree.ts";
+
+/** Milliseconds between looks at what was asked to end; the last one repeats. */
+const DEAD_POLL = [1, 0.5, 0.5, 1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
+/** How often what is left of a tree is looked for again. */
+const ROUNDS = 20;
+/** Milliseconds that what was killed gets to be gone. */
+const KILLED = 250;
+/** How long at most a caller may be kept from its event loop, milliseconds. */
+const BLOCKING = 60;
+/** A second: no system gives out all its numbers and comes back to one within it, milliseconds. */
+const SETTLED = 1000;
+
+/** The living processes of a task, found again and again while they are being ended. */
+export interface Tree {
+  /** Looks for all that belong to it and may be signalled. */
+  collect(): Process[];
+  /** Sends a signal, and returns those that it may be sent to. */
+  send(members: readonly Process[], name: Deno.Signal): Process[];
+  isShim(member: Process): boolean;
+  /** How many were signalled, and how many may not be. */
+  counts(): { signalled: number; forbidden: number };
+}
+
+/**
+ * The tree of a task.
+ *
+ * @param shim its root, where known
+ * @param first all processes, as they were just seen
+ */
+export function createTree(
+  taskId: string,
+  shim: Shim | null,
+  first: Map<number, Process>,
+  trace: Trace,
+): Tree {
+  const known = new Map<number, string>();
+  const signalled = new Set<number>();
+  const forbidden = new Set<number>();
+  // What is older than the shim is not of its tree, and need not be looked at again for a while.
+  let older: ReadonlySet<number> = new Set();
+  let olderUntil = 0;
+  let seen: Map<number, Process> | undefined = first;
+
+  function look(): { table: Map<number, Process>; markable: Process[] } {
+    const at = performance.now();
+    const table = seen ?? readProcesses(undefined, at < olderUntil ? older : undefined);
+    seen = undefined;
+    const markable = pickMarkable(table, shim);
+    if (at >= olderUntil) {
+      const younger = new Set(markable.map(({ pid }) => pid));
+      older = new Set([...table.keys()].filter((pid) => !younger.has(pid)));
+      olderUntil = at + SETTLED;
+    }
+    return { table, markable };
+  }
+
+  return {
+    collect() {
+      const { table, markable } = look();
+      readMarks(markable);
+      // What may not be signalled (an agent's `sudo`) is not waited for either.
+      const members = pickTree(table, taskId, shim, Deno.pid, known)
+        .filter((member) => !forbidden.has(member.pid));
+      for (const { pid, start } of members) known.set(pid, start);
+      return members;
+    },
+    send(members, name) {
+      if (members.length > 0) {
+        trace("signalled", { task: taskId, name, pids: members.map(({ pid }) => pid) });
+      }
+      for (const { pid } of members) {
+        try {
+          Deno.kill(pid, name);
+          signalled.add(pid);
+        } catch (error) {
+          // Otherwise it ended by itself in the meantime.
+          if (error instanceof Deno.errors.PermissionDenied) forbidden.add(pid);
+        }
+      }
+      return members.filter(({ pid }) => !forbidden.has(pid));
+    },
+    isShim: (member) => member.pid === shim?.pid,
+    counts: () => ({ signalled: signalled.size, forbidden: forbidden.size }),
+  };
+}
+
+/** Ends a tree: asks, waits, forces. */
+export async function end(
+  tree: Tree,
+  { grace, signal, blocking = false }: EndOptions,
+): Promise<Omit<EndReport, "unknown">> {
+  const wait = (members: readonly Process[], within: number) =>
+    allGone(members, within, signal, blocking);
+  let members = tree.collect();
+  if (members.length > 0) await wait(tree.send(members, "SIGTERM"), grace);
+  for (let round = 0; round < ROUNDS && members.length > 0 && !signal?.aborted; round++) {
+    members = tree.collect();
+    force(tree, members, round > 0);
+    await wait(members, KILLED);
+  }
+  const { signalled, forbidden } = tree.counts();
+  return { signalled, left: forbidden + living(members).length };
+}
+
+/** Kills; the shim goes last: with the agent gone it records the exit code and ends by itself. */
+function force(tree: Tree, members: readonly Process[], late: boolean): void {
+  if (!members.every(tree.isShim)) {
+    tree.send(freeze(tree, members.filter((member) => !tree.isShim(member))), "SIGKILL");
+  } else if (late) tree.send(members, "SIGKILL");
+}
+
+/** Stops processes, until none is left that could start another behind our back. */
+function freeze(tree: Tree, members: readonly Process[]): Process[] {
+  const stopped = new Map<number, Process>();
+  let more = members;
+  for (let round = 0; more.length > 0 && round < ROUNDS; round++) {
+    for (const member of tree.send(more, "SIGSTOP")) stopped.set(member.pid, member);
+    more = tree.collect().filter((member) => !tree.isShim(member) && !stopped.has(member.pid));
+  }
+  return [...stopped.values()];
+}
+
+/** Those of some processes that live; a zombie does not, though where nobody collects it, it stays. */
+function living(members: readonly Process[]): Process[] {
+  // Most are told by one system call each.
+  const candidates = members.filter(({ pid }) => exists(pid));
+  const table = readProcesses(candidates.map(({ pid }) => pid));
+  return candidates.filter((member) => isAlive(member, table));
+}
+
+async function allGone(
+  members: readonly Process[],
+  within: number,
+  signal: AbortSignal | undefined,
+  blocking: boolean,
+): Promise<void> {
+  const began = performance.now();
+  const deadline = began + within;
+  let left = [...members];
+  for (let turn = 0;; turn++) {
+    left = living(left);
+    const remaining = deadline - performance.now();
+    if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
+    const wait = Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!);
+    if (blocking && performance.now() - began < BLOCKING) block(wait);
+    else await pause(wait, signal);
+  }
+}

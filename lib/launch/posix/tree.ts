@@ -1,0 +1,68 @@
+// Which of all processes belong to a task: by the mark in their environment, by descent from what
+// carries it, and from the shim where its start time proves it. Pure; who signals must ask this first.
+
+import type { Shim } from "./place.ts";
+import type { Process } from "./processes.ts";
+
+/**
+ * Those of a table that may carry the mark of a task: what started before its shim cannot, nor can
+ * the kernel's own threads.
+ */
+export function pickMarkable(table: ReadonlyMap<number, Process>, shim: Shim | null): Process[] {
+  const [boot, ticks] = splitStart(shim?.start ?? "");
+  const since = ticks === undefined ? 0 : Number(ticks);
+  return [...table.values()].filter((process) => {
+    if (process.pid === 2 || process.ppid === 2 || process.zombie) return false;
+    const [itsBoot, itsTicks] = splitStart(process.start);
+    return !(since > 0) || itsBoot !== boot || !(Number(itsTicks) < since);
+  });
+}
+
+function splitStart(start: string): [string, string | undefined] {
+  const at = start.indexOf(" ");
+  return at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)];
+}
+
+/**
+ * The processes of one task, out of the whole table: the shim where its start time proves it, its
+ * session and descendants, whatever carries the task's mark, with descendants, and what an earlier
+ * look had proven. What carries another task's mark is that task's, with all that descends from it.
+ *
+ * @param table all processes
+ * @param taskId whose tree
+ * @param shim leader of its session, where known
+ * @param self our own pid, never part of it
+ * @param known start times by pid of what was proven before: since then a process may have lost its
+ *   parent, and with it the only proof where its environment is another
+ */
+export function pickTree(
+  table: ReadonlyMap<number, Process>,
+  taskId: string,
+  shim: Shim | null,
+  self: number,
+  known: ReadonlyMap<number, string> = new Map(),
+): Process[] {
+  const children = new Map<number, Process[]>();
+  for (const process of table.values()) {
+    const list = children.get(process.ppid);
+    if (list === undefined) children.set(process.ppid, [process]);
+    else list.push(process);
+  }
+  const root = shim === null ? undefined : table.get(shim.pid);
+  const proven = root !== undefined && root.start === shim!.start &&
+    (root.marker === null || root.marker === taskId);
+  const queue: Process[] = [];
+  for (const process of table.values()) {
+    const ours = process.marker === taskId || known.get(process.pid) === process.start ||
+      (proven && (process === root || process.session === root.pid));
+    if (ours) queue.push(process);
+  }
+  const found = new Map<number, Process>();
+  for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
+    if (found.has(process.pid) || process.pid === self || process.pid <= 1) continue;
+    if (process.marker !== null && process.marker !== taskId) continue;
+    found.set(process.pid, process);
+    queue.push(...children.get(process.pid) ?? []);
+  }
+  return [...found.values()].filter((process) => !process.zombie);
+}
