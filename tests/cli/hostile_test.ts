@@ -321,15 +321,10 @@ Deno.test("a settings file that is wrong is refused with the key that is wrong, 
     ["[]", "config.json"],
     ["null", "config.json"],
     ["\x00\x1b[2J", "config.json"],
-    ['{"max_retrys": 1}', "max_retries"],
-    ['{"retry": {"bse": 1}}', "base"],
     ['{"timeout": "long"}', "timeout"],
     ['{"priority": 11}', "priority"],
     ['{"grace_period": -1}', "grace_period"],
     ['{"interval": 1e999}', "interval"],
-    ['{"archive": {"archive_dir": "../../outside"}}', "archive_dir"],
-    [`{"${"\\u001b[31m"}": 1}`, "key"],
-    ['{"__proto__": {"polluted": 1}, "constructor": 1}', "key"],
   ];
   for (const [text, part] of files) {
     box.config({});
@@ -345,6 +340,26 @@ Deno.test("a settings file that is wrong is refused with the key that is wrong, 
   assertEquals(contents(box.path("tasks")), before);
   box.config({});
   await assertRestWorks(box, good);
+});
+
+Deno.test("what is no setting is told of without what a terminal obeys, and has no effect", async () => {
+  await using box = await makeBox();
+  const files: [string, string][] = [
+    ['{"max_retrys": 1}', "max_retries"],
+    ['{"retry": {"bse": 1}}', "retry.base"],
+    ['{"archive": {"archive_dir": "../../outside"}}', "archive_dir"],
+    [`{"${"\\u001b[31m"}": 1}`, "there is no setting"],
+    ['{"__proto__": {"polluted": 1}, "constructor": 1}', "there is no setting"],
+  ];
+  for (const [text, part] of files) {
+    Deno.writeTextFileSync(box.path("config.json"), text);
+    const outcome = await box.run("start", "shell", "true");
+    assertEquals(outcome.code, 0, text);
+    assertStringIncludes(outcome.stderr, part, text);
+    assertPrintable(outcome.stdout + outcome.stderr);
+    assertEquals(Deno.readTextFileSync(box.path("config.json")), text);
+  }
+  assertEquals(box.tasks().map(({ maxRetries }) => maxRetries), files.map(() => 3));
 });
 
 Deno.test("an agents file that is wrong is refused, a wrong agent makes only itself unusable", async () => {
