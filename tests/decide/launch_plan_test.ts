@@ -1,0 +1,197 @@
+// What is launched for a task: arguments, environment, folder, and the prompt in each of them.
+
+import type { AgentDefinition } from "../../lib/task/agent.ts";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertStringIncludes,
+  assertThrows,
+} from "../support/assert.ts";
+import { RETRY_NOTE } from "../../templates/prompts.ts";
+import { BASIC_ENV, firstPlan, MAX_ARGUMENT, prepareLaunch } from "../../lib/decide/launch_plan.ts";
+import { newTask, type Task } from "../../lib/task/fields.ts";
+import { fullTask, ID, NOW, OTHER } from "../support/tasks.ts";
+import { PLACES } from "../support/places.ts";
+
+function prepared(
+  task: Task,
+  agent: Partial<AgentDefinition>,
+  template: string | null = null,
+  note = RETRY_NOTE,
+) {
+  const result = prepareLaunch(
+    task,
+    { command: "agent", args: [], ...agent },
+    template,
+    note,
+    PLACES,
+  );
+  assert(!("problem" in result), "problem" in result ? result.problem : "");
+  return result;
+}
+
+function taskWith(prompt: string, rest: Partial<Task> = {}): Task {
+  return { ...newTask(ID, { agent: "shell", prompt }, NOW), ...rest };
+}
+
+Deno.test("prepareLaunch hands a prompt over as one argument, exactly as written", () => {
+  for (
+    const prompt of [
+      "$(rm -rf /) `id` \"quotes\" 'single' ; & | > x",
+      "two\nlines\r\nand\ttabs",
+      "{taskId} {{x}} {prompt} %s $1",
+      "emoji 👩‍👩‍👧 and 日本語",
+      "",
+      "-rf --help",
+      "x".repeat(1000),
+    ]
+  ) {
+    const { args, prompt: whole } = prepared(taskWith(prompt), { args: ["-p", "{prompt}"] });
+    assertEquals(args, ["-p", prompt]);
+    assertEquals(whole, prompt);
+    assertEquals(prepared(taskWith(prompt), { args: ["{prompt}"] }, "<{prompt}>").args, [
+      `<${prompt}>`,
+    ]);
+    assertEquals(prepared(taskWith(prompt), { args: ["{userPrompt}"] }, "<{prompt}>").args, [
+      prompt,
+    ]);
+  }
+});
+
+Deno.test("prepareLaunch substitutes every placeholder in args, stdin, env and cwd", () => {
+  const all = "{prompt}|{promptFile}|{taskId}|{agent}|{userPrompt}|{planFile}|{logFile}|" +
+    "{workspace}|{doneFile}|{errorFile}";
+  const wanted = [
+    "hi",
+    PLACES.promptFile,
+    ID,
+    "shell",
+    "hi",
+    PLACES.planFile,
+    PLACES.logFile,
+    PLACES.workspace,
+    PLACES.doneFile,
+    PLACES.errorFile,
+  ].join("|");
+  const launch = prepared(taskWith("hi"), {
+    args: [all],
+    stdin: all,
+    env: { ALL: all },
+    cwd: "sub/{taskId}",
+  });
+  assertEquals(launch.args, [wanted]);
+  assertEquals(launch.stdin, wanted);
+  assertEquals(launch.env.ALL, wanted);
+  assertEquals(launch.cwd, `sub/${ID}`);
+  assertEquals(launch.command, "agent");
+});
+
+Deno.test("prepareLaunch tells the agent where everything is, and runs it in the root", () => {
+  const { env, cwd, stdin, inherit } = prepared(taskWith("hi"), {});
+  assertEquals(cwd, "/w");
+  assertEquals(stdin, null);
+  assertEquals(inherit, null);
+  assertEquals(env, {
+    ORCHESTRA_TASK_ID: ID,
+    ORCHESTRA_ROOT: "/w",
+    ORCHESTRA_PROMPT_FILE: PLACES.promptFile,
+    ORCHESTRA_PLAN_FILE: PLACES.planFile,
+    ORCHESTRA_LOG_FILE: PLACES.logFile,
+    ORCHESTRA_DONE_FILE: PLACES.doneFile,
+    ORCHESTRA_ERROR_FILE: PLACES.errorFile,
+    ORCHESTRA_WORKSPACE: PLACES.workspace,
+  });
+});
+
+Deno.test("with passEnv an agent inherits the named variables and the basic ones, no others", () => {
+  const { inherit } = prepared(taskWith("hi"), { passEnv: ["MY_KEY"] });
+  assertEquals(inherit, [...BASIC_ENV, "MY_KEY"]);
+  assertEquals(prepared(taskWith("hi"), { passEnv: [] }).inherit, [...BASIC_ENV]);
+  assert(!BASIC_ENV.some((name) => /KEY|TOKEN|SECRET/.test(name)));
+});
+
+Deno.test("an argument over the system's limit is refused with the ways around it", () => {
+  for (
+    const [prompt, bytes] of [
+      ["x".repeat(MAX_ARGUMENT + 1), MAX_ARGUMENT + 1],
+      ["é".repeat(MAX_ARGUMENT / 2 + 1), null],
+      ["日".repeat(MAX_ARGUMENT / 3 + 1), null],
+      ["👍".repeat(MAX_ARGUMENT / 4 + 1), null],
+      ["x".repeat(1 << 20), 1 << 20],
+    ] as const
+  ) {
+    const result = prepareLaunch(
+      taskWith(prompt),
+      { command: "agent", args: ["-p", "{prompt}"] },
+      null,
+      "",
+      PLACES,
+    );
+    assert("problem" in result);
+    assertStringIncludes(result.problem, "argument 2");
+    assertStringIncludes(result.problem, "{promptFile}");
+    assertStringIncludes(result.problem, '"stdin"');
+    if (bytes !== null) assertStringIncludes(result.problem, String(bytes));
+    assertLess(result.problem.length, 400);
+  }
+});
+
+Deno.test("an argument of exactly the system's limit is taken, in any script", () => {
+  for (
+    const prompt of [
+      "x".repeat(MAX_ARGUMENT),
+      "x".repeat(MAX_ARGUMENT % 2) + "é".repeat(Math.floor(MAX_ARGUMENT / 2)),
+      "x".repeat(MAX_ARGUMENT % 3) + "日".repeat(Math.floor(MAX_ARGUMENT / 3)),
+    ]
+  ) {
+    assertEquals(new TextEncoder().encode(prompt).length, MAX_ARGUMENT);
+    assertEquals(prepared(taskWith(prompt), { args: ["{prompt}"] }).args, [prompt]);
+  }
+});
+
+Deno.test("the system takes an argument of MAX_ARGUMENT bytes and none that is longer", {
+  ignore: Deno.build.os !== "linux",
+}, () => {
+  const echo = (bytes: number) =>
+    new Deno.Command("/bin/true", { args: ["x".repeat(bytes)], env: {} }).outputSync().success;
+  assert(echo(MAX_ARGUMENT));
+  assertThrows(() => echo(MAX_ARGUMENT + 1));
+});
+
+Deno.test("a prompt of 1 MB goes through {promptFile} and stdin", () => {
+  const prompt = "日".repeat(350_000);
+  const launch = prepared(taskWith(prompt), { args: ["{promptFile}"], stdin: "{prompt}" });
+  assertEquals(launch.args, [PLACES.promptFile]);
+  assertEquals(launch.stdin, prompt);
+  assertEquals(launch.prompt, prompt);
+});
+
+Deno.test("the retry note stands once, in the template or behind it, and only for a retry", () => {
+  const history = [{ attempt: 1, timestamp: "", error: "boom {taskId}", retriedFrom: OTHER }];
+  const retry = taskWith("hi", { retryHistory: history, retryCount: 1 });
+  const note = " [attempt {attempt}: {previousError}]";
+  const said = " [attempt 2: boom {taskId}]";
+  assertEquals(prepared(retry, {}, "{prompt}", note).prompt, `hi${said}`);
+  assertEquals(
+    prepared(retry, {}, "{prompt} after {previousError}", note).prompt,
+    "hi after boom {taskId}",
+  );
+  assertEquals(prepared(taskWith("hi"), {}, "{prompt}", note).prompt, "hi");
+  assertEquals(prepared(taskWith("hi"), {}, "{prompt}{previousError}", note).prompt, "hi");
+  // A bare prompt is somebody's command line: nothing is added to it.
+  assertEquals(prepared(retry, {}, null, note).prompt, "hi");
+  const silent = [{ ...history[0]!, error: null }];
+  assertEquals(
+    prepared(taskWith("hi", { retryHistory: silent }), {}, "{prompt}", note).prompt,
+    "hi",
+  );
+});
+
+Deno.test("firstPlan holds the prompt, and for a retry what went before", () => {
+  assertStringIncludes(firstPlan(taskWith("do {this} $&")), "do {this} $&");
+  const plan = firstPlan(fullTask());
+  for (const part of ["attempt 2/7", OTHER, "bang", fullTask().prompt]) {
+    assertStringIncludes(plan, part);
+  }
+});
