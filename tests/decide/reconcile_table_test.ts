@@ -1,0 +1,201 @@
+// What the evidence says of a task, over every pair of state and evidence.
+
+import { assertEquals, assertGreater } from "../support/assert.ts";
+import { decide, type Evidence, nextDue, type Outcome } from "../../lib/decide/reconcile.ts";
+import { FAILURE_CLASSES, formatTime, isTerminal, STATUSES } from "../../lib/task/fields.ts";
+import { NOW } from "../support/queues.ts";
+import { type Case, eachCase, fail, GRACE, LAUNCH_GRACE, wordOf } from "../support/evidence.ts";
+
+/** What a person would say who reads the contract aloud, strongest sign first. */
+function said({ task, evidence, rules, now }: Case): string {
+  const age = now - NOW;
+  const success = () => {
+    if (!rules.verify || evidence.verify === 0) return "complete";
+    if (evidence.verify === "none") return "verify";
+    if (evidence.verify === "running") return limits();
+    return "failed:verify";
+  };
+  const limits = () => {
+    if (age < -1000) return "rebase";
+    if (task.timeout !== null && age >= task.timeout * 1000) return "time-out";
+    if (task.idleTimeout !== null && age >= task.idleTimeout * 1000) return "time-out:idle";
+    return "keep";
+  };
+  if (evidence.cancelled !== null) return "cancelled";
+  if (evidence.timeout !== null) {
+    return evidence.timeout.cause === "idle" ? "failed:idle" : "failed:timeout";
+  }
+  if (rules.completion !== "exit" && evidence.error !== null) {
+    return evidence.rateLimit === null ? "failed:agent-error" : "failed:rate-limit";
+  }
+  if (rules.completion !== "exit" && evidence.done !== null) return success();
+  if (evidence.exit !== null) {
+    const failed = evidence.exit.code !== 0 || rules.completion === "sentinel";
+    if (evidence.exit.spawn) return "failed:spawn";
+    if (failed && evidence.rateLimit !== null) return "failed:rate-limit";
+    if (evidence.exit.code !== 0) return "failed:exit";
+    if (rules.completion === "sentinel") return "failed:no-signal";
+    return success();
+  }
+  if (evidence.shim === "fenced") return "release";
+  if (evidence.shim === "none") return age >= LAUNCH_GRACE || age < -1000 ? "fence" : "keep";
+  if (evidence.shim === "dead") return "failed:lost";
+  return limits();
+}
+
+Deno.test("every running task is decided as the contract says, whatever the evidence", () => {
+  const seen = new Set<string>();
+  const count = eachCase("running", (cell) => {
+    const word = wordOf(decide(cell.task, cell.evidence, cell.rules, cell.now));
+    const wanted = said(cell);
+    if (word !== wanted) fail(cell, word, `should be ${wanted}`);
+    seen.add(word);
+  });
+  assertGreater(count, 500_000);
+  // The table must reach everything there is to decide but a budget, which has its own test.
+  assertEquals(
+    [...seen].sort(),
+    [
+      "cancelled",
+      "complete",
+      "fence",
+      "keep",
+      "rebase",
+      "release",
+      "time-out",
+      "time-out:idle",
+      "verify",
+      ...FAILURE_CLASSES.filter((name) => name !== "dependency" && name !== "budget")
+        .map((name) => `failed:${name}`),
+    ].sort(),
+  );
+});
+
+Deno.test("a stronger sign makes every weaker one meaningless", () => {
+  const order = ["cancelled", "timeout", "error", "done", "exit"] as const;
+  eachCase("running", (cell) => {
+    const { evidence, rules } = cell;
+    const counts = (sign: typeof order[number]) =>
+      evidence[sign] !== null &&
+      (rules.completion !== "exit" || (sign !== "error" && sign !== "done"));
+    const strongest = order.findIndex(counts);
+    if (strongest < 0) return;
+    const alone: Evidence = { ...evidence };
+    for (const sign of order.slice(strongest + 1)) alone[sign] = null;
+    const word = wordOf(decide(cell.task, evidence, rules, cell.now));
+    const lonely = wordOf(decide(cell.task, alone, rules, cell.now));
+    if (word !== lonely) fail(cell, word, `${order[strongest]} alone gives ${lonely}`);
+  });
+});
+
+Deno.test("a final status is final, whatever the evidence", () => {
+  for (const status of STATUSES.filter(isTerminal)) {
+    for (const reapAt of [null, NOW + 1000]) {
+      eachCase(status, (cell) => {
+        const subject = reapAt === null
+          ? cell.task
+          : { ...cell.task, reapAt: formatTime(reapAt), failureClass: null };
+        const decision = decide(subject, cell.evidence, cell.rules, cell.now);
+        if (reapAt === null && decision.kind !== "keep") fail(cell, decision, "nothing is left");
+        if (!["keep", "end", "reaped"].includes(decision.kind)) fail(cell, decision, "is final");
+      });
+    }
+  }
+});
+
+Deno.test("a pending task is changed by a cancel and by nothing else", () => {
+  eachCase("pending", (cell) => {
+    const decision = decide(cell.task, cell.evidence, cell.rules, cell.now);
+    if (cell.evidence.cancelled === null) {
+      if (decision.kind !== "keep") fail(cell, decision, "only a cancel may");
+    } else if (wordOf(decision) !== "cancelled") fail(cell, decision, "was cancelled");
+    else if ((decision as { outcome: Outcome }).outcome.reapAt !== null) {
+      fail(cell, decision, "nothing runs");
+    }
+    if (nextDue(cell.task, cell.evidence, cell.rules) !== null) fail(cell, decision, "nothing due");
+  });
+});
+
+Deno.test("an agent with completion by exit code is never settled by a sentinel of its own", () => {
+  eachCase("running", (cell) => {
+    if (cell.rules.completion !== "exit") return;
+    const without = { ...cell.evidence, error: null, done: null };
+    const word = wordOf(decide(cell.task, cell.evidence, cell.rules, cell.now));
+    const wanted = wordOf(decide(cell.task, without, cell.rules, cell.now));
+    if (word !== wanted) fail(cell, word, `without sentinels it is ${wanted}`);
+  });
+});
+
+Deno.test("every failure has a class and a message, and nothing else has a class", () => {
+  eachCase("running", (cell) => {
+    const decision = decide(cell.task, cell.evidence, cell.rules, cell.now);
+    if (decision.kind !== "settle") return;
+    const { status, failureClass, errorMessage, exitCode, timedOutAt, laneUntil, result } =
+      decision.outcome;
+    if ((failureClass !== null) !== (status === "failed")) fail(cell, decision, "class");
+    if (status === "failed" && !errorMessage) fail(cell, decision, "message");
+    if (status === "complete" && errorMessage !== null) fail(cell, decision, "message");
+    if (exitCode !== (cell.evidence.exit?.code ?? null)) fail(cell, decision, "exit code");
+    const late = failureClass === "timeout" || failureClass === "idle";
+    if ((timedOutAt !== null) !== late) fail(cell, decision, "timedOutAt");
+    if ((laneUntil !== null) !== (failureClass === "rate-limit")) fail(cell, decision, "laneUntil");
+    if (result !== null && status !== "complete") fail(cell, decision, "result");
+  });
+});
+
+Deno.test("a settled task whose agent lives always gets a time to be ended at", () => {
+  eachCase("running", (cell) => {
+    const { evidence, now } = cell;
+    const decision = decide(cell.task, evidence, cell.rules, now);
+    if (decision.kind !== "settle") return;
+    const { reapAt, status, failureClass } = decision.outcome;
+    // What was ended from outside may have left something that nobody else would end.
+    const forced = status === "cancelled" ||
+      ["timeout", "idle", "lost"].includes(failureClass ?? "");
+    // Once there is an exit code the agent has ended, and the shim is about to.
+    const lives = evidence.shim === "alive" || evidence.shim === "unknown";
+    if (lives && (evidence.exit === null || forced) && reapAt === null) {
+      fail(cell, decision, "nobody would end it");
+    }
+    if ((evidence.shim === "none" || evidence.shim === "fenced") && reapAt !== null) {
+      fail(cell, decision, "nothing was ever launched");
+    }
+    if (reapAt === null) return;
+    // One that signalled by itself gets its grace period, one that was ended does not.
+    const wanted = forced ? now : now + GRACE;
+    if (reapAt !== wanted) fail(cell, decision, `should be at ${wanted - now} ms from now`);
+  });
+});
+
+Deno.test("nextDue is the first moment at which the clock alone changes the decision", () => {
+  const later = [1, 999, GRACE, 100_000, 1e10];
+  for (const status of STATUSES) {
+    for (const reapAt of isTerminal(status) ? [null, NOW + 3000] : [null]) {
+      for (
+        const failureClass of status === "failed" ? ["agent-error", "timeout"] as const : [null]
+      ) {
+        const own = { reapAt: reapAt === null ? null : formatTime(reapAt), failureClass };
+        eachCase(status, (cell) => {
+          const subject = status === "running" ? cell.task : { ...cell.task, ...own };
+          const at = (now: number) => decide(subject, cell.evidence, cell.rules, now).kind;
+          if (at(cell.now) !== "keep") return;
+          const due = nextDue(subject, cell.evidence, cell.rules);
+          if (due === null) {
+            for (const wait of later) {
+              if (at(cell.now + wait) !== "keep") {
+                fail(cell, at(cell.now + wait), `after ${wait} ms`);
+              }
+            }
+            return;
+          }
+          if (due <= cell.now) {
+            fail(cell, "keep", `was due ${cell.now - due} ms ago: a busy loop`);
+          }
+          if (at(due) === "keep") fail(cell, "keep", `is due in ${due - cell.now} ms`);
+          // A negative age means that the clock went back: then what it says comes earlier.
+          if (at(due - 1) !== "keep") fail(cell, at(due - 1), "is due earlier");
+        });
+      }
+    }
+  }
+});

@@ -1,0 +1,72 @@
+// The archive is out of the way: it costs what it must.
+
+import { assert, assertEquals } from "../support/assert.ts";
+import { archivedIds, archiveFinished } from "../../lib/store/archive.ts";
+import { DEFAULT_CONFIG } from "../../lib/settings/config.ts";
+import { readiness } from "../../lib/decide/dependencies.ts";
+import { openQueue } from "../../lib/queue/queue.ts";
+import { formatTask } from "../../lib/task/fields.ts";
+import { Folder, idOf, make, names, NOW } from "../support/store.ts";
+
+Deno.test("archiving many tasks lists their folder once, and moves no more than it may at once", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const ids = Array.from({ length: 50 }, (_, at) => idOf(at + 1));
+  for (const id of ids) {
+    const ended = new Date(NOW - 86_400_000).toISOString();
+    store.createAll([{ ...make(id), status: "complete", completedAt: ended, claim: 1 }]);
+    Deno.writeTextFileSync(`${store.tasksDir}/${id}.done`, "");
+    Deno.writeTextFileSync(`${store.tasksDir}/${id}.1.pid`, "1 - 1\n");
+  }
+  const policy = { ...DEFAULT_CONFIG.archive, max_completed_age_days: 1 };
+  const problem = (text: string) => assert(false, text);
+  const own = Deno.readDirSync;
+  let lists = 0;
+  Deno.readDirSync = (path) => {
+    lists++;
+    return own(path);
+  };
+  try {
+    const first = archiveFinished(store, policy, NOW, problem, 20);
+    assertEquals(first.map(({ taskId }) => taskId), ids.slice(0, 20));
+    assertEquals(archiveFinished(store, policy, NOW, problem).length, 30);
+  } finally {
+    Deno.readDirSync = own;
+  }
+  assertEquals(lists, 2);
+  assertEquals(names(store.tasksDir), []);
+  assertEquals(archivedIds(store), ids);
+});
+
+Deno.test("a look at the queue reads nothing of the archive but what a pending task depends on", async () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const archived = [idOf(1), idOf(2)];
+  for (const id of archived) {
+    const text = formatTask({ ...make(id), status: "complete" });
+    Deno.writeTextFileSync(`${store.dir}/archive/${id}.json`, text);
+  }
+  Deno.writeTextFileSync(
+    `${store.tasksDir}/${idOf(3)}.json`,
+    formatTask({ ...make(idOf(3)), dependsOn: [idOf(2)] }),
+  );
+  const read: string[] = [];
+  const names = ["readDirSync", "openSync", "readFileSync", "readTextFileSync"] as const;
+  const own = names.map((name) => Deno[name]);
+  for (const [at, name] of names.entries()) {
+    Object.assign(Deno, {
+      [name]: (path: string, ...rest: unknown[]) => {
+        if (path.includes("/archive")) read.push(path.slice(store.dir.length + 1));
+        return Reflect.apply(own[at]!, Deno, [path, ...rest]);
+      },
+    });
+  }
+  try {
+    const { tasks, index } = await openQueue(folder.path).look();
+    assertEquals(tasks.map(({ taskId }) => taskId), [idOf(3)]);
+    assertEquals(readiness(tasks[0]!, index).kind, "ready");
+  } finally {
+    for (const [at, name] of names.entries()) Object.assign(Deno, { [name]: own[at] });
+  }
+  assertEquals(read, [`archive/${idOf(2)}.json`]);
+});

@@ -1,0 +1,68 @@
+// The lock excludes, and is free again whatever becomes of who held it.
+
+import { assertEquals, assertThrows } from "../support/assert.ts";
+import { Folder, Program } from "../support/store.ts";
+
+Deno.test("a locked section excludes other processes", async () => {
+  using folder = new Folder();
+  const store = folder.store();
+  Deno.writeTextFileSync(`${store.dir}/number`, "0");
+  await using stack = new AsyncDisposableStack();
+  const programs = Array.from(
+    { length: 4 },
+    () => stack.use(new Program("count", folder.path, "100")),
+  );
+  // All of them are there before the first begins.
+  for (const program of programs) assertEquals(await program.firstLine(), "ready");
+  await Promise.all(programs.map((program) => program.release()));
+  await Promise.all(programs.map((program) => program.rest()));
+  assertEquals(Deno.readTextFileSync(`${store.dir}/number`), "400");
+});
+
+Deno.test("the lock of a process that is killed with -9 is free", async () => {
+  using folder = new Folder();
+  const store = folder.store();
+  await using holder = new Program("hold", folder.path);
+  assertEquals(await holder.firstLine(), "held");
+  using file = Deno.openSync(`${store.dir}/lock`, { read: true, write: true });
+  assertEquals(file.tryLockSync(true), false);
+  holder.child.kill("SIGKILL");
+  await holder.child.status;
+  assertEquals(file.tryLockSync(true), true);
+  file.unlockSync();
+  assertEquals(store.locked(() => 7), 7);
+});
+
+Deno.test("a locked section may be entered again from within, and an error leaves it", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  using file = Deno.openSync(`${folder.path}/.orchestra/lock`, { write: true, create: true });
+  const free = () => {
+    const got = file.tryLockSync(true);
+    if (got) file.unlockSync();
+    return got;
+  };
+  store.locked(() => {
+    store.locked(() => assertEquals(free(), false));
+    assertEquals(free(), false);
+    assertThrows(
+      () =>
+        store.locked(() => {
+          throw new Error("inner");
+        }),
+      Error,
+      "inner",
+    );
+    assertEquals(free(), false);
+  });
+  assertEquals(free(), true);
+  assertThrows(
+    () =>
+      store.locked(() => {
+        throw new Error("outer");
+      }),
+    Error,
+    "outer",
+  );
+  assertEquals(free(), true);
+});

@@ -1,0 +1,100 @@
+// What never becomes a path, and where a workspace is.
+
+import { createFolders, findRoot } from "../../lib/store/paths.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { OrchestraError } from "../../lib/task/error.ts";
+import { openStore } from "../../lib/store/tasks.ts";
+import { formatTask } from "../../lib/task/fields.ts";
+import { Folder, ID, make, names, NOW } from "../support/store.ts";
+
+Deno.test("what is no id never becomes a path", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  for (
+    const id of [
+      "../outside",
+      "../../outside",
+      "task_1/../../outside",
+      "x",
+      "",
+      "task_1",
+      `${ID}\0`,
+      `${ID}/..`,
+    ]
+  ) {
+    const outside = formatTask({ ...make(ID), taskId: id });
+    for (const path of [`${store.dir}/outside.json`, `${folder.path}/outside.json`]) {
+      Deno.writeTextFileSync(path, outside);
+    }
+    const before = [names(folder.path), names(store.dir), names(store.tasksDir)];
+    const attempts: [string, () => unknown][] = [
+      ["read", () => store.read(id)],
+      ["readArchived", () => store.readArchived(id)],
+      ["readMark", () => store.readMark(id, "json")],
+      ["writeHint", () => store.writeHint(id, "done", "x")],
+      ["createMark", () => store.createMark(id, "done", "x")],
+      ["removeMark", () => store.removeMark(id, "json")],
+      ["write", () => store.write({ ...make(ID), taskId: id })],
+      ["create", () => store.create(() => ({ ...make(ID), taskId: id }), NOW)],
+    ];
+    for (const [name, attempt] of attempts) {
+      let result: unknown;
+      try {
+        result = attempt();
+      } catch (error) {
+        assert(error instanceof OrchestraError, `${name} ${JSON.stringify(id)}: ${error}`);
+      }
+      assertEquals(result, undefined, `${name} took ${JSON.stringify(id)}`);
+      assertEquals(
+        [names(folder.path), names(store.dir), names(store.tasksDir)],
+        before,
+        `${name} ${id}`,
+      );
+    }
+  }
+});
+
+Deno.test("a path in a task leads below .orchestra or nowhere", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  assertEquals(store.resolve(".orchestra/logs/x.log", "T"), `${store.dir}/logs/x.log`);
+  assertEquals(store.resolve(".orchestra\\logs\\x.log", "T"), `${store.dir}/logs/x.log`);
+  for (
+    const path of [
+      "/etc/passwd",
+      "../x",
+      ".orchestra/../x",
+      ".orchestra/logs/../../x",
+      ".orchestra/logs/./x",
+      ".orchestra//logs/x",
+      ".orchestra/logs/",
+      ".orchestra/logs/x\0",
+      ".orchestra",
+      ".orchestra/lock",
+      "logs/x",
+      "",
+      "C:\\x",
+      "\\\\server\\x",
+      `${store.dir}/logs/x.log`,
+    ]
+  ) {
+    const error = assertThrows(() => store.resolve(path, "The log of T"), OrchestraError);
+    assertEquals(error.code, "damaged", path);
+    assertStringIncludes(error.message, "The log of T");
+  }
+});
+
+Deno.test("findRoot finds the nearest workspace upwards, and none above the top", () => {
+  using folder = new Folder();
+  const deep = `${folder.path}/a/b/c`;
+  Deno.mkdirSync(deep, { recursive: true });
+  createFolders(folder.path);
+  assertEquals(findRoot(deep), folder.path);
+  assertEquals(findRoot(`${deep}/`), folder.path);
+  createFolders(`${folder.path}/a`);
+  assertEquals(findRoot(deep), `${folder.path}/a`);
+  assertEquals(findRoot(`${folder.path}/a`), `${folder.path}/a`);
+  const error = assertThrows(() => openStore(deep), OrchestraError);
+  assertEquals([error.code, error.exitCode], ["no-workspace", 3]);
+  assertStringIncludes(error.hint ?? "", "orchestra init");
+});
