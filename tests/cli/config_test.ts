@@ -1,0 +1,46 @@
+// config.
+
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { makeBox } from "../support/program.ts";
+
+Deno.test("config shows every setting, changes one, and refuses what it cannot be", async () => {
+  await using box = await makeBox();
+  const defaults = await box.json("config", "show");
+  assertEquals([defaults.max_retries, defaults.retry.factor], [3, 2]);
+  assertMatch(await box.ok("config"), /^retry\.base +1 +\S/m);
+  assertEquals(await box.ok("config", "set", "retry.base", "0.5"), "retry.base = 0.5\n");
+  assertEquals(JSON.parse(Deno.readTextFileSync(box.path("config.json"))), {
+    retry: { base: 0.5 },
+  });
+  assertEquals(Deno.statSync(box.path("config.json")).mode! & 0o777, 0o600);
+  await box.ok("config", "set", "timeout", "5m");
+  await box.ok("config", "set", "retry.on", "exit, timeout");
+  const changed = await box.json("config", "set", "auto_retry", "true");
+  assertEquals([changed.timeout, changed.auto_retry, changed.retry.on], [300, true, [
+    "exit",
+    "timeout",
+  ]]);
+  assertMatch(await box.ok("config", "show"), /^retry\.base +0\.5 \*/m);
+  const before = Deno.readTextFileSync(box.path("config.json"));
+  for (
+    const [key, value] of [
+      ["max_concurrent", "2.5"],
+      ["max_concurrent", "many"],
+      ["priority", "11"],
+      ["retry.on", "exot"],
+      ["supervise", "maybe"],
+      ["interval", "0"],
+    ] as const
+  ) {
+    const failure = await box.fails(2, "config", "set", key, value);
+    assertStringIncludes(failure.message, key);
+    assertStringIncludes(failure.message, value);
+  }
+  const near = await box.fails(2, "config", "set", "retry.bse", "1");
+  assertStringIncludes(near.hint!, "retry.base");
+  assertEquals(Deno.readTextFileSync(box.path("config.json")), before);
+  await box.fails(4, "config", "init");
+  Deno.removeSync(box.path("config.json"));
+  assertStringIncludes(await box.ok("config", "init"), "config.json");
+  assertEquals(JSON.parse(Deno.readTextFileSync(box.path("config.json"))), defaults);
+});

@@ -1,0 +1,164 @@
+// The table of tasks: its columns, rows, summary and marks.
+
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertStringIncludes,
+} from "../support/assert.ts";
+import { formatStatus, formatTiming, formatTry } from "../../lib/format/status.ts";
+import type { Task } from "../../lib/task/fields.ts";
+import {
+  ago,
+  assertFits,
+  COLOR,
+  fullQueue,
+  NOW,
+  PLAIN,
+  queueOf,
+  taskOf,
+} from "../support/views.ts";
+
+Deno.test("a plain queue has no column that would say nothing", () => {
+  const input = queueOf([taskOf("shell", "echo hello", 5)]);
+  const [header, row] = formatStatus(input, PLAIN, NOW).split("\n");
+  assertMatch(header!, /^ID +STATUS +AGENT +AGE +PROMPT$/);
+  assertMatch(row!, /^task_\d+ +○ ready +shell +5s +echo hello$/);
+});
+
+Deno.test("priority, tries and labels appear as soon as one task has them", () => {
+  const header = (over: Partial<Task>) =>
+    formatStatus(
+      queueOf([taskOf("shell", "a", 5), taskOf("shell", "b", 6, over)]),
+      PLAIN,
+      NOW,
+    ).split("\n")[0]!;
+  assertStringIncludes(header({ priority: 6 }), "PRIO");
+  assertStringIncludes(header({ autoRetry: true }), "TRY");
+  assertStringIncludes(header({ labels: { a: "b" } }), "LABELS");
+});
+
+Deno.test("the status table sheds columns on a narrow terminal but keeps the whole id", () => {
+  const input = fullQueue();
+  const header = (width: number) =>
+    formatStatus(input, { ...PLAIN, width }, NOW).split("\n")[0]!.split(/ +/);
+  assertEquals(header(200), [
+    "ID",
+    "STATUS",
+    "AGENT",
+    "PRIO",
+    "TIME",
+    "TRY",
+    "AGE",
+    "TOKENS",
+    "COST",
+    "LABELS",
+    "PROMPT",
+  ]);
+  assertEquals(header(60), ["ID", "STATUS", "PROMPT"]);
+  assertEquals(header(40), ["ID", "PROMPT"]);
+  const narrow = formatStatus(input, { ...PLAIN, width: 24 }, NOW);
+  for (const { task } of input.views) assertStringIncludes(narrow, task.taskId);
+});
+
+Deno.test("a row says why its task waits, is blocked or failed", () => {
+  const input = fullQueue("Do it");
+  const rows = formatStatus(input, { ...PLAIN, width: 250 }, NOW).split("\n");
+  const row = (mark: string, at = 0) => rows.filter((line) => line.includes(mark))[at]!;
+  const [running] = input.views;
+  assertStringIncludes(row("◌ waiting"), `Do it · waits for ${running!.task.taskId}`);
+  assertStringIncludes(row("◌ waiting", 1), "Do it · starts in 15m");
+  assertMatch(row("◌ waiting", 2), /Do it · agent paused is paused until \d\d:\d\d:\d\d$/);
+  assertMatch(row("⊘ blocked"), /Do it · Dependency task_\d+ failed$/);
+  assertStringIncludes(row("↻ retrying"), "Do it · retries in 8s: 429 Too Many Requests");
+  assertStringIncludes(row("✗ failed"), "· agent exited with code 7: Do it");
+});
+
+Deno.test("until when an agent is paused has a date where that is not today", () => {
+  const hour = 3_600_000;
+  const until = (millis: number) =>
+    formatStatus(queueOf([], [{ agent: "shell", until: millis }]), PLAIN, millis - hour);
+  // Local times, whatever the zone of the machine is.
+  const noon = new Date(2026, 2, 4, 12).getTime();
+  assertMatch(until(noon), /agent shell is paused for 1h, until 12:00:00$/m);
+  const midnight = new Date(2026, 2, 5).getTime();
+  assertMatch(until(midnight), /agent shell is paused for 1h, until 2026-03-05 00:00:00$/m);
+});
+
+Deno.test("a narrow row of a failed task tells the error and not the prompt", () => {
+  const input = queueOf([
+    taskOf("shell", "a prompt of some length, which is known", 5, {
+      status: "failed",
+      errorMessage: "out of memory",
+    }),
+  ]);
+  const text = formatStatus(input, { ...PLAIN, width: 60 }, NOW);
+  assertStringIncludes(text, "out of memory");
+  assert(!text.includes("a prompt"));
+});
+
+Deno.test("elapsed time is shown with its limit while a task runs, and coloured near its end", () => {
+  const input = fullQueue();
+  assertEquals(formatTiming(input.views[0]!), "4m10s/5m");
+  assertEquals(formatTiming(input.views[1]!), "");
+  assertEquals(formatTiming(input.views.find((view) => view.phase === "complete")!), "1.0s");
+  assertStringIncludes(formatStatus(input, COLOR, NOW), "\x1b[33m4m10s/5m\x1b[39m");
+  const early = queueOf([
+    taskOf("shell", "x", 50, { status: "running", startedAt: ago(12), timeout: 300 }),
+  ]);
+  assertEquals(formatTiming(early.views[0]!), "12s/5m");
+  assert(!formatStatus(early, COLOR, NOW).includes("\x1b[33m"));
+});
+
+Deno.test("tries are counted from one, up to the first attempt and all its retries", () => {
+  assertEquals(formatTry(taskOf("a", "b", 1, { retryCount: 1, maxRetries: 3 })), "2/4");
+  assertEquals(formatTry(taskOf("a", "b", 1, { autoRetry: true, maxRetries: 2 })), "1/3");
+  assertEquals(formatTry(taskOf("a", "b", 1)), "");
+});
+
+Deno.test("the summary counts the whole queue, and names what is left out", () => {
+  const text = formatStatus(fullQueue(), { ...PLAIN, width: 200 }, NOW);
+  assertStringIncludes(
+    text,
+    "1 running · 1 ready · 3 waiting · 1 blocked · 1 retrying · 1 complete · 1 failed · 1 cancelled",
+  );
+  assertStringIncludes(text, "… and 40 more finished (--all)");
+});
+
+Deno.test("damaged files are named, and only counted beyond the first few", () => {
+  const damaged = Array.from(
+    { length: 7 },
+    (_, i) => ({ file: `bad${i}.json`, problem: "is empty" }),
+  );
+  const text = formatStatus({ ...queueOf([]), damaged }, PLAIN, NOW);
+  assertStringIncludes(text, "bad0.json is empty");
+  assert(!text.includes("bad5.json"));
+  assertStringIncludes(text, "and 2 more damaged files");
+});
+
+Deno.test("an empty queue says what to do next", () => {
+  assertStringIncludes(formatStatus(queueOf([]), PLAIN, NOW), "orchestra start shell 'echo hello'");
+});
+
+Deno.test("a prompt of megabytes costs no more than the part of it that is shown", () => {
+  const tasks = Array.from({ length: 200 }, (_, i) => taskOf("shell", "é\n".repeat(500_000), i));
+  const input = queueOf(tasks);
+  const start = performance.now();
+  const text = formatStatus(input, PLAIN, NOW);
+  assertLess(performance.now() - start, 1000);
+  assertFits(text, PLAIN.width);
+  assertStringIncludes(text.split("\n")[1]!, "…");
+});
+
+Deno.test("ten thousand rows are formatted in a moment", () => {
+  const tasks = Array.from(
+    { length: 10_000 },
+    (_, i) => taskOf("claude", `Refactor module ${i} so that its functions are pure and tested`, i),
+  );
+  const input = queueOf(tasks);
+  // The bound is for a busy machine: it takes about 50 ms.
+  const start = performance.now();
+  formatStatus(input, COLOR, NOW);
+  assertLess(performance.now() - start, 1500);
+});
