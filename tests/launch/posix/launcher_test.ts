@@ -1,0 +1,240 @@
+// What is special to Linux and macOS: whole trees, orphans, the deaf, and what a process keeps open.
+
+import { createPosixLauncher } from "../../../lib/launch/posix/launcher.ts";
+import {
+  exists,
+  parsePs,
+  PS_COLUMNS,
+  readMarks,
+  readProcesses,
+} from "../../../lib/launch/posix/processes.ts";
+import { assert, assertEquals, assertGreater, assertMatch } from "../../support/assert.ts";
+import { programArguments } from "../launch_program.ts";
+import {
+  alive,
+  fifo,
+  gone,
+  held,
+  identity,
+  inFolder,
+  installed,
+  type Known,
+  LINUX,
+  living,
+  openPlace,
+  PATIENCE,
+  type Place,
+  shimOf,
+} from "../../support/launch.ts";
+
+function posix(title: string, run: (place: Place) => Promise<void>, ignore = false): void {
+  Deno.test({
+    name: `posix launcher: ${title}`,
+    ignore: ignore || Deno.build.os === "windows",
+    async fn() {
+      await using place = await openPlace();
+      await run(place);
+    },
+  });
+}
+
+const launcher = createPosixLauncher();
+
+posix("a SIGTERM to its group ends the agent, and the shim records how", async (place) => {
+  const scripts = [
+    ["echo up; exec sleep 600", 143],
+    // A shell sees to its traps when the program that it runs has ended, as that of its group does.
+    ['trap "exit 5" TERM; sh -c "echo up; exec sleep 600"; sleep 600', 5],
+  ] as const;
+  for (const [script, code] of scripts) {
+    const launched = launcher.launch(place.script(script));
+    await place.line("log");
+    await new Deno.Command("/bin/kill", { args: ["-TERM", "--", `-${launched.pid}`] }).output();
+    await held(launched.ended);
+    assertEquals(place.read("exitcode"), `${code}\n`);
+    for (const file of ["t.1.pid", "log", "exitcode"]) Deno.removeSync(`${place.dir}/${file}`);
+  }
+});
+
+/** Tools as agents start them: each in a session of its own, deaf to SIGTERM, and orphaned. */
+const NASTY = [
+  `deaf='trap "" TERM; echo $$ >"$1"; while :; do sleep 600; done'`,
+  'setsid sh -c "$deaf" sh session &',
+  '( ( setsid sh -c "$deaf" sh orphan & ) & )',
+  'env -i PATH="$PATH" setsid sh -c "$deaf" sh bare &',
+  'sh -c "$deaf" sh group &',
+].join("\n");
+const TOOLS = ["session", "orphan", "bare", "group"] as const;
+
+async function nastyTree(place: Place, rest: string): Promise<{ shim: Known; tools: number[] }> {
+  launcher.launch(place.script(`${NASTY}\n${rest}`));
+  const tools: number[] = [];
+  for (const name of TOOLS) tools.push(Number(await place.line(name)));
+  return { shim: await place.shim(), tools };
+}
+
+posix("endTree leaves nothing of sessions, orphans and the deaf", async (place) => {
+  const { shim, tools } = await nastyTree(place, "sleep 600");
+  const stranger = new Deno.Command("setsid", {
+    args: ["sleep", "600"],
+    cwd: place.dir,
+    env: { ORCHESTRA_TASK_ID: "task_1000000000002" },
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  assertEquals(living(tools), tools);
+  const { signalled: count } = await launcher.endTree(place.taskId, shim, { grace: 50 });
+  assertGreater(count, TOOLS.length + 1);
+  assertEquals(living([...tools, shim.pid]), []);
+  assertEquals(inFolder(place.dir), [stranger.pid]);
+  stranger.kill("SIGKILL");
+  await stranger.status;
+  assertEquals(place.read("exitcode"), "143\n");
+}, !LINUX);
+
+posix("endTree finds by their mark what a dead shim has left", async (place) => {
+  const { shim, tools } = await nastyTree(place, "exit 0");
+  await gone([shim.pid]);
+  const [session, orphan, bare, group] = tools as [number, number, number, number];
+  await launcher.endTree(place.taskId, shim, { grace: 50 });
+  // Nothing proves any more whose the one is that has lost its parent and its environment.
+  assertEquals(living([session, orphan, bare, group]), [bare]);
+}, !LINUX);
+
+posix("endTree leaves another task below the shim alone, and all that it starts", async (place) => {
+  const other = "env ORCHESTRA_TASK_ID=task_1000000000003 setsid sh -c " +
+    '\'(echo $$ >other; exec env -u ORCHESTRA_TASK_ID sh -c "echo \\$\\$ >below; exec sleep 600") & ' +
+    "echo $$ >outer; exec sleep 600' &";
+  const launched = launcher.launch(place.script(`${other}\necho up\nexec sleep 600`));
+  const shim = await place.shim();
+  const others = [Number(await place.line("outer")), Number(await place.line("below"))];
+  await place.line("log");
+  assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
+  await held(launched.ended);
+  assertEquals(living(others), others);
+  const ended = await launcher.endTree("task_1000000000003", null, { grace: PATIENCE });
+  assertGreater(ended.signalled, 0);
+  assertEquals(living([others[0]!]), []);
+}, !LINUX);
+
+posix("endTree spares who calls it, who may be the agent's own child", async (place) => {
+  // The agent asks for its own end, as `orchestra cancel $ORCHESTRA_TASK_ID` within it does.
+  fifo(`${place.dir}/gate`);
+  const launched = launcher.launch(place.script("read word <gate; sh ./call; sleep 600"));
+  const shim = await place.shim();
+  const args = programArguments({ end: place.taskId, shim, grace: PATIENCE });
+  Deno.writeTextFileSync(`${place.dir}/order`, args.at(-1)!);
+  Deno.writeTextFileSync(
+    `${place.dir}/call`,
+    `exec '${Deno.execPath()}' run -A ${args.slice(0, -1).join(" ")} "$(cat order)" >said 2>&1\n`,
+  );
+  Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
+  await held(launched.ended);
+  assertEquals(await place.line("said"), "ended 2");
+});
+
+posix("endTree ends what is stopped", async (place) => {
+  const launched = launcher.launch(place.script("echo $$ >agent; exec sleep 600"));
+  const shim = await place.shim();
+  Deno.kill(Number(await place.line("agent")), "SIGSTOP");
+  assertEquals((await launcher.endTree(place.taskId, shim, { grace: 20 })).signalled, 2);
+  await held(launched.ended);
+  // Either of the two signals may come first.
+  assertMatch(place.read("exitcode"), /^(?:137|143)\n$/);
+});
+
+posix("an agent does not keep open what its launcher was started with", async (place) => {
+  // Such as the lock of `(flock 9; orchestra run) 9>lock`, or the pipe of a CI runner.
+  fifo(`${place.dir}/gate`);
+  const spec = place.script("echo up; read word <gate");
+  const args = programArguments({ launch: ["/bin/sh"], spec });
+  const command = new Deno.Command("/bin/sh", {
+    args: ["-c", 'exec 5>held 9>held; exec "$@"', "sh", Deno.execPath(), "run", "-A", ...args],
+    cwd: place.dir,
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await place.line("log");
+  const shim = await place.shim();
+  const open = [...readProcesses().values()].filter(({ session }) => session === shim.pid)
+    .flatMap(({ pid }) =>
+      [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
+        Deno.readLinkSync(`/proc/${pid}/fd/${name}`)
+      )
+    );
+  assertGreater(open.length, 5);
+  assert(!open.includes(`${place.dir}/held`));
+  Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
+  await place.line("exitcode");
+  command.kill("SIGKILL");
+  await command.status;
+}, !LINUX);
+
+posix("what has ended and waits to be noticed is not alive", async (place) => {
+  // The first one is never noticed: what waits for it has become another program.
+  const launched = launcher.launch(place.script("sleep 0 & echo $! >zombie; exec sleep 600"));
+  const pid = Number(await place.line("zombie"));
+  await gone([pid]);
+  assert(exists(pid));
+  const zombie = shimOf(pid);
+  assertEquals(await alive(launcher, [identity(zombie)]), []);
+  const shim = await place.shim();
+  assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
+  await held(launched.ended);
+}, !LINUX);
+
+for (const path of ["/usr/bin:/bin", "/nonexistent"]) {
+  posix(`all of it works with few permissions and a PATH of ${path}`, async (place) => {
+    const { shim, tools } = await nastyTree(place, "exec sleep 600");
+    const order = { end: place.taskId, shim, grace: 50 };
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--allow-run", "--allow-env", ...programArguments(order)],
+      env: { PATH: path },
+    }).output();
+    const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assertMatch(text, /^ended \d+\n$/);
+    // Without grep nobody reads marks: what was orphaned before is not found.
+    const left = path === "/nonexistent" ? [tools[1]!] : [];
+    assertEquals(living([...tools, shim.pid]), left);
+    await launcher.endTree(place.taskId, null, { grace: 0 });
+  }, !LINUX);
+}
+
+posix("the table is the same whether read directly or printed by the shell", async (place) => {
+  const launched = launcher.launch(place.script("echo up; exec sleep 600"));
+  const shim = await place.shim();
+  await place.line("log");
+  const direct = readProcesses().get(shim.pid)!;
+  readMarks([direct]);
+  assertEquals(direct.marker, place.taskId);
+  const module = new URL("../../../lib/launch/posix/processes.ts", import.meta.url).href;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      "--quiet",
+      "--ext=ts",
+      `
+      await Deno.permissions.revoke({ name: "read" });
+      await Deno.permissions.revoke({ name: "write" });
+      const { readProcesses } = await import(${JSON.stringify(module)});
+      const pid = ${shim.pid};
+      console.log(JSON.stringify([readProcesses().get(pid), readProcesses([pid]).get(pid)]));
+    `,
+    ],
+  }).output();
+  const [all, one] = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals([all, { ...one, marker: place.taskId }], [direct, direct]);
+  await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
+  await held(launched.ended);
+}, !LINUX);
+
+posix("ps takes the columns that macOS is asked for", async () => {
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-ww", ...PS_COLUMNS, "-ax"],
+    env: { LC_ALL: "C", TZ: "UTC0" },
+  }).output();
+  const table = parsePs(new TextDecoder().decode(stdout), "");
+  const mine = table.get(Deno.pid)!;
+  assertEquals([mine.ppid, mine.zombie], [Deno.ppid, false]);
+  assertMatch(mine.start, /^- [A-Z][a-z]{2}_[A-Z][a-z]{2}_\d+_\d\d:\d\d:\d\d_\d{4}$/);
+}, !installed("/bin/ps") && !installed("/usr/bin/ps"));

@@ -1,0 +1,78 @@
+// Which processes are a task's.
+
+import fc from "fast-check";
+import { pickMarkable, pickTree } from "../../../lib/launch/posix/tree.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { pidsOf, tableOf, TASK } from "../../support/process_table.ts";
+
+Deno.test("pickTree takes the shim, its session, its descendants and what carries the mark", () => {
+  const table = tableOf(
+    { pid: 1, ppid: 0 },
+    { pid: 100, session: 100 },
+    { pid: 101, ppid: 100, session: 100 },
+    { pid: 102, ppid: 101, session: 102 },
+    { pid: 103, session: 100 },
+    { pid: 104, session: 104, marker: TASK },
+    { pid: 105, ppid: 104, session: 105 },
+    { pid: 106, ppid: 101, session: 106, marker: "task_1000000000000" },
+    { pid: 107, ppid: 106, session: 106 },
+    { pid: 108, ppid: 101, zombie: true },
+    { pid: 109, ppid: 108 },
+    { pid: 200 },
+  );
+  const shim = { pid: 100, start: "b 100" };
+  assertEquals(pidsOf(pickTree(table, TASK, shim, 7)), [100, 101, 102, 103, 104, 105, 109]);
+  // A forged start proves nothing; the mark does.
+  assertEquals(pidsOf(pickTree(table, TASK, { ...shim, start: "c 100" }, 7)), [104, 105]);
+  assertEquals(pidsOf(pickTree(table, TASK, null, 7)), [104, 105]);
+  assertEquals(pickTree(table, "task_1", null, 7), []);
+  // We are never part of it, nor what we started.
+  assertEquals(pidsOf(pickTree(table, TASK, shim, 101)), [100, 103, 104, 105]);
+});
+
+Deno.test("pickTree keeps what was proven before, if it is still the same process", () => {
+  const table = tableOf({ pid: 50 }, { pid: 51, ppid: 50 }, { pid: 60 }, { pid: 1, ppid: 0 });
+  const known = new Map([[50, "b 50"], [60, "b 59"], [1, "b 1"], [70, "b 70"]]);
+  assertEquals(pidsOf(pickTree(table, TASK, null, 7, known)), [50, 51]);
+});
+
+Deno.test("pickTree never takes init, ourselves or another's, and ends in any table", () => {
+  const process = fc.record({
+    pid: fc.integer({ min: 1, max: 30 }),
+    ppid: fc.nat(30),
+    session: fc.nat(30),
+    zombie: fc.boolean(),
+    start: fc.constantFrom("b 1", "b 2"),
+    marker: fc.constantFrom(null, TASK, "task_1000000000000"),
+  });
+  fc.assert(fc.property(
+    fc.array(process, { maxLength: 40 }),
+    fc.integer({ min: 1, max: 30 }),
+    fc.option(fc.record({ pid: fc.nat(30), start: fc.constantFrom("b 1", "b 3") })),
+    (processes, self, shim) => {
+      const table = new Map(processes.map((item) => [item.pid, item]));
+      for (const { pid, marker, zombie } of pickTree(table, TASK, shim, self)) {
+        assert(pid > 1 && pid !== self && !zombie && (marker === null || marker === TASK));
+      }
+      const proven = shim !== null && table.get(shim.pid)?.start === shim.start;
+      if (!proven && !processes.some(({ marker }) => marker === TASK)) {
+        assertEquals(pickTree(table, TASK, shim, self), []);
+      }
+    },
+  ));
+});
+
+Deno.test("pickMarkable leaves out what is older than the shim, and the kernel's threads", () => {
+  const table = tableOf(
+    { pid: 2, ppid: 0 },
+    { pid: 3, ppid: 2, start: "b 900" },
+    { pid: 10, start: "b 99" },
+    { pid: 11, start: "b 100" },
+    { pid: 12, start: "b 1000" },
+    { pid: 13, start: "c 50" },
+    { pid: 14, start: "b 900", zombie: true },
+  );
+  assertEquals(pidsOf(pickMarkable(table, { pid: 11, start: "b 100" })), [11, 12, 13]);
+  assertEquals(pidsOf(pickMarkable(table, null)), [10, 11, 12, 13]);
+  assertEquals(pidsOf(pickMarkable(table, { pid: 1, start: "- Tue_Sep_1" })), [10, 11, 12, 13]);
+});

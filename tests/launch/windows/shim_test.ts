@@ -1,0 +1,198 @@
+// What the Windows shim decides: what is run, with which arguments and environment.
+
+import type { LaunchSpec } from "../../../lib/launch/launcher.ts";
+import { shimCommand } from "../../../lib/launch/windows/launcher.ts";
+import {
+  askArguments,
+  ENTRY_SIZE,
+  parseEntry,
+  systemProgram,
+} from "../../../lib/launch/windows/processes.ts";
+import {
+  formatExit,
+  type Lookup,
+  mergeEnvironment,
+  parseNpmShim,
+  parseSpec,
+  resolveCommand,
+} from "../../../lib/launch/windows/shim.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../support/assert.ts";
+
+// As cmd-shim 8.0.0, which npm uses, writes them.
+const NPM_START = "@ECHO off\r\nGOTO start\r\n:find_dp0\r\nSET dp0=%~dp0\r\nEXIT /b\r\n:start\r\n" +
+  "SETLOCAL\r\nCALL :find_dp0\r\n";
+function npmScript(program: string, args: string, target: string, variables = ""): string {
+  return NPM_START + variables + [
+    "",
+    `IF EXIST "%dp0%\\${program}.exe" (`,
+    `  SET "_prog=%dp0%\\${program}.exe"`,
+    ") ELSE (",
+    `  SET "_prog=${program}"`,
+    "  SET PATHEXT=%PATHEXT:;.JS;=;%",
+    ")",
+    "",
+    `endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%" ${args} "%dp0%\\${target}" %*`,
+    "",
+  ].join("\r\n");
+}
+const CODEX = "node_modules\\@openai\\codex\\bin\\codex.js";
+
+Deno.test("parseNpmShim knows what npm's batch files run, and leaves all others alone", () => {
+  assertEquals(parseNpmShim(npmScript("node", "", CODEX)), {
+    interpreter: "node",
+    args: [],
+    target: CODEX,
+  });
+  assertEquals(parseNpmShim(npmScript("node", "--no-warnings --x=1", CODEX))?.args, [
+    "--no-warnings",
+    "--x=1",
+  ]);
+  const program = `${NPM_START}"%dp0%\\node_modules\\a\\bin\\c.exe"   %*\r\n`;
+  assertEquals(parseNpmShim(program), {
+    interpreter: null,
+    args: [],
+    target: "node_modules\\a\\bin\\c.exe",
+  });
+  for (
+    const other of [
+      "",
+      "@echo off\r\nnode x.js %*\r\n",
+      // It sets a variable first, which running the script directly would not.
+      npmScript("node", "", CODEX, "@SET FOO=bar\r\n"),
+      npmScript("node", "& calc", CODEX),
+      npmScript("node", "", "%EVIL%\\x.js"),
+      npmScript("/bin/bash", "", CODEX),
+      npmScript("node", "", CODEX) + "calc\r\n",
+    ]
+  ) assertEquals(parseNpmShim(other), undefined, other);
+});
+
+function lookup(files: Record<string, string>, more: Partial<Lookup> = {}): Lookup {
+  return {
+    windows: true,
+    path: "C:\\npm;C:\\nodejs",
+    root: "C:\\w",
+    isFile: (path) => path in files,
+    read: (path) => files[path]!,
+    ...more,
+  };
+}
+
+Deno.test("resolveCommand runs what npm's batch file would, so that any argument arrives", () => {
+  const hard = ['say "hi" & calc %PATH%', "two\nlines", ""];
+  const files = {
+    // The script for sh that npm puts beside it is nothing that Windows could start.
+    "C:\\npm\\codex": "#!/bin/sh",
+    "C:\\npm\\codex.cmd": npmScript("node", "--flag", CODEX),
+    "C:\\nodejs\\node.exe": "",
+  };
+  assertEquals(resolveCommand("codex", hard, lookup(files)), {
+    file: "C:\\nodejs\\node.exe",
+    args: ["--flag", `C:\\npm\\${CODEX}`, ...hard],
+  });
+  const beside = { ...files, "C:\\npm\\node.exe": "" };
+  assertEquals(resolveCommand("codex", [], lookup(beside)), {
+    file: "C:\\npm\\node.exe",
+    args: ["--flag", `C:\\npm\\${CODEX}`],
+  });
+});
+
+Deno.test("resolveCommand refuses what cmd.exe could not be given, and says what to do", () => {
+  const files = { "C:\\npm\\mine.bat": "@echo %*", "C:\\npm\\real.exe": "" };
+  const arg = 'a "quoted" & %PATH% ^ one';
+  assertEquals(resolveCommand("mine", [arg], lookup(files)), {
+    file: "C:\\npm\\mine.bat",
+    args: [arg],
+  });
+  for (const bad of ["a\nb", "a\rb", "a\0b"]) {
+    const refused = resolveCommand("mine", ["ok", bad], lookup(files));
+    assert("problem" in refused);
+    assertStringIncludes(refused.problem, "mine.bat");
+    assertStringIncludes(refused.problem, "{promptFile}");
+    assertStringIncludes(refused.problem, '"stdin"');
+  }
+  assertEquals(resolveCommand("real", ["a\nb"], lookup(files)), {
+    file: "C:\\npm\\real.exe",
+    args: ["a\nb"],
+  });
+  assertEquals(resolveCommand("absent", [], lookup(files)), { problem: "absent is not installed" });
+});
+
+Deno.test("mergeEnvironment sets one variable once, however it is written", () => {
+  const own = { Path: "C:\\a", SystemRoot: "C:\\Windows", SECRET: "s" };
+  assertEquals(mergeEnvironment(own, { PATH: "C:\\b" }, null, true), {
+    SystemRoot: "C:\\Windows",
+    SECRET: "s",
+    PATH: "C:\\b",
+  });
+  assertEquals(mergeEnvironment(own, { X: "1" }, ["PATH", "SYSTEMROOT", "NONE"], true), {
+    Path: "C:\\a",
+    SystemRoot: "C:\\Windows",
+    X: "1",
+  });
+  assertEquals(mergeEnvironment(own, { PATH: "b" }, ["PATH"], false), { PATH: "b" });
+});
+
+Deno.test("formatExit tells codes and signals as sh does", () => {
+  assertEquals(["0", "7", "143", "137", "128"], [
+    formatExit(0, null),
+    formatExit(7, null),
+    formatExit(null, "SIGTERM"),
+    formatExit(null, "SIGKILL"),
+    formatExit(null, null),
+  ]);
+  // What Windows calls STATUS_CONTROL_C_EXIT.
+  assertEquals(formatExit(-1073741510, null), "-1073741510");
+});
+
+Deno.test("parseSpec takes a launch, and nothing that is none", () => {
+  const spec: LaunchSpec = {
+    pidFile: "p",
+    exitFile: "e",
+    logFile: "l",
+    stdinFile: null,
+    cwd: "c",
+    command: "x",
+    args: ["a"],
+    env: { A: "b" },
+    inherit: ["PATH"],
+  };
+  assertEquals(parseSpec(JSON.stringify(spec)), spec);
+  assertEquals(parseSpec(JSON.stringify({ ...spec, inherit: null })), { ...spec, inherit: null });
+  const whole = JSON.stringify(spec);
+  for (let length = 0; length < whole.length; length++) {
+    assertEquals(parseSpec(whole.slice(0, length)), undefined);
+  }
+  for (const key of Object.keys(spec)) {
+    assertEquals(parseSpec(JSON.stringify({ ...spec, [key]: 1 })), undefined, key);
+  }
+});
+
+Deno.test("the shim is a module, a bundle or the program itself, whichever there is", () => {
+  const deno = "C:\\deno.exe";
+  const source = shimCommand("file:///C:/o/lib/launch/windows/launcher.ts", deno, false);
+  assertEquals([source[0], source[1], source.at(-1)], [
+    deno,
+    "run",
+    "file:///C:/o/lib/launch/windows/shim.ts",
+  ]);
+  const bundle = shimCommand("file:///C:/o/orchestra.js", deno, false);
+  assertEquals(bundle.slice(-2), ["file:///C:/o/orchestra.js", "_shim"]);
+  assertEquals(shimCommand("file:///x", "C:\\orchestra.exe", true), ["C:\\orchestra.exe", "_shim"]);
+});
+
+Deno.test("taskkill is asked by its full path for each process, and never for a tree", () => {
+  assertEquals(askArguments([12, 34]), ["/PID", "12", "/PID", "34"]);
+  assertEquals(systemProgram("taskkill.exe", "D:\\Win"), "D:\\Win\\System32\\taskkill.exe");
+  assertEquals(systemProgram("taskkill.exe", undefined), "C:\\Windows\\System32\\taskkill.exe");
+});
+
+Deno.test("parseEntry finds pid and parent in a PROCESSENTRY32W", () => {
+  const bytes = new Uint8Array(ENTRY_SIZE + 8);
+  const entry = bytes.subarray(8);
+  const view = new DataView(entry.buffer, 8);
+  view.setUint32(0, ENTRY_SIZE, true);
+  view.setUint32(8, 4_000_000_001, true);
+  view.setUint32(32, 1234, true);
+  assertEquals(parseEntry(entry), { pid: 4_000_000_001, ppid: 1234 });
+});

@@ -1,0 +1,58 @@
+// Which processes are a task's, where only parents and times tell.
+
+import fc from "fast-check";
+import { pickWindowsTree } from "../../../lib/launch/windows/launcher.ts";
+import { formatStart } from "../../../lib/launch/windows/processes.ts";
+import { assert, assertEquals } from "../../support/assert.ts";
+import { pidsOf } from "../../support/process_table.ts";
+
+Deno.test("pickWindowsTree follows parents, but no number that was given to another", () => {
+  const table = [
+    { pid: 4, ppid: 0, created: null },
+    { pid: 100, ppid: 50, created: 1000n },
+    { pid: 101, ppid: 100, created: 1001n },
+    { pid: 102, ppid: 101, created: 1002n },
+    // Older than its parent: that one's number was another's.
+    { pid: 103, ppid: 101, created: 900n },
+    { pid: 104, ppid: 103, created: 2000n },
+    { pid: 105, ppid: 102, created: null },
+  ];
+  const shim = { pid: 100, start: formatStart(1000n) };
+  assertEquals(pidsOf(pickWindowsTree(table, shim, 7)), [100, 101, 102]);
+  assertEquals(pickWindowsTree(table, { ...shim, start: formatStart(999n) }, 7), []);
+  assertEquals(pickWindowsTree(table, null, 7), []);
+  // Ourselves, and what we started.
+  assertEquals(pidsOf(pickWindowsTree(table, shim, 101)), [100]);
+});
+
+Deno.test("pickWindowsTree still knows the children of what it had proven and has ended", () => {
+  const known = new Map([[101, 1001n], [102, 1002n]]);
+  const left = [{ pid: 102, ppid: 101, created: 1002n }, { pid: 110, ppid: 101, created: 1500n }];
+  assertEquals(pidsOf(pickWindowsTree(left, null, 7, known)), [102, 110]);
+  // The number is another's now, and so are those younger than that one.
+  const reused = [...left, { pid: 101, ppid: 3, created: 1400n }];
+  assertEquals(pidsOf(pickWindowsTree(reused, null, 7, known)), [102]);
+  const later = [...left, { pid: 101, ppid: 3, created: 1600n }];
+  assertEquals(pidsOf(pickWindowsTree(later, null, 7, known)), [102, 110]);
+});
+
+Deno.test("pickWindowsTree ends in any table, with nothing that is not proven", () => {
+  const process = fc.record({
+    pid: fc.nat(12),
+    ppid: fc.nat(12),
+    created: fc.option(fc.bigInt({ min: 0n, max: 5n })),
+  });
+  fc.assert(fc.property(
+    fc.uniqueArray(process, { selector: ({ pid }) => pid, maxLength: 13 }),
+    fc.nat(12),
+    fc.nat(12),
+    fc.bigInt({ min: 0n, max: 5n }),
+    (table, self, pid, created) => {
+      const shim = { pid, start: formatStart(created) };
+      const found = pickWindowsTree(table, shim, self);
+      assert(found.every((item) => item.pid !== self && item.created >= created));
+      const proven = table.some((item) => item.pid === pid && item.created === created);
+      if (!proven) assertEquals(found, []);
+    },
+  ));
+});

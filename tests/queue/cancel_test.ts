@@ -1,0 +1,42 @@
+// Cancelling, whoever watches, and from within.
+
+import { assert, assertEquals } from "../support/assert.ts";
+import { commandLine, kill, lives, makeBox, processesWith } from "../support/program.ts";
+import { agentOf, gated, gone, numberIn, textIn } from "../support/gated.ts";
+
+Deno.test("cancel ends the processes itself where whoever watches does not", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", gated());
+  await box.ok("run");
+  const agent = await agentOf(box, id);
+  const [supervisor] = await box.until("the supervisor", () => {
+    const found = box.supervisors();
+    return found.length > 0 && found;
+  });
+  kill(supervisor!, "SIGSTOP");
+  await box.ok("cancel", id);
+  assert(!lives(agent));
+  assertEquals([box.task(id).status, box.task(id).reapAt], ["cancelled", null]);
+  kill(supervisor!, "SIGCONT");
+  await box.unwatched();
+});
+
+Deno.test("an agent may cancel itself: all of it ends but the command, which tells how it went", async () => {
+  await using box = await makeBox();
+  const command = commandLine().map((part) => `'${part}'`).join(" ");
+  const script = `sh -c 'echo $$ >"$ORCHESTRA_WORKSPACE/child"; exec sleep 1000' &
+    ${command} cancel "$ORCHESTRA_TASK_ID" --reason "had enough" >"$ORCHESTRA_WORKSPACE/said"
+    echo "went on" >"$ORCHESTRA_WORKSPACE/after"; sleep 1000`;
+  const id = await box.start("shell", script);
+  await box.ok("run");
+  const task = await box.settled(id);
+  assertEquals([task.status, task.errorMessage], ["cancelled", "had enough"]);
+  const said = await box.until("what it said", () => textIn(box.path("workspace/said")) || null);
+  assertEquals(said, `Cancelled ${id}\n`);
+  await gone(box, numberIn(box.path("workspace/child"))!);
+  await box.until(
+    "the end of all of it",
+    () => processesWith("environ", [`ORCHESTRA_TASK_ID=${id}`]).length === 0,
+  );
+  assertEquals(textIn(box.path("workspace/after")), undefined);
+});

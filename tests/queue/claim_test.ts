@@ -1,0 +1,113 @@
+// Claims and the processes behind them: whoever died in between, each is run once, and nobody else's is touched.
+
+import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
+import { formatTime, type Task } from "../../lib/task/fields.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { lives, makeBox, spawn, withPatience } from "../support/program.ts";
+import { forge, textIn } from "../support/gated.ts";
+
+Deno.test("what ends while nobody watches is settled by the next command that looks", async () => {
+  await using box = await makeBox();
+  box.config({ supervise: false });
+  const [good, bad] = await Promise.all([box.start("shell", "true"), box.start("shell", "exit 9")]);
+  await box.ok("run", "--parallel", "2");
+  assertEquals(box.supervisors(), []);
+  for (const id of [good, bad]) {
+    await box.until("the exit code", () => textIn(box.path(`tasks/${id}.exitcode`)));
+    assertEquals(box.task(id!).status, "running");
+  }
+  const { tasks } = await box.json("status");
+  assertEquals(tasks.map((task: Task) => task.exitCode).sort(), [0, 9]);
+  assertEquals([box.task(good!).status, box.task(bad!).status], ["complete", "failed"]);
+});
+
+Deno.test("a claim whose owner died before the launch is taken back, and run once", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", 'echo ran >>"$ORCHESTRA_WORKSPACE/count"');
+  const claimed = {
+    status: "running",
+    claim: 1,
+    startedAt: formatTime(Date.now() - 60_000),
+  } as const;
+  forge(box, id, claimed);
+  const status = await box.run("status");
+  assertStringIncludes(status.stderr, "Took back");
+  assertEquals([box.task(id).status, box.task(id).startedAt], ["pending", null]);
+  assertEquals(textIn(box.path(`tasks/${id}.1.pid`)), "fenced\n");
+  // The shim of the first claim comes late after all: it finds its file taken.
+  const launcher = createPosixLauncher();
+  const late = launcher.launch({
+    pidFile: box.path(`tasks/${id}.1.pid`),
+    exitFile: box.path(`tasks/${id}.exitcode`),
+    logFile: box.path("logs/late.log"),
+    stdinFile: null,
+    cwd: box.root,
+    command: "sh",
+    args: ["-c", `echo late >>${box.path("workspace/count")}`],
+    env: {},
+    inherit: null,
+  });
+  await withPatience("the late shim to end", late.ended);
+  assertEquals(textIn(box.path("workspace/count")), undefined);
+  await box.ok("run", "--wait");
+  assertEquals([box.task(id).status, box.task(id).claim], ["complete", 2]);
+  assertEquals(textIn(box.path("workspace/count")), "ran\n");
+});
+
+Deno.test("a shim that slept before it could tell its number is waited for, a dead one is not", async () => {
+  await using box = await makeBox();
+  const [slept, verifies, died] = [
+    await box.start("shell", "true"),
+    await box.start("shell", "true", "--verify", "true"),
+    await box.start("shell", "true"),
+  ];
+  const started = formatTime(Date.now() - 3_600_000);
+  const empty = (id: string, name: string) => {
+    const path = box.path(`tasks/${id}.${name}`);
+    Deno.writeTextFileSync(path, "");
+    Deno.utimeSync(path, new Date(started), new Date(started));
+  };
+  for (const id of [slept, verifies, died]) {
+    forge(box, id, { status: "running", claim: 1, startedAt: started });
+    empty(id, id === verifies ? "verify.1.pid" : "1.pid");
+  }
+  Deno.writeTextFileSync(box.path(`tasks/${verifies}.exitcode`), "0\n");
+  {
+    const env = (id: string) => ({ cwd: box.root, env: { ORCHESTRA_TASK_ID: id } });
+    await using _shim = spawn("sleep", ["1000"], env(slept));
+    await using _verify = spawn("sleep", ["1000"], env(verifies));
+    await box.ok("status");
+    assertEquals(box.task(slept).status, "running");
+    assertEquals(box.task(verifies).status, "running");
+    assertEquals(box.task(died).failureClass, "lost");
+  }
+  await box.ok("status");
+  assertEquals(box.task(slept).failureClass, "lost");
+  assertEquals(box.task(verifies).failureClass, "verify");
+});
+
+Deno.test("a process that has got the number of a dead one is never signalled", async () => {
+  await using box = await makeBox();
+  box.config({ grace_period: 0.1 });
+  await using stranger = spawn("sleep", ["1000"], { cwd: box.root });
+  const ids = await Promise.all([1, 2, 3, 4].map(() => box.start("shell", "true")));
+  const [looked, cancelled, timedOut, legacy] = ids as [string, string, string, string];
+  const started = formatTime(Date.now());
+  for (const id of [looked, cancelled, timedOut]) {
+    // Its number, and the start time of another.
+    const own = textIn("/proc/sys/kernel/random/boot_id")?.trim() ?? "-";
+    Deno.writeTextFileSync(box.path(`tasks/${id}.1.pid`), `${stranger.pid} ${own} 12345\n`);
+    forge(box, id, { status: "running", claim: 1, startedAt: started, pid: stranger.pid });
+  }
+  // The ancestor wrote numbers alone: they prove nothing of what began at another time.
+  const earlier = formatTime(Date.now() - 3_600_000);
+  forge(box, legacy, { status: "running", claim: 0, startedAt: earlier, pid: stranger.pid });
+  await box.ok("cancel", cancelled, legacy);
+  await box.run("timeout", timedOut);
+  await box.ok("status");
+  assertEquals(box.task(looked).failureClass, "lost");
+  assertEquals(box.task(cancelled).status === "running", false);
+  assertEquals(box.task(legacy).status, "cancelled");
+  await Promise.all(ids.map((id) => box.settled(id)));
+  assert(lives(stranger.pid));
+});

@@ -1,0 +1,56 @@
+// Retries of their own accord, and what waits for them.
+
+import type { Task } from "../../lib/task/fields.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { makeBox } from "../support/program.ts";
+
+Deno.test("a failed task is retried by itself as often as it may, and each attempt knows the others", async () => {
+  await using box = await makeBox();
+  box.config({ retry: { base: 0.01, jitter: false } });
+  const id = await box.start("shell", "echo attempt; exit 3", "--auto-retry", "--max-retries", "3");
+  const never = await box.start("shell", "exit 3");
+  assertEquals((await box.run("run", "--all", "--wait")).code, 1);
+  const chain: Task[] = [box.task(id)];
+  while (chain.at(-1)!.retriedBy !== null) chain.push(box.task(chain.at(-1)!.retriedBy!));
+  assertEquals(chain.map((task) => task.retryCount), [0, 1, 2, 3]);
+  assertEquals(chain.map((task) => task.status), Array(4).fill("failed"));
+  assertEquals(chain.map((task) => task.parentTaskId), [null, id, id, id]);
+  assertEquals(
+    chain.at(-1)!.retryHistory.map((entry) => [entry.retriedFrom, entry.error]),
+    chain.slice(0, 3).map((task) => [task.taskId, "Process exited with code 3"]),
+  );
+  // The wait doubles: 10, 20, 40 ms at least lie between the end and the next attempt.
+  for (const [at, task] of chain.slice(0, 3).entries()) {
+    const waited = Date.parse(task.retriedAt!) - Date.parse(task.completedAt!);
+    assert(waited >= 10 * 2 ** at, `${waited} ms before retry ${at + 1}`);
+  }
+  assertEquals([box.task(never).retriedBy, box.tasks().length], [null, 5]);
+});
+
+Deno.test("what another try cannot mend is not retried", async () => {
+  await using box = await makeBox();
+  box.config({ retry: { base: 0.01, on: ["timeout"] } });
+  box.agents({ absent: { command: "no-such-program-anywhere" } });
+  await Promise.all([
+    box.start("absent", "x", "--auto-retry"),
+    box.start("shell", "exit 1", "--auto-retry"),
+    box.start("shell", "exec sleep 1000", "--auto-retry", "--timeout", "0.1", "--max-retries", "1"),
+  ]);
+  await box.run("run", "--all", "--wait");
+  assertEquals(
+    box.tasks().map((task) => `${task.failureClass} ${task.retryCount}`).sort(),
+    ["exit 0", "spawn 0", "timeout 0", "timeout 1"],
+  );
+});
+
+Deno.test("a dependency is met by the retry that completes", async () => {
+  await using box = await makeBox();
+  box.config({ retry: { base: 0.01 } });
+  const once = 'cd "$ORCHESTRA_WORKSPACE"; test -e tried || { touch tried; exit 1; }';
+  const id = await box.start("shell", once, "--auto-retry");
+  const next = await box.start("shell", "true", "--depends-on", id);
+  const last = await box.start("shell", "true", "--depends-on", next);
+  const outcome = await box.run("run", "--all", "--wait", "--parallel", "3");
+  assertEquals(outcome.code, 0, outcome.stdout + outcome.stderr);
+  assertEquals([box.task(id).status, box.task(last).status], ["failed", "complete"]);
+});

@@ -1,0 +1,86 @@
+// Versions, and whether a newer one is out.
+
+import { assertEquals, assertMatch } from "../support/assert.ts";
+import { assertRefused } from "../support/program.ts";
+import { compareVersions } from "../../lib/cli/commands/upgrade.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { VERSION } from "../../lib/task/version.ts";
+import { DENO, execute, ROOT, which } from "../support/execute.ts";
+
+Deno.test("versions are ordered by the rules of semver.org", () => {
+  const ordered = [
+    "0.9.9",
+    "1.0.0-alpha",
+    "1.0.0-alpha.1",
+    "1.0.0-alpha.beta",
+    "1.0.0-beta",
+    "1.0.0-beta.2",
+    "1.0.0-beta.11",
+    "1.0.0-rc.1",
+    "1.0.0",
+    "1.0.1",
+    "1.2.0",
+    "1.10.0",
+    "10.0.0",
+  ];
+  for (const [at, a] of ordered.entries()) {
+    for (const [other, b] of ordered.entries()) {
+      assertEquals(Math.sign(compareVersions(a, b)), Math.sign(at - other), `${a} and ${b}`);
+    }
+  }
+  assertEquals(compareVersions("1.0.0+build.1", "1.0.0"), 0);
+});
+
+Deno.test("upgrade --check says whether a newer version is out, and plainly what kept it from asking", async () => {
+  const answers: Record<string, () => Response | Promise<Response>> = {
+    same: () => Response.json({ latest: VERSION }),
+    newer: () => Response.json({ latest: "99.0.0" }),
+    older: () => Response.json({ latest: "0.0.1" }),
+    none: () => Response.json({ latest: null }),
+    hostile: () => Response.json({ latest: "9.9.9\x1b[2J" }),
+    html: () => new Response("<html>"),
+    broken: () => new Response("no", { status: 500 }),
+    // Never answered: whoever asked goes away.
+    silent: () => held.promise,
+  };
+  const held = Promise.withResolvers<Response>();
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    const [, name, ...rest] = new URL(request.url).pathname.split("/");
+    assertEquals(rest.join("/"), "@orchestra/cli/meta.json");
+    return answers[name!]!();
+  });
+  const ask = (name: string, permissions: readonly string[], ...rest: string[]) =>
+    execute(DENO, ["run", ...permissions, "main.ts", "upgrade", ...rest], {
+      cwd: ROOT,
+      env: {
+        NO_PROXY: "127.0.0.1",
+        JSR_URL: name.includes(":") ? name : `http://127.0.0.1:${server.addr.port}/${name}/`,
+      },
+    });
+  const nowhere = "http://127.0.0.1:9/";
+  const wanted: [name: string, code: number, said: RegExp][] = [
+    ["same", 0, new RegExp(`^orchestra ${VERSION} is the latest version\n$`)],
+    ["older", 0, new RegExp(`^orchestra ${VERSION} is the latest version\n$`)],
+    ["newer", 0, new RegExp(`^orchestra 99\\.0\\.0 is out; this is ${VERSION}\n$`)],
+    ["none", 5, /meta\.json names none\n/],
+    ["hostile", 5, /meta\.json names none\n/],
+    ["html", 5, /meta\.json names none\n/],
+    ["broken", 5, /could not be reached: it answered (?:500|with an error)\n/],
+    ["silent", 5, /could not be reached: no answer within 5 seconds\n/],
+    [nowhere, 5, /could not be reached: no connection\n/],
+  ];
+  // With the network, and as the one file does it: with the narrow permissions, by curl.
+  const grants = [["-A"], ...(which("curl") === undefined ? [] : [permissionFlags()])];
+  await Promise.all(grants.flatMap((flags) =>
+    wanted.map(async ([name, code, said]) => {
+      const outcome = await ask(name, flags, "--check");
+      assertEquals(outcome.code, code, JSON.stringify(outcome));
+      if (code === 0) assertMatch(outcome.stdout, said);
+      else assertMatch(assertRefused(outcome, code, name), said);
+    })
+  ));
+  held.resolve(new Response());
+  const json = await ask("newer", ["-A"], "--check", "--json");
+  assertEquals(JSON.parse(json.stdout), { version: VERSION, latest: "99.0.0", newer: true });
+  assertRefused(await ask("newer", ["-A"]), 2);
+});

@@ -1,0 +1,123 @@
+// A clock that is set, and a machine that sleeps.
+
+import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { kill, lives } from "../support/program.ts";
+import { launchesOf, makeSite, noted, openGate } from "../support/site.ts";
+import { watchOver } from "../support/watched.ts";
+
+const HOUR = 3_600_000;
+
+Deno.test("a clock set back an hour delays no timeout beyond its length", async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  const id = await box.start("--timeout=1", "shell", "exec sleep 1000");
+  await using watched = watchOver(box);
+  await box.until("the launch", () => box.task(id).status === "running");
+  watched.clock.jump(-HOUR);
+  const { status, failureClass } = await box.settled(id);
+  assertEquals([status, failureClass], ["failed", "timeout"]);
+  assertEquals(box.task(id).claim, 1);
+  await watched.over;
+});
+
+Deno.test("a clock set forward ten minutes ends what has had its time, and nothing else", async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  const late = await box.start("--timeout=300", "shell", "exec sleep 1000");
+  const early = await box.start("--timeout=3600", "shell", "exec sleep 1000");
+  await using watched = watchOver(box);
+  await box.until("both launches", () => box.tasks().every((task) => task.status === "running"));
+  watched.clock.jump(600_000);
+  assertEquals((await box.settled(late)).failureClass, "timeout");
+  assertEquals(box.task(early).status, "running");
+  await box.ok("cancel", early);
+  await watched.over;
+});
+
+for (const [what, jump] of [["back an hour", -HOUR], ["forward ten minutes", 600_000]] as const) {
+  Deno.test(`a clock set ${what} between claim and launch costs at most one more claim`, async () => {
+    await using site = await makeSite();
+    const { box } = site;
+    const ids = await Promise.all([1, 2].map(() => box.start("shell", `${noted(site)}; exit 0`)));
+    let jumps = 0;
+    await using watched = watchOver(box, {}, (clock) => {
+      if (jumps++ === 0) clock.jump(jump);
+    });
+    await watched.over;
+    for (const id of ids) {
+      const task = box.task(id);
+      assertEquals([task.status, task.errorMessage], ["complete", null]);
+      assert(task.claim <= 2, `${id} was claimed ${task.claim} times`);
+    }
+    assertEquals(launchesOf(site).sort(), [...ids].sort());
+  });
+
+  Deno.test(`a claim whose launch never came is taken back once with a clock set ${what}`, async () => {
+    await using site = await makeSite();
+    const { box } = site;
+    const id = await box.start("shell", `${noted(site)}; exit 0`);
+    const path = box.path(`tasks/${id}.json`);
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({
+        ...box.task(id),
+        status: "running",
+        claim: 1,
+        startedAt: new Date(Date.now() - jump).toISOString(),
+      }),
+    );
+    await using watched = watchOver(box);
+    await watched.over;
+    const { status, claim } = box.task(id);
+    assertEquals([status, claim], ["complete", 2]);
+    assertEquals(launchesOf(site), [id]);
+  });
+}
+
+Deno.test("a shim that comes after its claim was taken back finds the fence and runs nothing", async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  const id = await box.start("shell", noted(site));
+  const late = createPosixLauncher({
+    shell: ["/bin/sh", "-c", `read -r _ <${site.gate}; exec /bin/sh "$@"`, "sh"],
+  });
+  let latecomer: number | undefined;
+  await using watched = watchOver(box, {}, undefined, (spec, launcher) => {
+    if (latecomer !== undefined) return launcher.launch(spec);
+    const launched = late.launch(spec);
+    latecomer = launched.pid;
+    return launched;
+  });
+  assertEquals((await box.settled(id)).claim, 2);
+  await watched.over;
+  using _opened = openGate(site);
+  await box.until("the end of the late shim", () => !lives(latecomer!));
+  assertEquals(launchesOf(site), [id]);
+});
+
+Deno.test("a machine that slept ten minutes: its agents' time is up, and nothing is fenced", async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  const short = await box.start("--timeout=60", "shell", "exec sleep 1000");
+  const long = await box.start("--timeout=3600", "shell", "exec sleep 1000");
+  await using watched = watchOver(box);
+  const shims = await box.until("both shims", () => {
+    const found = [short, long].map((id) => {
+      try {
+        return Number(Deno.readTextFileSync(box.path(`tasks/${id}.1.pid`)).split(" ")[0]);
+      } catch {
+        return 0;
+      }
+    });
+    return found.every((pid) => pid > 0) && found;
+  });
+  for (const pid of shims) kill(pid, "SIGSTOP");
+  watched.clock.jump(600_000);
+  for (const pid of shims) kill(pid, "SIGCONT");
+  assertEquals((await box.settled(short)).failureClass, "timeout");
+  const { status, claim } = box.task(long);
+  assertEquals([status, claim], ["running", 1]);
+  await box.ok("cancel", long);
+  await watched.over;
+});

@@ -1,0 +1,32 @@
+// A supervisor that was stopped.
+
+import { assert, assertEquals } from "../support/assert.ts";
+import { kill, lives } from "../support/program.ts";
+import { agentLives, gated, launchesOf, makeSite, noted, openGate } from "../support/site.ts";
+
+Deno.test("a supervisor that was stopped catches up with all that happened meanwhile", async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  const ends = await box.start("shell", gated(site));
+  const hangs = await box.start("--timeout=1", "shell", `${noted(site)}; exec sleep 1000`);
+  const next = await box.start("--depends-on", ends, "shell", "true");
+  await box.ok("run", "--all");
+  await box.until("both agents", () => launchesOf(site).length === 2);
+  const [supervisor] = await box.until("the supervisor", () => {
+    const found = box.supervisors();
+    return found.length > 0 && found;
+  });
+  // Inside the lock it would stop everybody else too: that is what a stopped process does.
+  kill(supervisor!, "SIGSTOP");
+  const opened = openGate(site);
+  await box.until("the end of the agent", () => !agentLives(ends));
+  const started = Date.parse(box.task(hangs).startedAt!);
+  await box.until("the timeout to pass", () => Date.now() > started + 1500);
+  opened[Symbol.dispose]();
+  kill(supervisor!, "SIGCONT");
+  assertEquals((await box.settled(ends)).status, "complete");
+  assertEquals((await box.settled(hangs)).failureClass, "timeout");
+  assertEquals((await box.settled(next)).status, "complete");
+  await box.unwatched();
+  assert(!lives(supervisor!));
+});

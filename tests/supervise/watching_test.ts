@@ -1,0 +1,70 @@
+// A watcher that sees nothing: rescans do it all.
+
+import { assertEquals } from "../support/assert.ts";
+import { commandLine, spawn } from "../support/program.ts";
+import { BLINDS, makeSite, test } from "../support/site.ts";
+import { type Watched, watchOver } from "../support/watched.ts";
+
+test(
+  "where folders cannot be watched, rescans do it all, and it is said once",
+  BLINDS ? null : "no user namespace can be made here",
+  async () => {
+    await using site = await makeSite();
+    const { box } = site;
+    box.config({ interval: 0.1, grace_period: 0.2 });
+    const command = commandLine("daemon", "run");
+    const blind = 'echo 0 >/proc/sys/user/max_inotify_instances; exec "$@"';
+    await using daemon = spawn("unshare", ["-Ur", "sh", "-c", blind, "sh", ...command], {
+      cwd: box.root,
+    });
+    await daemon.printed((text) => text.includes("Watching over"));
+    const first = await box.start("shell", "true");
+    const cancelled = await box.start("shell", "exec sleep 1000");
+    assertEquals((await box.settled(first)).status, "complete");
+    await box.until("the launch", () => box.task(cancelled).status === "running");
+    await box.ok("cancel", cancelled);
+    assertEquals((await box.settled(cancelled)).status, "cancelled");
+    const signals = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
+    const last = await box.start("--depends-on", signals, "shell", "true");
+    assertEquals((await box.settled(last)).status, "complete");
+    assertEquals(daemon.stdout().split("Cannot watch the folder").length - 1, 1, daemon.stdout());
+    daemon.kill("SIGTERM");
+    assertEquals((await daemon.ended()).code, 0);
+  },
+);
+
+Deno.test("a watcher that tells of nothing delays everything by no more than a rescan", async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  const original = Deno.watchFs;
+  const silent = { close() {}, async *[Symbol.asyncIterator]() {}, [Symbol.dispose]() {} };
+  let watched: Watched;
+  Deno.watchFs = () => silent as unknown as Deno.FsWatcher;
+  try {
+    watched = watchOver(box, { until: "forever" });
+    // It has read the settings and begun to watch once something it was not told of is launched.
+    const first = await box.start("shell", "true");
+    for (let turn = 0; box.task(first).status !== "complete" && turn < 500; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  } finally {
+    Deno.watchFs = original;
+  }
+  await using _watched = watched;
+  // Launched by another process, ended by itself, by its time, and by hand.
+  const ends = await box.start("shell", "true");
+  const signals = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
+  const times = await box.start("--timeout=1", "shell", "exec sleep 1000");
+  const cancelled = await box.start("shell", "exec sleep 1000");
+  const after = await box.start("--depends-on", `${ends},${signals}`, "shell", "true");
+  await box.until("the launch", () => box.task(cancelled).status === "running");
+  await box.ok("cancel", cancelled);
+  const fails = await box.start("--auto-retry", "--max-retries=1", "shell", "exit 7");
+  assertEquals((await box.settled(ends)).status, "complete");
+  assertEquals((await box.settled(signals)).status, "complete");
+  assertEquals((await box.settled(times)).failureClass, "timeout");
+  assertEquals((await box.settled(cancelled)).status, "cancelled");
+  assertEquals((await box.settled(after)).status, "complete");
+  const successor = await box.until("the retry", () => box.task(fails).retriedBy);
+  assertEquals((await box.settled(successor)).failureClass, "exit");
+});

@@ -1,0 +1,181 @@
+// A folder for one launch, and the processes in it. Waiting is done by watching files; for the end of a
+// process that is not ours the system has no event, so that is polled.
+
+import { pause } from "../../lib/launch/pause.ts";
+import type { Identity, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
+import type { Shim } from "../../lib/launch/posix/place.ts";
+import { parsePidFile } from "../../lib/launch/posix/launcher.ts";
+import { readProcesses } from "../../lib/launch/posix/processes.ts";
+import { assert } from "./assert.ts";
+
+export const LINUX = Deno.build.os === "linux";
+export const PATIENCE = 30_000;
+
+/** An identity that tells its number. */
+export type Known = Identity & { readonly pid: number };
+
+/** Numbers of those of some processes that live. */
+export async function alive(
+  launcher: Launcher,
+  asked: readonly Identity[],
+): Promise<(number | null)[]> {
+  const lives = await launcher.probe(asked);
+  return asked.filter(({ token }) => lives.get(token) === "alive").map(({ pid }) => pid);
+}
+
+/** A process of the same number that began at another time. */
+export function later({ pid, token }: Identity): Identity {
+  return { pid, token: token.replace("\n", "1\n") };
+}
+
+/** The identity of a process, as an earlier version wrote it. */
+export function identity({ pid, start }: Shim): Identity {
+  return { pid, token: `${pid} ${start}\n` };
+}
+
+/** A folder for one launch. */
+export interface Place extends AsyncDisposable {
+  readonly dir: string;
+  readonly taskId: string;
+  spec(command: string, args?: readonly string[], more?: Partial<LaunchSpec>): LaunchSpec;
+  /** A spec for a script for sh, which runs in the folder. */
+  script(text: string, more?: Partial<LaunchSpec>): LaunchSpec;
+  read(name: string): string;
+  /** Waits until a file has a whole line, and returns its first. */
+  line(name: string): Promise<string>;
+  /** The identity in the pid file, as soon as it is there. */
+  shim(): Promise<Known>;
+}
+
+let lastTask = 0;
+
+export async function openPlace(): Promise<Place> {
+  const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra_launch_" }));
+  const taskId = `task_${Date.now()}${String(Deno.pid % 1000).padStart(3, "0")}${++lastTask}`;
+  Deno.writeTextFileSync(`${dir}/t.json`, "{}\n");
+  const spec: Place["spec"] = (command, args = [], more = {}) => ({
+    pidFile: `${dir}/t.1.pid`,
+    exitFile: `${dir}/exitcode`,
+    logFile: `${dir}/log`,
+    stdinFile: null,
+    cwd: dir,
+    command,
+    args,
+    env: { ORCHESTRA_TASK_ID: taskId },
+    inherit: null,
+    ...more,
+  });
+  const read = (name: string) => Deno.readTextFileSync(`${dir}/${name}`);
+  async function line(name: string): Promise<string> {
+    let text = "";
+    await seen(dir, () => {
+      try {
+        text = read(name);
+      } catch {
+        // Not there yet.
+      }
+      return text.includes("\n");
+    }, name);
+    return text.slice(0, text.indexOf("\n"));
+  }
+  return {
+    dir,
+    taskId,
+    spec,
+    script: (text, more) => spec("/bin/sh", ["-c", text], more),
+    read,
+    line,
+    async shim() {
+      await line("t.1.pid");
+      return parsePidFile(read("t.1.pid")) as Known;
+    },
+    async [Symbol.asyncDispose]() {
+      // What a failed test leaves: all that was started in here.
+      for (const process of inFolder(dir)) {
+        try {
+          Deno.kill(process, "SIGKILL");
+        } catch {
+          // Gone.
+        }
+      }
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+export function inFolder(dir: string): number[] {
+  const pids: number[] = [];
+  if (!LINUX) return pids;
+  for (const pid of readProcesses().keys()) {
+    try {
+      const cwd = Deno.readLinkSync(`/proc/${pid}/cwd`);
+      if (cwd === dir || cwd.startsWith(`${dir}/`)) pids.push(pid);
+    } catch {
+      // Gone, or not ours.
+    }
+  }
+  return pids;
+}
+
+/** Waits until a check holds, asking it whenever something changes in a folder. */
+export async function seen(dir: string, check: () => boolean, what: string): Promise<void> {
+  using watcher = Deno.watchFs(dir);
+  if (check()) return;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    watcher.close();
+  }, PATIENCE);
+  try {
+    for await (const _ of watcher) {
+      if (check()) return;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  assert(!late, `waited for ${what} in vain`);
+}
+
+export function living(pids: readonly number[]): number[] {
+  const table = readProcesses(pids);
+  return pids.filter((pid) => table.get(pid)?.zombie === false);
+}
+
+/** Waits until none of some processes, which need not be ours, lives. */
+export async function gone(pids: readonly number[]): Promise<void> {
+  const deadline = performance.now() + PATIENCE;
+  while (living(pids).length > 0) {
+    assert(performance.now() < deadline, `${living(pids)} do not end`);
+    await pause(5);
+  }
+}
+
+/** Waits for what keeps no event loop going by itself. */
+export async function held<T>(promise: Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, PATIENCE);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+export function shimOf(pid: number): Shim {
+  return { pid, start: readProcesses([pid]).get(pid)!.start };
+}
+
+export function fifo(path: string): void {
+  assert(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+}
+
+export function namesIn(dir: string): string[] {
+  return [...Deno.readDirSync(dir)].map((entry) => entry.name).sort();
+}
+
+export function installed(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,22 @@
+// Process tables that nobody has.
+
+import type { Process } from "../../lib/launch/posix/processes.ts";
+
+export function tableOf(
+  ...processes: (Partial<Process> & { pid: number })[]
+): Map<number, Process> {
+  return new Map(processes.map((process) => [process.pid, {
+    ppid: 1,
+    session: 0,
+    zombie: false,
+    start: `b ${process.pid}`,
+    marker: null,
+    ...process,
+  }]));
+}
+
+export function pidsOf(processes: readonly { pid: number }[]): number[] {
+  return processes.map(({ pid }) => pid).sort((a, b) => a - b);
+}
+
+export const TASK = "task_1795331564659";
