@@ -1,4 +1,4 @@
-// What store_test.ts runs as processes of their own: they share nothing with it but the disk.
+// What the tests of the store run as processes of their own: they share nothing with it but the disk.
 
 import { openStore } from "../../lib/store/tasks.ts";
 import { newTask } from "../../lib/task/fields.ts";

@@ -1,0 +1,207 @@
+// The contract of a launcher: who lives, who is ended and who is not, and that an agent outlives who
+// launched it.
+
+import { exists, readProcesses } from "../../lib/launch/posix/processes.ts";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertNotEquals,
+} from "../support/assert.ts";
+import { forEachLauncher } from "../support/contract.ts";
+import {
+  alive,
+  fifo,
+  gone,
+  held,
+  identity,
+  later,
+  LINUX,
+  living,
+  namesIn,
+  PATIENCE,
+  seen,
+  shimOf,
+} from "../support/launch.ts";
+import { programArguments } from "./launch_program.ts";
+
+/** What a reader finds in an exit file; nothing where there is none. */
+function exitText(dir: string): string {
+  try {
+    return Deno.readTextFileSync(`${dir}/exitcode`);
+  } catch {
+    return "";
+  }
+}
+
+forEachLauncher(({ contract, kind, launcher, whole }) => {
+  contract("survives kill -9 of what launched it, and no pipe leads back", async (place) => {
+    fifo(`${place.dir}/gate`);
+    const spec = place.script("echo $$ >agent; echo up; read word <gate; echo got $word; exit 3");
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", ...programArguments({ launch: kind, spec })],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    await place.line("log");
+    const agent = Number(await place.line("agent"));
+    const shim = await place.shim();
+    if (LINUX) {
+      const table = readProcesses([agent, shim.pid, Deno.pid]);
+      assertNotEquals(table.get(shim.pid)!.session, table.get(Deno.pid)!.session);
+      const files = (pid: number) =>
+        [...Deno.readDirSync(`/proc/${pid}/fd`)].flatMap(({ name }) => {
+          try {
+            return [`${name} ${Deno.readLinkSync(`/proc/${pid}/fd/${name}`)}`];
+          } catch {
+            return [];
+          }
+        }).sort((a, b) => Number.parseInt(a) - Number.parseInt(b));
+      assertEquals(files(agent).slice(0, 3), [
+        "0 /dev/null",
+        `1 ${place.dir}/log`,
+        `2 ${place.dir}/log`,
+      ]);
+      // What the tests themselves were started with is passed on by everybody.
+      const given = new Set(files(Deno.ppid).map((file) => file.replace(/^\d+ /, "")));
+      const theirs = files(command.pid).filter((file) => /(?:pipe|socket):/.test(file))
+        .map((file) => file.replace(/^\d+ /, "")).filter((file) => !given.has(file));
+      assertGreater(theirs.length, 0);
+      for (const file of [...files(agent), ...files(shim.pid)]) {
+        assert(!theirs.includes(file.replace(/^\d+ /, "")), file);
+      }
+    }
+    command.kill("SIGKILL");
+    await command.output();
+    Deno.writeTextFileSync(`${place.dir}/gate`, "word\n");
+    assertEquals(await place.line("exitcode"), "3");
+    assertEquals(place.read("log"), "up\ngot word\n");
+    await gone([shim.pid]);
+  });
+
+  contract("tells the living from the dead and from others of that pid", async (place) => {
+    fifo(`${place.dir}/gate`);
+    const launched = launcher.launch(place.script("read word <gate"));
+    const shim = await place.shim();
+    assertEquals(await alive(launcher, [shim]), [shim.pid]);
+    assertEquals(await alive(launcher, [later(shim)]), []);
+    assertEquals(await alive(launcher, []), []);
+    assert(exists(shim.pid));
+    Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
+    await held(launched.ended);
+    assertEquals(await alive(launcher, [shim]), []);
+    assert(!exists(shim.pid));
+  });
+
+  contract("ends an agent, and the exit code is still recorded", async (place) => {
+    const launched = launcher.launch(place.script("echo up; exec sleep 600"));
+    const shim = await place.shim();
+    await place.line("log");
+    const { signalled: count } = await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
+    assertEquals(count, 2);
+    await held(launched.ended);
+    assertEquals(place.read("exitcode"), "143\n");
+    assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 0);
+  });
+
+  contract("ends what ignores being asked, and what that starts", async (place) => {
+    const launched = launcher.launch(
+      place.script(
+        `trap "" TERM; sh -c 'trap "" TERM; echo $$ >child; while :; do sleep 600; done' & ` +
+          "echo $$ >agent; while :; do sleep 600; done",
+      ),
+    );
+    const shim = await place.shim();
+    const pids = [Number(await place.line("agent")), Number(await place.line("child"))];
+    await launcher.endTree(place.taskId, shim, { grace: 20 });
+    assertEquals(living(pids), []);
+    await held(launched.ended);
+    assertEquals(place.read("exitcode"), "137\n");
+  });
+
+  contract("signals nothing that is not proven to be the task's", async (place) => {
+    fifo(`${place.dir}/gate`);
+    const launched = launcher.launch(place.script("echo up; read word <gate; exit 4"));
+    const shim = await place.shim();
+    await place.line("log");
+    const forged = later(shim);
+    for (const identity of [forged, null]) {
+      const other = "task_1000000000001";
+      assertEquals((await launcher.endTree(other, identity, { grace: 20 })).signalled, 0);
+    }
+    // Our own identity is not a tree that we end, whatever a pid file says.
+    const mine = shimOf(Deno.pid);
+    const start = kind === "windows" ? `- ${mine.start.split(" ")[1]}` : mine.start;
+    const children = living([shim.pid]);
+    assertEquals(children, [shim.pid]);
+    assertEquals(
+      (await launcher.endTree("task_1000000000001", identity({ ...mine, start }), { grace: 20 }))
+        .signalled,
+      0,
+    );
+    Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
+    await held(launched.ended);
+    assertEquals(place.read("exitcode"), "4\n");
+  });
+
+  contract("stops waiting when told to", async (place) => {
+    launcher.launch(place.script('trap "" TERM; echo up; while :; do sleep 600; done'));
+    const shim = await place.shim();
+    await place.line("log");
+    const stop = new AbortController();
+    const end = launcher.endTree(place.taskId, shim, { grace: 600_000, signal: stop.signal });
+    stop.abort();
+    await end;
+    assertEquals((await alive(launcher, [shim])).length, 1);
+    await launcher.endTree(place.taskId, shim, { grace: 10 });
+    assertEquals((await alive(launcher, [shim])).length, 0);
+  });
+
+  contract("records the exit code once a full disk has room again", async (place) => {
+    const disk = `${place.dir}/disk`;
+    Deno.mkdirSync(disk);
+    const mount = new Deno.Command("mount", {
+      args: ["-t", "tmpfs", "-o", "size=64k", "none", disk],
+      stderr: "null",
+    }).outputSync();
+    if (!mount.success) return;
+    try {
+      Deno.writeTextFileSync(`${disk}/t.json`, "{}\n");
+      const launched = launcher.launch(
+        place.script("cat /dev/zero >disk/filler 2>/dev/null; exit 9", {
+          pidFile: `${disk}/t.1.pid`,
+          exitFile: `${disk}/exitcode`,
+        }),
+      );
+      // What could not be written is taken away again. A reader sees an empty file, which is none, or
+      // a whole one.
+      await seen(disk, () => namesIn(disk).includes("filler"), "the disk being filled");
+      using watcher = Deno.watchFs(disk);
+      for await (const { kind, paths } of watcher) {
+        if (kind === "remove" && paths.some((path) => /exitcode/.test(path))) break;
+      }
+      assertEquals(exitText(disk), "");
+      Deno.removeSync(`${disk}/filler`);
+      await held(launched.ended);
+      assertEquals(Deno.readTextFileSync(`${disk}/exitcode`), "9\n");
+      assertEquals(namesIn(disk), ["exitcode", "t.1.pid", "t.json"]);
+    } finally {
+      new Deno.Command("umount", { args: ["-l", disk] }).outputSync();
+    }
+  }, Deno.build.os !== "linux" || Deno.uid() !== 0);
+
+  contract("writes nothing where the workspace is gone", async (place) => {
+    Deno.mkdirSync(`${place.dir}/tasks`);
+    Deno.writeTextFileSync(`${place.dir}/tasks/t.json`, "{}\n");
+    const paths = {
+      pidFile: `${place.dir}/tasks/t.1.pid`,
+      exitFile: `${place.dir}/tasks/exitcode`,
+    };
+    const before = performance.now();
+    await whole(place.script("rm -r tasks", paths));
+    // It does not go on trying, as it does where the disk is full.
+    assertLess(performance.now() - before, 15_000);
+    assertEquals(namesIn(place.dir), ["log", "t.json"]);
+  });
+});

@@ -1,0 +1,202 @@
+// The contract of a launcher: what an agent is started with, that it is started once, and what is
+// recorded of it.
+
+import fc from "fast-check";
+import { FENCE, type LaunchSpec } from "../../lib/launch/launcher.ts";
+import { parsePidText } from "../../lib/launch/posix/place.ts";
+import { assertEquals, assertMatch } from "../support/assert.ts";
+import { forEachLauncher } from "../support/contract.ts";
+import { held, namesIn } from "../support/launch.ts";
+
+function mode(path: string): number {
+  return Deno.statSync(path).mode! & 0o777;
+}
+
+forEachLauncher(({ contract, kind, launcher, whole }) => {
+  contract("appends both outputs to the log and records the exit code", async (place) => {
+    Deno.writeTextFileSync(`${place.dir}/log`, "before\n", { mode: 0o600 });
+    const pid = await whole(place.script("echo out; echo err >&2; exit 7"));
+    assertEquals(place.read("log"), "before\nout\nerr\n");
+    assertEquals(place.read("exitcode"), "7\n");
+    const shim = launcher.parsePidFile(place.read("t.1.pid"));
+    assertEquals(shim?.pid, pid);
+    assertMatch(parsePidText(shim!.token)!.start, /^\S+ \d+$/);
+    assertEquals(namesIn(place.dir), ["exitcode", "log", "t.1.pid", "t.json"]);
+  });
+
+  contract("records 128 and the signal's number where a signal ended the agent", async (place) => {
+    await whole(place.script("kill -KILL $$"));
+    assertEquals(place.read("exitcode"), "137\n");
+  });
+
+  contract("runs one of many launches of the same claim", async (place) => {
+    const spec = place.script("echo ran >>count");
+    await held(Promise.all(Array.from({ length: 6 }, () => launcher.launch(spec).ended)));
+    assertEquals(place.read("count"), "ran\n");
+    assertEquals(place.read("exitcode"), "0\n");
+  });
+
+  contract("does nothing where the claim was fenced off", async (place) => {
+    Deno.writeTextFileSync(`${place.dir}/t.1.pid`, FENCE);
+    await whole(place.script("echo ran"));
+    assertEquals(launcher.parsePidFile(place.read("t.1.pid")), null);
+    assertEquals(namesIn(place.dir), ["t.1.pid", "t.json"]);
+  });
+
+  contract("does nothing where the pid file is a link", async (place) => {
+    for (const target of ["/dev/null", "nowhere"]) {
+      Deno.symlinkSync(target, `${place.dir}/t.1.pid`);
+      await whole(place.script("echo ran"));
+      Deno.removeSync(`${place.dir}/t.1.pid`);
+      assertEquals(namesIn(place.dir), ["t.json"]);
+    }
+  });
+
+  contract("does nothing for a task that is gone, and gives the claim back", async (place) => {
+    Deno.removeSync(`${place.dir}/t.json`);
+    await whole(place.script("echo ran"));
+    assertEquals(namesIn(place.dir), []);
+    // The command that verifies a task has a claim file of its own beside the task.
+    Deno.writeTextFileSync(`${place.dir}/t.json`, "{}\n");
+    await whole(place.script("echo ran", { pidFile: `${place.dir}/t.verify.1.pid` }));
+    assertEquals(place.read("log"), "ran\n");
+  });
+
+  contract("gives the agent a file to read, or nothing", async (place) => {
+    const bytes = new Uint8Array(70_000).map((_, at) => at % 256);
+    Deno.writeFileSync(`${place.dir}/input`, bytes);
+    await whole(place.spec("/bin/cat", [], { stdinFile: `${place.dir}/input` }));
+    assertEquals(Deno.readFileSync(`${place.dir}/log`), bytes);
+    Deno.removeSync(`${place.dir}/t.1.pid`);
+    Deno.removeSync(`${place.dir}/log`);
+    await whole(place.spec("/bin/cat"));
+    assertEquals([place.read("log"), place.read("exitcode")], ["", "0\n"]);
+  });
+
+  contract("runs the agent in its folder", async (place) => {
+    const cwd = `${place.dir}/a folder 'with' \"$(quotes)`;
+    Deno.mkdirSync(cwd);
+    await whole(place.script("pwd -P", { cwd }));
+    assertEquals(place.read("log"), `${cwd}\n`);
+  });
+
+  contract("hands the environment on as it is, with what the launch sets", async (place) => {
+    const mine = { out: "x y", line: "l", start: "s", boot: "b", mask: "m", IFS: "," };
+    for (const [key, value] of Object.entries(mine)) Deno.env.set(key, value);
+    try {
+      const env = { ORCHESTRA_TASK_ID: place.taskId, start: "set $(here)\nand 'there'" };
+      const names = ["out", "line", "start", "boot", "mask"];
+      const print = `for n in ${names.join(" ")}; do eval "printf '%s=%s\\n' $n \\"\\$$n\\""; done`;
+      await whole(place.script(print, { env }));
+      const expected = { ...mine, ...env } as Record<string, string>;
+      assertEquals(place.read("log"), names.map((n) => `${n}=${expected[n]}\n`).join(""));
+    } finally {
+      for (const key of Object.keys(mine)) Deno.env.delete(key);
+    }
+  });
+
+  contract("hands on only the variables that are named, where they are", async (place) => {
+    Deno.env.set("ORCHESTRA_TEST_SECRET", "secret");
+    Deno.env.set("ORCHESTRA_TEST_PASSED", "passed");
+    try {
+      const inherit = ["PATH", "ORCHESTRA_TEST_PASSED", "ORCHESTRA_TEST_ABSENT"];
+      await whole(place.spec("/usr/bin/env", [], { inherit }));
+      const got = new Map(
+        place.read("log").trimEnd().split("\n").map((line) => {
+          const at = line.indexOf("=");
+          return [line.slice(0, at), line.slice(at + 1)];
+        }),
+      );
+      // Some shells set these by themselves.
+      for (const own of ["PWD", "OLDPWD", "SHLVL", "_"]) got.delete(own);
+      assertEquals(Object.fromEntries(got), {
+        PATH: Deno.env.get("PATH")!,
+        ORCHESTRA_TEST_PASSED: "passed",
+        ORCHESTRA_TASK_ID: place.taskId,
+      });
+    } finally {
+      Deno.env.delete("ORCHESTRA_TEST_SECRET");
+      Deno.env.delete("ORCHESTRA_TEST_PASSED");
+    }
+  });
+
+  contract("records what cannot be started as such", async (place) => {
+    Deno.writeTextFileSync(`${place.dir}/plain`, "not a program");
+    Deno.writeTextFileSync(`${place.dir}/file`, "");
+    const specs: LaunchSpec[] = [
+      place.spec("no-such-program-anywhere", ["x"]),
+      place.spec(`${place.dir}/no-such-file`),
+      place.spec("-p", ["ls"]),
+      place.spec(""),
+      place.spec("/bin/true", [], { cwd: `${place.dir}/no-such-folder` }),
+      place.spec("/bin/true", [], { cwd: `${place.dir}/file` }),
+      place.spec("/bin/true", [], { stdinFile: `${place.dir}/no-such-input` }),
+      ...(kind === "windows" ? [] : [place.spec(`${place.dir}/plain`)]),
+    ];
+    for (const spec of specs) {
+      await whole(spec);
+      assertEquals(place.read("exitcode"), "127 spawn\n", JSON.stringify(spec));
+      Deno.removeSync(`${place.dir}/exitcode`);
+      Deno.removeSync(`${place.dir}/t.1.pid`);
+    }
+  });
+
+  contract("hands arguments on byte for byte", async (place) => {
+    const hard = [
+      "",
+      " ",
+      "-c",
+      "--",
+      "-n",
+      "a'b\"c`d",
+      "$(touch pwned) `touch pwned` ${HOME} $HOME; touch pwned",
+      "line\nbreak\r\n\ttab\u0007\u001b[31m",
+      "back\\slash\\n \\\\ trailing\\",
+      "* ? [a-z] ~ ! # % ^ & | < > %PATH%",
+      "ünïcödé 漢字 🎉👩‍👩‍👧",
+      "{prompt} {{x}}",
+      Deno.execPath(),
+      "run.ts",
+      "--inspect",
+      "-e",
+      `${Deno.execPath()} x`,
+      "x".repeat(100_000),
+      "",
+    ];
+    const argument = fc.string({ unit: "binary", maxLength: 40 })
+      .filter((text) => !text.includes("\0"));
+    const print = (args: readonly string[]) =>
+      place.spec("/bin/sh", ["-c", 'printf "%s\\0" "$@"', "sh", ...args]);
+    const runs = [hard, ...fc.sample(fc.array(argument, { minLength: 1, maxLength: 60 }), 4)];
+    for (const args of runs) {
+      await whole(print(args));
+      assertEquals(place.read("log").split("\0"), [...args, ""]);
+      for (const file of ["t.1.pid", "log", "exitcode"]) Deno.removeSync(`${place.dir}/${file}`);
+    }
+    assertEquals(namesIn(place.dir), ["t.json"]);
+  });
+
+  contract("lets no argument be taken for one of its own runtime's", async (place) => {
+    const spec = place.spec("/bin/sh", [
+      "-c",
+      `echo "${Deno.execPath()} x.ts"; echo "$1 $2"`,
+      "sh",
+    ]);
+    await whole({ ...spec, args: [...spec.args, Deno.execPath(), "x.ts"] });
+    assertEquals(place.read("log"), `${Deno.execPath()} x.ts\n${Deno.execPath()} x.ts\n`);
+  });
+
+  contract("keeps the agent's umask, and its own files private", async (place) => {
+    const before = Deno.umask(0o027);
+    try {
+      await whole(place.script("umask; : >made"));
+    } finally {
+      Deno.umask(before);
+    }
+    assertMatch(place.read("log"), /^0*27\n$/);
+    const modes = ["made", "t.1.pid", "exitcode", "log"].map((file) =>
+      mode(`${place.dir}/${file}`)
+    );
+    assertEquals(modes, [0o640, 0o600, 0o600, 0o600]);
+  });
+});
