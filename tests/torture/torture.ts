@@ -275,16 +275,21 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       return { name: "start", args: ["start", "-q", ...flags, agent, prompt], killAt };
     }
     if (at < 0.40) {
-      const lines = [0, 1, 2].map((place) => {
+      let before: string | undefined;
+      const lines = [0, 1, 2].map(() => {
         const { agent, prompt, flags } = makeTask(random);
+        // A key is that of one task in the whole workspace, and the token is too.
+        const key = `k${token}`;
+        const dependsOn = before === undefined ? [] : [before];
+        before = key;
         return JSON.stringify({
-          key: `k${place}`,
+          key,
           agent,
           prompt,
           ...(flags.includes("--timeout=1") ? { timeout: 1 } : {}),
           autoRetry: flags.includes("--auto-retry"),
           maxRetries: 1,
-          ...(place > 0 ? { dependsOn: [`k${place - 1}`] } : {}),
+          dependsOn,
         });
       });
       return {
