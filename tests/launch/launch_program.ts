@@ -1,5 +1,6 @@
 // What the launch tests start as processes of their own: the Windows shim on the system that the
-// tests run on, a process that launches an agent and waits to be killed, and one that ends a tree.
+// tests run on, a process that launches an agent and waits for its end or to be killed, and one that
+// ends a tree.
 
 import type { Identity, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
@@ -49,7 +50,11 @@ export function makeLauncher(kind: Kind): Launcher {
 
 /** Arguments of `deno run` that start one of the programs below. */
 export function programArguments(
-  order: { launch: Kind; spec: LaunchSpec } | { end: string; shim: Identity | null; grace: number },
+  order: { launch: Kind; spec: LaunchSpec; wait?: boolean } | {
+    end: string;
+    shim: Identity | null;
+    grace: number;
+  },
 ): string[] {
   return ["--quiet", import.meta.url, JSON.stringify(order)];
 }
@@ -62,9 +67,10 @@ if (import.meta.main) {
   } else {
     const order = JSON.parse(first);
     if (order.launch !== undefined) {
-      makeLauncher(order.launch).launch(order.spec);
+      const { ended } = makeLauncher(order.launch).launch(order.spec);
       console.log("launched");
-      setTimeout(() => {}, 600_000);
+      const staying = setTimeout(() => {}, 600_000);
+      if (order.wait) ended.then(() => clearTimeout(staying));
     } else {
       const ended = await createPosixLauncher()
         .endTree(order.end, order.shim, { grace: order.grace });

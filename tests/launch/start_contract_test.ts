@@ -4,12 +4,31 @@
 import fc from "fast-check";
 import { FENCE, type LaunchSpec } from "../../lib/launch/launcher.ts";
 import { parsePidText } from "../../lib/launch/posix/place.ts";
-import { assertEquals, assertMatch } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { forEachLauncher } from "../support/contract.ts";
 import { held, namesIn } from "../support/launch.ts";
+import { type Kind, programArguments } from "./launch_program.ts";
 
 function mode(path: string): number {
   return Deno.statSync(path).mode! & 0o777;
+}
+
+/**
+ * Launches from a process of its own, and waits for the end of the shim: what belongs to a whole
+ * process is changed for no other test.
+ */
+async function launchElsewhere(
+  order: { launch: Kind; spec: LaunchSpec },
+  { env = {}, umask = "022" }: { env?: Record<string, string>; umask?: string },
+): Promise<void> {
+  const { success, stderr } = await new Deno.Command("/bin/sh", {
+    args: [
+      ...["-c", `umask ${umask}; exec "$@"`, "sh", Deno.execPath(), "run", "-A"],
+      ...programArguments({ ...order, wait: true }),
+    ],
+    env,
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
 }
 
 forEachLauncher(({ contract, kind, launcher, whole }) => {
@@ -82,42 +101,32 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
 
   contract("hands the environment on as it is, with what the launch sets", async (place) => {
     const mine = { out: "x y", line: "l", start: "s", boot: "b", mask: "m", IFS: "," };
-    for (const [key, value] of Object.entries(mine)) Deno.env.set(key, value);
-    try {
-      const env = { ORCHESTRA_TASK_ID: place.taskId, start: "set $(here)\nand 'there'" };
-      const names = ["out", "line", "start", "boot", "mask"];
-      const print = `for n in ${names.join(" ")}; do eval "printf '%s=%s\\n' $n \\"\\$$n\\""; done`;
-      await whole(place.script(print, { env }));
-      const expected = { ...mine, ...env } as Record<string, string>;
-      assertEquals(place.read("log"), names.map((n) => `${n}=${expected[n]}\n`).join(""));
-    } finally {
-      for (const key of Object.keys(mine)) Deno.env.delete(key);
-    }
+    const env = { ORCHESTRA_TASK_ID: place.taskId, start: "set $(here)\nand 'there'" };
+    const names = ["out", "line", "start", "boot", "mask"];
+    const print = `for n in ${names.join(" ")}; do eval "printf '%s=%s\\n' $n \\"\\$$n\\""; done`;
+    await launchElsewhere({ launch: kind, spec: place.script(print, { env }) }, { env: mine });
+    const expected = { ...mine, ...env } as Record<string, string>;
+    assertEquals(place.read("log"), names.map((n) => `${n}=${expected[n]}\n`).join(""));
   });
 
   contract("hands on only the variables that are named, where they are", async (place) => {
-    Deno.env.set("ORCHESTRA_TEST_SECRET", "secret");
-    Deno.env.set("ORCHESTRA_TEST_PASSED", "passed");
-    try {
-      const inherit = ["PATH", "ORCHESTRA_TEST_PASSED", "ORCHESTRA_TEST_ABSENT"];
-      await whole(place.spec("/usr/bin/env", [], { inherit }));
-      const got = new Map(
-        place.read("log").trimEnd().split("\n").map((line) => {
-          const at = line.indexOf("=");
-          return [line.slice(0, at), line.slice(at + 1)];
-        }),
-      );
-      // Some shells set these by themselves.
-      for (const own of ["PWD", "OLDPWD", "SHLVL", "_"]) got.delete(own);
-      assertEquals(Object.fromEntries(got), {
-        PATH: Deno.env.get("PATH")!,
-        ORCHESTRA_TEST_PASSED: "passed",
-        ORCHESTRA_TASK_ID: place.taskId,
-      });
-    } finally {
-      Deno.env.delete("ORCHESTRA_TEST_SECRET");
-      Deno.env.delete("ORCHESTRA_TEST_PASSED");
-    }
+    const inherit = ["PATH", "ORCHESTRA_TEST_PASSED", "ORCHESTRA_TEST_ABSENT"];
+    await launchElsewhere({ launch: kind, spec: place.spec("/usr/bin/env", [], { inherit }) }, {
+      env: { ORCHESTRA_TEST_SECRET: "secret", ORCHESTRA_TEST_PASSED: "passed" },
+    });
+    const got = new Map(
+      place.read("log").trimEnd().split("\n").map((line) => {
+        const at = line.indexOf("=");
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
+    );
+    // Some shells set these by themselves.
+    for (const own of ["PWD", "OLDPWD", "SHLVL", "_"]) got.delete(own);
+    assertEquals(Object.fromEntries(got), {
+      PATH: Deno.env.get("PATH")!,
+      ORCHESTRA_TEST_PASSED: "passed",
+      ORCHESTRA_TASK_ID: place.taskId,
+    });
   });
 
   contract("records what cannot be started as such", async (place) => {
@@ -187,12 +196,8 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
   });
 
   contract("keeps the agent's umask, and its own files private", async (place) => {
-    const before = Deno.umask(0o027);
-    try {
-      await whole(place.script("umask; : >made"));
-    } finally {
-      Deno.umask(before);
-    }
+    const spec = place.script("umask; : >made");
+    await launchElsewhere({ launch: kind, spec }, { umask: "027" });
     assertMatch(place.read("log"), /^0*27\n$/);
     const modes = ["made", "t.1.pid", "exitcode", "log"].map((file) =>
       mode(`${place.dir}/${file}`)

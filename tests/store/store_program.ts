@@ -1,9 +1,14 @@
 // What the tests of the store run as processes of their own: they share nothing with it but the disk.
 
+import { createFolders } from "../../lib/store/paths.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { newTask } from "../../lib/task/fields.ts";
 
 const [verb, root, ...rest] = Deno.args;
+if (verb === "unmasked") {
+  Deno.umask(0);
+  createFolders(root!);
+}
 const store = openStore(root!);
 
 /** Says that we are there, and blocks until the test lets us go on. */
@@ -41,6 +46,16 @@ switch (verb) {
       untilReleased("held");
     });
     break;
+  // Writes each kind of file where nothing is masked off.
+  case "unmasked": {
+    const { taskId } = store.create((id) => newTask(id, { agent: "a", prompt: "p" }, 0), 0);
+    store.writeHint(taskId, "cancelled", "{}");
+    store.createMark(taskId, "1.pid", "x");
+    store.writeFile(`${store.dir}/config.json`, "{}");
+    store.locked(() => store.write(store.read(taskId)!));
+    console.log(taskId);
+    break;
+  }
   // Rewrites a task with prompts of very different lengths until a file tells it to stop.
   case "rewrite": {
     const id = rest[0]!;

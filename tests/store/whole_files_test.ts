@@ -215,37 +215,23 @@ Deno.test("fields that we do not know survive a rewrite", () => {
   });
 });
 
-Deno.test("files are for their owner only, under any umask", () => {
-  if (Deno.build.os === "windows") return;
-  const before = Deno.umask(0);
-  try {
+Deno.test({
+  name: "files are for their owner only, under any umask",
+  ignore: Deno.build.os === "windows",
+  async fn() {
     using folder = new Folder();
-    const store = folder.store();
-    store.create(make, NOW);
-    store.writeHint(ID, "cancelled", "{}");
-    store.createMark(ID, "1.pid", "x");
-    store.writeFile(`${store.dir}/config.json`, "{}");
-    store.locked(() => store.write(make(ID)));
-    for (
-      const path of [
-        store.dir,
-        ...["tasks", "plans", "logs", "workspace", "archive"].map((name) => `${store.dir}/${name}`),
-      ]
-    ) {
-      assertEquals(modeOf(path), 0o700, path);
+    await using program = new Program("unmasked", folder.path);
+    const id = await program.firstLine();
+    await program.rest();
+    const dir = `${folder.path}/.orchestra`;
+    for (const name of ["", "/tasks", "/plans", "/logs", "/workspace", "/archive"]) {
+      assertEquals(modeOf(`${dir}${name}`), 0o700, name);
     }
-    for (
-      const path of [
-        `tasks/${ID}.json`,
-        `tasks/${ID}.cancelled`,
-        `tasks/${ID}.1.pid`,
-        "config.json",
-        "lock",
-      ]
-    ) {
-      assertEquals(modeOf(`${store.dir}/${path}`), 0o600, path);
+    for (const mark of ["json", "cancelled", "1.pid"]) {
+      assertEquals(modeOf(`${dir}/tasks/${id}.${mark}`), 0o600, mark);
     }
-  } finally {
-    Deno.umask(before);
-  }
+    for (const name of ["config.json", "lock"]) {
+      assertEquals(modeOf(`${dir}/${name}`), 0o600, name);
+    }
+  },
 });
