@@ -62,6 +62,11 @@ Deno.test.beforeAll(async () => {
   console.log(`agent programs there after ${Math.round(performance.now() - began)} ms`);
 });
 
+/** Processes of a task. Ids are times: another workspace may have the same. */
+function processesOf({ root }: Lab, taskId: string): number[] {
+  return processesWith("environ", [`ORCHESTRA_ROOT=${root}`, `ORCHESTRA_TASK_ID=${taskId}`]);
+}
+
 /** Makes a workspace with the presets, and a daemon that runs what is queued. */
 async function openLab(options: { daemon?: boolean } = {}): Promise<Lab> {
   const top = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-agents-" }));
@@ -377,7 +382,7 @@ scenario(
     for (const task of tasks) {
       assertEquals([task.status, task.failureClass], ["failed", "timeout"]);
       assert(task.timedOutAt !== null);
-      assertEquals(processesWith("environ", [`ORCHESTRA_TASK_ID=${task.taskId}`]), []);
+      assertEquals(processesOf(lab, task.taskId), []);
     }
     assertEquals(tasks[0]!.errorMessage, "Task timed out after 10s");
     assertEquals(tools.map(sessionOf), [undefined, undefined]);
@@ -403,11 +408,11 @@ scenario("cancel in the middle of a tool ends agent and tool", {}, async (lab) =
   );
   await Promise.all(agents.map((agent) => lab.toolBegan(`${agent}.pid`)));
   for (const id of ids) {
-    assert(processesWith("environ", [`ORCHESTRA_TASK_ID=${id}`]).length > 2, "no tool runs");
+    assert(processesOf(lab, id).length > 2, "no tool runs");
   }
   await lab.ok("cancel", ...ids, "--reason", "not wanted any more");
   for (const id of ids) {
-    assertEquals(processesWith("environ", [`ORCHESTRA_TASK_ID=${id}`]), []);
+    assertEquals(processesOf(lab, id), []);
     const task = lab.box.task(id);
     assertEquals([task.status, task.errorMessage, task.reapAt], [
       "cancelled",

@@ -23,6 +23,7 @@ import {
   PATIENCE,
   seen,
   shimOf,
+  uniqueTaskId,
 } from "../support/launch.ts";
 import { programArguments } from "./launch_program.ts";
 
@@ -126,8 +127,8 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     const shim = await place.shim();
     await place.line("log");
     const forged = later(shim);
+    const other = uniqueTaskId();
     for (const identity of [forged, null]) {
-      const other = "task_1000000000001";
       assertEquals((await launcher.endTree(other, identity, { grace: 20 })).signalled, 0);
     }
     // Our own identity is not a tree that we end, whatever a pid file says.
@@ -136,7 +137,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     const children = living([shim.pid]);
     assertEquals(children, [shim.pid]);
     assertEquals(
-      (await launcher.endTree("task_1000000000001", identity({ ...mine, start }), { grace: 20 }))
+      (await launcher.endTree(other, identity({ ...mine, start }), { grace: 20 }))
         .signalled,
       0,
     );

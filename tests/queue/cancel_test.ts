@@ -36,7 +36,9 @@ Deno.test("an agent may cancel itself: all of it ends but the command, which tel
   await gone(box, numberIn(box.path("workspace/child"))!);
   await box.until(
     "the end of all of it",
-    () => processesWith("environ", [`ORCHESTRA_TASK_ID=${id}`]).length === 0,
+    () =>
+      processesWith("environ", [`ORCHESTRA_ROOT=${box.root}`, `ORCHESTRA_TASK_ID=${id}`]).length ===
+        0,
   );
   assertEquals(textIn(box.path("workspace/after")), undefined);
 });

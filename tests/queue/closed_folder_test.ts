@@ -28,7 +28,7 @@ test(
       using _opened = openGate(site);
       const { text } = await box.fails(5, "start", "shell", "true");
       assertMatch(text, /os error 1\b|ermission|not permitted/);
-      await box.until("the end of the agent", () => !agentLives(running));
+      await box.until("the end of the agent", () => !agentLives(site, running));
       // Looking still works, and says what is there.
       const { stdout } = await box.run("status");
       assertStringIncludes(stdout, running);

@@ -49,7 +49,7 @@ onSmallDisk("a supervisor outlives a full disk, and goes on when there is room",
   await box.until("the agent", () => launchesOf(disk).length === 1);
   disk.fill(0);
   using _opened = openGate(disk);
-  await box.until("the end of the agent", () => !agentLives(first));
+  await box.until("the end of the agent", () => !agentLives(disk, first));
   disk.free();
   const { code, stderr } = await live.ended();
   assertEquals([code, launchesOf(disk)], [0, [first, next]], stderr);
@@ -68,7 +68,7 @@ for (
       // The shim cannot write the exit code, or the supervisor cannot write the task: in any case
       // the agent itself has ended before there is room again.
       using _opened = openGate(disk);
-      await box.until("the end of the agent", () => !agentLives(id));
+      await box.until("the end of the agent", () => !agentLives(disk, id));
       disk.free();
       const { status, errorMessage } = await box.settled(id);
       assertEquals([status, errorMessage], ["complete", null], `${pages} pages left`);
@@ -91,7 +91,7 @@ onSmallDisk("cancel on a full disk cancels, or says that it could not", async (d
     }
     const { status } = await box.settled(id);
     assertEquals(status, "cancelled", `${pages} pages left`);
-    assert(!agentLives(id), `the agent of ${id} lives`);
+    assert(!agentLives(disk, id), `the agent of ${id} lives`);
   }
 });
 
@@ -106,7 +106,7 @@ onSmallDisk("a timeout on a full disk ends the task when there is room again", a
   disk.free();
   const { status, failureClass } = await box.settled(id);
   assertEquals([status, failureClass], ["failed", "timeout"]);
-  assert(!agentLives(id));
+  assert(!agentLives(disk, id));
 });
 
 onSmallDisk("retry on a full disk queues one successor, now or later", async (disk) => {

@@ -19,7 +19,7 @@ Deno.test("a supervisor that was stopped catches up with all that happened meanw
   // Inside the lock it would stop everybody else too: that is what a stopped process does.
   kill(supervisor!, "SIGSTOP");
   const opened = openGate(site);
-  await box.until("the end of the agent", () => !agentLives(ends));
+  await box.until("the end of the agent", () => !agentLives(site, ends));
   const started = Date.parse(box.task(hangs).startedAt!);
   await box.until("the timeout to pass", () => Date.now() > started + 1500);
   opened[Symbol.dispose]();

@@ -47,11 +47,15 @@ export interface Place extends AsyncDisposable {
   shim(): Promise<Known>;
 }
 
-let lastTask = 0;
+/** An id that nobody else has, in this or any other run of the tests on this machine. */
+export function uniqueTaskId(): string {
+  const digits = crypto.getRandomValues(new Uint32Array(1))[0]! % 10_000_000;
+  return `task_${Date.now()}${String(digits).padStart(7, "0")}`;
+}
 
 export async function openPlace(): Promise<Place> {
   const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra_launch_" }));
-  const taskId = `task_${Date.now()}${String(Deno.pid % 1000).padStart(3, "0")}${++lastTask}`;
+  const taskId = uniqueTaskId();
   Deno.writeTextFileSync(`${dir}/t.json`, "{}\n");
   const spec: Place["spec"] = (command, args = [], more = {}) => ({
     pidFile: `${dir}/t.1.pid`,

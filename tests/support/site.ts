@@ -132,11 +132,13 @@ export function launchesOf({ ledger }: Site): string[] {
 }
 
 /** Whether the agent of a task, not only its shim, is there. */
-export function agentLives(id: string): boolean {
+export function agentLives({ box }: Site, id: string): boolean {
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const environment = Deno.readTextFileSync(`/proc/${name}/environ`).split("\0");
+      // Ids are times: another workspace may have the same.
+      if (!environment.includes(`ORCHESTRA_ROOT=${box.root}`)) continue;
       if (!environment.includes(`ORCHESTRA_TASK_ID=${id}`)) continue;
       const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
       // Not the shim, nor what it sleeps with.

@@ -25,6 +25,7 @@ import {
   PATIENCE,
   type Place,
   shimOf,
+  uniqueTaskId,
 } from "../../support/launch.ts";
 
 function posix(title: string, run: (place: Place) => Promise<void>, ignore = false): void {
@@ -78,7 +79,7 @@ posix("endTree leaves nothing of sessions, orphans and the deaf", async (place) 
   const stranger = new Deno.Command("setsid", {
     args: ["sleep", "600"],
     cwd: place.dir,
-    env: { ORCHESTRA_TASK_ID: "task_1000000000002" },
+    env: { ORCHESTRA_TASK_ID: uniqueTaskId() },
     stdout: "null",
     stderr: "null",
   }).spawn();
@@ -102,7 +103,8 @@ posix("endTree finds by their mark what a dead shim has left", async (place) => 
 }, !LINUX);
 
 posix("endTree leaves another task below the shim alone, and all that it starts", async (place) => {
-  const other = "env ORCHESTRA_TASK_ID=task_1000000000003 setsid sh -c " +
+  const id = uniqueTaskId();
+  const other = `env ORCHESTRA_TASK_ID=${id} setsid sh -c ` +
     '\'(echo $$ >other; exec env -u ORCHESTRA_TASK_ID sh -c "echo \\$\\$ >below; exec sleep 600") & ' +
     "echo $$ >outer; exec sleep 600' &";
   const launched = launcher.launch(place.script(`${other}\necho up\nexec sleep 600`));
@@ -112,7 +114,7 @@ posix("endTree leaves another task below the shim alone, and all that it starts"
   assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
   assertEquals(living(others), others);
-  const ended = await launcher.endTree("task_1000000000003", null, { grace: PATIENCE });
+  const ended = await launcher.endTree(id, null, { grace: PATIENCE });
   assertGreater(ended.signalled, 0);
   assertEquals(living([others[0]!]), []);
 }, !LINUX);
