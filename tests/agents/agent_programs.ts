@@ -214,22 +214,6 @@ export async function waitForFile(path: string, signal?: AbortSignal): Promise<v
   }
 }
 
-/** Linux: ids of the living processes whose environment says that they are the task's. */
-export function processesOfTask(taskId: string): number[] {
-  const found: number[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      // A process that has ended, but was not waited for, has an empty environment.
-      const variables = Deno.readTextFileSync(`/proc/${name}/environ`).split("\0");
-      if (variables.includes(`ORCHESTRA_TASK_ID=${taskId}`)) found.push(Number(name));
-    } catch {
-      // It ended while we looked, or belongs to someone else.
-    }
-  }
-  return found;
-}
-
 function codexConfig(url: string): string {
   return `model = "test-model"
 model_provider = "loopback"
