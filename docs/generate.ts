@@ -2,7 +2,7 @@
 // Schemas as a whole, and the marked regions of other pages. `--check` writes nothing and fails where
 // a file is not current.
 
-import { GROUPS, ROUTES } from "../lib/cli/application.ts";
+import { listGroups, loadCommands } from "../lib/cli/application.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/settings/config.ts";
 import { EXIT_CODES } from "../lib/task/error.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
@@ -109,7 +109,7 @@ interface Target {
 }
 
 /** All commands that help shows, in its order, subcommands after each other. */
-export function listCommands(): Command[] {
+export async function listCommands(): Promise<Command[]> {
   const found: Command[] = [];
   const add = (path: string[], target: Target, isDefault: boolean) => {
     if (target.getAllEntries === undefined) {
@@ -129,10 +129,9 @@ export function listCommands(): Command[] {
       add([...path, name], entry.target, entry.target === first);
     }
   };
-  for (const { commands } of GROUPS) {
-    for (const name of commands) {
-      add([name], ROUTES[name as keyof typeof ROUTES] as unknown as Target, false);
-    }
+  const all = await loadCommands();
+  for (const names of listGroups().values()) {
+    for (const name of names) add([name], all[name] as unknown as Target, false);
   }
   return found;
 }
@@ -209,8 +208,8 @@ function referenceOf(command: Command): string {
   return parts.join("\n\n");
 }
 
-function makeReference(): string {
-  const commands = listCommands();
+async function makeReference(): Promise<string> {
+  const commands = await listCommands();
   const codes = new Map<number, string[]>();
   for (const [name, value] of Object.entries(EXIT_CODES)) {
     codes.set(value, [...codes.get(value) ?? [], code(name)]);
@@ -220,7 +219,7 @@ function makeReference(): string {
     about,
     codes.get(Number(value))?.join(", ") ?? "",
   ]);
-  const groups = GROUPS.map(({ title, commands: names }) =>
+  const groups = [...listGroups()].map(([title, names]) =>
     [
       `## ${title}`,
       ...commands.filter(({ path }) => names.includes(path[0]!)).map(referenceOf),
@@ -440,7 +439,7 @@ export async function generate(): Promise<Map<string, string>> {
   }
   const unused = Object.keys(REGIONS).filter((name) => !used.has(name));
   if (unused.length > 0) throw new Error(`No page has the generated parts: ${unused.join(", ")}`);
-  pages.set("docs/reference.md", makeReference());
+  pages.set("docs/reference.md", await makeReference());
   for (const [page, text] of pages) pages.set(page, await format(text));
   for (const [name, schema] of Object.entries(makeSchemas())) {
     pages.set(`docs/schemas/${name}.schema.json`, JSON.stringify(schema, null, 2) + "\n");

@@ -3,6 +3,7 @@
 // commands that scripts call most.
 
 import { assert, assertEquals, assertGreater } from "./support/assert.ts";
+import { COMMANDS, loadCommands } from "../lib/cli/application.ts";
 import { VERSION } from "../lib/task/version.ts";
 
 const ROOT = new URL("..", import.meta.url);
@@ -253,20 +254,55 @@ Deno.test("each package is loaded only where it belongs, and node: only for Wind
 
 Deno.test("only the frame of the command line is loaded before a command is known", async () => {
   const loaded = closure(await wholeGraph(), ["main.ts"], ["static"]);
-  assertEquals(loaded.filter((name) => name.startsWith("lib/cli/")), [
+  assertEquals(loaded.filter(isOurs), [
     "lib/cli/application.ts",
     "lib/cli/context.ts",
-    "lib/cli/flags.ts",
+    "lib/cli/errors.ts",
     "lib/cli/main.ts",
-    "lib/cli/option_flags.ts",
+    "lib/task/error.ts",
+    "lib/task/trace.ts",
+    "lib/task/version.ts",
+    "main.ts",
   ]);
 });
 
+/** The module of a command; that of one that no person calls has its name without the underscore. */
+function commandModule(name: string): string {
+  return `lib/cli/commands/${name.replace(/^_/, "")}.ts`;
+}
+
+Deno.test("a command is one file that the table names, and imports no other command", async () => {
+  const graph = await wholeGraph();
+  const modules = Object.keys(COMMANDS).map(commandModule);
+  assertEquals([...sourceFiles("lib/cli/commands/")].sort(), modules.sort());
+  for (const module of modules) {
+    const loaded = closure(graph, [module], ["static", "dynamic", "type"]);
+    assertEquals(loaded.filter((name) => modules.includes(name)), [module]);
+    const users = [...graph].filter(([, edges]) => edges.some(({ to }) => to === module));
+    assertEquals(users.map(([name]) => name), ["lib/cli/application.ts"]);
+  }
+});
+
+Deno.test("what a command exports is built, and says in a line what it does", async () => {
+  for (const [name, command] of Object.entries(await loadCommands())) {
+    assert(command.brief.length > 0 && command.brief.length <= 60, name);
+  }
+});
+
+/** What the context loads for a command that is about a workspace. */
+const WORKSPACE = ["lib/queue/queue.ts", "lib/store/paths.ts", "lib/settings/config.ts"];
+
+/** What is loaded when a command is called that is about a workspace. */
+async function loadedFor(command: string): Promise<string[]> {
+  const graph = await wholeGraph();
+  const late = graph.get("lib/cli/context.ts")!.filter(({ kind }) => kind === "dynamic");
+  for (const name of WORKSPACE) assert(late.some(({ to }) => to === name), name);
+  return closure(graph, ["main.ts", commandModule(command), ...WORKSPACE], ["static"]);
+}
+
 for (const command of ["start", "run", "status", "cancel"]) {
   Deno.test(`${command} starts without node:, zod or any package but the command tree`, async () => {
-    const graph = await wholeGraph();
-    const loaded = closure(graph, ["main.ts", `lib/cli/commands/${command}.ts`], ["static"]);
-    assert(loaded.includes("lib/queue/queue.ts"));
+    const loaded = await loadedFor(command);
     const foreign = loaded.filter((name) => !isOurs(name));
     assertEquals(foreign.map(packageOf), ["@stricli/core"]);
     for (
@@ -278,14 +314,12 @@ for (const command of ["start", "run", "status", "cancel"]) {
 }
 
 Deno.test("start, run and cancel load no tables, and start and cancel no supervision", async () => {
-  const graph = await wholeGraph();
-  const loaded = (command: string) =>
-    closure(graph, ["main.ts", `lib/cli/commands/${command}.ts`], ["static"]);
   for (const command of ["start", "run", "cancel"]) {
-    assertEquals(loaded(command).filter((name) => name.startsWith("lib/format/")), [], command);
+    const loaded = await loadedFor(command);
+    assertEquals(loaded.filter((name) => name.startsWith("lib/format/")), [], command);
   }
   for (const command of ["start", "cancel", "status"]) {
-    assert(!loaded(command).includes("lib/supervise/loop.ts"), command);
+    assert(!(await loadedFor(command)).includes("lib/supervise/loop.ts"), command);
   }
 });
 

@@ -2,10 +2,9 @@
 // of the command line that touches the terminal.
 
 import type { CommandContext } from "@stricli/core";
-import { findRoot } from "../store/paths.ts";
 import type { Config } from "../settings/config.ts";
 import { OrchestraError } from "../task/error.ts";
-import { openQueue, type Queue } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import type { Store } from "../store/tasks.ts";
 import type { Style } from "../text/style.ts";
@@ -44,8 +43,8 @@ export interface Context extends CommandContext {
   endsByExit: boolean;
   /** Whether stdout is a terminal. */
   readonly interactive: boolean;
-  /** The workspace that the command is about. */
-  openQueue(): Queue;
+  /** The workspace that the command is about; its code is loaded only now. */
+  openQueue(): Promise<Queue>;
   /** The settings of a workspace; what is of no use in them is noted. */
   config(store: Store): Promise<Config>;
   /** Told of what is done; nobody listens without `--debug`. */
@@ -182,7 +181,9 @@ export function createContext(
     root() {
       return globals.dir === undefined ? Deno.cwd() : resolveDir(globals.dir);
     },
-    openQueue() {
+    async openQueue() {
+      const { openQueue } = await import("../queue/queue.ts");
+      const { findRoot } = await import("../store/paths.ts");
       if (globals.dir !== undefined) return openQueue(resolveDir(globals.dir), { trace });
       const cwd = Deno.cwd();
       const root = findRoot(cwd);

@@ -6,7 +6,6 @@ import { STATUSES } from "../task/fields.ts";
 import { isIdEnd, isKey, isTaskId } from "../task/id.ts";
 import type { Phase } from "../decide/view.ts";
 import type { Where } from "../queue/names.ts";
-import type { ReportTarget } from "./commands/run.ts";
 import type { Context } from "./context.ts";
 
 function usage(message: string, hint: string): OrchestraError {
@@ -24,7 +23,7 @@ export function taskName(where: Where) {
   return async function (this: Finder, text: string): Promise<string> {
     if (isTaskId(text)) return text;
     const { resolveTask } = await import("../queue/names.ts");
-    return resolveTask(this.openQueue().store, text, where);
+    return resolveTask((await this.openQueue()).store, text, where);
   };
 }
 
@@ -83,6 +82,13 @@ export function phase(text: string): Phase | "pending" {
   if (PHASES.includes(text)) return text as Phase | "pending";
   if (text === "completed") return "complete";
   throw usage(`${JSON.stringify(text)} is no status`, `There are: ${PHASES.join(", ")}.`);
+}
+
+/** A report to write: its kind and where to. */
+export interface ReportTarget {
+  kind: "junit" | "markdown" | "github";
+  /** A file; `-` for standard error. */
+  path: string;
 }
 
 /** `junit=file`, `markdown=file` or `github` */

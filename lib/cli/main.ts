@@ -3,7 +3,8 @@
 
 import { run } from "@stricli/core";
 import { type Context, createContext, env, type Globals } from "./context.ts";
-import { createApplication, formatError, GROUPS, Misspelt, ROUTES } from "./application.ts";
+import { createApplication, loadMeant } from "./application.ts";
+import { formatError, Misspelt } from "./errors.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import { COMMIT, VERSION } from "../task/version.ts";
 
@@ -61,34 +62,6 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   return { globals, special, rest };
 }
 
-/** The overview that `orchestra --help` prints. */
-export function formatHelp(): string {
-  const lines = [
-    "A task queue for command-line AI coding agents.",
-    "",
-    "Usage: orchestra <command> [options]",
-  ];
-  for (const { title, commands } of GROUPS) {
-    lines.push("", `${title}:`);
-    for (const name of commands) {
-      lines.push(`  ${name.padEnd(12)} ${ROUTES[name as keyof typeof ROUTES].brief}`);
-    }
-  }
-  lines.push(
-    "",
-    "Options of every command:",
-    "  -C <dir>     Root of the workspace (the nearest folder that has .orchestra/)",
-    "  --json       Print exactly one JSON value",
-    "  --no-color   No colours (also with NO_COLOR set)",
-    "  --debug      Tell what is done, and stack traces (also with ORCHESTRA_DEBUG=1)",
-    "  --version    Print the version",
-    "  --help       Help, of a command too: orchestra start --help",
-    "",
-    "Start with: orchestra init",
-  );
-  return lines.join("\n");
-}
-
 /**
  * Runs the program.
  *
@@ -132,10 +105,12 @@ async function runCommandLine(
       return 0;
     }
     if (special === "help" || rest.length === 0) {
-      context.print(formatHelp());
+      const { formatHelp } = await import("./help.ts");
+      context.print(await formatHelp());
       return 0;
     }
-    const app = createApplication({ json, debug: globals.debug, words: rest });
+    const { debug } = globals;
+    const app = createApplication(await loadMeant(rest), { json, debug, words: rest });
     await run(app, rest, context);
     const code = Number(context.process.exitCode ?? 0);
     // The framework's own codes for a command line that it does not understand are negative.
@@ -180,11 +155,10 @@ async function suggest({ kind, given, known, prefix }: Misspelt): Promise<Orches
 }
 
 async function complete(words: readonly string[], program: string): Promise<number> {
-  const { proposals } = await import("./commands/completions.ts");
+  const { proposals } = await import("./complete.ts");
   const { globals, rest } = parseCommandLine(words.slice(0, -1));
   const context: Context = createContext(globals, program);
-  const app = createApplication({ json: false, debug: false });
-  for (const text of await proposals(app, [...rest, words.at(-1) ?? ""], context)) {
+  for (const text of await proposals([...rest, words.at(-1) ?? ""], context)) {
     context.print(text);
   }
   return 0;

@@ -13,7 +13,7 @@ import type { Queue } from "../queue/queue.ts";
 import type { Task } from "../task/fields.ts";
 import { viewTask } from "../decide/view.ts";
 import type { Context } from "./context.ts";
-import type { ReportTarget } from "./commands/run.ts";
+import type { ReportTarget } from "./flags.ts";
 import { tailFile } from "./tail.ts";
 
 /** Lines of a log in a report. */

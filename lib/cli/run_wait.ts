@@ -13,7 +13,15 @@ import { statusInput } from "./status_input.ts";
 import type { Context } from "./context.ts";
 import { createScreen } from "./screen.ts";
 import { readKeys } from "./status_watch.ts";
-import { readOrders, type RunFlags } from "./commands/run.ts";
+import type { ReportTarget } from "./flags.ts";
+import { readOrders } from "./supervision.ts";
+
+/** What `run --wait` launches, and what it writes about it. */
+export interface RunWaitFlags {
+  parallel?: number;
+  all?: boolean;
+  report?: readonly ReportTarget[];
+}
 
 /** Changes that are told line by line where there is no terminal. */
 const SHOWN: ReadonlySet<ChangeKind> = new Set([
@@ -33,7 +41,7 @@ const SHOWN: ReadonlySet<ChangeKind> = new Set([
 export async function runAndWait(
   this: Context,
   queue: Queue,
-  flags: RunFlags,
+  flags: RunWaitFlags,
 ): Promise<void> {
   const all = flags.all ?? false;
   const wanted = flags.parallel;

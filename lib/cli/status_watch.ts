@@ -6,15 +6,22 @@ import type { Queue } from "../queue/queue.ts";
 import { watchFolder } from "../store/watch.ts";
 import type { Context } from "./context.ts";
 import { createScreen } from "./screen.ts";
-import { leaveWatcher, type StatusFlags } from "./commands/status.ts";
 import { type StatusFilter, statusInput } from "./status_input.ts";
+import { leaveWatcher } from "./supervision.ts";
+
+/** How `status --watch` looks. */
+export interface WatchFlags {
+  /** At least this often, seconds. */
+  interval?: number;
+  noAutoRetry?: boolean;
+}
 
 /** Shows the queue until it is interrupted. */
 export async function watchStatus(
   this: Context,
   queue: Queue,
   filter: StatusFilter,
-  flags: StatusFlags,
+  flags: WatchFlags,
 ): Promise<void> {
   this.endsByExit = true;
   const stop = new AbortController();

@@ -4,7 +4,8 @@ import { buildRouteMap, type Command, type RouteMap, run } from "@stricli/core";
 import { listCommands } from "../../docs/generate.ts";
 import { parseCommandLine } from "../../lib/cli/main.ts";
 import { type Context, createContext } from "../../lib/cli/context.ts";
-import { createApplication, Misspelt, ROUTES } from "../../lib/cli/application.ts";
+import { createApplication, loadCommands, type Target } from "../../lib/cli/application.ts";
+import { Misspelt } from "../../lib/cli/errors.ts";
 import { CONFIG_ABOUT } from "../../lib/settings/config.ts";
 import { PRESETS } from "../../lib/agents/presets.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -75,8 +76,6 @@ export function splitShell(text: string): string[][] {
   return commands;
 }
 
-type Target = Command<Context> | RouteMap<Context>;
-
 /** The command tree with commands that do nothing but tell that they were reached. */
 function rehearse(target: Target, path: string[], reached: (path: string[]) => void): Target {
   if (!("getAllEntries" in target)) {
@@ -105,15 +104,12 @@ async function rehearseCommand(args: string[]): Promise<{ path: string[] } | { p
   if (rest.at(-1) === "--help") rest.pop();
   let path: string[] | undefined;
   const routes = Object.fromEntries(
-    Object.entries(ROUTES).map(([name, target]) => [
+    Object.entries(await loadCommands()).map(([name, target]) => [
       name,
-      rehearse(target as Target, [name], (found) => path = found),
+      rehearse(target, [name], (found) => path = found),
     ]),
   );
-  const root = buildRouteMap({ routes: routes as never, docs: { brief: "" } });
-  const app = { ...createApplication({ json: false, debug: false }), root } as ReturnType<
-    typeof createApplication
-  >;
+  const app = createApplication(routes, { json: false, debug: false });
   const said: string[] = [];
   const write = (text: string) => void said.push(text);
   const context: Context = {
@@ -179,7 +175,7 @@ Deno.test("every documented command is one that the program takes", async () => 
   assert(count > 40, `only ${count} commands were found`);
   assertEquals(settings.filter((key) => !Object.hasOwn(CONFIG_ABOUT, key)), []);
   const guide = shown.get("docs/guide.md") ?? new Set();
-  const missing = listCommands().map(({ path }) => path.join(" ")).filter((name) =>
+  const missing = (await listCommands()).map(({ path }) => path.join(" ")).filter((name) =>
     !guide.has(name)
   );
   assertEquals(missing, [], "the guide shows every command at work");

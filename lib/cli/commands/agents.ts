@@ -1,5 +1,6 @@
 // `orchestra agents`: who can be given work, and whether they are installed.
 
+import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pickAgent } from "../../task/agent.ts";
 import { loadAgents, unknownAgent } from "../../settings/agents.ts";
 import { OrchestraError } from "../../task/error.ts";
@@ -7,12 +8,29 @@ import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
 import { findOnPath } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
+import { agentArgument } from "../parameters.ts";
 
 type NoFlags = Record<never, never>;
 
-/** Runs `orchestra agents`. */
-export async function agentsList(this: Context): Promise<void> {
-  const { store } = this.openQueue();
+export const command = buildRouteMap({
+  routes: {
+    list: buildCommand({
+      func: listAgents,
+      parameters: {},
+      docs: { brief: "List the agents, and which are installed" },
+    }),
+    check: buildCommand({
+      func: checkAgent,
+      parameters: { positional: { kind: "tuple", parameters: [agentArgument] } },
+      docs: { brief: "Launch an agent's --version" },
+    }),
+  },
+  defaultCommand: "list",
+  docs: { brief: "See the agents" },
+});
+
+async function listAgents(this: Context): Promise<void> {
+  const { store } = await this.openQueue();
   const agents = await loadAgents(store);
   const rows = [...agents].map(([name, agent]) =>
     "problem" in agent
@@ -53,9 +71,8 @@ export async function agentsList(this: Context): Promise<void> {
   );
 }
 
-/** Runs `orchestra agents check <name>`. */
-export async function agentsCheck(this: Context, _flags: NoFlags, name: string): Promise<void> {
-  const { store } = this.openQueue();
+async function checkAgent(this: Context, _flags: NoFlags, name: string): Promise<void> {
+  const { store } = await this.openQueue();
   const agents = await loadAgents(store);
   if (!agents.has(name)) throw await unknownAgent(name, [...agents.keys()]);
   const agent = pickAgent(agents, name);

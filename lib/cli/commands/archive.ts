@@ -1,5 +1,6 @@
 // `orchestra archive`: finished tasks out of the way, and back.
 
+import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pickArchivable } from "../../decide/archiving.ts";
 import { archivedIds, archiveFinished, archiveStats, restoreTask } from "../../store/archive.ts";
 import { OrchestraError } from "../../task/error.ts";
@@ -8,16 +9,54 @@ import { formatTable } from "../../text/table.ts";
 import { formatPast } from "../../text/time.ts";
 import { parseTime } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
+import { taskName } from "../flags.ts";
+import { idArgument, optional } from "../parameters.ts";
 
-/** Options of `archive`. */
-export interface ArchiveFlags {
+interface ArchiveFlags {
   dryRun?: boolean;
   force?: boolean;
 }
 
-/** Runs `orchestra archive`. */
-export async function archive(this: Context, flags: ArchiveFlags): Promise<void> {
-  const queue = this.openQueue();
+export const command = buildRouteMap({
+  routes: {
+    now: buildCommand({
+      func: archiveNow,
+      parameters: {
+        flags: {
+          dryRun: optional("only say what would be archived"),
+          force: optional("even if archiving is turned off"),
+        },
+        aliases: { f: "force" },
+      },
+      docs: { brief: "Archive what the settings say is old" },
+    }),
+    list: buildCommand({
+      func: listArchived,
+      parameters: {},
+      docs: { brief: "List the archived tasks" },
+    }),
+    restore: buildCommand({
+      func: restore,
+      parameters: {
+        positional: {
+          kind: "tuple",
+          parameters: [{ ...idArgument, parse: taskName("archived") }],
+        },
+      },
+      docs: { brief: "Bring an archived task back" },
+    }),
+    stats: buildCommand({
+      func: showStats,
+      parameters: {},
+      docs: { brief: "Say how much is archived" },
+    }),
+  },
+  defaultCommand: "now",
+  docs: { brief: "Move old finished tasks out of the way" },
+});
+
+async function archiveNow(this: Context, flags: ArchiveFlags): Promise<void> {
+  const queue = await this.openQueue();
   const config = await this.config(queue.store);
   if (!config.archive.enabled && !flags.force) {
     throw new OrchestraError("state", "Archiving is turned off in .orchestra/config.json", {
@@ -41,9 +80,8 @@ export async function archive(this: Context, flags: ArchiveFlags): Promise<void>
   this.print(`${verb} ${chosen.length} ${chosen.length === 1 ? "task" : "tasks"}`);
 }
 
-/** Runs `orchestra archive list`. */
-export function archiveList(this: Context): void {
-  const { store, now } = this.openQueue();
+async function listArchived(this: Context): Promise<void> {
+  const { store, now } = await this.openQueue();
   const tasks = archivedIds(store).flatMap((id) => {
     try {
       const task = store.readArchived(id);
@@ -73,9 +111,12 @@ export function archiveList(this: Context): void {
   );
 }
 
-/** Runs `orchestra archive restore`. */
-export function archiveRestore(this: Context, _flags: Record<never, never>, id: string): void {
-  const { store } = this.openQueue();
+async function restore(
+  this: Context,
+  _flags: Record<never, never>,
+  id: string,
+): Promise<void> {
+  const { store } = await this.openQueue();
   store.locked(() => {
     if (store.read(id) !== undefined) {
       throw new OrchestraError("state", `${id} is not archived`, {
@@ -94,9 +135,8 @@ export function archiveRestore(this: Context, _flags: Record<never, never>, id: 
   else this.print(`Restored ${id}`);
 }
 
-/** Runs `orchestra archive stats`. */
-export function archiveStatistics(this: Context): void {
-  const stats = archiveStats(this.openQueue().store);
+async function showStats(this: Context): Promise<void> {
+  const stats = archiveStats((await this.openQueue()).store);
   if (this.globals.json) return this.printJson(stats);
   this.print(`${stats.tasks} ${stats.tasks === 1 ? "task" : "tasks"}, ${formatBytes(stats.bytes)}`);
 }

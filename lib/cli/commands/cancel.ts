@@ -1,5 +1,6 @@
 // `orchestra cancel`: ends pending and running tasks, with everything they started.
 
+import { buildCommand } from "@stricli/core";
 import { block } from "../../launch/pause.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { dependentsOf, indexTasks } from "../../decide/dependencies.ts";
@@ -8,17 +9,31 @@ import { noTask } from "../../queue/queue.ts";
 import type { Store } from "../../store/tasks.ts";
 import { isTerminal } from "../../task/fields.ts";
 import { type Context, env } from "../context.ts";
+import { filterAliases, filterFlags, idArgument, optional, parsed, text } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 
-/** Options of `cancel`. */
-export interface CancelFlags extends Filters {
+interface CancelFlags extends Filters {
   all?: boolean;
   reason?: string;
   withDependents?: boolean;
 }
 
-/** Runs `orchestra cancel`. */
-export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
+export const command = buildCommand({
+  func: cancel,
+  parameters: {
+    flags: {
+      all: optional("cancel all that are pending or running"),
+      reason: parsed(text, "why, for the record", "text"),
+      withDependents: optional("also what depends on them, directly or through others"),
+      ...filterFlags,
+    },
+    positional: { kind: "array", parameter: idArgument },
+    aliases: filterAliases,
+  },
+  docs: { brief: "End pending or running tasks, with all they started" },
+});
+
+async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
   const some = (flags.all ?? false) || isFiltering(flags);
   if (some === (ids.length > 0)) {
     throw new OrchestraError(
@@ -27,7 +42,7 @@ export async function cancel(this: Context, flags: CancelFlags, ...ids: string[]
       { hint: "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all" },
     );
   }
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   let wanted = ids;
   if (some) {
     const { tasks } = queue.store.scan();

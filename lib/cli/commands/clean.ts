@@ -1,15 +1,17 @@
 // `orchestra clean`: removes finished tasks with everything that belongs to them.
 
+import { buildCommand } from "@stricli/core";
 import { archivedDependencies } from "../../store/archive.ts";
 import { indexTasks, lookUp, retryChain, type TaskIndex } from "../../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
 import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
+import { taskNameOr } from "../flags.ts";
+import { filterFlags, optional, startingWith } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 
-/** Options of `clean`. */
-export interface CleanFlags extends Omit<Filters, "status"> {
+interface CleanFlags extends Omit<Filters, "status"> {
   yes?: boolean;
 }
 
@@ -24,13 +26,30 @@ const FILTERS: Readonly<Record<string, (task: Task) => boolean>> = {
   all: (task) => isTerminal(task.status),
 };
 
-/** Runs `orchestra clean`. */
-export async function clean(
+export const command = buildCommand({
+  func: clean,
+  parameters: {
+    flags: { yes: optional("do not ask"), agent: filterFlags.agent, label: filterFlags.label },
+    positional: {
+      kind: "array",
+      parameter: {
+        brief: "completed, failed, cancelled, all, or a task (completed)",
+        placeholder: "filter",
+        parse: taskNameOr(Object.keys(FILTERS), "active"),
+        proposeCompletions: startingWith(() => ["completed", "failed", "cancelled", "all"]),
+      },
+    },
+    aliases: { y: "yes", l: "label" },
+  },
+  docs: { brief: "Remove finished tasks" },
+});
+
+async function clean(
   this: Context,
   flags: CleanFlags,
   ...words: string[]
 ): Promise<void> {
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   if (words.length === 0) words = ["completed"];
   const ids = new Set(words.filter((word) => !Object.hasOwn(FILTERS, word)));
   for (const id of ids) if (!isTaskId(id)) throw await noFilter(id);

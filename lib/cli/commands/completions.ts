@@ -1,11 +1,10 @@
-// Shell completion: a small script for each shell asks the program itself what may come next, so
+// `orchestra completions`: a small script for each shell. It asks the program itself what may come next, so
 // that ids of tasks and names of agents complete too.
 
-import { proposeCompletions } from "@stricli/core";
-import type { Application } from "@stricli/core";
+import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
 import type { Context } from "../context.ts";
-import { GLOBAL_OPTIONS, ROUTES } from "../application.ts";
+import { startingWith, text } from "../parameters.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -38,8 +37,23 @@ complete -c orchestra -f -a '(__orchestra_complete)'
 `,
 };
 
-/** Runs `orchestra completions`. */
-export function completions(this: Context, _flags: NoFlags, shell: string): void {
+export const command = buildCommand({
+  func: completions,
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        brief: "bash, zsh or fish",
+        placeholder: "shell",
+        parse: text,
+        proposeCompletions: startingWith(() => Object.keys(SCRIPTS)),
+      }],
+    },
+  },
+  docs: { brief: "Print the completion script of a shell" },
+});
+
+function completions(this: Context, _flags: NoFlags, shell: string): void {
   const script = SCRIPTS[shell];
   if (script === undefined) {
     throw new OrchestraError("usage", `No completion for the shell ${JSON.stringify(shell)}`, {
@@ -48,27 +62,4 @@ export function completions(this: Context, _flags: NoFlags, shell: string): void
   }
   if (this.globals.json) this.printJson({ shell, script });
   else this.write(script);
-}
-
-/** What may come next, given the words so far, the last one unfinished. */
-export async function proposals(
-  app: Application<Context>,
-  words: readonly string[],
-  context: Context,
-): Promise<string[]> {
-  const found = (await proposeCompletions(app, words, context)).map((item) => item.completion);
-  const partial = words.at(-1) ?? "";
-  // The framework completes a command that has a default only as that default.
-  const route = words.length === 2 ? ROUTES[words[0] as keyof typeof ROUTES] : undefined;
-  if (route !== undefined && "getAllEntries" in route) {
-    for (const entry of route.getAllEntries()) {
-      const name = entry.name["convert-camel-to-kebab"];
-      if (!entry.hidden && name !== "now" && name.startsWith(partial)) found.push(name);
-    }
-  }
-  if (partial.startsWith("-")) {
-    const options = ["-C", ...GLOBAL_OPTIONS.map((name) => `--${name}`)];
-    found.push(...options.filter((option) => option.startsWith(partial)));
-  }
-  return [...new Set(found)].filter((text) => text !== "--" && !text.startsWith("_")).sort();
 }

@@ -1,5 +1,6 @@
 // `orchestra config`: the settings of a workspace.
 
+import { buildCommand, buildRouteMap } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
 import {
   CONFIG_ABOUT,
@@ -11,11 +12,45 @@ import {
 import { parseDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
-import { configIssue, parseConfig } from "../../settings/schemas.ts";
-import { closest } from "../../text/suggest.ts";
 import type { Context } from "../context.ts";
+import { startingWith, text } from "../parameters.ts";
 
 type NoFlags = Record<never, never>;
+
+export const command = buildRouteMap({
+  routes: {
+    init: buildCommand({
+      func: initConfig,
+      parameters: {},
+      docs: { brief: "Write .orchestra/config.json with the defaults" },
+    }),
+    show: buildCommand({
+      func: showConfig,
+      parameters: {},
+      docs: { brief: "Show all settings" },
+    }),
+    set: buildCommand({
+      func: setConfig,
+      parameters: {
+        positional: {
+          kind: "tuple",
+          parameters: [
+            {
+              brief: "name of the setting",
+              placeholder: "key",
+              parse: text,
+              proposeCompletions: startingWith(() => Object.keys(CONFIG_ABOUT)),
+            },
+            { brief: "its value", placeholder: "value", parse: text },
+          ],
+        },
+      },
+      docs: { brief: "Change a setting" },
+    }),
+  },
+  defaultCommand: "show",
+  docs: { brief: "See and change settings" },
+});
 
 function valueAt(object: unknown, key: string): unknown {
   return key.split(".").reduce<unknown>(
@@ -24,9 +59,8 @@ function valueAt(object: unknown, key: string): unknown {
   );
 }
 
-/** Runs `orchestra config init`. */
-export function configInit(this: Context): void {
-  const { store } = this.openQueue();
+async function initConfig(this: Context): Promise<void> {
+  const { store } = await this.openQueue();
   if (lstat(configPath(store)) !== undefined) {
     throw new OrchestraError("state", ".orchestra/config.json is there already", {
       hint: "See it with: orchestra config show",
@@ -37,9 +71,8 @@ export function configInit(this: Context): void {
   else this.print("Wrote .orchestra/config.json");
 }
 
-/** Runs `orchestra config show`. */
-export async function configShow(this: Context): Promise<void> {
-  const { store } = this.openQueue();
+async function showConfig(this: Context): Promise<void> {
+  const { store } = await this.openQueue();
   const config = await this.config(store);
   if (this.globals.json) return this.printJson(config);
   this.print(
@@ -61,23 +94,29 @@ export async function configShow(this: Context): Promise<void> {
   );
 }
 
-/** Runs `orchestra config set`. */
-export function configSet(this: Context, _flags: NoFlags, key: string, text: string): void {
-  const { store } = this.openQueue();
+async function setConfig(
+  this: Context,
+  _flags: NoFlags,
+  key: string,
+  given: string,
+): Promise<void> {
+  const { store } = await this.openQueue();
   const keys = Object.keys(CONFIG_ABOUT);
   if (!keys.includes(key)) {
+    const { closest } = await import("../../text/suggest.ts");
     const near = closest(key, keys);
     throw new OrchestraError("usage", `There is no setting ${JSON.stringify(key)}`, {
       hint: near === undefined ? "See them with: orchestra config show" : `Did you mean "${near}"?`,
     });
   }
   const [first, second] = key.split(".") as [string, string | undefined];
-  const value = parseValue(key, text);
-  checkValue(
-    key,
-    text,
+  const value = parseValue(key, given);
+  // The schemas are by far the largest that any command loads; only this one changes a setting.
+  const { configIssue, parseConfig } = await import("../../settings/schemas.ts");
+  const issue = configIssue(
     second === undefined ? { [first]: value } : { [first]: { [second]: value } },
   );
+  if (issue !== undefined) throw badValue(key, given, issue.requirement);
   const updated = store.locked(() => {
     const current = store.readFile(configPath(store));
     const object =
@@ -97,13 +136,11 @@ export function configSet(this: Context, _flags: NoFlags, key: string, text: str
   this.print(`${key} = ${JSON.stringify(valueAt(updated, key))}`);
 }
 
-/** @throws OrchestraError `usage` where the setting cannot have this value */
-function checkValue(key: string, text: string, object: Record<string, unknown>): void {
-  const issue = configIssue(object);
-  if (issue === undefined) return;
-  throw new OrchestraError(
+/** The error for a value that the setting cannot have. */
+function badValue(key: string, given: string, requirement: string | null): OrchestraError {
+  return new OrchestraError(
     "usage",
-    `config set ${key} ${JSON.stringify(text)}: ${issue.requirement}`,
+    `config set ${key} ${JSON.stringify(given)}: ${requirement}`,
     { hint: `${key}: ${CONFIG_ABOUT[key]}` },
   );
 }

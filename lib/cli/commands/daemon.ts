@@ -1,5 +1,6 @@
 // `orchestra daemon`: the loop that never ends, in the foreground or in the background.
 
+import { buildCommand, buildRouteMap } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
 import { pause } from "../../launch/pause.ts";
 import { archiveFinished } from "../../store/archive.ts";
@@ -21,24 +22,73 @@ import { supervise } from "../../supervise/loop.ts";
 import { formatTime } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
+import { duration, integer } from "../flags.ts";
+import { optional, parsed } from "../parameters.ts";
 import { readExactly, tailFile } from "../tail.ts";
 
-/** Options of `daemon` and `daemon start`. */
-export interface DaemonFlags {
+interface DaemonFlags {
   maxConcurrent?: number;
   interval?: number;
 }
 
-/** Options of `daemon run`. */
-export interface DaemonRunFlags extends DaemonFlags {
+interface DaemonRunFlags extends DaemonFlags {
   log?: boolean;
 }
 
-/** Options of `daemon logs`. */
-export interface DaemonLogsFlags {
+interface DaemonLogsFlags {
   follow?: boolean;
   lines?: number;
 }
+
+const flags = {
+  maxConcurrent: parsed(integer(1, 1000), "most tasks at once (3)", "n"),
+  interval: parsed(duration, "look at least this often (5s)", "time"),
+} as const;
+const aliases = { c: "maxConcurrent", i: "interval" } as const;
+
+export const command = buildRouteMap({
+  routes: {
+    run: buildCommand({
+      func: runDaemon,
+      parameters: {
+        flags: {
+          ...flags,
+          log: { ...optional("write to .orchestra/daemon.log"), hidden: true },
+        },
+        aliases,
+      },
+      docs: { brief: "Launch and watch over everything, in the foreground" },
+    }),
+    start: buildCommand({
+      func: startDaemon,
+      parameters: { flags, aliases },
+      docs: { brief: "Launch and watch over everything, in the background" },
+    }),
+    stop: buildCommand({
+      func: stopDaemon,
+      parameters: {},
+      docs: { brief: "Stop the one in the background; agents go on" },
+    }),
+    status: buildCommand({
+      func: showDaemon,
+      parameters: {},
+      docs: { brief: "Say who watches" },
+    }),
+    logs: buildCommand({
+      func: printDaemonLog,
+      parameters: {
+        flags: {
+          follow: optional("go on until interrupted"),
+          lines: parsed(integer(0), "only the last lines (50)", "n"),
+        },
+        aliases: { f: "follow", n: "lines" },
+      },
+      docs: { brief: "Print what the one in the background did" },
+    }),
+  },
+  defaultCommand: "run",
+  docs: { brief: "Launch everything as it comes, until stopped" },
+});
 
 /** Milliseconds between looks for what may be archived. */
 const ARCHIVE_EVERY = 3_600_000;
@@ -109,9 +159,8 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
   );
 }
 
-/** Runs `orchestra daemon`. */
-export async function daemon(this: Context, flags: DaemonRunFlags): Promise<void> {
-  const queue = this.openQueue();
+async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
+  const queue = await this.openQueue();
   const config = await this.config(queue.store);
   if (config.debug_log || (this.globals.debug && flags.log)) await this.traceToFile(queue.store);
   const parallel = flags.maxConcurrent ?? config.max_concurrent;
@@ -195,9 +244,8 @@ function logTo(queue: Queue): (text: string) => void {
   };
 }
 
-/** Runs `orchestra daemon start`. */
-export async function daemonStart(this: Context, flags: DaemonFlags): Promise<void> {
-  const queue = this.openQueue();
+async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
+  const queue = await this.openQueue();
   await queue.rules(); // A broken settings file is told here, not to a log.
   const before = readDaemonInfo(queue.store);
   if (isWatched(queue.store) && before?.kind === "daemon") {
@@ -236,9 +284,8 @@ export async function daemonStart(this: Context, flags: DaemonFlags): Promise<vo
   }
 }
 
-/** Runs `orchestra daemon stop`. */
-export async function daemonStop(this: Context): Promise<void> {
-  const queue = this.openQueue();
+async function stopDaemon(this: Context): Promise<void> {
+  const queue = await this.openQueue();
   const info = readDaemonInfo(queue.store);
   if (info === undefined || !isWatched(queue.store)) {
     throw new OrchestraError("state", "No daemon runs for this workspace", {
@@ -276,9 +323,8 @@ export async function daemonStop(this: Context): Promise<void> {
   else this.print(`Stopped (pid ${info.pid}); what runs goes on`);
 }
 
-/** Runs `orchestra daemon status`. */
-export async function daemonStatus(this: Context): Promise<void> {
-  const queue = this.openQueue();
+async function showDaemon(this: Context): Promise<void> {
+  const queue = await this.openQueue();
   const watched = isWatched(queue.store);
   const info = watched ? readDaemonInfo(queue.store) : undefined;
   const { tasks } = await queue.look({ retry: false });
@@ -303,9 +349,8 @@ export async function daemonStatus(this: Context): Promise<void> {
   );
 }
 
-/** Runs `orchestra daemon logs`. */
-export async function daemonLogs(this: Context, flags: DaemonLogsFlags): Promise<void> {
-  const queue = this.openQueue();
+async function printDaemonLog(this: Context, flags: DaemonLogsFlags): Promise<void> {
+  const queue = await this.openQueue();
   const path = this.globals.debug ? `${queue.store.dir}/debug.log` : logPath(queue);
   const tail = tailFile(path, flags.lines ?? 50);
   if (this.globals.json) return this.printJson({ lines: tail?.lines ?? [] });

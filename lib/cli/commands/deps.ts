@@ -1,5 +1,6 @@
 // `orchestra deps`: who waits for whom.
 
+import { buildCommand, buildRouteMap } from "@stricli/core";
 import {
   dependentsOf,
   latestAttempt,
@@ -19,11 +20,44 @@ import { noTask, pausedLanes, type Queue, type Snapshot } from "../../queue/queu
 import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
+import { idArgument } from "../parameters.ts";
 
-/** Options of `deps graph`. */
-export interface GraphFlags {
-  format?: "tree" | "mermaid" | "dot" | "json";
+const FORMATS = ["tree", "mermaid", "dot", "json"] as const;
+
+interface GraphFlags {
+  format?: typeof FORMATS[number];
 }
+
+export const command = buildRouteMap({
+  routes: {
+    show: buildCommand({
+      func: showDependencies,
+      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+      docs: { brief: "Show what a task waits for, and what waits for it" },
+    }),
+    graph: buildCommand({
+      func: drawGraph,
+      parameters: {
+        flags: {
+          format: {
+            kind: "enum",
+            values: FORMATS,
+            optional: true,
+            brief: "how to draw it (tree)",
+          },
+        },
+      },
+      docs: { brief: "Draw all dependencies" },
+    }),
+    validate: buildCommand({
+      func: validate,
+      parameters: {},
+      docs: { brief: "Look for cycles and missing tasks; exit code 1 if there are any" },
+    }),
+  },
+  defaultCommand: "graph",
+  docs: { brief: "See dependencies" },
+});
 
 function viewAll(queue: Queue, { tasks, index }: Snapshot): TaskView[] {
   const memo = new Map<string, Readiness>();
@@ -32,13 +66,12 @@ function viewAll(queue: Queue, { tasks, index }: Snapshot): TaskView[] {
     .map((task) => viewTask(task, index, queue.now(), memo, lanes));
 }
 
-/** Runs `orchestra deps show`. */
-export async function depsShow(
+async function showDependencies(
   this: Context,
   _flags: Record<never, never>,
   id: string,
 ): Promise<void> {
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   const snapshot = await queue.look({ retry: false });
   const { index } = snapshot;
   const task = index.byId.get(id);
@@ -93,9 +126,8 @@ function collectUpstream(task: Task, { index }: Snapshot): Task[] {
   return [...found.values()];
 }
 
-/** Runs `orchestra deps graph`. */
-export async function depsGraph(this: Context, flags: GraphFlags): Promise<void> {
-  const queue = this.openQueue();
+async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
+  const queue = await this.openQueue();
   const snapshot = await queue.look({ retry: false });
   const graph = buildGraph(viewAll(queue, snapshot), snapshot.index);
   const format = this.globals.json ? "json" : flags.format ?? "tree";
@@ -120,9 +152,8 @@ function graphJson(graph: Graph) {
   };
 }
 
-/** Runs `orchestra deps validate`. */
-export async function depsValidate(this: Context): Promise<void> {
-  const queue = this.openQueue();
+async function validate(this: Context): Promise<void> {
+  const queue = await this.openQueue();
   const { tasks, index } = await queue.look({ retry: false });
   const problems = validateDependencies(tasks, index);
   if (this.globals.json) this.printJson({ valid: problems.length === 0, problems });

@@ -1,5 +1,6 @@
 // `orchestra doctor`: looks at a workspace, says what is wrong, and mends what can lose nothing.
 
+import { buildCommand } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
 import type { Agents } from "../../task/agent.ts";
 import { isOwnMark } from "../../task/marks.ts";
@@ -15,16 +16,21 @@ import { readProcesses } from "../../launch/posix/processes.ts";
 import type { Queue } from "../../queue/queue.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
-import { leaveWatcher } from "./status.ts";
+import { optional } from "../parameters.ts";
+import { leaveWatcher } from "../supervision.ts";
 
-/** Options of `doctor`. */
-export interface DoctorFlags {
+interface DoctorFlags {
   fix?: boolean;
 }
 
-/** Runs `orchestra doctor`. */
-export async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
-  const queue = this.openQueue();
+export const command = buildCommand({
+  func: doctor,
+  parameters: { flags: { fix: optional("mend what can lose nothing") } },
+  docs: { brief: "Say what is wrong with this workspace" },
+});
+
+async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
+  const queue = await this.openQueue();
   const before = diagnose(await gather(queue));
   const fixed: string[] = [];
   if (flags.fix) {

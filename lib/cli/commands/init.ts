@@ -1,5 +1,6 @@
 // `orchestra init`: makes a workspace that can be used at once. What is there already is kept.
 
+import { buildCommand } from "@stricli/core";
 import { createFolders, ignoreAll } from "../../store/paths.ts";
 import { lstat } from "../../store/files.ts";
 import type { AgentDefinition } from "../../task/agent.ts";
@@ -12,14 +13,36 @@ import { OPENCODE_CODER } from "../../../templates/opencode_coder.ts";
 import { type Preset, PRESETS } from "../../agents/presets.ts";
 import { PROMPTS } from "../../../templates/prompts.ts";
 import type { Context } from "../context.ts";
+import { startingWith, text } from "../parameters.ts";
 
-/** Options of `init`. */
-export interface InitFlags {
+interface InitFlags {
   agent?: readonly string[];
 }
 
-/** Runs `orchestra init`. */
-export async function init(this: Context, flags: InitFlags): Promise<void> {
+export const command = buildCommand({
+  func: init,
+  parameters: {
+    flags: {
+      agent: {
+        kind: "parsed",
+        optional: true,
+        variadic: ",",
+        parse: text,
+        proposeCompletions: startingWith(() => Object.keys(PRESETS)),
+        brief: "add this agent though it is not installed",
+        placeholder: "name",
+      },
+    },
+  },
+  docs: {
+    brief: "Make a workspace here",
+    fullDescription:
+      "Makes .orchestra/ and .orchestra-cli/ in the current folder (or that of -C), " +
+      "with an agent named shell and those that are found on PATH. What is there already is kept.",
+  },
+});
+
+async function init(this: Context, flags: InitFlags): Promise<void> {
   const root = this.root();
   for (const name of flags.agent ?? []) {
     if (Object.hasOwn(PRESETS, name)) continue;
@@ -46,9 +69,9 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
     }
     Deno.mkdirSync(folder, { recursive: true });
   }
-  const write = (name: string, text: string) => {
+  const write = (name: string, content: string) => {
     try {
-      Deno.writeTextFileSync(`${settings}/${name}`, text, { createNew: true });
+      Deno.writeTextFileSync(`${settings}/${name}`, content, { createNew: true });
       made.push(`.orchestra-cli/${name}`);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
@@ -62,9 +85,11 @@ export async function init(this: Context, flags: InitFlags): Promise<void> {
   if (!made.includes(".orchestra-cli/agent-config.json")) {
     made.push(...addAgents(store, flags.agent ?? []));
   }
-  for (const [name, text] of Object.entries(PROMPTS)) {
+  for (const [name, content] of Object.entries(PROMPTS)) {
     // The ancestor's template of that name stays in force.
-    if (lstat(`${settings}/prompts/${name}.txt`) === undefined) write(`prompts/${name}.md`, text);
+    if (lstat(`${settings}/prompts/${name}.txt`) === undefined) {
+      write(`prompts/${name}.md`, content);
+    }
   }
   write("agent/coder.md", OPENCODE_CODER);
   const names = readAgentNames(store);

@@ -1,5 +1,6 @@
 // `orchestra logs <id>`: what the agent printed. On a terminal without its control characters.
 
+import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { readablePlaces } from "../../store/archive.ts";
 import { sanitizeBlock } from "../../text/width.ts";
@@ -7,19 +8,32 @@ import { noTask, type Queue } from "../../queue/queue.ts";
 import { isTerminal } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
+import { integer } from "../flags.ts";
+import { anyIdArgument, optional, parsed } from "../parameters.ts";
 import { readExactly, tailFile } from "../tail.ts";
 
-/** Options of `logs`. */
-export interface LogsFlags {
+interface LogsFlags {
   follow?: boolean;
   lines?: number;
 }
 
 const BLOCK = 64 * 1024;
 
-/** Runs `orchestra logs`. */
-export async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> {
-  const queue = this.openQueue();
+export const command = buildCommand({
+  func: logs,
+  parameters: {
+    flags: {
+      follow: optional("go on until the task is settled"),
+      lines: parsed(integer(0), "only the last lines", "n"),
+    },
+    positional: { kind: "tuple", parameters: [anyIdArgument] },
+    aliases: { f: "follow", n: "lines" },
+  },
+  docs: { brief: "Print what an agent printed" },
+});
+
+async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> {
+  const queue = await this.openQueue();
   const active = queue.store.read(id);
   const task = active ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(id);

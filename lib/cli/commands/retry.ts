@@ -1,20 +1,40 @@
 // `orchestra retry <id>...`: queues failed or cancelled tasks again, as new tasks. What cannot be
 // retried is refused before anything is queued.
 
+import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
 import { isRetried, noTask, type Queue } from "../../queue/queue.ts";
 import type { Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
+import { integer } from "../flags.ts";
+import { filterAliases, filterFlags, idArgument, optional, parsed } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 
-/** Options of `retry`. */
-export interface RetryFlags extends Filters {
+interface RetryFlags extends Filters {
   maxRetries?: number;
   auto?: boolean;
 }
 
-/** Runs `orchestra retry`. */
-export async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promise<void> {
+export const command = buildCommand({
+  func: retry,
+  parameters: {
+    flags: {
+      maxRetries: parsed(integer(0), "allow this many retries", "n"),
+      auto: optional("retry further by itself"),
+      ...filterFlags,
+    },
+    positional: { kind: "array", parameter: idArgument },
+    aliases: filterAliases,
+  },
+  docs: {
+    brief: "Queue failed or cancelled tasks again",
+    fullDescription:
+      "Queues failed or cancelled tasks again, each as a new task: the given ones, or those among " +
+      "the ones that pass the filters that can be retried.",
+  },
+});
+
+async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promise<void> {
   const filtering = isFiltering(flags);
   if (filtering === (ids.length > 0)) {
     throw new OrchestraError(
@@ -23,7 +43,7 @@ export async function retry(this: Context, flags: RetryFlags, ...ids: string[]):
       { hint: "For example: orchestra retry @last   or: orchestra retry --status failed" },
     );
   }
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   const snapshot = await queue.look({ retry: false });
   const most = (task: Task) => flags.maxRetries ?? task.maxRetries;
   const wanted: Task[] = [];

@@ -1,5 +1,6 @@
 // `orchestra show <id>`: everything about one task on one page.
 
+import { buildCommand } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
 import {
   dependentsOf,
@@ -12,22 +13,28 @@ import { formatShow } from "../../format/show.ts";
 import { noTask, pausedLanes, type Queue } from "../../queue/queue.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
-import { tailFile } from "../tail.ts";
-import { leaveWatcher } from "./status.ts";
+import { anyIdArgument } from "../parameters.ts";
 import { viewJson } from "../status_input.ts";
+import { leaveWatcher } from "../supervision.ts";
+import { tailFile } from "../tail.ts";
 
 /** Lines of the log on the page. */
 const LOG_LINES = 15;
 /** Of the log no more than this is read for them. */
 const LOG_BYTES = 256 * 1024;
 
-/** Runs `orchestra show`. */
-export async function show(
+export const command = buildCommand({
+  func: show,
+  parameters: { positional: { kind: "tuple", parameters: [anyIdArgument] } },
+  docs: { brief: "Show everything about one task" },
+});
+
+async function show(
   this: Context,
   _flags: Record<never, never>,
   id: string,
 ): Promise<void> {
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   const snapshot = await queue.look({ retry: false });
   await leaveWatcher(this, queue, snapshot);
   const { index } = snapshot;

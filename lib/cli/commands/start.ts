@@ -1,24 +1,60 @@
 // `orchestra start`: queues one task, or many from a file.
 
+import { buildCommand } from "@stricli/core";
 import { add } from "../../queue/add.ts";
 import { OrchestraError } from "../../task/error.ts";
 import type { Context } from "../context.ts";
-import { askedFor, type OptionValues } from "../option_flags.ts";
+import { askedFor, optionFlags, type OptionValues } from "../option_flags.ts";
+import { agentArgument, optional, parsed, proposeTasks, text } from "../parameters.ts";
 
-/** Options of `start` beside those of a task, which lib/task/options.ts tells. */
-export interface StartFlags {
+/** Options beside those of a task, which lib/task/options.ts tells. */
+interface StartFlags {
   from?: string;
   quiet?: boolean;
 }
 
-/** Runs `orchestra start`. */
-export async function start(
+const options = optionFlags(proposeTasks);
+
+export const command = buildCommand({
+  func: start,
+  parameters: {
+    flags: {
+      // The framework knows the flags of the options by their parsers alone.
+      ...options.flags as Record<never, never>,
+      from: parsed(
+        text,
+        "queue the tasks of a file, one JSON object a line; - reads stdin",
+        "file",
+      ),
+      quiet: optional("print the id alone"),
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { ...agentArgument, optional: true },
+        {
+          brief: "what to do; - reads it from stdin",
+          placeholder: "prompt",
+          parse: text,
+          optional: true,
+        },
+      ],
+    },
+    aliases: { q: "quiet", ...options.aliases },
+  },
+  docs: {
+    brief: "Queue a task",
+    fullDescription: "Queues a task and prints its id; once printed, it survives a power cut.",
+  },
+});
+
+async function start(
   this: Context,
   flags: StartFlags,
   agent?: string,
   prompt?: string,
 ): Promise<void> {
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   if (flags.from !== undefined) {
     if (agent !== undefined) {
       throw new OrchestraError("usage", "start --from takes neither an agent nor a prompt", {
@@ -38,10 +74,10 @@ export async function start(
       },
     );
   }
-  const text = prompt === "-" ? await readStdin() : prompt;
+  const whole = prompt === "-" ? await readStdin() : prompt;
   await this.config(queue.store);
   const task =
-    (await add(queue, [{ agent, prompt: text, ...askedFor(flags as OptionValues) }]))[0]!;
+    (await add(queue, [{ agent, prompt: whole, ...askedFor(flags as OptionValues) }]))[0]!;
   if (this.globals.json) this.printJson(task);
   else if (flags.quiet) this.print(task.taskId);
   else {

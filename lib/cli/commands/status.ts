@@ -1,28 +1,41 @@
 // `orchestra status`: what is going on.
 
-import { ensureSupervisor, readDaemonInfo } from "../../supervise/watcher.ts";
+import { buildCommand } from "@stricli/core";
 import { formatStatus } from "../../format/status.ts";
-import type { Queue, Snapshot } from "../../queue/queue.ts";
-import type { Phase } from "../../decide/view.ts";
+import { describeChange } from "../changes.ts";
 import type { Context } from "../context.ts";
-import { describeChange } from "./run.ts";
+import { duration } from "../flags.ts";
+import { filterAliases, filterFlags, optional, parsed } from "../parameters.ts";
+import type { Filters } from "../select.ts";
 import { selectViews, type StatusFilter, statusInput, viewJson } from "../status_input.ts";
+import { leaveWatcher } from "../supervision.ts";
 
-/** Options of `status`. */
-export interface StatusFlags {
+interface StatusFlags extends Filters {
   watch?: boolean;
   interval?: number;
   noAutoRetry?: boolean;
-  status?: readonly (Phase | "pending")[];
-  agent?: readonly string[];
-  label?: readonly [string, string][];
   all?: boolean;
   usage?: boolean;
 }
 
-/** Runs `orchestra status`. */
-export async function status(this: Context, flags: StatusFlags): Promise<void> {
-  const queue = this.openQueue();
+export const command = buildCommand({
+  func: status,
+  parameters: {
+    flags: {
+      watch: optional("stay, and draw it anew on every change"),
+      interval: parsed(duration, "look at least this often while watching (5s)", "time"),
+      noAutoRetry: optional("do not queue due retries"),
+      ...filterFlags,
+      all: optional("all finished tasks, not only the last 20"),
+      usage: optional("also tokens and cost, and their sum"),
+    },
+    aliases: { w: "watch", i: "interval", a: "all", ...filterAliases },
+  },
+  docs: { brief: "Show what is going on" },
+});
+
+async function status(this: Context, flags: StatusFlags): Promise<void> {
+  const queue = await this.openQueue();
   const filter: StatusFilter = {
     status: flags.status,
     agent: flags.agent,
@@ -55,22 +68,4 @@ export async function status(this: Context, flags: StatusFlags): Promise<void> {
     if (change.kind === "retried" || change.kind === "released") this.note(describeChange(change));
   }
   this.print(formatStatus(statusInput(queue, snapshot, filter), this.style(), queue.now()));
-}
-
-/** What runs and is watched by nobody gets a supervisor, so that nothing runs for ever. */
-export async function leaveWatcher(
-  context: Context,
-  queue: Queue,
-  snapshot: Snapshot,
-): Promise<void> {
-  // Who ends takes its record along: one that is left is of somebody who was killed.
-  const left = readDaemonInfo(queue.store);
-  const all = left?.kind === "supervisor" && left.launch === "all";
-  if (!snapshot.unsettled && !all) return;
-  const config = await context.config(queue.store);
-  if (!config.supervise) return;
-  ensureSupervisor(queue.store, context.program, [
-    `--parallel=${all ? left.parallel : config.max_concurrent}`,
-    `--launch=${all ? "all" : "retries"}`,
-  ]);
 }

@@ -1,5 +1,6 @@
 // `orchestra timeout`: limits of tasks: see them, extend one, or end a task by hand.
 
+import { buildCommand, buildRouteMap } from "@stricli/core";
 import { formatDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
@@ -8,12 +9,43 @@ import { noTask } from "../../queue/queue.ts";
 import { isTerminal } from "../../task/fields.ts";
 import { viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
+import { duration } from "../flags.ts";
+import { idArgument } from "../parameters.ts";
 
 type NoFlags = Record<never, never>;
 
-/** Runs `orchestra timeout <id>`. */
-export async function timeoutNow(this: Context, _flags: NoFlags, id: string): Promise<void> {
-  const queue = this.openQueue();
+export const command = buildRouteMap({
+  routes: {
+    now: buildCommand({
+      func: timeOutNow,
+      parameters: { positional: { kind: "tuple", parameters: [idArgument] } },
+      docs: { brief: "End a running task as timed out: timeout <id>" },
+    }),
+    list: buildCommand({
+      func: listTimeouts,
+      parameters: {},
+      docs: { brief: "List the tasks that have a timeout" },
+    }),
+    extend: buildCommand({
+      func: extendTimeout,
+      parameters: {
+        positional: {
+          kind: "tuple",
+          parameters: [
+            idArgument,
+            { brief: "how much longer: 90, 5m, 1h30m", placeholder: "time", parse: duration },
+          ],
+        },
+      },
+      docs: { brief: "Give a task more time, running or not" },
+    }),
+  },
+  defaultCommand: "now",
+  docs: { brief: "See, extend or enforce timeouts" },
+});
+
+async function timeOutNow(this: Context, _flags: NoFlags, id: string): Promise<void> {
+  const queue = await this.openQueue();
   await queue.look({ retry: false });
   const task = queue.store.read(id);
   if (task === undefined) throw noTask(id);
@@ -30,9 +62,8 @@ export async function timeoutNow(this: Context, _flags: NoFlags, id: string): Pr
   else this.print(`Ended ${id} as timed out`);
 }
 
-/** Runs `orchestra timeout list`. */
-export async function timeoutList(this: Context): Promise<void> {
-  const queue = this.openQueue();
+async function listTimeouts(this: Context): Promise<void> {
+  const queue = await this.openQueue();
   const { tasks } = await queue.look({ retry: false });
   const index = indexTasks(tasks);
   const memo = new Map<string, Readiness>();
@@ -51,7 +82,7 @@ export async function timeoutList(this: Context): Promise<void> {
     return;
   }
   if (views.length === 0) return this.print("No task has a timeout");
-  const duration = (seconds: number | null) => seconds === null ? "" : formatDuration(seconds);
+  const time = (seconds: number | null) => seconds === null ? "" : formatDuration(seconds);
   this.print(
     formatTable(
       [
@@ -64,25 +95,24 @@ export async function timeoutList(this: Context): Promise<void> {
       views.map(({ task, elapsed, remaining, warning }) => [
         task.taskId,
         task.failureClass === "timeout" ? "timed out" : task.status,
-        duration(task.timeout),
-        duration(elapsed),
+        time(task.timeout),
+        time(elapsed),
         remaining !== null && remaining < 0
           ? "overdue"
-          : duration(remaining) + (warning ? " (soon)" : ""),
+          : time(remaining) + (warning ? " (soon)" : ""),
       ]),
       this.style(),
     ).join("\n"),
   );
 }
 
-/** Runs `orchestra timeout extend`. */
-export async function timeoutExtend(
+async function extendTimeout(
   this: Context,
   _flags: NoFlags,
   id: string,
   seconds: number,
 ): Promise<void> {
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   await queue.look({ retry: false });
   let before: number | null = null;
   const task = queue.update(id, (current) => {

@@ -1,12 +1,13 @@
 // `orchestra upgrade --check`: is there a newer version on JSR? It only asks and says; nothing is
 // installed. The one command of the set-up that uses the network.
 
+import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
 import { VERSION } from "../../task/version.ts";
 import { type Context, env } from "../context.ts";
+import { optional } from "../parameters.ts";
 
-/** Options of `upgrade`. */
-export interface UpgradeFlags {
+interface UpgradeFlags {
   check?: boolean;
 }
 
@@ -15,8 +16,13 @@ const PATIENCE = 5000;
 
 const SEMVER = /^(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/;
 
-/** Runs `orchestra upgrade`. */
-export async function upgrade(this: Context, flags: UpgradeFlags): Promise<void> {
+export const command = buildCommand({
+  func: upgrade,
+  parameters: { flags: { check: optional("only look, on JSR; the one thing it can do") } },
+  docs: { brief: "Say whether a newer version is out" },
+});
+
+async function upgrade(this: Context, flags: UpgradeFlags): Promise<void> {
   if (!flags.check) {
     throw new OrchestraError("usage", "upgrade installs nothing, it only looks", {
       hint: "Look with: orchestra upgrade --check",

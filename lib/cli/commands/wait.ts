@@ -1,6 +1,7 @@
 // `orchestra wait`: until tasks are settled. A task that is being retried is not; one that is blocked
 // would be waited for until somebody acts, so that it counts as settled, and not as complete.
 
+import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { findArchived } from "../../store/archive.ts";
@@ -17,21 +18,36 @@ import { noTask, type Queue, type Snapshot } from "../../queue/queue.ts";
 import { isTerminal, type Task } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
-import { leaveWatcher } from "./status.ts";
+import { duration } from "../flags.ts";
+import { anyIdArgument, filterAliases, filterFlags, parsed } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 import { statusInput, viewJson } from "../status_input.ts";
+import { leaveWatcher } from "../supervision.ts";
 
-/** Options of `wait`. */
-export interface WaitFlags extends Filters {
+interface WaitFlags extends Filters {
   timeout?: number;
 }
 
-/** Runs `orchestra wait`. */
-export async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<void> {
+export const command = buildCommand({
+  func: wait,
+  parameters: {
+    flags: { timeout: parsed(duration, "give up after this time", "time"), ...filterFlags },
+    positional: { kind: "array", parameter: anyIdArgument },
+    aliases: filterAliases,
+  },
+  docs: {
+    brief: "Wait until tasks are settled",
+    fullDescription:
+      "Waits for the given tasks, for those that pass the filters, or for all that are pending or " +
+      "running, retries included. Exit code 1 if one of them did not complete.",
+  },
+});
+
+async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<void> {
   if (ids.length > 0 && isFiltering(flags)) {
     throw new OrchestraError("usage", "wait takes ids or filters, not both");
   }
-  const queue = this.openQueue();
+  const queue = await this.openQueue();
   let snapshot = await queue.look();
   for (const id of ids) {
     // Reading it anew says what is wrong with a file that is there but damaged.
