@@ -259,6 +259,7 @@ Deno.test("only the frame of the command line is loaded before a command is know
     "lib/cli/context.ts",
     "lib/cli/errors.ts",
     "lib/cli/main.ts",
+    "lib/cli/short_options.ts",
     "lib/task/error.ts",
     "lib/task/trace.ts",
     "lib/task/version.ts",

@@ -5,6 +5,7 @@ import { run } from "@stricli/core";
 import { type Context, createContext, env, type Globals } from "./context.ts";
 import { createApplication, loadMeant } from "./application.ts";
 import { formatError, Misspelt } from "./errors.ts";
+import { detachValues } from "./short_options.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import { COMMIT, VERSION } from "../task/version.ts";
 
@@ -110,8 +111,9 @@ async function runCommandLine(
       return 0;
     }
     const { debug } = globals;
-    const app = createApplication(await loadMeant(rest), { json, debug, words: rest });
-    await run(app, rest, context);
+    const commands = await loadMeant(rest);
+    const words = detachValues(rest, commands[rest[0]!]);
+    await run(createApplication(commands, { json, debug, words }), words, context);
     const code = Number(context.process.exitCode ?? 0);
     // The framework's own codes for a command line that it does not understand are negative.
     return code < 0 || code === 251 || code === 252 ? 2 : code;
