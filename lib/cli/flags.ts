@@ -87,8 +87,8 @@ export function phase(text: string): Phase | "pending" {
 /** A report to write: its kind and where to. */
 export interface ReportTarget {
   kind: "junit" | "markdown" | "github";
-  /** A file; `-` for standard error. */
-  path: string;
+  /** A file, or `-` for standard output; null for annotations, which go to standard error. */
+  path: string | null;
 }
 
 /** `junit=file`, `markdown=file` or `github` */
@@ -96,7 +96,7 @@ export function reportTarget(text: string): ReportTarget {
   const at = text.indexOf("=");
   const kind = at < 0 ? text : text.slice(0, at);
   const path = at < 0 ? "" : text.slice(at + 1);
-  if (kind === "github" && path === "") return { kind, path: "-" };
+  if (kind === "github" && path === "") return { kind, path: null };
   if ((kind === "junit" || kind === "markdown") && path !== "") return { kind, path };
   throw usage(
     `${JSON.stringify(text)} is no report`,

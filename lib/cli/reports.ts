@@ -1,8 +1,9 @@
-// `run --wait --report …`: writes what a run came to where CI systems look for it.
+// `run --wait --report …`: writes what a run came to where CI systems look for it. A place that
+// cannot be written is refused before anything is launched, and is left as it was until the end.
 
 import { readablePlaces } from "../store/archive.ts";
 import { indexTasks, type Readiness } from "../decide/dependencies.ts";
-import { toOrchestraError } from "../task/error.ts";
+import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import {
   formatAnnotations,
   formatJunit,
@@ -18,6 +19,56 @@ import { tailFile } from "./tail.ts";
 
 /** Lines of a log in a report. */
 const LOG_LINES = 20;
+
+/**
+ * Looks whether the reports can be written, changing nothing.
+ *
+ * @param json whether standard output is taken by `--json`
+ * @throws OrchestraError where one cannot
+ */
+export function checkReports(targets: readonly ReportTarget[], json: boolean): void {
+  const printed = targets.filter(({ path }) => path === "-");
+  if (printed.length > 1 || (printed.length === 1 && json)) {
+    throw new OrchestraError(
+      "usage",
+      `run --report ${printed[0]!.kind}=-: standard output is taken by ${
+        json ? "--json" : "another report"
+      }`,
+      { hint: `Give it a file: --report ${printed[0]!.kind}=FILE` },
+    );
+  }
+  for (const { kind, path } of targets) {
+    if (path === null || path === "-") continue;
+    try {
+      tryToWrite(path);
+    } catch (error) {
+      const { code, message, hint } = toOrchestraError(error, `run --report ${kind}=${path}`);
+      throw new OrchestraError(code, message, {
+        hint: `${hint === undefined ? "" : `${hint} `}Nothing was launched.`,
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Opens a file for writing and closes it again; where there is none, one beside it that goes away. */
+function tryToWrite(path: string): void {
+  let info: Deno.FileInfo | undefined;
+  try {
+    info = Deno.statSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  if (info === undefined) {
+    // Not under its own name: somebody else may just be writing the same report.
+    const beside = `${path}.${Deno.pid}.tmp`;
+    Deno.openSync(beside, { write: true, create: true }).close();
+    Deno.removeSync(beside);
+  } else if (info.isFile || info.isDirectory) {
+    // Neither emptied nor made; a pipe would wait here for somebody to read it.
+    Deno.openSync(path, { append: true }).close();
+  }
+}
 
 /** Writes the reports; one that cannot be written is an error after the others are. */
 export function writeReports(
@@ -40,18 +91,14 @@ export function writeReports(
   const problems: unknown[] = [];
   for (const { kind, path } of targets) {
     try {
-      if (kind === "github") {
+      if (path === null) {
         // Runners read commands on both streams; stdout is the result's.
         for (const line of formatAnnotations(input)) this.process.stderr.write(`${line}\n`);
-      } else {
-        Deno.writeTextFileSync(
-          path,
-          kind === "junit" ? formatJunit(input) : formatMarkdown(input),
-          {
-            append: kind === "markdown",
-          },
-        );
+        continue;
       }
+      const text = kind === "junit" ? formatJunit(input) : formatMarkdown(input);
+      if (path === "-") this.write(text);
+      else Deno.writeTextFileSync(path, text, { append: kind === "markdown" });
     } catch (error) {
       problems.push(toOrchestraError(error, `Writing the report ${path}`));
     }

@@ -124,7 +124,8 @@ export async function runAndWait(
   const launched = seen.filter((task) =>
     !known.has(task.taskId) && (all || task.status !== "pending")
   );
-  await finish(this, queue, seen, launched, interrupted);
+  const printed = flags.report?.some(({ path }) => path === "-") ?? false;
+  await finish(this, queue, seen, launched, interrupted, !printed);
   if (flags.report !== undefined) {
     const { writeReports } = await import("./reports.ts");
     const seconds = (performance.now() - began) / 1000;
@@ -139,6 +140,7 @@ async function finish(
   tasks: Task[],
   mine: readonly Task[],
   interrupted: boolean,
+  table: boolean,
 ): Promise<void> {
   const index = indexTasks(tasks);
   const unmet = mine.filter((task) => retryChain(task, index).at(-1)?.status !== "complete");
@@ -152,7 +154,7 @@ async function finish(
       incomplete: unmet.length,
       interrupted,
     });
-  } else context.print(formatStatus(input, context.style(), queue.now()));
+  } else if (table) context.print(formatStatus(input, context.style(), queue.now()));
   if (interrupted) {
     context.note("Interrupted: the agents go on. Watch them with: orchestra status --watch");
     context.fail(130);

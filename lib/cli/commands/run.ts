@@ -30,7 +30,8 @@ export const command = buildCommand({
         optional: true,
         variadic: ",",
         parse: reportTarget,
-        brief: "with --wait, write junit=file, markdown=file, or github (annotations)",
+        brief:
+          "with --wait, write junit=file, markdown=file (- is stdout), or github (annotations)",
         placeholder: "kind=file",
       },
     },
@@ -58,6 +59,10 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
     );
   }
   if (flags.wait) {
+    if (flags.report !== undefined) {
+      const { checkReports } = await import("../reports.ts");
+      checkReports(flags.report, this.globals.json);
+    }
     const { runAndWait } = await import("../run_wait.ts");
     return await runAndWait.call(this, queue, flags);
   }
