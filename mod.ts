@@ -27,7 +27,7 @@ export type {
   Usage,
 } from "./lib/task/fields.ts";
 export type { PausedLane, Phase, TaskView } from "./lib/decide/view.ts";
-export type { Change, ChangeKind } from "./lib/queue/queue.ts";
+export type { Change, ChangeKind } from "./lib/decide/changes.ts";
 export type { Damage } from "./lib/store/tasks.ts";
 export type { RetryOptions } from "./lib/decide/retry.ts";
 export { parseDuration } from "./lib/task/duration.ts";

@@ -1,19 +1,28 @@
 // The library's view of a workspace: the operations of the queue with the checks that the commands
 // make, and supervision inside the caller's own process.
 
-import { findRoot } from "./store/paths.ts";
-import { pause } from "./launch/pause.ts";
-import { loadConfig } from "./settings/config.ts";
-import { indexTasks, latestAttempt, type Readiness, readinessOf } from "./decide/dependencies.ts";
-import { OrchestraError } from "./task/error.ts";
-import { add } from "./queue/add.ts";
-import { resolveNames, resolveTask } from "./queue/names.ts";
-import { type Change, noTask, openQueue } from "./queue/queue.ts";
+import type { Change } from "./decide/changes.ts";
+import {
+  indexTasks,
+  latestAttempt,
+  type Readiness,
+  type TaskIndex,
+} from "./decide/dependencies.ts";
+import { hasEnded } from "./decide/ended.ts";
 import type { RetryOptions } from "./decide/retry.ts";
-import { supervise } from "./supervise/loop.ts";
+import { add } from "./queue/add.ts";
+import { cancel } from "./queue/cancel.ts";
+import { endTask } from "./queue/end.ts";
+import { resolveNames, resolveTask } from "./queue/names.ts";
+import { loadRules, noTask, openQueue, type Queue } from "./queue/queue.ts";
+import { refresh } from "./queue/refresh.ts";
+import { retry } from "./queue/retry.ts";
+import { findRoot } from "./store/paths.ts";
+import { type WatchOptions, watchOver } from "./supervise/loop.ts";
+import { isWatched } from "./supervise/watcher.ts";
+import { OrchestraError, toOrchestraError } from "./task/error.ts";
 import { isTerminal, type NewTask, type Task } from "./task/fields.ts";
 import { OPTIONS } from "./task/options.ts";
-import { watchFolder } from "./store/watch.ts";
 
 /** How {@linkcode Workspace.run} launches. */
 export interface RunOptions {
@@ -83,98 +92,126 @@ export function openWorkspace(folder: string): Workspace {
     });
   }
   const queue = openQueue(root);
-
-  async function* events(options: { signal?: AbortSignal } = {}): AsyncIterable<Change> {
-    const signal = options.signal ?? new AbortController().signal;
-    const known = new Map<string, Task>();
-    let first = true;
-    using watch = watchFolder(queue.store.tasksDir);
-    while (!signal.aborted) {
-      watch.take();
-      const { tasks } = await queue.look();
-      for (const task of tasks) {
-        const before = known.get(task.taskId);
-        known.set(task.taskId, task);
-        if (first) continue;
-        if (before === undefined) {
-          yield { kind: task.retryHistory.length > 0 ? "retried" : "queued", task };
-        }
-        if (before?.status === task.status) continue;
-        if (task.status === "running") yield { kind: "launched", task };
-        else if (task.status === "pending" && before !== undefined) {
-          yield { kind: "released", task };
-        } else if (isTerminal(task.status)) yield { kind: task.status as Change["kind"], task };
-      }
-      first = false;
-      await pause(5000, signal, [watch.changed()]);
-    }
-  }
+  const { store } = queue;
+  /** What is to be done is done by whoever watches; where nobody does, by whoever looks on. */
+  const lookOn = (signal: AbortSignal | undefined) => ({
+    wanted: () => ({ launch: "nothing" as const }),
+    signal: signal ?? NEVER,
+    isWatched: () => isWatched(store),
+  });
 
   return {
-    root: queue.store.root,
+    root: store.root,
     start: async (task) => (await add(queue, [task]))[0]!,
-    tasks: async () => (await queue.look()).tasks,
-    task: (name) => queue.store.read(resolveTask(queue.store, name)),
+    tasks: async () => (await refresh(queue)).tasks,
+    task: (name) => store.read(resolveTask(store, name)),
     async run(options = {}) {
       checkParallel(options.parallel);
-      const { config } = await loadConfig(queue.store);
-      const tasks = await supervise(queue, {
-        launch: "all",
-        parallel: options.parallel ?? config.max_concurrent,
-        until: "drained",
-        signal: options.signal ?? new AbortController().signal,
-        interval: config.interval,
-        onChange: options.onChange,
+      const { onChange } = options;
+      const { index } = await watchOver(queue, {
+        wanted: () => ({ launch: "all", parallel: options.parallel }),
+        until: "finished",
+        signal: options.signal ?? NEVER,
+        onChange,
+        onTurn() {},
       });
-      return [...tasks.values()];
+      return [...index.byId.values()];
     },
-    async wait(ids, options = {}) {
-      const signal = options.signal ?? new AbortController().signal;
-      using watch = watchFolder(queue.store.tasksDir);
-      let wanted = ids === undefined ? undefined : resolveNames(queue.store, ids, "anywhere");
-      for (;;) {
-        watch.take();
-        const { tasks } = await queue.look();
-        const index = indexTasks(tasks);
-        wanted ??= tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
-        const latest = wanted.map((id) => {
-          const task = index.byId.get(id) ?? queue.store.readArchived(id);
+    async wait(names, options = {}) {
+      let wanted = names === undefined ? undefined : resolveNames(store, names, "anywhere");
+      const latest = (index: TaskIndex) =>
+        wanted!.map((id) => {
+          const task = index.byId.get(id) ?? store.readArchived(id);
           if (task === undefined) throw noTask(id);
           return latestAttempt(task, index);
         });
-        const memo = new Map<string, Readiness>();
-        // One that is blocked would be waited for until somebody acts.
-        const isOver = (task: Task) =>
-          isTerminal(task.status)
-            ? task.retryAt === null
-            : task.status === "pending" && readinessOf(task, index, memo).kind === "blocked";
-        if (signal.aborted || latest.every(isOver)) return latest;
-        await pause(5000, signal, [watch.changed()]);
-      }
+      const { index } = await watchOver(queue, {
+        ...lookOn(options.signal),
+        until({ index }) {
+          wanted ??= openIds(index);
+          const memo = new Map<string, Readiness>();
+          return latest(index).every(({ taskId }) => hasEnded(taskId, index, memo));
+        },
+      });
+      wanted ??= openIds(index);
+      return latest(index);
     },
     async cancel(names, reason) {
-      const ids = resolveNames(queue.store, names);
-      const rules = await queue.rules();
-      const changes = queue.cancel(ids, reason ?? null, rules);
+      const ids = resolveNames(store, names);
+      const rules = await loadRules(queue);
+      const tasks: Task[] = [];
+      for (const outcome of cancel(queue, ids, reason ?? null, rules)) {
+        if ("error" in outcome) throw toOrchestraError(outcome.error, `Cancelling ${outcome.id}`);
+        if (outcome.cancelled) tasks.push(outcome.task!);
+      }
       await Promise.all(
-        changes.filter(({ task }) => task.reapAt !== null)
-          .map(({ task }) => queue.endTask(task.taskId, rules)),
+        tasks.filter(({ reapAt }) => reapAt !== null)
+          .map(({ taskId }) => endTask(queue, taskId, rules)),
       );
-      return changes.map(({ task }) => task);
+      return tasks;
     },
     retry(name, options) {
       checkRetryOptions(options);
-      const id = resolveTask(queue.store, name);
-      if (queue.store.read(id) === undefined) throw noTask(id);
-      const successor = queue.queueRetry(id, options);
-      if (successor !== undefined) return successor;
+      const id = resolveTask(store, name);
+      if (store.read(id) === undefined) throw noTask(id);
+      let made: Task | undefined;
+      retry(queue, [{ id, options }], indexTasks(store.scan().tasks), ({ successor }) => {
+        made = successor;
+      });
+      if (made !== undefined) return made;
       throw new OrchestraError(
         "state",
         `${id} cannot be retried: it has not failed, or was already`,
       );
     },
-    events,
+    events: (options = {}) => follow(queue, lookOn(options.signal)),
   };
+}
+
+/** Nobody ever aborts it. */
+const NEVER = new AbortController().signal;
+
+function openIds({ byId }: TaskIndex): string[] {
+  return [...byId.values()].filter(({ status }) => !isTerminal(status)).map(({ taskId }) => taskId);
+}
+
+/** Changes as they happen: a loop that looks on, read one by one. */
+async function* follow(
+  queue: Queue,
+  options: Pick<WatchOptions, "wanted" | "isWatched" | "signal">,
+): AsyncIterable<Change> {
+  const stop = new AbortController();
+  const changes: Change[] = [];
+  let wake: (() => void) | undefined;
+  const watching = watchOver(queue, {
+    ...options,
+    signal: AbortSignal.any([options.signal, stop.signal]),
+    until: "forever",
+    onChange(change) {
+      changes.push(change);
+      wake?.();
+    },
+    onTurn() {},
+  });
+  let over = false;
+  const ended = watching.finally(() => {
+    over = true;
+    wake?.();
+  });
+  // What went wrong is thrown when all that was told before is read.
+  ended.catch(() => {});
+  try {
+    for (;;) {
+      for (let change = changes.shift(); change !== undefined; change = changes.shift()) {
+        yield change;
+      }
+      if (over) break;
+      await new Promise<void>((resolve) => wake = resolve);
+    }
+    await watching;
+  } finally {
+    stop.abort();
+  }
 }
 
 /** A program that is not checked by the compiler gets an error, not a damaged file. */

@@ -1,6 +1,6 @@
 // What a command brought up to date on its way, told to a person.
 
-import type { Change } from "../queue/queue.ts";
+import type { Change } from "../decide/changes.ts";
 
 /** One line about a change. */
 export function describeChange({ kind, task }: Change): string {

@@ -1,7 +1,7 @@
 // `run --wait --report …`: writes what a run came to where CI systems look for it. A place that
 // cannot be written is refused before anything is launched, and is left as it was until the end.
 
-import { readablePlaces } from "../store/archive.ts";
+import { readablePlaces } from "../store/places.ts";
 import { indexTasks, type Readiness } from "../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import {
@@ -85,7 +85,7 @@ export function writeReports(
     views: mine.map((task) => viewTask(task, index, queue.now(), memo)),
     index,
     log: (task) =>
-      tailFile(readablePlaces(queue, task).logFile, LOG_LINES)?.lines.join("\n") ?? null,
+      tailFile(readablePlaces(queue.store, task).logFile, LOG_LINES)?.lines.join("\n") ?? null,
     seconds,
   };
   const problems: unknown[] = [];

@@ -1,20 +1,30 @@
-// `orchestra run --wait`: the supervisor's loop in the foreground, with a live view.
+// `orchestra run --wait`: the loop of whoever watches, in the foreground, with a live view. However it is
+// left (q, Ctrl+C, a closed terminal, a kill), a supervisor goes on in its place.
 
-import { removeDaemonInfo, tryDaemonLock, writeDaemonInfo } from "../supervise/watcher.ts";
-import { type Readiness, retryChain } from "../decide/dependencies.ts";
-import { indexTasks } from "../decide/dependencies.ts";
-import { formatPlainEvent, formatStatus } from "../format/status.ts";
-import { readProcesses } from "../launch/posix/processes.ts";
-import type { Change, ChangeKind, Queue } from "../queue/queue.ts";
-import { supervise } from "../supervise/loop.ts";
-import { formatTime, isTerminal, type Task } from "../task/fields.ts";
+import type { Change, ChangeKind } from "../decide/changes.ts";
+import { indexTasks, type Readiness, retryChain, type TaskIndex } from "../decide/dependencies.ts";
 import { viewTask } from "../decide/view.ts";
-import { statusInput } from "./status_input.ts";
+import { formatPlainEvent, formatStatus } from "../format/status.ts";
+import type { Queue } from "../queue/queue.ts";
+import { refresh } from "../queue/refresh.ts";
+import { watchOver } from "../supervise/loop.ts";
+import {
+  announce,
+  isWatched,
+  type Order,
+  removeDaemonInfo,
+  startGuardian,
+  tellWatcher,
+  tryDaemonLock,
+} from "../supervise/watcher.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
 import type { Context } from "./context.ts";
-import { createScreen } from "./screen.ts";
-import { readKeys } from "./status_watch.ts";
 import type { ReportTarget } from "./flags.ts";
-import { readOrders } from "./supervision.ts";
+import { stopSignal } from "./look_on.ts";
+import { createScreen } from "./screen.ts";
+import { readKeys } from "./keys.ts";
+import { statusInput, viewJson } from "./status_input.ts";
+import { followOrders, look } from "./supervision.ts";
 
 /** What `run --wait` launches, and what it writes about it. */
 export interface RunWaitFlags {
@@ -44,93 +54,109 @@ export async function runAndWait(
   flags: RunWaitFlags,
 ): Promise<void> {
   const all = flags.all ?? false;
-  const wanted = flags.parallel;
   const began = performance.now();
-  const config = await this.config(queue.store);
-  const parallel = wanted ?? (all ? config.max_concurrent : 1);
-  const before = await queue.look();
-  const known = new Set(
-    before.tasks.filter((task) => task.status !== "pending" && task.status !== "running")
-      .map((task) => task.taskId),
-  );
-  const lock = tryDaemonLock(queue.store);
-  const mine = {
-    pid: Deno.pid,
-    start: readProcesses([Deno.pid]).get(Deno.pid)?.start,
-    startedAt: formatTime(Date.now()),
-    kind: "run",
-    launch: all ? "all" : "retries",
-    parallel,
-  } as const;
-  if (lock !== undefined) writeDaemonInfo(queue.store, mine);
-  this.endsByExit = true;
-  const stop = new AbortController();
-  let interrupted = false;
-  const interrupt = () => {
-    interrupted = true;
-    stop.abort();
-  };
-  for (const name of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(name, interrupt);
-  const live = this.interactive && !this.globals.json;
-  const screen = live
-    ? createScreen(this, queue, {}, "q or Ctrl+C to leave; the agents go on")
-    : undefined;
-  const keys = screen === undefined ? undefined : readKeys(interrupt);
-  const style = this.style();
-  // What ended while we looked counts, also where somebody has archived or removed it since.
-  const ended = new Map<string, Task>();
-  const show = (change: Change) => {
-    if (isTerminal(change.task.status)) ended.set(change.task.taskId, change.task);
-    if (live || this.globals.json || !SHOWN.has(change.kind)) return;
-    const index = indexTasks([change.task]);
-    const view = viewTask(change.task, index, queue.now(), new Map<string, Readiness>());
-    this.note(formatPlainEvent(view, { ...style, color: false }, queue.now()));
-  };
-  let tasks: ReadonlyMap<string, Task>;
-  try {
-    if (!all) {
-      const { changes } = await queue.look({
-        launch: { parallel: wanted ?? { more: 1 } },
-      });
-      for (const change of changes) show(change);
-    }
-    tasks = await supervise(queue, {
-      launch: all ? "all" : "retries",
-      parallel,
-      until: all ? "drained" : "idle",
-      signal: stop.signal,
-      interval: config.interval,
-      onChange: show,
-      onTurn: (current) => screen?.update([...current.values()]),
-      onProblem: (reason) =>
-        this.note(`Watching the folder failed, looking at it now and then: ${reason}`),
-      orders: lock === undefined ? undefined : readOrders(queue, mine),
-      onIdle: () => {
-        if (lock === undefined) return;
-        removeDaemonInfo(queue.store);
-        lock[Symbol.dispose]();
-      },
-    });
-  } finally {
-    keys?.close();
-    screen?.close();
-    if (stop.signal.aborted && lock !== undefined) {
-      removeDaemonInfo(queue.store);
-      lock[Symbol.dispose]();
-    }
-  }
-  const seen = [...new Map([...ended, ...tasks]).values()];
+  const before = await look(queue, true);
   // What was never meant to be launched is none of our business.
-  const launched = seen.filter((task) =>
-    !known.has(task.taskId) && (all || task.status !== "pending")
+  const settled = new Set(
+    before.tasks.filter(({ status }) => isTerminal(status)).map(({ taskId }) => taskId),
+  );
+  const seen = await watchRun.call(this, queue, flags);
+  const mine = seen.tasks.filter((task) =>
+    !settled.has(task.taskId) && (all || task.status !== "pending")
   );
   const printed = flags.report?.some(({ path }) => path === "-") ?? false;
-  await finish(this, queue, seen, launched, interrupted, !printed);
+  await finish(this, queue, seen.tasks, mine, seen.interrupted, !printed);
   if (flags.report !== undefined) {
     const { writeReports } = await import("./reports.ts");
     const seconds = (performance.now() - began) / 1000;
-    writeReports.call(this, queue, seen, launched, flags.report, seconds);
+    writeReports.call(this, queue, seen.tasks, mine, flags.report, seconds);
   }
+}
+
+/** Launches, and watches until it is finished or left. */
+async function watchRun(
+  this: Context,
+  queue: Queue,
+  flags: RunWaitFlags,
+): Promise<{ tasks: Task[]; interrupted: boolean }> {
+  const { store } = queue;
+  const config = await this.config(store);
+  const order: Order = flags.all
+    ? { launch: "all", parallel: flags.parallel }
+    : { launch: "retries" };
+  const lock = tryDaemonLock(store);
+  if (lock === undefined) tellWatcher(store, order);
+  const orders = lock === undefined
+    ? () => order
+    : followOrders(queue, announce(store, "run", order));
+  const guardian = lock === undefined || !config.supervise
+    ? undefined
+    : startGuardian(store, this.program, order);
+  let left = false;
+  const leave = () => {
+    if (left || lock === undefined) return;
+    left = true;
+    removeDaemonInfo(store);
+    lock[Symbol.dispose]();
+  };
+  this.endsByExit = true;
+  let interrupted = false;
+  const stop = stopSignal(() => interrupted = true);
+  const view = createView(this, queue, () => {
+    interrupted = true;
+    stop.abort();
+  });
+  try {
+    const from = flags.all ? undefined : await refresh(queue, {
+      launch: flags.parallel ?? { more: 1 },
+    });
+    for (const change of from?.changes ?? []) view.show(change, from!.index);
+    const mirror = await watchOver(queue, {
+      wanted: orders,
+      until: "finished",
+      from: from?.tasks,
+      signal: stop.signal,
+      // Whoever watched before us may end before all is done: then it is ours.
+      isWatched: lock === undefined ? () => isWatched(store) : undefined,
+      onChange: (change, { index }) => view.show(change, index),
+      onTurn: ({ index, damaged }) =>
+        view.draw([...index.byId.values()], [...damaged.values()], index),
+      onProblem: (problem) => this.note(problem),
+      onFinished: leave,
+    });
+    if (!interrupted) guardian?.dismiss();
+    const ended = new Map([...view.ended, ...mirror.index.byId]);
+    return { tasks: [...ended.values()], interrupted };
+  } finally {
+    view.close();
+    leave();
+  }
+}
+
+/** What a person sees while it runs: a screen on a terminal, otherwise a line for each change. */
+function createView(context: Context, queue: Queue, onLeave: () => void) {
+  const live = context.interactive && !context.globals.json;
+  const screen = live
+    ? createScreen(context, queue, {}, "q or Ctrl+C to leave; a supervisor goes on")
+    : undefined;
+  const keys = screen === undefined ? undefined : readKeys(onLeave);
+  const style = { ...context.style(), color: false };
+  /** What ended while we looked counts, also where somebody has archived or removed it since. */
+  const ended = new Map<string, Task>();
+  return {
+    ended,
+    show({ kind, task }: Change, index: TaskIndex) {
+      if (isTerminal(task.status)) ended.set(task.taskId, task);
+      if (live || context.globals.json || !SHOWN.has(kind)) return;
+      const view = viewTask(task, index, queue.now(), new Map<string, Readiness>());
+      context.note(formatPlainEvent(view, style, queue.now()));
+    },
+    draw: (...shown: Parameters<NonNullable<typeof screen>["update"]>) => screen?.update(...shown),
+    close() {
+      keys?.close();
+      screen?.close();
+    },
+  };
 }
 
 /** Prints how it ended, and sets the exit code: 1 where something that was run did not complete. */
@@ -144,10 +170,9 @@ async function finish(
 ): Promise<void> {
   const index = indexTasks(tasks);
   const unmet = mine.filter((task) => retryChain(task, index).at(-1)?.status !== "complete");
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   const input = statusInput(queue, snapshot, { ids: new Set(mine.map((task) => task.taskId)) });
   if (context.globals.json) {
-    const { viewJson } = await import("./status_input.ts");
     context.printJson({
       tasks: input.views.map(viewJson),
       complete: mine.length - unmet.length,
@@ -156,7 +181,9 @@ async function finish(
     });
   } else if (table) context.print(formatStatus(input, context.style(), queue.now()));
   if (interrupted) {
-    context.note("Interrupted: the agents go on. Watch them with: orchestra status --watch");
+    context.note(
+      "Left: the agents go on, and a supervisor with them. See: orchestra status --watch",
+    );
     context.fail(130);
   } else if (unmet.length > 0) context.fail(1);
 }

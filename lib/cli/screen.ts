@@ -1,8 +1,7 @@
 // The live screen of `status --watch` and `run --wait`: drawn anew when something changed, and once
 // a second while something runs, on the terminal's alternate page, which is left as it was found.
 
-import { archivedDependencies } from "../store/archive.ts";
-import { indexTasks } from "../decide/dependencies.ts";
+import { indexTasks, type TaskIndex } from "../decide/dependencies.ts";
 import type { Queue } from "../queue/queue.ts";
 import { formatWatch } from "../format/status.ts";
 import type { Damage } from "../store/tasks.ts";
@@ -13,7 +12,7 @@ import { type Context, terminalSize } from "./context.ts";
 /** A live view of a queue. */
 export interface Screen {
   /** Draws the tasks. */
-  update(tasks: Task[], damaged?: Damage[]): void;
+  update(tasks: Task[], damaged: Damage[], index: TaskIndex): void;
   /** Leaves the terminal as it was. */
   close(): void;
 }
@@ -30,7 +29,7 @@ export function createScreen(
 ): Screen {
   let tasks: Task[] = [];
   let damaged: Damage[] = [];
-  let index = indexTasks(tasks);
+  let index: TaskIndex = indexTasks(tasks);
   let entered = false;
   let again: ReturnType<typeof setTimeout> | undefined;
   const write = (text: string) => context.write(text);
@@ -86,10 +85,8 @@ export function createScreen(
   };
   enter();
   return {
-    update(current, damage = []) {
-      tasks = current;
-      index = indexTasks(tasks, archivedDependencies(queue.store, tasks));
-      damaged = damage;
+    update(...shown) {
+      [tasks, damaged, index] = shown;
       draw();
     },
     close() {

@@ -3,7 +3,9 @@
 import { isWatched, readDaemonInfo } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
-import { pausedLanes, type Queue, type Snapshot } from "../queue/queue.ts";
+import { pausedLanes } from "../decide/model.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Snapshot } from "../queue/refresh.ts";
 import { compareIds, compareTasks } from "../decide/schedule.ts";
 import { compareTimes, isTerminal, type Task } from "../task/fields.ts";
 import {

@@ -1,67 +1,89 @@
 // Who watches over a workspace, seen from the command line: what a command leaves behind for what
 // runs, and what whoever watches is told to launch. `daemon.json` carries it; the lock is the truth.
 
+import type { Queue } from "../queue/queue.ts";
+import { refresh, type Snapshot } from "../queue/refresh.ts";
+import { NOTHING_MORE } from "../queue/step.ts";
+import type { Config } from "../settings/config.ts";
 import {
   type DaemonInfo,
   daemonInfoTime,
   ensureSupervisor,
   isWatched,
+  type Order,
   readDaemonInfo,
-  writeDaemonInfo,
 } from "../supervise/watcher.ts";
-import type { Queue, Snapshot } from "../queue/queue.ts";
-import type { LaunchMode } from "../supervise/loop.ts";
 import type { Context } from "./context.ts";
 
-/** What runs and is watched by nobody gets a supervisor, so that nothing runs for ever. */
+/**
+ * A look leaves a supervisor where something runs that nobody watches, or where what was ordered is due
+ * and whoever had the order was killed. It says so.
+ *
+ * @returns whether somebody watches now
+ */
 export async function leaveWatcher(
   context: Context,
   queue: Queue,
-  snapshot: Snapshot,
-): Promise<void> {
-  // Who ends takes its record along: one that is left is of somebody who was killed.
-  const left = readDaemonInfo(queue.store);
-  const all = left?.kind === "supervisor" && left.launch === "all";
-  if (!snapshot.unsettled && !all) return;
+  seen: Pick<Snapshot, "unsettled" | "retrying">,
+): Promise<boolean> {
+  const order = orderLeft(queue, seen);
+  if (order === undefined) return isWatched(queue.store);
   const config = await context.config(queue.store);
-  if (!config.supervise) return;
-  if (all) watchOver(context, queue, "all", left.parallel);
-  else watchOver(context, queue, "retries", config.max_concurrent);
+  if (!config.supervise) return isWatched(queue.store);
+  if (watchOver(context, queue, order)) {
+    context.note("Nobody watched over it: a supervisor goes on with it in the background");
+  }
+  return true;
 }
 
-/** Leaves a supervisor behind, unless somebody watches already. */
-export function watchOver(
-  context: Context,
-  queue: Queue,
-  launch: LaunchMode,
-  parallel: number,
-): void {
-  ensureSupervisor(queue.store, context.program, [
-    `--parallel=${parallel}`,
-    `--launch=${launch}`,
-  ]);
+/** Whether nobody watches, and the settings say that nobody is to be left. */
+export function isAlone({ store }: Queue, config: Pick<Config, "supervise">): boolean {
+  return !config.supervise && !isWatched(store);
 }
 
-/** Tells whoever watches to launch everything from now on; read with its next turn. */
-export function tellLauncher(queue: Queue, parallel: number): void {
-  const { store } = queue;
-  const info = readDaemonInfo(store);
-  if (info === undefined || info.launch === "all" || !isWatched(store)) return;
-  writeDaemonInfo(store, { ...info, launch: "all", parallel });
+/**
+ * What every command sees that only shows: what has ended is settled, and no more is begun. Where nobody
+ * is to be left behind, limits are enforced by who looks.
+ *
+ * @param retry also queue due retries
+ */
+export function look(queue: Queue, retry = false): Promise<Snapshot> {
+  return refresh(queue, {
+    retry,
+    may: ({ config }) => isAlone(queue, config) ? { limits: true, verify: false } : NOTHING_MORE,
+  });
 }
 
-/** What the supervisor is told to launch since it began; undefined where nothing changed. */
-export function readOrders(
-  queue: Queue,
-  mine: DaemonInfo,
-): () => { launch: LaunchMode; parallel: number } | undefined {
-  let seen = daemonInfoTime(queue.store);
+/**
+ * What is to be gone on with where nobody watches: what somebody had ordered who was killed, or what
+ * runs. Undefined for nothing.
+ */
+export function orderLeft(
+  { store }: Queue,
+  { unsettled, retrying }: Pick<Snapshot, "unsettled" | "retrying">,
+): Order | undefined {
+  // Who ends takes its record along; a daemon that was killed is started again by who started it.
+  const left = readDaemonInfo(store);
+  const ordered = left === undefined || left.kind === "daemon" ? undefined : left.launch;
+  if (ordered === "all") return { launch: "all", parallel: left!.parallel };
+  return unsettled || (ordered === "retries" && retrying) ? { launch: "retries" } : undefined;
+}
+
+/** Leaves a supervisor behind, unless somebody watches already; says whether it did. */
+export function watchOver(context: Context, queue: Queue, order: Order): boolean {
+  return ensureSupervisor(queue.store, context.program, order);
+}
+
+/** What is to be launched: as it was ordered at first, or as others ordered since. */
+export function followOrders({ store }: Queue, mine: DaemonInfo): () => Order {
+  let seen = daemonInfoTime(store);
+  let order: Order = { launch: mine.launch, parallel: mine.parallel };
   return () => {
-    const time = daemonInfoTime(queue.store);
-    if (time === seen) return undefined;
+    const time = daemonInfoTime(store);
+    if (time === seen) return order;
     seen = time;
-    const info = readDaemonInfo(queue.store);
-    if (info === undefined || info.pid !== mine.pid) return undefined;
-    return { launch: info.launch, parallel: info.parallel };
+    const info = readDaemonInfo(store);
+    if (info?.pid === mine.pid) order = { launch: info.launch, parallel: info.parallel };
+    return order;
   };
 }

@@ -31,14 +31,19 @@ export interface Evidence {
   done: TaskResult | null;
   exit: { code: number; spawn: boolean } | null;
   shim: ShimState;
-  /** The `verify` command: not begun, running, its exit code, or gone without one. */
-  verify: "none" | "running" | "lost" | number;
+  /**
+   * The `verify` command: not begun; ordered, and its shim has not come yet; fenced off, so that it
+   * never will; running; its exit code; or gone without one.
+   */
+  verify: "none" | "ordered" | "fenced" | "running" | "lost" | number;
   /** When the agent last printed something, milliseconds since the epoch; null where unknown. */
   outputAt: number | null;
   /** The agent's output shows that a quota is used up. */
   rateLimit: { until: number | null; line: string } | null;
   /** US dollars that the agent reports to have cost, where it does. */
   cost: number | null;
+  /** When each sign of an end was made, milliseconds since the epoch, where its file tells. */
+  at: { readonly [K in "cancelled" | "error" | "done" | "exit" | "verify"]?: number };
 }
 
 /** Nothing known at all: a start for building evidence. */
@@ -53,6 +58,7 @@ export const NO_EVIDENCE: Evidence = {
   outputAt: null,
   rateLimit: null,
   cost: null,
+  at: {},
 };
 
 /** What the agent's definition and the settings say about ends. */
@@ -64,6 +70,8 @@ export interface EndRules {
   grace: number;
   /** Milliseconds after which a claim without a shim is taken back. */
   launchGrace: number;
+  /** Whether who decides may end a task whose time or budget is used up. */
+  limits: boolean;
 }
 
 /** How a task ended. */
@@ -80,6 +88,8 @@ export interface Outcome {
   laneUntil: number | null;
   /** When what still lives of it is to be ended; null when nothing lives. */
   reapAt: number | null;
+  /** When it ended, as the sign of its end tells; null where none does. */
+  endedAt: number | null;
 }
 
 /** What to do about a task. */
@@ -88,6 +98,8 @@ export type Decision =
   | { kind: "settle"; outcome: Outcome }
   /** Take the claim back: create its pid file first, and if that succeeds, back to pending. */
   | { kind: "fence" }
+  /** The same for a `verify` command that was ordered. */
+  | { kind: "fence-verify" }
   /** The fence stands already: back to pending. */
   | { kind: "release" }
   /** Its time is up: write the sentinel, then settle. */
@@ -99,6 +111,12 @@ export type Decision =
   | { kind: "end" }
   /** Settled, and nothing lives any more. */
   | { kind: "reaped" };
+
+/** Milliseconds that a task has had: those in which the machine slept do not count. */
+export function ranFor(task: Pick<Task, "startedAt" | "asleep">, now: number): number | null {
+  const started = parseTime(task.startedAt);
+  return started === null ? null : now - started - task.asleep * 1000;
+}
 
 /** Clocks of one machine may differ by so much, milliseconds, without having been set back. */
 const CLOCK_SLACK = 1000;
@@ -159,11 +177,13 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
       errorMessage: evidence.error.message,
       errorDetails: evidence.error.details,
       laneUntil: evidence.rateLimit?.until ?? null,
-      reapAt: lives(evidence) ? now + rules.grace : null,
+      reapAt: reapTime(evidence, evidence.at.error, rules, now),
+      endedAt: evidence.at.error ?? null,
     });
   }
   if (signals && evidence.done !== null) {
-    return succeed(task, evidence, rules, now, lives(evidence) ? now + rules.grace : null);
+    const reapAt = reapTime(evidence, evidence.at.done, rules, now);
+    return succeed(task, evidence, rules, now, { reapAt, endedAt: evidence.at.done ?? null });
   }
   if (evidence.exit !== null) return decideExit(task, evidence, rules, now);
   switch (evidence.shim) {
@@ -186,20 +206,19 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
       });
     case "unknown":
     case "alive":
-      return decideLimits(task, evidence, now);
+      return decideLimits(task, evidence, rules, now);
   }
 }
 
-function decideLimits(task: Task, evidence: Evidence, now: number): Decision {
-  const started = parseTime(task.startedAt);
-  if (started === null) return KEEP;
-  if (started > now + CLOCK_SLACK) return { kind: "rebase" };
-  if (task.timeout !== null && now - started >= task.timeout * 1000) {
+function decideLimits(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  const ran = ranFor(task, now);
+  if (ran === null || !rules.limits) return KEEP;
+  if (ran < -CLOCK_SLACK) return { kind: "rebase" };
+  if (task.timeout !== null && ran >= task.timeout * 1000) {
     return { kind: "time-out", idle: false };
   }
-  if (task.idleTimeout !== null) {
-    const active = Math.max(started, evidence.outputAt ?? started);
-    if (now - active >= task.idleTimeout * 1000) return { kind: "time-out", idle: true };
+  if (task.idleTimeout !== null && now >= idleDue(task, evidence, parseTime(task.startedAt)!)) {
+    return { kind: "time-out", idle: true };
   }
   if (task.budget !== null && evidence.cost !== null && evidence.cost > task.budget) {
     return settle("failed", evidence, {
@@ -212,6 +231,14 @@ function decideLimits(task: Task, evidence: Evidence, now: number): Decision {
   return KEEP;
 }
 
+/** When a silent task has been so for too long; milliseconds since the epoch. */
+function idleDue(task: Task, evidence: Evidence, started: number): number {
+  const last = Math.max(started, evidence.outputAt ?? started);
+  // How much of its sleep came after the last output nobody knows: in doubt, all of it.
+  const asleep = last < (parseTime(task.wokeAt) ?? 0) ? task.asleep * 1000 : 0;
+  return last + asleep + task.idleTimeout! * 1000;
+}
+
 /** An amount as people write it, small ones in two digits that say something. */
 function formatDollars(amount: number): string {
   return `${amount < 0.1 ? Number(amount.toPrecision(2)) : amount.toFixed(2)} USD`;
@@ -219,9 +246,11 @@ function formatDollars(amount: number): string {
 
 function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const { code, spawn } = evidence.exit!;
+  const endedAt = evidence.at.exit ?? null;
   if (spawn) {
     return settle("failed", evidence, {
       failureClass: "spawn",
+      endedAt,
       errorMessage: `The command of agent "${task.agent}" could not be started: ` +
         "no such program on PATH, or not executable",
     });
@@ -230,6 +259,7 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number
   if (evidence.rateLimit !== null && (code !== 0 || rules.completion === "sentinel")) {
     return settle("failed", evidence, {
       failureClass: "rate-limit",
+      endedAt,
       errorMessage: evidence.rateLimit.line,
       laneUntil: evidence.rateLimit.until,
     });
@@ -237,17 +267,19 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number
   if (code !== 0) {
     return settle("failed", evidence, {
       failureClass: "exit",
+      endedAt,
       errorMessage: `Process exited with code ${code}`,
     });
   }
   if (rules.completion === "sentinel") {
     return settle("failed", evidence, {
       failureClass: "no-signal",
+      endedAt,
       errorMessage: "The agent ended with exit code 0 but wrote neither .done nor .error " +
         '(set "completion": "exit" for agents that do not signal)',
     });
   }
-  return succeed(task, evidence, rules, now, null);
+  return succeed(task, evidence, rules, now, { reapAt: null, endedAt });
 }
 
 function succeed(
@@ -255,22 +287,33 @@ function succeed(
   evidence: Evidence,
   rules: EndRules,
   now: number,
-  reapAt: number | null,
+  end: Pick<Outcome, "reapAt" | "endedAt">,
 ): Decision {
-  if (rules.verify) {
-    if (evidence.verify === "none") return { kind: "verify" };
-    if (evidence.verify === "running") return decideLimits(task, evidence, now);
-    if (evidence.verify !== 0) {
-      return settle("failed", evidence, {
-        failureClass: "verify",
-        errorMessage: evidence.verify === "lost"
-          ? "The verify command ended without leaving an exit code"
-          : `The verify command exited with code ${evidence.verify}`,
-        reapAt,
-      });
+  if (!rules.verify) return settle("complete", evidence, { result: evidence.done, ...end });
+  switch (evidence.verify) {
+    case "none":
+    case "fenced":
+      return { kind: "verify" };
+    case "ordered": {
+      const ordered = parseTime(task.verifyAt) ?? 0;
+      const age = now - ordered;
+      return age >= rules.launchGrace || age < -CLOCK_SLACK ? { kind: "fence-verify" } : KEEP;
     }
+    case "running":
+      return decideLimits(task, evidence, rules, now);
   }
-  return settle("complete", evidence, { result: evidence.done, reapAt });
+  const endedAt = evidence.at.verify ?? end.endedAt;
+  if (evidence.verify === 0) {
+    return settle("complete", evidence, { result: evidence.done, ...end, endedAt });
+  }
+  return settle("failed", evidence, {
+    ...end,
+    endedAt,
+    failureClass: "verify",
+    errorMessage: evidence.verify === "lost"
+      ? "The verify command ended without leaving an exit code"
+      : `The verify command exited with code ${evidence.verify}`,
+  });
 }
 
 function settle(
@@ -290,6 +333,7 @@ function settle(
       timedOutAt: null,
       laneUntil: null,
       reapAt: null,
+      endedAt: null,
       ...rest,
     },
   };
@@ -298,6 +342,16 @@ function settle(
 /** Whether something of the task may still run, as far as the evidence goes. */
 function lives(evidence: Evidence): boolean {
   return evidence.exit === null && evidence.shim !== "none" && evidence.shim !== "fenced";
+}
+
+/** When an agent that has signalled is ended, where it does not end by itself; null where it has. */
+function reapTime(
+  evidence: Evidence,
+  signalledAt: number | undefined,
+  rules: EndRules,
+  now: number,
+): number | null {
+  return lives(evidence) ? Math.min(now, signalledAt ?? now) + rules.grace : null;
 }
 
 function cancelled(evidence: Evidence, reapAt: number | null): Outcome {
@@ -311,6 +365,7 @@ function cancelled(evidence: Evidence, reapAt: number | null): Outcome {
     timedOutAt: null,
     laneUntil: null,
     reapAt: evidence.shim === "none" || evidence.shim === "fenced" ? null : reapAt,
+    endedAt: evidence.at.cancelled ?? null,
   };
 }
 
@@ -331,6 +386,7 @@ function timedOut(task: Task, evidence: Evidence, now: number): Outcome {
     timedOutAt: at ?? now,
     laneUntil: null,
     reapAt: evidence.shim === "none" || evidence.shim === "fenced" ? null : now,
+    endedAt: at,
   };
 }
 
@@ -352,10 +408,12 @@ export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number
   if (evidence.shim === "none" && evidence.exit === null && !signalled) {
     return started + rules.launchGrace;
   }
-  const times: number[] = [];
-  if (task.timeout !== null) times.push(started + task.timeout * 1000);
-  if (task.idleTimeout !== null) {
-    times.push(Math.max(started, evidence.outputAt ?? started) + task.idleTimeout * 1000);
+  if (rules.verify && evidence.verify === "ordered") {
+    return (parseTime(task.verifyAt) ?? 0) + rules.launchGrace;
   }
+  if (!rules.limits) return null;
+  const times: number[] = [];
+  if (task.timeout !== null) times.push(started + (task.asleep + task.timeout) * 1000);
+  if (task.idleTimeout !== null) times.push(idleDue(task, evidence, started));
   return times.length === 0 ? null : Math.min(...times);
 }

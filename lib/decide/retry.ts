@@ -71,6 +71,34 @@ export function retryDue(task: Task, index: TaskIndex, policy: RetryPolicy): num
   return ended + retryDelay(task.retryCount, { ...policy, jitter: false }, 1) * 1000;
 }
 
+/** Whether something follows a failed task by itself. */
+export function isFollowed(task: Task): boolean {
+  if (task.status !== "failed" || task.retriedBy !== null) return false;
+  // The ancestor did not write when.
+  return task.retryAt !== null ||
+    (task.schemaVersion < 3 && task.autoRetry && task.retryCount < task.maxRetries);
+}
+
+/** The same, and whether it has a successor that its maker did not live to name. */
+export function mayBeFollowed(task: Task, { successors }: TaskIndex): boolean {
+  return isFollowed(task) ||
+    ((task.status === "failed" || task.status === "cancelled") && task.retriedBy === null &&
+      successors.has(task.taskId));
+}
+
+/** When what follows a task is to be queued, or named; null where nothing is by itself. */
+export function followDue(task: Task, index: TaskIndex, policy: RetryPolicy): number | null {
+  if (!mayBeFollowed(task, index)) return null;
+  return index.successors.has(task.taskId) ? 0 : retryDue(task, index, policy);
+}
+
+/** Whether a task was queued by the queue itself, as a retry or because of a pause. */
+export function isAutomatic(task: Task): boolean {
+  const { length } = task.retryHistory;
+  // A successor that used up no retry follows a pause, whether retries are wanted or not.
+  return length > 0 && (task.autoRetry || task.retryCount < length);
+}
+
 /** What a retry may change. */
 export interface RetryOptions {
   /** Most retries from now on. */

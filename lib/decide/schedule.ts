@@ -1,7 +1,6 @@
 // Which pending tasks to launch now. Pure: the tasks, the limits and the clock come in, a list of
 // tasks comes out.
 
-import { type Readiness, readinessOf, type TaskIndex } from "./dependencies.ts";
 import { compareTimes, parseTime, type Task } from "../task/fields.ts";
 import type { PausedLane } from "./view.ts";
 
@@ -31,16 +30,14 @@ export function compareIds(a: string, b: string): number {
 /**
  * The tasks to launch now, best first.
  *
- * @param pending candidates; others than pending are passed over
+ * @param ready pending tasks whose dependencies are met, best first
  * @param running what runs now
- * @param index all tasks, for the dependencies
  * @param limits how many at once
  * @param now milliseconds since the epoch
  */
 export function pickNext(
-  pending: Iterable<Task>,
+  ready: Iterable<Task>,
   running: Iterable<Task>,
-  index: TaskIndex,
   limits: Limits,
   now: number,
 ): Task[] {
@@ -50,48 +47,27 @@ export function pickNext(
     free--;
     used.set(task.agent, (used.get(task.agent) ?? 0) + 1);
   }
-  if (free <= 0) return [];
-  const memo = new Map<string, Readiness>();
   const picked: Task[] = [];
-  if (free === 1) {
-    // The usual case of a busy queue: one place became free. One pass, no sorting.
-    let best: Task | undefined;
-    for (const task of pending) {
-      if (best !== undefined && compareTasks(task, best) > 0) continue;
-      if (launchable(task, used, index, limits, now, memo)) best = task;
-    }
-    return best === undefined ? [] : [best];
-  }
-  const candidates: Task[] = [];
-  for (const task of pending) {
-    if (launchable(task, used, index, limits, now, memo)) candidates.push(task);
-  }
-  candidates.sort(compareTasks);
-  for (const task of candidates) {
-    if (picked.length >= free) break;
+  if (free <= 0) return picked;
+  for (const task of ready) {
     const limit = limits.perAgent.get(task.agent);
     const count = used.get(task.agent) ?? 0;
     if (limit !== undefined && count >= limit) continue;
+    if (heldUntil(task, limits.lanes, now) !== null) continue;
     used.set(task.agent, count + 1);
     picked.push(task);
+    if (picked.length >= free) break;
   }
   return picked;
 }
 
-function launchable(
+/** When a task whose dependencies are met may be launched; null where it may be now. */
+export function heldUntil(
   task: Task,
-  used: ReadonlyMap<string, number>,
-  index: TaskIndex,
-  limits: Limits,
+  lanes: ReadonlyMap<string, PausedLane>,
   now: number,
-  memo: Map<string, Readiness>,
-): boolean {
-  if (task.status !== "pending") return false;
-  const notBefore = parseTime(task.notBefore);
-  if (notBefore !== null && notBefore > now) return false;
-  const lane = limits.lanes.get(task.agent);
-  if (lane !== undefined && lane.until > now) return false;
-  const limit = limits.perAgent.get(task.agent);
-  if (limit !== undefined && (used.get(task.agent) ?? 0) >= limit) return false;
-  return readinessOf(task, index, memo).kind === "ready";
+): number | null {
+  const notBefore = parseTime(task.notBefore) ?? 0;
+  const until = Math.max(notBefore, lanes.get(task.agent)?.until ?? 0);
+  return until > now ? until : null;
 }

@@ -1,39 +1,89 @@
-// The places where agents run. There is one today, this machine; that of Windows is loaded there only.
+// The places where agents run, as one: each agent has its place, and what a pid file tells of is asked
+// of the place that wrote it. There is one place today, this machine; that of Windows is loaded there
+// only.
 
+import type { AgentDefinition } from "../task/agent.ts";
 import type { Trace } from "../task/trace.ts";
-import type { Launcher } from "./launcher.ts";
+import type { EndOptions, EndReport, Identity, Launcher, LegacyTask, Life } from "./launcher.ts";
+import { FENCE } from "./launcher.ts";
 import { createPosixLauncher } from "./posix/launcher.ts";
 
-const create: (options: { trace?: Trace }) => Launcher = Deno.build.os === "windows"
+const createLocal: (options: { trace?: Trace }) => Launcher = Deno.build.os === "windows"
   ? (await import("./windows/launcher.ts")).createWindowsLauncher
   : createPosixLauncher;
 
-/** The places by name. */
+/** All places. What they answer may take its time: they are asked outside the lock. */
 export interface Launchers {
-  /** The place of a name; null is this machine. */
-  of(place: string | null): Launcher;
+  /** The place where an agent's tasks are launched. */
+  of(agent: AgentDefinition): Launcher;
+  /**
+   * The identity in a pid file, whichever place wrote it: null where the claim was fenced off,
+   * undefined where it is not written yet.
+   */
+  parsePidFile(text: string): Identity | null | undefined;
+  /** Which of the given processes live, by their tokens. */
+  probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>>;
+  /** Whether any living process carries the task's mark. */
+  marked(taskId: string): Promise<Life>;
+  /** The process of a task that the ancestor launched; see {@linkcode Launcher.legacy}. */
+  legacy(task: LegacyTask, root: string): Promise<Identity | null | "unknown">;
+  /** Ends the tree of a task, at the place of its identity. */
+  endTree(taskId: string, identity: Identity | null, options: EndOptions): Promise<EndReport>;
+}
+
+/** A pid file of a place that this version does not know begins with the place's name. */
+const FOREIGN = /^[a-z][a-z0-9-]* [^\n]*\n/;
+
+/**
+ * Several places as one.
+ *
+ * @param local this machine
+ * @param others further ones
+ * @param choose which of them an agent's tasks are launched at; this machine unless told
+ */
+export function joinLaunchers(
+  local: Launcher,
+  others: readonly Launcher[] = [],
+  choose: (agent: AgentDefinition) => Launcher = () => local,
+): Launchers {
+  const places = [local, ...others];
+  const placeOf = (text: string) => places.find((place) => place.parsePidFile(text) !== undefined);
+
+  return {
+    of: choose,
+    parsePidFile(text) {
+      if (text === FENCE) return null;
+      const known = placeOf(text)?.parsePidFile(text);
+      // What runs at a place that nobody knows is not to be seen from here.
+      return known === undefined && FOREIGN.test(text) ? { pid: null, token: text } : known;
+    },
+    async probe(asked) {
+      const lives = new Map<string, Life>();
+      for (const place of places) {
+        const mine = asked.filter(({ token }) => placeOf(token) === place);
+        if (mine.length === 0) continue;
+        for (const [token, life] of await place.probe(mine)) lives.set(token, life);
+      }
+      return lives;
+    },
+    async marked(taskId) {
+      const lives = await Promise.all(places.map((place) => place.marked(taskId)));
+      return lives.find((life) => life === "alive") ??
+        lives.find((life) => life === "unknown") ?? "dead";
+    },
+    legacy: local.legacy,
+    endTree(taskId, identity, options) {
+      const place = identity === null ? local : placeOf(identity.token);
+      return place === undefined
+        ? Promise.resolve({ signalled: 0, left: 0, unknown: true })
+        : place.endTree(taskId, identity, options);
+    },
+  };
 }
 
 /** The places that this program knows. */
 export function openLaunchers(options: { trace?: Trace } = {}): Launchers {
-  const local = create(options);
-  return {
-    // A name that nobody knows is of a later version: what runs there is not to be seen from here.
-    of: (place) => place === null || place === "local" ? local : foreign(place, local),
-  };
-}
-
-/** A place that this version does not know. */
-function foreign(place: string, local: Launcher): Launcher {
-  return {
-    ...local,
-    launch() {
-      throw new Error(`this version of Orchestra knows no place ${JSON.stringify(place)}`);
-    },
-    probe: (asked) => Promise.resolve(new Map(asked.map(({ token }) => [token, "unknown"]))),
-    marked: () => Promise.resolve("unknown"),
-    endTree: () => Promise.resolve({ signalled: 0, left: 0, unknown: true }),
-  };
+  return joinLaunchers(createLocal(options));
 }
 
 /**

@@ -11,7 +11,8 @@ import { COST_FORMATS, type UsageFormat } from "../task/agent.ts";
 import { newTask, type Task } from "../task/fields.ts";
 import { OPTION_LIST, readWish, type Wish, type WishProblem } from "../task/options.ts";
 import { activeTasks } from "./names.ts";
-import type { Queue } from "./queue.ts";
+import { writePlan } from "./plan.ts";
+import { loadRules, type Queue } from "./queue.ts";
 
 /** Why a new task was refused. */
 export type Reason =
@@ -72,7 +73,8 @@ export async function tryAdd(queue: Queue, given: readonly unknown[]): Promise<A
     // Looked up inside the lock: what is found there is still there when the task is.
     const resolved = resolveAll(queue, wishes);
     return "refusal" in resolved ? resolved : {
-      tasks: queue.addGraph(
+      tasks: create(
+        queue,
         resolved.wishes.map((wish) => withDefaults(wish, config)),
         resolved.keys,
       ),
@@ -107,7 +109,7 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
   // than three bytes for each of its units, and a template may be half of what there is room for.
   const isLong = ({ prompt }: Wish) => prompt.length * 3 > MAX_ARGUMENT / 2;
   const needed = wishes.some((wish) => isLong(wish) || (wish.budget ?? null) !== null);
-  const rules = needed ? await queue.rules() : undefined;
+  const rules = needed ? await loadRules(queue) : undefined;
   for (const [at, wish] of wishes.entries()) {
     const { agent, prompt } = wish;
     if (!names.has(agent)) return { at, reason: { kind: "no-agent", agent, known } };
@@ -122,7 +124,8 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
     if (bytes > LARGEST_PROMPT) {
       return { at, reason: { kind: "too-large", bytes, most: LARGEST_PROMPT } };
     }
-    const problem = queue.launchProblem(newTask("task_0000000000", { agent, prompt }, 0), rules);
+    const { launchProblem } = await import("./prepare.ts");
+    const problem = launchProblem(queue, newTask("task_0000000000", { agent, prompt }, 0), rules);
     if (problem?.includes("{promptFile}")) {
       return { at, reason: { kind: "too-long", agent, problem: problem.split(": ")[0]! } };
     }
@@ -178,4 +181,66 @@ function resolveAll({ store }: Queue, wishes: readonly Wish[]): Resolved {
   return path === undefined
     ? { wishes: resolved, keys }
     : { refusal: { at: keys.get(path[0]!) ?? 0, reason: { kind: "cycle", path } } };
+}
+
+/**
+ * Creates tasks whose names are resolved: a dependency that is one of the keys stands for the task at
+ * that place of the list. There must be no cycle. All become visible in one locked section.
+ */
+export function create(
+  queue: Queue,
+  wanted: readonly Wish[],
+  keys: ReadonlyMap<string, number>,
+): Task[] {
+  const { store } = queue;
+  const at = queue.now();
+  if (wanted.length === 1) {
+    const task = store.locked(() => store.create((id) => newTask(id, wanted[0]!, at), at));
+    writePlan(queue, task);
+    return [task];
+  }
+  return store.locked(() => {
+    const ids = new Map<number, string>();
+    let next = at;
+    // What a task depends on gets its id before it, so that ids rise along the dependencies.
+    for (const place of dependencyOrder(wanted, keys)) {
+      const id = store.freeId(next);
+      next = Number(id.slice(5)) + 1;
+      ids.set(place, id);
+    }
+    const tasks = wanted.map((item, place) => {
+      const dependsOn = item.dependsOn?.map((name) => {
+        const other = keys.get(name);
+        return other === undefined ? name : ids.get(other)!;
+      });
+      return newTask(ids.get(place)!, { ...item, dependsOn }, at);
+    });
+    store.createAll(tasks);
+    for (const task of tasks) writePlan(queue, task);
+    return tasks;
+  });
+}
+
+/** Places of a list of tasks, what is depended on first; there must be no cycle. */
+function dependencyOrder(wanted: readonly Wish[], keys: ReadonlyMap<string, number>): number[] {
+  const order: number[] = [];
+  const done = new Set<number>();
+  for (let place = 0; place < wanted.length; place++) {
+    // The stack is our own, so that a chain of a hundred thousand does not exhaust the real one.
+    const stack = [place];
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
+      const missing = wanted[top]!.dependsOn?.map((name) => keys.get(name))
+        .find((other) => other !== undefined && !done.has(other));
+      if (missing !== undefined) {
+        stack.push(missing);
+        continue;
+      }
+      stack.pop();
+      if (done.has(top)) continue;
+      done.add(top);
+      order.push(top);
+    }
+  }
+  return order;
 }

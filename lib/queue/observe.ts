@@ -1,7 +1,8 @@
 // What is on disk about one task, as evidence for the decision. Reads only.
 
 import type { AgentDefinition, UsageFormat } from "../task/agent.ts";
-import type { Identity, Launcher, Life } from "../launch/launcher.ts";
+import type { Identity, Life } from "../launch/launcher.ts";
+import type { Launchers } from "../launch/mod.ts";
 import { findRateLimit } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
 import type { Mark, Store } from "../store/tasks.ts";
@@ -22,8 +23,12 @@ export function unnamed({ taskId }: Task): Identity {
 }
 
 /** Whether a pid file without content is old enough to be asked about. */
-export function isUnnamed(mark: Mark, launcher: Launcher, now: number): boolean {
-  return launcher.parsePidFile(mark.text) === undefined && Math.abs(now - mark.modifiedAt) > 2000;
+export function isUnnamed(
+  mark: Mark,
+  launchers: Pick<Launchers, "parsePidFile">,
+  now: number,
+): boolean {
+  return launchers.parsePidFile(mark.text) === undefined && Math.abs(now - mark.modifiedAt) > 2000;
 }
 
 /** Evidence, and what else was read on the way. */
@@ -43,7 +48,7 @@ const PARTIAL_GRACE = 200;
  *
  * @param store where
  * @param task the task as stored
- * @param launcher reads pid files
+ * @param launchers read pid files
  * @param agent its definition, for what its output says of quotas; null where it has none
  * @param aliveness what is known of processes. It must be older than this call: a process that was
  *   dead before the sentinels are read can write no more of them
@@ -52,7 +57,7 @@ const PARTIAL_GRACE = 200;
 export function observe(
   store: Store,
   task: Task,
-  launcher: Launcher,
+  launchers: Launchers,
   agent: AgentDefinition | null,
   aliveness: Aliveness,
   now: number,
@@ -66,21 +71,24 @@ export function observe(
   } else if (task.claim > 0) {
     const mark = store.readMark(id, `${task.claim}.pid`);
     if (mark !== undefined) {
-      const parsed = launcher.parsePidFile(mark.text);
+      const parsed = launchers.parsePidFile(mark.text);
       if (parsed === null) shimState = "fenced";
       else if (parsed !== undefined) {
         shim = parsed;
         shimState = aliveness(parsed);
       } else {
-        shimState = diedUnnamed(task, mark, launcher, aliveness, now) ? "dead" : "unknown";
+        shimState = diedUnnamed(task, mark, launchers, aliveness, now) ? "dead" : "unknown";
       }
     }
   }
-  const evidence: Evidence = { ...NO_EVIDENCE, shim: shimState };
+  const at: { -readonly [K in keyof Evidence["at"]]: Evidence["at"][K] } = {};
+  const evidence: Evidence = { ...NO_EVIDENCE, shim: shimState, at };
   let partial = false;
   const cancelled = store.readMark(id, "cancelled");
   if (cancelled !== undefined) {
-    evidence.cancelled = { reason: textField(parseObject(cancelled.text), "reason") };
+    const object = parseObject(cancelled.text);
+    evidence.cancelled = { reason: textField(object, "reason") };
+    at.cancelled = parseTime(textField(object, "timestamp")) ?? cancelled.modifiedAt;
   }
   if (task.status === "pending") return { evidence, shim, partial };
   const timeout = store.readMark(id, "timeout");
@@ -94,7 +102,10 @@ export function observe(
     };
   }
   const exit = store.readMark(id, "exitcode");
-  if (exit !== undefined) evidence.exit = parseExitFile(exit.text);
+  if (exit !== undefined) {
+    evidence.exit = parseExitFile(exit.text);
+    at.exit = exit.modifiedAt;
+  }
   // Who has ended writes no further: what is half there stays so.
   const fresh = (mark: Mark) =>
     evidence.exit === null && shimState !== "dead" &&
@@ -105,11 +116,13 @@ export function observe(
     const begun = error.text === "" || isPartial(error.text);
     if (begun && fresh(error)) partial = true;
     else evidence.error = parseErrorSentinel(error.text);
+    at.error = error.modifiedAt;
   }
   const done = store.readMark(id, "done");
   if (done !== undefined) {
     if (isPartial(done.text) && fresh(done)) partial = true;
     else evidence.done = parseDoneSentinel(done.text);
+    at.done = done.modifiedAt;
   }
   if (agent?.rateLimit !== undefined && evidence.done === null && task.status === "running") {
     if (evidence.exit !== null || evidence.error !== null) {
@@ -121,7 +134,8 @@ export function observe(
     evidence.cost = readUsage(store, task, agent.usage)?.costUsd ?? null;
   }
   if (task.verify !== null || agent?.verify !== undefined) {
-    evidence.verify = observeVerify(store, task, launcher, aliveness, now);
+    evidence.verify = observeVerify(store, task, launchers, aliveness, now);
+    at.verify = store.readMark(id, "verifycode")?.modifiedAt;
   }
   if (task.idleTimeout !== null && task.status === "running") {
     evidence.outputAt = logTime(store, task);
@@ -132,18 +146,21 @@ export function observe(
 function observeVerify(
   store: Store,
   task: Task,
-  launcher: Launcher,
+  launchers: Launchers,
   aliveness: Aliveness,
   now: number,
 ): Evidence["verify"] {
+  if (task.verifyAt === null) return "none";
   const code = store.readMark(task.taskId, "verifycode");
-  if (code !== undefined) return parseExitFile(code.text)?.code ?? "lost";
-  const mark = store.readMark(task.taskId, `verify.${task.claim}.pid`);
-  if (mark === undefined) return "none";
-  const shim = launcher.parsePidFile(mark.text);
-  if (shim === null) return "lost";
+  // While the file is empty it is not written yet.
+  const exit = code === undefined ? null : parseExitFile(code.text);
+  if (exit !== null) return exit.code;
+  const mark = store.readMark(task.taskId, `verify.${task.verifyClaim}.pid`);
+  if (mark === undefined) return "ordered";
+  const shim = launchers.parsePidFile(mark.text);
+  if (shim === null) return "fenced";
   const dead = shim === undefined
-    ? diedUnnamed(task, mark, launcher, aliveness, now)
+    ? diedUnnamed(task, mark, launchers, aliveness, now)
     : aliveness(shim) === "dead";
   return dead ? "lost" : "running";
 }
@@ -155,11 +172,11 @@ function observeVerify(
 function diedUnnamed(
   task: Task,
   mark: Mark,
-  launcher: Launcher,
+  launchers: Launchers,
   aliveness: Aliveness,
   now: number,
 ): boolean {
-  return isUnnamed(mark, launcher, now) && aliveness(unnamed(task)) === "dead";
+  return isUnnamed(mark, launchers, now) && aliveness(unnamed(task)) === "dead";
 }
 
 /** Of a log no more than this is searched for what a run consumed, from its end, bytes. */

@@ -170,16 +170,3 @@ export function archivedDependencies(store: Store, tasks: readonly Task[]): Map<
   }
   return found;
 }
-
-/** Where a task's plan and log are: in their usual place, or in the archive. */
-export function readablePlaces(
-  queue: { store: Store; places(task: Task): { planFile: string; logFile: string } },
-  task: Task,
-): { planFile: string; logFile: string } {
-  const { planFile, logFile } = queue.places(task);
-  const archive = `${queue.store.dir}/archive/${task.taskId}`;
-  return {
-    planFile: lstat(planFile) === undefined ? `${archive}_plan.md` : planFile,
-    logFile: lstat(logFile) === undefined ? `${archive}.log` : logFile,
-  };
-}

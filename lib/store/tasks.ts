@@ -65,6 +65,8 @@ export interface Store {
   make(): void;
   /** Whether they are there; where they are not, there are no tasks. */
   isMade(): boolean;
+  /** Whether `.orchestra/` is still the folder that was opened: not moved, removed or exchanged. */
+  isHere(): boolean;
   /** Runs `critical` while no other process is inside a locked section of this workspace. */
   locked<T>(critical: () => T): T;
   /** Reads all task files. */
@@ -108,6 +110,8 @@ export interface Store {
   listMarks(id: string): string[];
   /** Replaces a file below `.orchestra/`, durably. */
   writeFile(path: string, text: string): void;
+  /** The same for what may be lost in a power cut. */
+  writeAdvice(path: string, text: string): void;
   /** Content of a file below the workspace root; undefined where it does not exist. */
   readFile(path: string): string | undefined;
   /**
@@ -151,10 +155,12 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       }
     }
   }
+  let opened = lstat(dir)?.ino;
   function make(): void {
     if (made) return;
     createFolders(root);
     made = true;
+    opened = lstat(dir)?.ino;
   }
   const tasksDir = `${dir}/tasks`;
   const relative = (path: string) =>
@@ -400,10 +406,16 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     listMarks,
     make,
     isMade: () => made || lstat(tasksDir) !== undefined,
+    isHere: () => !made || (lstat(dir)?.isDirectory === true && lstat(dir)?.ino === opened),
     writeFile(path, text) {
       make();
       trace("file written", { file: relative(path), bytes: text.length });
       replaceFile(path, text);
+    },
+    writeAdvice(path, text) {
+      make();
+      trace("file written", { file: relative(path), bytes: text.length });
+      replaceFile(path, text, "nothing");
     },
     readFile(path) {
       const text = readRegular(path, MAX_TASK, relative(path));

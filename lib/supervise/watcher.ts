@@ -5,9 +5,10 @@ import { lstat } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
 import { OrchestraError } from "../task/error.ts";
 import { spawnSession } from "../launch/posix/launcher.ts";
+import { readProcesses } from "../launch/posix/processes.ts";
 import { permissionFlags } from "./permissions.ts";
-import type { LaunchMode } from "./loop.ts";
 import type { Store } from "../store/tasks.ts";
+import { formatTime } from "../task/fields.ts";
 
 /** What `daemon.json` says. */
 export interface DaemonInfo {
@@ -18,8 +19,16 @@ export interface DaemonInfo {
   /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
   kind: "supervisor" | "daemon" | "run";
   launch: LaunchMode;
-  parallel: number;
+  /** Most tasks at once; the settings' `max_concurrent` where absent. */
+  parallel?: number;
 }
+
+/** What whoever watches launches by itself. */
+export type LaunchMode =
+  /** Only successors that were queued by themselves. */
+  | "retries"
+  /** Everything that is ready. */
+  | "all";
 
 function infoPath(store: Store): string {
   return `${store.dir}/daemon.json`;
@@ -30,16 +39,23 @@ export function readDaemonInfo(store: Store): DaemonInfo | undefined {
   try {
     const text = store.readFile(infoPath(store));
     const value = text === undefined ? undefined : JSON.parse(text);
-    return typeof value?.pid === "number" && typeof value.parallel === "number" ? value : undefined;
+    return isInfo(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
+function isInfo(value: Partial<DaemonInfo> | undefined): value is DaemonInfo {
+  return typeof value?.pid === "number" && typeof value.startedAt === "string" &&
+    ["supervisor", "daemon", "run"].includes(value.kind!) &&
+    ["retries", "all"].includes(value.launch!) &&
+    (value.parallel === undefined || Number.isInteger(value.parallel));
+}
+
 /** Records who watches and what is to be launched. */
 export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
   try {
-    store.writeFile(infoPath(store), JSON.stringify(info, null, 2) + "\n");
+    store.writeAdvice(infoPath(store), JSON.stringify(info, null, 2) + "\n");
   } catch {
     // Advice only: who holds the lock goes on without it (disk full, no permission).
   }
@@ -89,19 +105,121 @@ export function isWatched(store: Store): boolean {
   }
 }
 
+/** What a supervisor is to launch. */
+export interface Order {
+  readonly launch: LaunchMode;
+  /** Most at once; the settings' `max_concurrent` where absent. */
+  readonly parallel?: number;
+}
+
+/** Milliseconds that a supervisor which was started gets to take the lock. */
+const BEGINS = 5000;
+
+/** Whether a record is of a supervisor that was started just now and has not taken the lock yet. */
+function isBeginning(info: DaemonInfo | undefined): boolean {
+  if (info?.kind !== "supervisor" || info.start !== undefined) return false;
+  if (Math.abs(Date.now() - Date.parse(info.startedAt)) >= BEGINS) return false;
+  return readProcesses([info.pid]).get(info.pid)?.zombie === false;
+}
+
+/**
+ * Tells whoever watches, or is about to, to launch everything from now on; read with its next turn.
+ *
+ * @returns whether there is somebody
+ */
+export function tellWatcher(store: Store, order: Order): boolean {
+  const told = () => {
+    const info = readDaemonInfo(store);
+    if (!isBeginning(info) && !isWatched(store)) return false;
+    if (info?.launch === "retries" && order.launch === "all") {
+      writeDaemonInfo(store, { ...info, ...order });
+    }
+    return true;
+  };
+  return order.launch === "all" ? store.locked(told) : told();
+}
+
+/** Says who watches from now on; for who has the lock. What it was told meanwhile counts. */
+export function announce(store: Store, kind: DaemonInfo["kind"], order: Order): DaemonInfo {
+  return store.locked(() => {
+    const before = readDaemonInfo(store);
+    const { launch, parallel } = before?.pid === Deno.pid ? before : order;
+    const info: DaemonInfo = {
+      pid: Deno.pid,
+      start: readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-",
+      startedAt: formatTime(Date.now()),
+      kind,
+      launch,
+      parallel,
+    };
+    writeDaemonInfo(store, info);
+    return info;
+  });
+}
+
 /**
  * Starts a supervisor in the background, unless somebody watches already. It goes on when we end,
- * and goes away by itself when nothing is left to do.
+ * and goes away by itself when nothing is left to do. What it is to do is on record from now on: should
+ * it be killed, even before it has begun, whoever looks next knows.
  *
  * @param store the workspace
  * @param program module of the command line, or the path of the compiled program
- * @param args arguments of the hidden command
  * @returns whether one was started
  */
-export function ensureSupervisor(store: Store, program: string, args: readonly string[]): boolean {
-  if (isWatched(store)) return false;
-  spawnDetached(program, store.root, ["_supervise", ...args], LATER);
+export function ensureSupervisor(store: Store, program: string, order: Order): boolean {
+  if (tellWatcher(store, order)) return false;
+  const { pid } = spawnDetached(
+    program,
+    store.root,
+    ["_supervise", ...argumentsOf(order)],
+    LATER,
+  );
+  writeDaemonInfo(store, {
+    pid,
+    startedAt: formatTime(Date.now()),
+    kind: "supervisor",
+    ...order,
+  });
   return true;
+}
+
+/** How the hidden command is told what to do. */
+function argumentsOf({ launch, parallel }: Order): string[] {
+  return [`--launch=${launch}`, ...(parallel === undefined ? [] : [`--parallel=${parallel}`])];
+}
+
+/** Something that takes over where this process ends, however it does. */
+export interface Guardian {
+  /** It is of no more use: it ends. */
+  dismiss(): void;
+}
+
+/** Waits until whoever holds the other end of its input is gone, then becomes a supervisor. */
+const GUARD = ["/bin/sh", "-c", 'read -r line; exec "$@"', "orchestra"] as const;
+
+/**
+ * Starts a small process that waits for the end of this one, a kill included, and then becomes a
+ * supervisor. On Windows there is none: undefined.
+ *
+ * @param program module of the command line, or the path of the compiled program
+ */
+export function startGuardian(
+  store: Store,
+  program: string,
+  order: Order,
+): Guardian | undefined {
+  if (Deno.build.os === "windows") return undefined;
+  const args = ["_supervise", ...argumentsOf(order)];
+  const child = spawnDetached(program, store.root, args, GUARD, "piped");
+  return {
+    dismiss() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    },
+  };
 }
 
 /**
@@ -118,7 +236,8 @@ export function spawnDetached(
   root: string,
   rest: readonly string[],
   leading: readonly string[] = [],
-): number {
+  stdin: "null" | "piped" = "null",
+): Deno.ChildProcess {
   const args = ["-C", root, ...rest];
   const command = Deno.build.standalone
     ? { path: Deno.execPath(), args: [...args] }
@@ -126,12 +245,12 @@ export function spawnDetached(
   const [first, ...others] = [...leading, command.path, ...command.args];
   return spawnSession(first!, {
     args: others,
-    stdin: "null",
+    stdin,
     stdout: "null",
     stderr: "null",
     // An agent may have started us: its mark must not make the supervisor part of its tree.
     env: { ORCHESTRA_TASK_ID: "" },
-  }).pid;
+  });
 }
 
 /** The permissions that we have ourselves, for a process that goes on in our place. */

@@ -119,6 +119,14 @@ export interface Task extends TaskOptions {
   errorDetails: string | null;
   /** Number of the current or last claim; 0 before the first. */
   claim: number;
+  /** How often a `verify` command was ordered; its pid file has that number. */
+  verifyClaim: number;
+  /** When that of the current claim was; null before. */
+  verifyAt: string | null;
+  /** Seconds since its start in which the machine slept: they count against no limit. */
+  asleep: number;
+  /** When it was last found to have slept. */
+  wokeAt: string | null;
   /** When a failed task is due to be retried; null when it is not. */
   retryAt: string | null;
   /** The task is settled, but its processes may live: they are ended from this time on. */
@@ -178,6 +186,10 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   failureClass: { kind: "string?", fallback: null },
   errorDetails: { kind: "string?", fallback: null },
   claim: { kind: "number", fallback: 0 },
+  verifyClaim: { kind: "number", fallback: 0 },
+  verifyAt: { kind: "time?", fallback: null },
+  asleep: { kind: "number", fallback: 0 },
+  wokeAt: { kind: "time?", fallback: null },
   retryAt: { kind: "time?", fallback: null },
   reapAt: { kind: "time?", fallback: null },
   laneUntil: { kind: "time?", fallback: null },

@@ -21,6 +21,7 @@ Deno.test("a verify command that hangs is ended by the task's timeout, and nextD
     verify: true,
     grace: GRACE,
     launchGrace: LAUNCH_GRACE,
+    limits: true,
   };
   for (const signs of [{ done: {} }, { exit: { code: 0, spawn: false } }]) {
     const evidence: Evidence = { ...NO_EVIDENCE, ...signs, shim: "dead", verify: "running" };
@@ -36,6 +37,7 @@ Deno.test("a claim without a shim is taken back only after the grace, or when th
     verify: false,
     grace: GRACE,
     launchGrace: LAUNCH_GRACE,
+    limits: true,
   };
   const subject = task(0, { status: "running", claim: 1, startedAt: formatTime(NOW) });
   const evidence: Evidence = { ...NO_EVIDENCE, shim: "none" };
@@ -68,7 +70,13 @@ Deno.test("output counts as life until the idle limit after it", () => {
     startedAt: formatTime(NOW),
     idleTimeout: 30,
   });
-  const rules: EndRules = { completion: "sentinel", verify: false, grace: GRACE, launchGrace: 1 };
+  const rules: EndRules = {
+    completion: "sentinel",
+    verify: false,
+    grace: GRACE,
+    launchGrace: 1,
+    limits: true,
+  };
   for (const outputAt of [null, NOW - 50_000, NOW, NOW + 20_000]) {
     const evidence: Evidence = { ...NO_EVIDENCE, shim: "alive", outputAt };
     const due = Math.max(NOW, outputAt ?? NOW) + 30_000;
@@ -80,7 +88,13 @@ Deno.test("output counts as life until the idle limit after it", () => {
 
 Deno.test("a task over its budget is ended at once, and never retried by itself", () => {
   const subject = task(0, { status: "running", claim: 1, startedAt: formatTime(NOW), budget: 2 });
-  const rules: EndRules = { completion: "sentinel", verify: false, grace: GRACE, launchGrace: 1 };
+  const rules: EndRules = {
+    completion: "sentinel",
+    verify: false,
+    grace: GRACE,
+    launchGrace: 1,
+    limits: true,
+  };
   for (const [cost, word] of [[null, "keep"], [2, "keep"], [2.01, "failed:budget"]] as const) {
     const decision = decide(subject, { ...NO_EVIDENCE, shim: "alive", cost }, rules, NOW);
     assertEquals(wordOf(decision), word);
@@ -90,7 +104,13 @@ Deno.test("a task over its budget is ended at once, and never retried by itself"
 });
 
 Deno.test("what is left of a settled task is ended when its time has come, or found to be gone", () => {
-  const rules: EndRules = { completion: "sentinel", verify: false, grace: GRACE, launchGrace: 1 };
+  const rules: EndRules = {
+    completion: "sentinel",
+    verify: false,
+    grace: GRACE,
+    launchGrace: 1,
+    limits: true,
+  };
   const reapAt = formatTime(NOW);
   const exits: Evidence["exit"][] = [null, { code: 0, spawn: false }];
   for (const [shim, exit] of SHIMS.flatMap((shim) => exits.map((exit) => [shim, exit] as const))) {
@@ -119,7 +139,13 @@ Deno.test("what is left of a settled task is ended when its time has come, or fo
 });
 
 Deno.test("a timeout by hand, by the limit and by idleness each say so", () => {
-  const rules: EndRules = { completion: "sentinel", verify: false, grace: GRACE, launchGrace: 1 };
+  const rules: EndRules = {
+    completion: "sentinel",
+    verify: false,
+    grace: GRACE,
+    launchGrace: 1,
+    limits: true,
+  };
   const message = (timeout: NonNullable<Evidence["timeout"]>, rest: Partial<Task>) => {
     const subject = task(0, { status: "running", claim: 1, startedAt: formatTime(NOW), ...rest });
     const decision = decide(subject, { ...NO_EVIDENCE, timeout, shim: "alive" }, rules, NOW + 9);
@@ -146,7 +172,13 @@ Deno.test("a timeout by hand, by the limit and by idleness each say so", () => {
 Deno.test("the message of a missing sentinel names the setting that would accept it", () => {
   const subject = task(0, { status: "running", claim: 1, startedAt: formatTime(NOW) });
   const evidence: Evidence = { ...NO_EVIDENCE, shim: "dead", exit: { code: 0, spawn: false } };
-  const rules: EndRules = { completion: "sentinel", verify: false, grace: GRACE, launchGrace: 1 };
+  const rules: EndRules = {
+    completion: "sentinel",
+    verify: false,
+    grace: GRACE,
+    launchGrace: 1,
+    limits: true,
+  };
   const decision = decide(subject, evidence, rules, NOW);
   assert(decision.kind === "settle");
   assertStringIncludes(decision.outcome.errorMessage ?? "", '"completion": "exit"');

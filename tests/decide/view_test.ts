@@ -3,10 +3,9 @@
 import fc from "fast-check";
 import { assertEquals, assertNotEquals, assertStringIncludes } from "../support/assert.ts";
 import { indexTasks, type Readiness } from "../../lib/decide/dependencies.ts";
-import { pickNext } from "../../lib/decide/schedule.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { countPhases, type PausedLane, viewTask } from "../../lib/decide/view.ts";
-import { idOf, NOW, OPEN, queues, task } from "../support/queues.ts";
+import { idOf, NOW, picked, queues, task } from "../support/queues.ts";
 
 function viewed(
   item: Task,
@@ -43,9 +42,7 @@ Deno.test("viewTask shows a task as ready exactly when pickNext would launch it"
     const ready = tasks
       .filter((item) => viewTask(item, index, NOW, memo, lanes).phase === "ready")
       .map(({ taskId }) => taskId);
-    const launched = pickNext(tasks, [], index, { ...OPEN, lanes }, NOW).map(({ taskId }) =>
-      taskId
-    );
+    const launched = picked(tasks.map((item) => ({ ...item })), { lanes }, NOW);
     assertEquals(ready.sort(), launched.sort());
   }));
 });

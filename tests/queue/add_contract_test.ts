@@ -147,7 +147,7 @@ const WISHES: readonly (readonly [Given, Partial<Task> | string])[] = [
   [{ agent: "codex", prompt: "x", budget: 0.5 }, "usage"],
   [{ ...work, dependsOn: "task_1772625600999" }, "no-task"],
   [{ ...work, dependsOn: "nowhere" }, "no-task"],
-  [{ ...work, dependsOn: "999" }, "no-task"],
+  [{ ...work, dependsOn: "123456789012345" }, "no-task"],
   [{ ...work, dependsOn: "../../etc/passwd" }, "no-task"],
   [{ ...work, dependsOn: [5] }, "usage"],
   [{ ...work, key: "self", dependsOn: "self" }, "usage"],

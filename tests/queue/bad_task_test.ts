@@ -3,7 +3,11 @@
 import { assertEquals, assertThrows } from "../support/assert.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import type { Launcher } from "../../lib/launch/launcher.ts";
-import { openQueue } from "../../lib/queue/queue.ts";
+import { joinLaunchers } from "../../lib/launch/mod.ts";
+import { claim } from "../../lib/queue/claim.ts";
+import { loadRules, openQueue } from "../../lib/queue/queue.ts";
+import { refresh } from "../../lib/queue/refresh.ts";
+import { placesOf } from "../../lib/store/places.ts";
 import type { Store } from "../../lib/store/tasks.ts";
 import { Folder, ID, idOf, make, NOW } from "../support/store.ts";
 
@@ -14,7 +18,7 @@ Deno.test("a log or a plan that names another task's file is not taken for one",
     const queue = openQueue(folder.path);
     const task = make(ID);
     for (const hostile of [{ ...task, logFile: path }, { ...task, planFile: path }]) {
-      const error = assertThrows(() => queue.places(hostile), OrchestraError);
+      const error = assertThrows(() => placesOf(queue.store, hostile), OrchestraError);
       assertEquals(error.code, "damaged");
     }
   }
@@ -68,11 +72,14 @@ for (const [what, plant] of Object.entries(HOSTILE)) {
     plant(store, idOf(1));
     const launched: string[] = [];
     const launcher = fakeLauncher(launched);
-    const queue = openQueue(folder.path, { launchers: { of: () => launcher }, now: () => NOW });
-    const rules = await queue.rules();
-    queue.launch([idOf(0), idOf(1), idOf(2)], rules);
+    const queue = openQueue(folder.path, {
+      launchers: joinLaunchers(launcher),
+      now: () => NOW,
+    });
+    const rules = await loadRules(queue);
+    claim(queue, [idOf(0), idOf(1), idOf(2)], rules, () => {});
     assertEquals(launched.filter((id) => id !== idOf(1)), [idOf(0), idOf(2)]);
-    const { tasks } = await queue.look();
+    const { tasks } = await refresh(queue);
     for (const number of [0, 2]) {
       assertEquals(tasks.find(({ taskId }) => taskId === idOf(number))?.status, "running");
     }

@@ -68,7 +68,8 @@ Deno.test("a shim that slept before it could tell its number is waited for, a de
     Deno.utimeSync(path, new Date(started), new Date(started));
   };
   for (const id of [slept, verifies, died]) {
-    forge(box, id, { status: "running", claim: 1, startedAt: started });
+    const ordered = id === verifies ? { verifyClaim: 1, verifyAt: started } : {};
+    forge(box, id, { status: "running", claim: 1, startedAt: started, ...ordered });
     empty(id, id === verifies ? "verify.1.pid" : "1.pid");
   }
   Deno.writeTextFileSync(box.path(`tasks/${verifies}.exitcode`), "0\n");

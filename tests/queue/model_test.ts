@@ -6,7 +6,16 @@
 import fc from "fast-check";
 import type { Launched, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { parsePidFile } from "../../lib/launch/posix/launcher.ts";
-import { openQueue, type Queue, type Rules } from "../../lib/queue/queue.ts";
+import { indexTasks } from "../../lib/decide/dependencies.ts";
+import { joinLaunchers } from "../../lib/launch/mod.ts";
+import { create } from "../../lib/queue/add.ts";
+import { cancel as cancelTasks, timeOut as timeOutTask } from "../../lib/queue/cancel.ts";
+import { endTask } from "../../lib/queue/end.ts";
+import { extendTimeout } from "../../lib/queue/limits.ts";
+import { EVERYTHING } from "../../lib/queue/step.ts";
+import { loadRules, openQueue, type Queue, type Rules } from "../../lib/queue/queue.ts";
+import { refresh } from "../../lib/queue/refresh.ts";
+import { retry as queueRetry } from "../../lib/queue/retry.ts";
 import { isTerminal, parseTime, type Status, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
@@ -144,13 +153,13 @@ async function makeWorld(root: string): Promise<World> {
   );
   const launcher = createFakeLauncher();
   const clock = { now: 1_800_000_000_000 };
-  const launchers = { of: () => launcher };
+  const launchers = joinLaunchers(launcher);
   const open = () => openQueue(root, { launchers, now: () => clock.now, random: () => 0.5 });
   const queue = open();
   const world: World = {
     root,
     queue,
-    rules: await queue.rules(),
+    rules: await loadRules(queue),
     launcher,
     clock,
     launches: new Map(),
@@ -253,8 +262,8 @@ class Model {
     }
   }
 
-  /** Precedence: timeout, error, done, exit code; a cancelled task is not running any more. */
-  judge(task: ModelTask, now: number): void {
+  /** Without a look at processes and clocks only what is on disk counts. Precedence: timeout, error, done, exit code; a cancelled task is not running any more. */
+  judge(task: ModelTask, now: number, looked = true): void {
     const signals = task.completion !== "exit";
     if (signals && task.error) return this.settle(task, "failed", "agent-error", now);
     if (signals && task.done) return this.settle(task, "complete", null, now);
@@ -269,7 +278,8 @@ class Model {
       task.status = "pending";
       task.startedAt = null;
       task.shim = "fenced";
-    } else if (task.shim === "dead") this.settle(task, "failed", "lost", now);
+    } else if (!looked) return;
+    else if (task.shim === "dead") this.settle(task, "failed", "lost", now);
     else if (age < -1000) task.startedAt = now;
     else if (task.timeout !== null && age >= task.timeout * 1000) {
       this.settle(task, "failed", "timeout", now);
@@ -323,7 +333,9 @@ class Model {
     }
   }
 
+  /** What it has ended with before counts. */
   cancel(task: ModelTask, now: number): void {
+    if (task.status === "running") this.judge(task, now, false);
     if (!isTerminal(task.status)) this.settle(task, "cancelled", null, now);
   }
 }
@@ -420,7 +432,7 @@ async function run(operation: Operation, model: Model, world: World): Promise<vo
   if (crashed) {
     // A new process looks, and finds the one or the other.
     world.reopen();
-    await world.queue.look();
+    await refresh(world.queue, { may: () => EVERYTHING });
     const disk = world.queue.store.scan().tasks;
     before.look(now);
     after.look(now);
@@ -565,7 +577,7 @@ const start = fc.record({
     },
     perform(world, model) {
       const { completion, ...rest } = wanted(model);
-      world.queue.add([{ agent: completion, ...rest }]);
+      create(world.queue, [{ agent: completion, ...rest }], new Map());
     },
   });
 });
@@ -575,7 +587,7 @@ const look = crashAfter.map((crashAfter) =>
     name: "look",
     crashAfter,
     predict: (model, now) => model.look(now),
-    perform: async (world) => void await world.queue.look(),
+    perform: async (world) => void await refresh(world.queue, { may: () => EVERYTHING }),
   })
 );
 
@@ -588,7 +600,8 @@ const launch = fc.record({ parallel: fc.integer({ min: 1, max: 4 }), crashAfter 
         model.look(now);
         model.launch(parallel, now);
       },
-      perform: async (world) => void await world.queue.look({ launch: { parallel } }),
+      perform: async (world) =>
+        void await refresh(world.queue, { launch: parallel, may: () => EVERYTHING }),
     })
   );
 
@@ -602,7 +615,16 @@ const cancel = fc.record({ places: fc.array(number, { minLength: 1, maxLength: 3
         for (const task of chosen(model)) model.cancel(task, now);
       },
       perform(world, model) {
-        world.queue.cancel(chosen(model).map(({ id }) => id), null, world.rules);
+        for (
+          const outcome of cancelTasks(
+            world.queue,
+            chosen(model).map(({ id }) => id),
+            null,
+            world.rules,
+          )
+        ) {
+          if ("error" in outcome) throw outcome.error;
+        }
       },
     });
   });
@@ -618,7 +640,9 @@ const retry = fc.record({ place: number, crashAfter }).map(({ place, crashAfter 
     },
     perform(world, model) {
       const task = taskAt(model, place);
-      if (task !== undefined) world.queue.queueRetry(task.id);
+      if (task === undefined) return;
+      const index = indexTasks(world.queue.store.scan().tasks);
+      queueRetry(world.queue, [{ id: task.id }], index, () => {});
     },
   })
 );
@@ -629,11 +653,13 @@ const timeOut = fc.record({ place: number, crashAfter }).map(({ place, crashAfte
     crashAfter,
     predict(model, now) {
       const task = taskAt(model, place);
-      if (task?.status === "running") model.settle(task, "failed", "timeout", now);
+      if (task?.status !== "running") return;
+      model.judge(task, now, false);
+      if (task.status === "running") model.settle(task, "failed", "timeout", now);
     },
     perform(world, model) {
       const task = taskAt(model, place);
-      if (task !== undefined) world.queue.timeOut(task.id, world.rules);
+      if (task !== undefined) timeOutTask(world.queue, task.id, world.rules);
     },
   })
 );
@@ -643,19 +669,17 @@ const extend = fc.record({ place: number, seconds: fc.integer({ min: 1, max: 60 
     command({
       name: `extend ${place} by ${seconds} s`,
       crashAfter,
-      predict(model) {
+      predict(model, now) {
         const task = taskAt(model, place);
         if (task !== undefined && !isTerminal(task.status)) {
-          task.timeout = (task.timeout ?? 0) + seconds;
+          const ran = task.startedAt === null ? 0 : Math.max(0, (now - task.startedAt) / 1000);
+          task.timeout = (task.timeout ?? ran) + seconds;
         }
       },
       perform(world, model) {
         const task = taskAt(model, place);
         if (task === undefined || isTerminal(task.status)) return;
-        world.queue.update(task.id, (current) => ({
-          ...current,
-          timeout: (current.timeout ?? 0) + seconds,
-        }));
+        extendTimeout(world.queue, task.id, seconds);
       },
     })
   );
@@ -667,7 +691,7 @@ const reap = crashAfter.map((crashAfter) =>
     predict() {},
     async perform({ queue, rules }) {
       for (const { taskId, reapAt } of queue.store.scan().tasks) {
-        if (reapAt !== null) await queue.endTask(taskId, rules);
+        if (reapAt !== null) await endTask(queue, taskId, rules);
       }
     },
   })
@@ -724,7 +748,8 @@ async function drain(model: Model, world: World): Promise<void> {
           model.look(now);
           model.launch(3, now);
         },
-        perform: async (world) => void await world.queue.look({ launch: { parallel: 3 } }),
+        perform: async (world) =>
+          void await refresh(world.queue, { launch: 3, may: () => EVERYTHING }),
       },
       model,
       world,
@@ -748,9 +773,9 @@ async function drain(model: Model, world: World): Promise<void> {
     }
     world.clock.now += 3_600_000;
   }
-  await world.queue.look();
+  await refresh(world.queue, { may: () => EVERYTHING });
   for (const { taskId, reapAt } of world.queue.store.scan().tasks) {
-    if (reapAt !== null) await world.queue.endTask(taskId, world.rules);
+    if (reapAt !== null) await endTask(world.queue, taskId, world.rules);
   }
   for (const task of world.queue.store.scan().tasks) {
     const stuck = task.status === "running" || model.isReady(model.find(task.taskId));

@@ -5,6 +5,7 @@ import { archivedIds, archiveFinished } from "../../lib/store/archive.ts";
 import { DEFAULT_CONFIG } from "../../lib/settings/config.ts";
 import { readiness } from "../../lib/decide/dependencies.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
+import { refresh } from "../../lib/queue/refresh.ts";
 import { formatTask } from "../../lib/task/fields.ts";
 import { Folder, idOf, make, names, NOW } from "../support/store.ts";
 
@@ -62,7 +63,7 @@ Deno.test("a look at the queue reads nothing of the archive but what a pending t
     });
   }
   try {
-    const { tasks, index } = await openQueue(folder.path).look();
+    const { tasks, index } = await refresh(openQueue(folder.path));
     assertEquals(tasks.map(({ taskId }) => taskId), [idOf(3)]);
     assertEquals(readiness(tasks[0]!, index).kind, "ready");
   } finally {

@@ -66,7 +66,13 @@ export function eachCase(status: Status, call: (cell: Case) => void): number {
     if (status === "pending") subject.startedAt = null;
     for (const completion of COMPLETIONS) {
       for (const { wanted, verify } of VERIFY) {
-        const rules = { completion, verify: wanted, grace: GRACE, launchGrace: LAUNCH_GRACE };
+        const rules = {
+          completion,
+          verify: wanted,
+          grace: GRACE,
+          launchGrace: LAUNCH_GRACE,
+          limits: true,
+        };
         for (const cancelled of CANCELLED) {
           for (const timeout of TIMEOUT) {
             for (const error of ERROR) {

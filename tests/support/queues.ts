@@ -1,7 +1,8 @@
 // Queues for tests of decisions: numbered tasks at a fixed time, and any queue there can be.
 
 import fc from "fast-check";
-import { indexTasks, type Readiness } from "../../lib/decide/dependencies.ts";
+import type { Readiness } from "../../lib/decide/dependencies.ts";
+import { createModel } from "../../lib/decide/model.ts";
 import { type Limits, pickNext } from "../../lib/decide/schedule.ts";
 import { formatTime, newTask, type Status, STATUSES, type Task } from "../../lib/task/fields.ts";
 
@@ -23,7 +24,7 @@ export function picked(
   now = NOW,
 ): string[] {
   const running = tasks.filter(({ status }) => status === "running");
-  return pickNext(tasks, running, indexTasks(tasks), { ...OPEN, ...limits }, now)
+  return pickNext(createModel(tasks).ready(false), running, { ...OPEN, ...limits }, now)
     .map(({ taskId }) => taskId);
 }
 

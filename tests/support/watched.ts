@@ -1,10 +1,11 @@
 // A supervisor in this process, with a clock that can be set.
 
 import type { Launched, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
+import { joinLaunchers } from "../../lib/launch/mod.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
 import { openQueue, type Queue } from "../../lib/queue/queue.ts";
-import { supervise, type SuperviseOptions } from "../../lib/supervise/loop.ts";
-import type { Task } from "../../lib/task/fields.ts";
+import { type WatchOptions, watchOver as watch } from "../../lib/supervise/loop.ts";
+import type { Mirror } from "../../lib/supervise/mirror.ts";
 import type { Box } from "./program.ts";
 
 /** The system's clock, a jump later. */
@@ -22,12 +23,12 @@ class FakeClock {
 export interface Watched extends AsyncDisposable {
   queue: Queue;
   clock: FakeClock;
-  over: Promise<ReadonlyMap<string, Task>>;
+  over: Promise<Mirror>;
 }
 
 export function watchOver(
   box: Box,
-  options: Partial<SuperviseOptions> = {},
+  options: Partial<WatchOptions> = {},
   onLaunch?: (clock: FakeClock) => void,
   launch: (spec: LaunchSpec, launcher: Launcher) => Launched = (spec, own) => own.launch(spec),
 ): Watched {
@@ -43,22 +44,19 @@ export function watchOver(
   };
   const queue = openQueue(box.root, {
     now: () => Date.now() + clock.offset,
-    launchers: {
-      of: () => ({
-        ...launcher,
-        launch(spec) {
-          const launched = launch(spec, launcher);
-          onLaunch?.(clock);
-          return launched;
-        },
-      }),
-    },
+    launchers: joinLaunchers({
+      ...launcher,
+      launch(spec) {
+        const launched = launch(spec, launcher);
+        onLaunch?.(clock);
+        return launched;
+      },
+    }),
   });
   const stop = new AbortController();
-  const over = supervise(queue, {
-    launch: "all",
-    parallel: 3,
-    until: "drained",
+  const over = watch(queue, {
+    wanted: () => ({ launch: "all", parallel: 3 }),
+    until: "finished",
     interval: 0.2,
     signal: stop.signal,
     ...options,

@@ -11,6 +11,7 @@ import { parseTime } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
 import { idArgument, optional } from "../parameters.ts";
+import { look } from "../supervision.ts";
 
 interface ArchiveFlags {
   dryRun?: boolean;
@@ -64,7 +65,7 @@ async function archiveNow(this: Context, flags: ArchiveFlags): Promise<void> {
         "Do it all the same with --force, or turn it on: orchestra config set archive.enabled true",
     });
   }
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   const chosen = flags.dryRun
     ? pickArchivable(snapshot.index, config.archive, queue.now())
     : archiveFinished(queue.store, config.archive, queue.now(), (problem) => {

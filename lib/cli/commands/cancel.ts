@@ -4,10 +4,12 @@ import { buildCommand } from "@stricli/core";
 import { block } from "../../launch/pause.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { dependentsOf, indexTasks } from "../../decide/dependencies.ts";
-import { OrchestraError } from "../../task/error.ts";
-import { noTask } from "../../queue/queue.ts";
+import { OrchestraError, toOrchestraError } from "../../task/error.ts";
+import { cancel as cancelTasks } from "../../queue/cancel.ts";
+import { endTask } from "../../queue/end.ts";
+import { loadRules, noTask } from "../../queue/queue.ts";
 import type { Store } from "../../store/tasks.ts";
-import { isTerminal } from "../../task/fields.ts";
+import { isTerminal, type Task } from "../../task/fields.ts";
 import { type Context, env } from "../context.ts";
 import { filterAliases, filterFlags, idArgument, optional, parsed, text } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
@@ -65,22 +67,35 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
       hint: "Only pending and running tasks can be cancelled.",
     });
   }
-  const rules = await queue.rules();
+  const rules = await loadRules(queue);
   if (wanted.includes(env("ORCHESTRA_TASK_ID") ?? "") && Deno.build.os !== "windows") {
     // The agent that cancels itself wants to be told; whoever watches ends us with all of it.
     Deno.addSignalListener("SIGTERM", () => {});
     this.endsByExit = true;
   }
-  const changes = queue.cancel(wanted, flags.reason ?? null, rules);
+  const done: Task[] = [];
+  const problems: OrchestraError[] = [];
+  for (const outcome of cancelTasks(queue, wanted, flags.reason ?? null, rules)) {
+    if ("error" in outcome) {
+      problems.push(toOrchestraError(outcome.error, `Cancelling ${outcome.id}`));
+    } else if (outcome.cancelled) done.push(outcome.task!);
+    // It ended while we came.
+    else if (!final.some((text) => text.startsWith(`${outcome.id} `))) {
+      final.push(`${outcome.id} is ${outcome.task?.status ?? "gone"} already`);
+    }
+  }
+  if (done.length === 0 && problems.length > 0) throw problems[0];
   // Told before the processes are ended: we may be one of them.
   if (this.globals.json) {
     this.printJson({
-      cancelled: changes.map(({ task }) => task.taskId),
+      cancelled: done.map(({ taskId }) => taskId),
       skipped: final,
+      problems: problems.map(({ message }) => message),
     });
   } else {
-    for (const { task } of changes) this.print(`Cancelled ${task.taskId}`);
+    for (const { taskId } of done) this.print(`Cancelled ${taskId}`);
     for (const text of final) this.note(`Skipped: ${text}`);
+    for (const { message } of problems) this.note(`Not cancelled: ${message}`);
     if (wanted.length === 0) {
       this.print(
         `Nothing to cancel: no task ${
@@ -89,9 +104,10 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
       );
     }
   }
-  const ends = changes.filter(({ task }) => task.reapAt !== null).map(({ task }) => task.taskId);
+  if (problems.length > 0) this.fail(5);
+  const ends = done.filter(({ reapAt }) => reapAt !== null).map(({ taskId }) => taskId);
   if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);
-  await Promise.all(ends.map((id) => queue.endTask(id, rules, { blocking: true })));
+  await Promise.all(ends.map((id) => endTask(queue, id, rules, { blocking: true })));
 }
 
 /**

@@ -5,11 +5,13 @@ import { archivedDependencies } from "../../store/archive.ts";
 import { indexTasks, lookUp, retryChain, type TaskIndex } from "../../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
+import { removeTask } from "../../queue/remove.ts";
 import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskNameOr } from "../flags.ts";
 import { filterFlags, optional, startingWith } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
+import { look } from "../supervision.ts";
 
 interface CleanFlags extends Omit<Filters, "status"> {
   yes?: boolean;
@@ -54,7 +56,7 @@ async function clean(
   const ids = new Set(words.filter((word) => !Object.hasOwn(FILTERS, word)));
   for (const id of ids) if (!isTaskId(id)) throw await noFilter(id);
   const filters = words.filter((word) => !ids.has(word)).map((word) => FILTERS[word]!);
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   for (const id of ids) {
     const task = snapshot.index.byId.get(id);
     if (task === undefined) throw noTask(id);
@@ -125,7 +127,7 @@ async function clean(
     const now = choose(tasks, indexTasks(tasks, archivedDependencies(store, tasks)));
     for (const task of now.going.filter(({ taskId }) => agreed.has(taskId))) {
       try {
-        queue.removeTask(task, marks.get(task.taskId) ?? []);
+        removeTask(queue, task, marks.get(task.taskId) ?? []);
         removed.push(task.taskId);
       } catch (error) {
         this.note(`It stays: ${toOrchestraError(error, `Removing ${task.taskId}`).message}`);

@@ -5,26 +5,30 @@ import { lstat } from "../../store/files.ts";
 import { pause } from "../../launch/pause.ts";
 import { archiveFinished } from "../../store/archive.ts";
 import {
+  announce,
   type DaemonInfo,
   isWatched,
   readDaemonInfo,
   removeDaemonInfo,
   spawnDetached,
   tryDaemonLock,
-  writeDaemonInfo,
 } from "../../supervise/watcher.ts";
 import { formatDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { sanitize, sanitizeBlock } from "../../text/width.ts";
 import { readProcesses } from "../../launch/posix/processes.ts";
-import type { Change, Queue } from "../../queue/queue.ts";
-import { supervise } from "../../supervise/loop.ts";
+import type { Change } from "../../decide/changes.ts";
+import { loadRules, type Queue } from "../../queue/queue.ts";
+import { loadConfig } from "../../settings/config.ts";
+import { watchOver } from "../../supervise/loop.ts";
 import { formatTime } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
+import { stopSignal } from "../look_on.ts";
 import { readExactly, tailFile } from "../tail.ts";
+import { look } from "../supervision.ts";
 
 interface DaemonFlags {
   maxConcurrent?: number;
@@ -163,31 +167,25 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   const queue = await this.openQueue();
   const config = await this.config(queue.store);
   if (config.debug_log || (this.globals.debug && flags.log)) await this.traceToFile(queue.store);
-  const parallel = flags.maxConcurrent ?? config.max_concurrent;
-  const interval = flags.interval ?? config.interval;
   this.endsByExit = true;
-  const stop = new AbortController();
-  for (const name of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(name, () => stop.abort());
-  }
+  const stop = stopSignal();
   const lock = await takeWatch(queue);
-  writeDaemonInfo(queue.store, {
-    pid: Deno.pid,
-    start: startOf(Deno.pid) ?? undefined,
-    startedAt: formatTime(Date.now()),
-    kind: "daemon",
-    launch: "all",
-    parallel,
-  });
+  announce(queue.store, "daemon", { launch: "all", parallel: flags.maxConcurrent });
   const say = flags.log ? logTo(queue) : (text: string) => this.print(text);
-  say(`Watching over ${queue.store.root}: at most ${parallel} at once, rescan every ${interval} s`);
+  say(
+    `Watching over ${queue.store.root}: at most ${
+      flags.maxConcurrent ?? config.max_concurrent
+    } at once, rescan every ${flags.interval ?? config.interval} s`,
+  );
   const archiving = setInterval(archiveNow, ARCHIVE_EVERY);
   let rest: ReturnType<typeof setTimeout> | undefined;
-  function archiveNow() {
-    if (!config.archive.enabled) return;
+  async function archiveNow() {
     try {
       const { store } = queue;
-      const moved = archiveFinished(store, config.archive, queue.now(), say, ARCHIVE_AT_ONCE);
+      // As they are now, not as they were when it began.
+      const { archive } = (await loadConfig(store)).config;
+      if (!archive.enabled) return;
+      const moved = archiveFinished(store, archive, queue.now(), say, ARCHIVE_AT_ONCE);
       for (const { taskId } of moved) say(`${taskId} archived`);
       if (moved.length === ARCHIVE_AT_ONCE) rest = setTimeout(archiveNow, 1000);
     } catch (error) {
@@ -195,21 +193,19 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
     }
   }
   try {
-    archiveNow();
-    await supervise(queue, {
-      launch: "all",
-      parallel,
+    await archiveNow();
+    await watchOver(queue, {
+      wanted: () => ({ launch: "all", parallel: flags.maxConcurrent }),
       until: "forever",
       signal: stop.signal,
-      interval,
+      interval: flags.interval,
       onChange: (change) => say(describe(change)),
-      onProblem: (reason) =>
-        say(`Cannot watch the folder, rescanning every ${interval} s: ${reason}`),
+      onProblem: say,
     });
   } finally {
     clearInterval(archiving);
     clearTimeout(rest);
-    removeDaemonInfo(queue.store);
+    if (queue.store.isHere()) removeDaemonInfo(queue.store);
     lock[Symbol.dispose]();
   }
   say("Stopped; what runs goes on");
@@ -246,7 +242,7 @@ function logTo(queue: Queue): (text: string) => void {
 
 async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   const queue = await this.openQueue();
-  await queue.rules(); // A broken settings file is told here, not to a log.
+  await loadRules(queue); // A broken settings file is told here, not to a log.
   const before = readDaemonInfo(queue.store);
   if (isWatched(queue.store) && before?.kind === "daemon") {
     throw new OrchestraError(
@@ -258,7 +254,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
     );
   }
   using watch = watchFolder(queue.store.dir);
-  const pid = spawnDetached(this.program, queue.store.root, [
+  const { pid } = spawnDetached(this.program, queue.store.root, [
     "daemon",
     "run",
     "--log",
@@ -327,12 +323,13 @@ async function showDaemon(this: Context): Promise<void> {
   const queue = await this.openQueue();
   const watched = isWatched(queue.store);
   const info = watched ? readDaemonInfo(queue.store) : undefined;
-  const { tasks } = await queue.look({ retry: false });
+  const { tasks } = await look(queue);
   const running = tasks.filter((task) => task.status === "running").length;
   if (this.globals.json) {
     this.printJson({ watched, ...info, running });
     return;
   }
+  const { config } = await loadConfig(queue.store);
   if (info === undefined) {
     this.print(
       watched
@@ -345,7 +342,7 @@ async function showDaemon(this: Context): Promise<void> {
   this.print(
     `${info.kind} (pid ${info.pid}) since ${since}: launches ${
       info.launch === "all" ? "everything" : "retries"
-    }, at most ${info.parallel} at once; ${running} running`,
+    }, at most ${info.parallel ?? config.max_concurrent} at once; ${running} running`,
   );
 }
 

@@ -16,11 +16,14 @@ import {
   type Graph,
   validateDependencies,
 } from "../../format/graph.ts";
-import { noTask, pausedLanes, type Queue, type Snapshot } from "../../queue/queue.ts";
+import { pausedLanes } from "../../decide/model.ts";
+import { noTask, type Queue } from "../../queue/queue.ts";
+import type { Snapshot } from "../../queue/refresh.ts";
 import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
 import { idArgument } from "../parameters.ts";
+import { look } from "../supervision.ts";
 
 const FORMATS = ["tree", "mermaid", "dot", "json"] as const;
 
@@ -72,7 +75,7 @@ async function showDependencies(
   id: string,
 ): Promise<void> {
   const queue = await this.openQueue();
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   const { index } = snapshot;
   const task = index.byId.get(id);
   if (task === undefined) throw noTask(id);
@@ -128,7 +131,7 @@ function collectUpstream(task: Task, { index }: Snapshot): Task[] {
 
 async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
   const queue = await this.openQueue();
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   const graph = buildGraph(viewAll(queue, snapshot), snapshot.index);
   const format = this.globals.json ? "json" : flags.format ?? "tree";
   if (format === "json") return this.printJson(graphJson(graph));
@@ -154,7 +157,7 @@ function graphJson(graph: Graph) {
 
 async function validate(this: Context): Promise<void> {
   const queue = await this.openQueue();
-  const { tasks, index } = await queue.look({ retry: false });
+  const { tasks, index } = await look(queue);
   const problems = validateDependencies(tasks, index);
   if (this.globals.json) this.printJson({ valid: problems.length === 0, problems });
   else if (problems.length === 0) this.print("All dependencies are sound");

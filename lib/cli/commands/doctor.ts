@@ -17,7 +17,7 @@ import type { Queue } from "../../queue/queue.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { optional } from "../parameters.ts";
-import { leaveWatcher } from "../supervision.ts";
+import { leaveWatcher, look } from "../supervision.ts";
 
 interface DoctorFlags {
   fix?: boolean;
@@ -150,7 +150,7 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
   switch (finding.code) {
     case "unwatched":
     case "stale-claim": {
-      const snapshot = await queue.look({ retry: false });
+      const snapshot = await look(queue);
       await leaveWatcher(context, queue, snapshot);
       return finding.code === "unwatched"
         ? "a supervisor watches now"

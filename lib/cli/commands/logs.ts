@@ -2,13 +2,14 @@
 
 import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
-import { readablePlaces } from "../../store/archive.ts";
+import { placesOf, readablePlaces } from "../../store/places.ts";
 import { sanitizeBlock } from "../../text/width.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import { isTerminal } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
+import { lookOn, stopSignal } from "../look_on.ts";
 import { anyIdArgument, optional, parsed } from "../parameters.ts";
 import { readExactly, tailFile } from "../tail.ts";
 
@@ -38,7 +39,9 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
   const task = active ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(id);
   // The log of a task that has not begun is not there yet: it is not in the archive either.
-  const { logFile } = active === undefined ? readablePlaces(queue, task) : queue.places(task);
+  const { logFile } = active === undefined
+    ? readablePlaces(queue.store, task)
+    : placesOf(queue.store, task);
   const write = (text: string) => this.write(this.interactive ? sanitizeBlock(text) : text);
   let at = 0;
   if (flags.lines === undefined && !this.globals.json) {
@@ -99,23 +102,26 @@ async function follow(
   write: (text: string) => void,
 ): Promise<void> {
   context.endsByExit = true;
-  const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", () => {
-    context.fail(130);
-    stop.abort();
-  });
+  const stop = stopSignal(() => context.fail(130));
   const problem = (reason: string) =>
     context.note(`Watching failed, looking every second: ${reason}`);
   using log = watchFolder(`${queue.store.dir}/logs`, problem);
-  using tasks = watchFolder(queue.store.tasksDir);
-  let at = start;
-  while (!stop.signal.aborted) {
+  let over = false;
+  const ended = lookOn(context, queue, {
+    signal: stop.signal,
+    retry: false,
+    until({ index }) {
+      const task = index.byId.get(id);
+      return task === undefined || (isTerminal(task.status) && task.reapAt === null);
+    },
+  }).finally(() => over = true).then(() => {});
+  for (let at = start; !stop.signal.aborted;) {
+    // What was printed before its end is known is there now.
+    const last = over;
     log.take();
-    tasks.take();
-    const snapshot = await queue.look({ retry: false });
-    const task = snapshot.tasks.find((item) => item.taskId === id);
     at = copyFrom(path, at, write);
-    if (task === undefined || (isTerminal(task.status) && task.reapAt === null)) return;
-    await pause(1000, stop.signal, [log.changed(), tasks.changed()]);
+    if (last) break;
+    await pause(1000, stop.signal, [log.changed(), ended]);
   }
+  await ended;
 }

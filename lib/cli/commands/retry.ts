@@ -4,11 +4,13 @@
 import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
 import { isRetried, noTask, type Queue } from "../../queue/queue.ts";
+import { retry as queueRetry } from "../../queue/retry.ts";
 import type { Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { filterAliases, filterFlags, idArgument, optional, parsed } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
+import { look } from "../supervision.ts";
 
 interface RetryFlags extends Filters {
   maxRetries?: number;
@@ -44,7 +46,7 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
     );
   }
   const queue = await this.openQueue();
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   const most = (task: Task) => flags.maxRetries ?? task.maxRetries;
   const wanted: Task[] = [];
   if (filtering) {
@@ -60,17 +62,24 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
     wanted.push(task);
   }
   const queued: Task[] = [];
-  for (const task of wanted) {
-    const successor = queue.queueRetry(task.taskId, {
-      maxRetries: most(task),
-      autoRetry: flags.auto ?? false,
+  queueRetry(
+    queue,
+    wanted.map((task) => ({
+      id: task.taskId,
+      options: { maxRetries: most(task), autoRetry: flags.auto ?? false },
+    })),
+    snapshot.index,
+    ({ successor }) => {
+      if (successor !== undefined) queued.push(successor);
+    },
+  );
+  const missed = wanted.find(({ taskId }) =>
+    !queued.some(({ retryHistory }) => retryHistory.at(-1)?.retriedFrom === taskId)
+  );
+  if (missed !== undefined && !filtering) {
+    throw new OrchestraError("state", `${missed.taskId} was retried by somebody else just now`, {
+      hint: "See it with: orchestra status",
     });
-    if (successor !== undefined) queued.push(successor);
-    else if (!filtering) {
-      throw new OrchestraError("state", `${task.taskId} was retried by somebody else just now`, {
-        hint: "See it with: orchestra status",
-      });
-    }
   }
   // One that was named is one value; what was picked is a list, of however many.
   if (this.globals.json) return this.printJson(ids.length === 1 ? queued[0]! : queued);

@@ -1,15 +1,17 @@
 // `orchestra run`: launches what is ready, and leaves somebody to watch over it.
 
 import { buildCommand } from "@stricli/core";
-import { isWatched } from "../../supervise/watcher.ts";
+import { isWatched, type Order, tellWatcher } from "../../supervise/watcher.ts";
 import { OrchestraError, printable } from "../../task/error.ts";
-import type { Change } from "../../queue/queue.ts";
+import type { Change } from "../../decide/changes.ts";
+import { refresh } from "../../queue/refresh.ts";
+import { EVERYTHING, NOTHING_MORE } from "../../queue/step.ts";
 import type { Task } from "../../task/fields.ts";
 import { describeChange } from "../changes.ts";
 import type { Context } from "../context.ts";
 import { integer, type ReportTarget, reportTarget } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
-import { tellLauncher, watchOver } from "../supervision.ts";
+import { isAlone, watchOver } from "../supervision.ts";
 
 interface RunFlags {
   parallel?: number;
@@ -48,7 +50,6 @@ export const command = buildCommand({
 async function run(this: Context, flags: RunFlags): Promise<void> {
   const queue = await this.openQueue();
   const config = await this.config(queue.store);
-  const parallel = flags.parallel ?? (flags.all ? config.max_concurrent : 1);
   if (flags.report !== undefined && !flags.wait) {
     throw new OrchestraError(
       "usage",
@@ -66,10 +67,15 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
     const { runAndWait } = await import("../run_wait.ts");
     return await runAndWait.call(this, queue, flags);
   }
-  if (flags.all) tellLauncher(queue, parallel);
+  const order: Order = flags.all
+    ? { launch: "all", parallel: flags.parallel }
+    : { launch: "retries" };
+  if (flags.all) tellWatcher(queue.store, order);
+  const parallel = flags.parallel ?? config.max_concurrent;
   // Without a number `run` launches one more task; with one it fills up to that many.
-  const snapshot = await queue.look({
-    launch: { parallel: flags.parallel === undefined && !flags.all ? { more: 1 } : parallel },
+  const snapshot = await refresh(queue, {
+    launch: flags.parallel === undefined && !flags.all ? { more: 1 } : parallel,
+    may: ({ config }) => isAlone(queue, config) ? EVERYTHING : NOTHING_MORE,
   });
   const { launched } = snapshot;
   const known = new Set(launched.map(({ task }) => task.taskId));
@@ -78,7 +84,7 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
   const running = snapshot.tasks
     .filter((task) => task.status === "running" && !known.has(task.taskId)).length;
   const leaves = config.supervise && (launched.length > 0 || snapshot.unsettled || flags.all);
-  if (leaves) watchOver(this, queue, flags.all ? "all" : "retries", parallel);
+  if (leaves) watchOver(this, queue, order);
   const watched = leaves || isWatched(queue.store);
   report(this, launched.map(({ task }) => task), changes, running, parallel, watched);
 }

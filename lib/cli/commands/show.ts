@@ -8,14 +8,15 @@ import {
   type Readiness,
   retryChain,
 } from "../../decide/dependencies.ts";
-import { readablePlaces } from "../../store/archive.ts";
+import { readablePlaces } from "../../store/places.ts";
 import { formatShow } from "../../format/show.ts";
-import { noTask, pausedLanes, type Queue } from "../../queue/queue.ts";
+import { pausedLanes } from "../../decide/model.ts";
+import { noTask, type Queue } from "../../queue/queue.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
 import { anyIdArgument } from "../parameters.ts";
 import { viewJson } from "../status_input.ts";
-import { leaveWatcher } from "../supervision.ts";
+import { leaveWatcher, look } from "../supervision.ts";
 import { tailFile } from "../tail.ts";
 
 /** Lines of the log on the page. */
@@ -35,7 +36,7 @@ async function show(
   id: string,
 ): Promise<void> {
   const queue = await this.openQueue();
-  const snapshot = await queue.look({ retry: false });
+  const snapshot = await look(queue);
   await leaveWatcher(this, queue, snapshot);
   const { index } = snapshot;
   const now = queue.now();
@@ -45,7 +46,7 @@ async function show(
   // Reading it anew says what is wrong with a file that is there but damaged.
   const task = index.byId.get(id) ?? queue.store.read(id) ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(id);
-  const { planFile, logFile } = readablePlaces(queue, task);
+  const { planFile, logFile } = readablePlaces(queue.store, task);
   const log = tailFile(logFile, LOG_LINES, LOG_BYTES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {

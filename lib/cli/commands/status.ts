@@ -8,7 +8,7 @@ import { duration } from "../flags.ts";
 import { filterAliases, filterFlags, optional, parsed } from "../parameters.ts";
 import type { Filters } from "../select.ts";
 import { selectViews, type StatusFilter, statusInput, viewJson } from "../status_input.ts";
-import { leaveWatcher } from "../supervision.ts";
+import { leaveWatcher, look } from "../supervision.ts";
 
 interface StatusFlags extends Filters {
   watch?: boolean;
@@ -47,7 +47,7 @@ async function status(this: Context, flags: StatusFlags): Promise<void> {
     const { watchStatus } = await import("../status_watch.ts");
     return await watchStatus.call(this, queue, filter, flags);
   }
-  const snapshot = await queue.look({ retry: !flags.noAutoRetry });
+  const snapshot = await look(queue, !flags.noAutoRetry);
   await leaveWatcher(this, queue, snapshot);
   if (this.globals.json) {
     const views = selectViews(snapshot, filter, queue.now());

@@ -2,74 +2,62 @@
 // when nothing is left to do; killed, whoever looks next leaves another one.
 
 import { buildCommand } from "@stricli/core";
-import { readProcesses } from "../../launch/posix/processes.ts";
-import { type LaunchMode, supervise } from "../../supervise/loop.ts";
-import {
-  type DaemonInfo,
-  removeDaemonInfo,
-  tryDaemonLock,
-  writeDaemonInfo,
-} from "../../supervise/watcher.ts";
-import { formatTime } from "../../task/fields.ts";
+import { pause } from "../../launch/pause.ts";
+import { loadRules } from "../../queue/queue.ts";
+import { watchOver } from "../../supervise/loop.ts";
+import { announce, type Order, removeDaemonInfo, tryDaemonLock } from "../../supervise/watcher.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
-import { readOrders } from "../supervision.ts";
-
-interface SuperviseFlags {
-  parallel: number;
-  launch: LaunchMode;
-}
+import { stopSignal } from "../look_on.ts";
+import { followOrders } from "../supervision.ts";
 
 export const command = buildCommand({
   func: superviseInBackground,
   parameters: {
     flags: {
-      parallel: { kind: "parsed", parse: integer(1, 1000), brief: "most at once" },
+      parallel: {
+        kind: "parsed",
+        optional: true,
+        parse: integer(1, 1000),
+        brief: "most at once",
+      },
       launch: { kind: "enum", values: ["retries", "all"], brief: "what to launch" },
     },
   },
   docs: { brief: "The supervisor that run leaves behind" },
 });
 
-async function superviseInBackground(this: Context, flags: SuperviseFlags): Promise<void> {
+async function superviseInBackground(this: Context, order: Order): Promise<void> {
   const queue = await this.openQueue();
   if (this.globals.debug) await this.traceToFile(queue.store);
   // A command that only asks whether somebody watches holds the lock for a moment.
   let lock = tryDaemonLock(queue.store);
   for (let turn = 0; lock === undefined && turn < 20; turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
     lock = tryDaemonLock(queue.store);
   }
   if (lock === undefined) return;
   this.endsByExit = true;
-  const stop = new AbortController();
-  for (const name of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(name, () => stop.abort());
-  }
-  const mine: DaemonInfo = {
-    pid: Deno.pid,
-    start: readProcesses([Deno.pid]).get(Deno.pid)?.start,
-    startedAt: formatTime(Date.now()),
-    kind: "supervisor",
-    launch: flags.launch,
-    parallel: flags.parallel,
-  };
-  writeDaemonInfo(queue.store, mine);
-  const { config } = await queue.rules();
+  const stop = stopSignal();
+  const mine = announce(queue.store, "supervisor", order);
+  const { config } = await loadRules(queue);
   if (config.debug_log && !this.globals.debug) await this.traceToFile(queue.store);
   const leave = () => {
-    removeDaemonInfo(queue.store);
+    // Moved away meanwhile, it is another's folder.
+    if (queue.store.isHere()) removeDaemonInfo(queue.store);
     lock[Symbol.dispose]();
   };
-  await supervise(queue, {
-    launch: flags.launch,
-    parallel: flags.parallel,
-    until: flags.launch === "all" ? "drained" : "idle",
+  let left = false;
+  await watchOver(queue, {
+    wanted: followOrders(queue, mine),
+    until: "finished",
     signal: stop.signal,
-    interval: config.interval,
-    orders: readOrders(queue, mine),
     // Inside the workspace lock: whoever launches next sees that nobody watches.
-    onIdle: leave,
+    onFinished() {
+      leave();
+      left = true;
+    },
+    onProblem: (problem) => this.trace("problem", { problem }),
   });
-  if (stop.signal.aborted) leave();
+  if (!left) leave();
 }

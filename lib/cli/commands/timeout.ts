@@ -5,12 +5,15 @@ import { formatDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
 import { indexTasks, type Readiness } from "../../decide/dependencies.ts";
-import { noTask } from "../../queue/queue.ts";
-import { isTerminal } from "../../task/fields.ts";
+import { timeOut } from "../../queue/cancel.ts";
+import { endTask } from "../../queue/end.ts";
+import { extendTimeout } from "../../queue/limits.ts";
+import { loadRules, noTask } from "../../queue/queue.ts";
 import { viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
 import { duration } from "../flags.ts";
 import { idArgument } from "../parameters.ts";
+import { look } from "../supervision.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -27,7 +30,7 @@ export const command = buildRouteMap({
       docs: { brief: "List the tasks that have a timeout" },
     }),
     extend: buildCommand({
-      func: extendTimeout,
+      func: extend,
       parameters: {
         positional: {
           kind: "tuple",
@@ -46,25 +49,24 @@ export const command = buildRouteMap({
 
 async function timeOutNow(this: Context, _flags: NoFlags, id: string): Promise<void> {
   const queue = await this.openQueue();
-  await queue.look({ retry: false });
-  const task = queue.store.read(id);
-  if (task === undefined) throw noTask(id);
-  if (task.status !== "running") {
+  await look(queue);
+  const rules = await loadRules(queue);
+  const timedOut = timeOut(queue, id, rules);
+  if (timedOut === undefined) {
+    const task = queue.store.read(id);
+    if (task === undefined) throw noTask(id);
     throw new OrchestraError("state", `${id} is ${task.status}: only running tasks can time out`, {
       hint: task.status === "pending" ? `Cancel it with: orchestra cancel ${id}` : undefined,
     });
   }
-  const rules = await queue.rules();
-  const change = queue.timeOut(id, rules);
-  if (change !== undefined) await queue.endTask(id, rules, { blocking: true });
-  const ended = queue.store.read(id);
-  if (this.globals.json) this.printJson(ended ?? null);
+  await endTask(queue, id, rules, { blocking: true });
+  if (this.globals.json) this.printJson(queue.store.read(id) ?? null);
   else this.print(`Ended ${id} as timed out`);
 }
 
 async function listTimeouts(this: Context): Promise<void> {
   const queue = await this.openQueue();
-  const { tasks } = await queue.look({ retry: false });
+  const { tasks } = await look(queue);
   const index = indexTasks(tasks);
   const memo = new Map<string, Readiness>();
   const views = tasks.filter((task) => task.timeout !== null)
@@ -106,32 +108,16 @@ async function listTimeouts(this: Context): Promise<void> {
   );
 }
 
-async function extendTimeout(
+async function extend(
   this: Context,
   _flags: NoFlags,
   id: string,
   seconds: number,
 ): Promise<void> {
   const queue = await this.openQueue();
-  await queue.look({ retry: false });
-  let before: number | null = null;
-  const task = queue.update(id, (current) => {
-    if (isTerminal(current.status)) {
-      throw new OrchestraError("state", `${id} is ${current.status}: its time cannot be extended`, {
-        hint: `Try it again with more: orchestra retry ${id}`,
-      });
-    }
-    before = current.timeout;
-    // A task without a limit gets one, counted from now where it runs.
-    const elapsed = current.status === "running" && current.timeout === null && current.startedAt
-      ? (queue.now() - Date.parse(current.startedAt)) / 1000
-      : 0;
-    return { ...current, timeout: (current.timeout ?? elapsed) + seconds };
-  });
-  if (this.globals.json) return this.printJson(task);
-  this.print(
-    `Timeout of ${id}: ${before === null ? "none" : formatDuration(before)} -> ${
-      formatDuration(task.timeout!)
-    }`,
-  );
+  await look(queue);
+  const { before, after } = extendTimeout(queue, id, seconds);
+  if (this.globals.json) return this.printJson(after);
+  const had = before.timeout === null ? "none" : formatDuration(before.timeout);
+  this.print(`Timeout of ${id}: ${had} -> ${formatDuration(after.timeout!)}`);
 }

@@ -2,27 +2,27 @@
 // would be waited for until somebody acts, so that it counts as settled, and not as complete.
 
 import { buildCommand } from "@stricli/core";
-import { pause } from "../../launch/pause.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { findArchived } from "../../store/archive.ts";
 import {
   indexTasks,
   latestAttempt,
   type Readiness,
-  readinessOf,
   type TaskIndex,
 } from "../../decide/dependencies.ts";
+import { hasEnded } from "../../decide/ended.ts";
 import { formatStatus } from "../../format/status.ts";
 import { OrchestraError } from "../../task/error.ts";
-import { noTask, type Queue, type Snapshot } from "../../queue/queue.ts";
+import { noTask, type Queue } from "../../queue/queue.ts";
+import type { Mirror } from "../../supervise/mirror.ts";
 import { isTerminal, type Task } from "../../task/fields.ts";
-import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { duration } from "../flags.ts";
+import { lookOn, stopSignal } from "../look_on.ts";
 import { anyIdArgument, filterAliases, filterFlags, parsed } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 import { statusInput, viewJson } from "../status_input.ts";
-import { leaveWatcher } from "../supervision.ts";
+import { leaveWatcher, look } from "../supervision.ts";
 
 interface WaitFlags extends Filters {
   timeout?: number;
@@ -48,7 +48,7 @@ async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<
     throw new OrchestraError("usage", "wait takes ids or filters, not both");
   }
   const queue = await this.openQueue();
-  let snapshot = await queue.look();
+  const snapshot = await look(queue, true);
   for (const id of ids) {
     // Reading it anew says what is wrong with a file that is there but damaged.
     if (
@@ -56,63 +56,55 @@ async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<
       queue.store.readArchived(id) === undefined
     ) throw noTask(id);
   }
+  await leaveWatcher(this, queue, snapshot);
   const wanted = ids.length > 0
     ? ids
     : isFiltering(flags)
     ? (await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index))
       .map((task) => task.taskId)
     : snapshot.tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
-  const deadline = flags.timeout === undefined
-    ? Infinity
-    : performance.now() + flags.timeout * 1000;
   this.endsByExit = true;
-  const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", () => stop.abort());
-  using watch = watchFolder(
-    queue.store.tasksDir,
-    (reason) => this.note(`Watching the folder failed, looking every second: ${reason}`),
-  );
+  let interrupted = false;
+  const stop = stopSignal(() => interrupted = true);
+  const patience = flags.timeout === undefined
+    ? undefined
+    : setTimeout(() => stop.abort(), Math.min(flags.timeout * 1000, LONGEST_TIMER));
   let told = false;
-  for (;;) {
-    watch.take();
-    snapshot = await queue.look();
-    await leaveWatcher(this, queue, snapshot);
-    const { index } = snapshot;
+  const openOf = (index: TaskIndex) => {
     const memo = new Map<string, Readiness>();
-    const open = wanted.filter((id) => !isSettled(id, index, memo));
-    const left = deadline - performance.now();
-    if (!told && open.length > 0 && !snapshot.unsettled && !isWatched(queue.store)) {
-      told = true;
-      this.note("Nothing runs and nobody launches: orchestra run --all, from somewhere else");
-    }
-    const interrupted = stop.signal.aborted;
-    if (open.length === 0 || left <= 0 || interrupted) {
-      return finish(this, queue, snapshot, index, wanted, open, interrupted);
-    }
-    await pause(Math.min(left, watch.active ? 5000 : 1000), stop.signal, [watch.changed()]);
-  }
+    // One that is archived has ended.
+    return wanted.filter((id) => index.byId.has(id) && !hasEnded(id, index, memo));
+  };
+  const mirror = await lookOn(this, queue, {
+    signal: stop.signal,
+    until: ({ index, running, reaping }) => {
+      const open = openOf(index);
+      if (!told && open.length > 0 && running.size + reaping.size === 0) {
+        told = true;
+        if (!isWatched(queue.store)) {
+          this.note("Nothing runs and nobody launches: orchestra run --all, from somewhere else");
+        }
+      }
+      return open.length === 0;
+    },
+  });
+  clearTimeout(patience);
+  finish(this, queue, mirror, wanted, openOf(mirror.index), interrupted);
 }
 
-/** Whether a task has come to its end, no retry of it running or due. A task that is gone has. */
-export function isSettled(id: string, index: TaskIndex, memo: Map<string, Readiness>): boolean {
-  const task = index.byId.get(id);
-  if (task === undefined) return true;
-  const latest = latestAttempt(task, index);
-  if (latest.status === "pending") return readinessOf(latest, index, memo).kind === "blocked";
-  return isTerminal(latest.status) && latest.retryAt === null;
-}
+/** Timers take at most 2^31 - 1 ms. */
+const LONGEST_TIMER = 2_000_000_000;
 
 function finish(
   context: Context,
   queue: Queue,
-  snapshot: Snapshot,
-  index: TaskIndex,
+  { index, damaged }: Mirror,
   wanted: readonly string[],
   open: readonly string[],
   interrupted: boolean,
 ): void {
   const archived = findArchived(queue.store, wanted, index.byId);
-  const whole = indexTasks([...archived, ...snapshot.tasks]);
+  const whole = indexTasks([...archived, ...index.byId.values()], index.archived);
   const latest = wanted
     .map((id) => whole.byId.get(id))
     .filter((task) => task !== undefined)
@@ -121,7 +113,7 @@ function finish(
     latest.every((task: Task) => task.status === "complete");
   const input = statusInput(
     queue,
-    { ...snapshot, tasks: [...whole.byId.values()], index: whole },
+    { tasks: [...whole.byId.values()], damaged: [...damaged.values()], index: whole },
     { ids: new Set(latest.map((task) => task.taskId)) },
   );
   if (context.globals.json) {

@@ -1,0 +1,74 @@
+// Commands that look on while others work: the live model, what is to be done left to whoever watches,
+// and an end by Ctrl+C, a closed terminal or a reader that has gone.
+
+import type { Queue } from "../queue/queue.ts";
+import { type WatchOptions, watchOver as watch } from "../supervise/loop.ts";
+import type { Mirror } from "../supervise/mirror.ts";
+import { isWatched } from "../supervise/watcher.ts";
+import type { Context } from "./context.ts";
+import { orderLeft, watchOver } from "./supervision.ts";
+
+/** Milliseconds that a supervisor gets to begin before another one is left. */
+const BEGINS = 3000;
+
+/** How a command looks on. */
+export type LookOptions =
+  & Pick<WatchOptions, "until" | "signal">
+  & Partial<Pick<WatchOptions, "interval" | "retry" | "onChange" | "onTurn">>;
+
+/** Looks on until something is so, or the signal is aborted. */
+export async function lookOn(
+  context: Context,
+  queue: Queue,
+  options: LookOptions,
+): Promise<Mirror> {
+  const config = await context.config(queue.store);
+  return await watch(queue, {
+    ...options,
+    wanted: () => ({ launch: "nothing" }),
+    isWatched: keepWatched(context, queue, config.supervise),
+    onProblem: (problem) => context.note(problem),
+  });
+}
+
+/** Whether somebody watches; where nobody does, somebody is left to. */
+export function keepWatched(
+  context: Context,
+  queue: Queue,
+  supervise: boolean,
+): (mirror: Mirror) => boolean {
+  let left = -Infinity;
+  return (mirror) => {
+    if (isWatched(queue.store)) return true;
+    if (!supervise) return false;
+    const order = orderLeft(queue, {
+      unsettled: mirror.running.size + mirror.reaping.size > 0,
+      retrying: mirror.followed.size > 0 || hasOne(mirror.ready(true)),
+    });
+    if (order === undefined) return false;
+    if (performance.now() - left < BEGINS) return true;
+    left = performance.now();
+    watchOver(context, queue, order);
+    return true;
+  };
+}
+
+function hasOne(items: Iterable<unknown>): boolean {
+  for (const _item of items) return true;
+  return false;
+}
+
+/** A signal that is aborted by Ctrl+C, a polite kill, or a terminal that is closed. */
+export function stopSignal(onStop: () => void = () => {}): AbortController {
+  const stop = new AbortController();
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const name of signals) {
+    Deno.addSignalListener(name, () => {
+      onStop();
+      stop.abort();
+    });
+  }
+  return stop;
+}

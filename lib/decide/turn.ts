@@ -1,0 +1,228 @@
+// One turn of the queue: from all tasks and the clock to what is to be done now, and when to look
+// again. Everybody who brings a queue forward asks this and does what it says: a command once, whoever
+// watches again and again. Pure.
+
+import { type Agents, pickAgent } from "../task/agent.ts";
+import { isTerminal, parseTime, type Task } from "../task/fields.ts";
+import type { Model } from "./model.ts";
+import { type EndRules, nextDue, NO_EVIDENCE } from "./reconcile.ts";
+import { followDue, type RetryPolicy } from "./retry.ts";
+import { heldUntil, pickNext } from "./schedule.ts";
+
+/** What whoever asks is to bring about. */
+export interface Orders {
+  /** What is launched: nothing, only what the queue itself made as retries, or all that is ready. */
+  readonly launch: "nothing" | "retries" | "all";
+  /** Most tasks at once; or how many more than run already. */
+  readonly parallel: number | { readonly more: number };
+  /** Whether due retries are queued. */
+  readonly retry: boolean;
+  /** Whether tasks are ended whose time or budget is used up. */
+  readonly limits: boolean;
+}
+
+/** What of the settings and the agents a turn depends on. */
+export interface TurnRules {
+  readonly agents: Agents;
+  readonly config: { readonly grace_period: number; readonly retry: RetryPolicy };
+}
+
+/** What is to be done now. All of it is checked again by whoever does it, inside the lock. */
+export interface Turn {
+  /** Look closely at these, and do what the evidence asks for. */
+  readonly step: readonly string[];
+  /** Queue what follows these. */
+  readonly retry: readonly string[];
+  /** Claim and launch these, in this order. */
+  readonly launch: readonly string[];
+  /** The timeout of these is nearer than they want to be warned of. */
+  readonly warn: readonly string[];
+  /** When the clock alone brings something about, milliseconds since the epoch; null for never. */
+  readonly at: number | null;
+  /** What is left, once all of this is done. */
+  readonly left: Left;
+}
+
+/** What is left to do in a queue for who has these orders. */
+export type Left =
+  /** Something runs, or must be ended. */
+  | "running"
+  /** Something will be done when its time comes. */
+  | "due"
+  /** Something may be launched. */
+  | "ready"
+  | "nothing";
+
+/** What cannot be done for now, or need not be done again. */
+export interface Hold {
+  /** Settled tasks whose processes are being ended. */
+  readonly ending: ReadonlySet<string>;
+  /** Tasks with which the system refuses to go on. */
+  readonly refused: ReadonlySet<string>;
+  /** It refuses every launch. */
+  readonly launching: boolean;
+  /** Tasks of which was warned already. */
+  readonly warned: ReadonlySet<string>;
+}
+
+/** Nothing is held. */
+export const NO_HOLD: Hold = {
+  ending: new Set(),
+  refused: new Set(),
+  launching: false,
+  warned: new Set(),
+};
+
+/** Milliseconds after which a claim without a shim is taken back. */
+export const LAUNCH_GRACE = 2000;
+
+/** How the end of a task is known, by its agent and the settings. */
+export function endRulesOf(task: Task, rules: TurnRules, limits: boolean): EndRules {
+  const found = pickAgent(rules.agents, task.agent);
+  const agent = "problem" in found ? null : found;
+  return {
+    completion: agent?.completion ?? "sentinel",
+    verify: task.verify !== null || agent?.verify !== undefined,
+    grace: rules.config.grace_period * 1000,
+    launchGrace: LAUNCH_GRACE,
+    limits,
+  };
+}
+
+/** Most that may run at once of each agent that has such a limit. */
+function agentLimits(agents: Agents): Map<string, number> {
+  const limits = new Map<string, number>();
+  for (const [name, agent] of agents) {
+    if (!("problem" in agent) && agent.maxConcurrent !== undefined) {
+      limits.set(name, agent.maxConcurrent);
+    }
+  }
+  return limits;
+}
+
+/** Earliest of some times; null is never. */
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.min(a, b);
+}
+
+/**
+ * Decides a turn.
+ *
+ * @param model all tasks
+ * @param orders what is to be brought about
+ * @param rules settings and agents
+ * @param now milliseconds since the epoch
+ * @param hold what cannot be done for now
+ */
+export function turn(
+  model: Model,
+  orders: Orders,
+  rules: TurnRules,
+  now: number,
+  hold: Hold = NO_HOLD,
+): Turn {
+  const isHeld = (id: string) => hold.ending.has(id) || hold.refused.has(id);
+  const step: string[] = [];
+  const retry: string[] = [];
+  let at: number | null = null;
+  for (const id of model.touched) {
+    if (model.index.byId.has(id) && !isHeld(id)) step.push(id);
+  }
+  for (const group of [model.running, model.reaping]) {
+    for (const [id, task] of group) {
+      if (isHeld(id) || model.touched.has(id)) continue;
+      const due = dueTime(model, task, rules, orders.limits);
+      if (due !== null && due <= now) step.push(id);
+      else at = earliest(at, due);
+    }
+  }
+  for (const [id, task] of orders.retry ? model.followed : []) {
+    const due = followDue(task, model.index, rules.config.retry);
+    if (due === null || hold.refused.has(id)) continue;
+    if (due <= now) retry.push(id);
+    else at = earliest(at, due);
+  }
+  const { warn, next } = warnings(model, hold.warned, now);
+  const ready = readiness(model, orders, rules, hold.launching, now);
+  return {
+    step,
+    retry,
+    launch: ready.launch,
+    warn,
+    at: earliest(earliest(at, next), ready.at),
+    left: model.running.size > 0 || model.reaping.size > 0
+      ? "running"
+      : isDue(model, rules)
+      ? "due"
+      : ready.left,
+  };
+}
+
+/** When the clock alone changes something about a task that runs or must be ended. */
+function dueTime(model: Model, task: Task, rules: TurnRules, limits: boolean): number | null {
+  if (isTerminal(task.status)) return parseTime(task.reapAt);
+  const evidence = model.evidence.get(task.taskId);
+  const due = nextDue(task, evidence ?? NO_EVIDENCE, endRulesOf(task, rules, limits));
+  if (evidence !== undefined) return due;
+  // Nobody has looked yet: most have ended before it is worth it.
+  return earliest(due, (parseTime(task.startedAt) ?? 0) + LAUNCH_GRACE);
+}
+
+/** Whether a retry follows some task by itself, now or later. */
+function isDue(model: Model, rules: TurnRules): boolean {
+  for (const task of model.followed.values()) {
+    if (followDue(task, model.index, rules.config.retry) !== null) return true;
+  }
+  return false;
+}
+
+function warnings(
+  model: Model,
+  warned: ReadonlySet<string>,
+  now: number,
+): { warn: string[]; next: number | null } {
+  const warn: string[] = [];
+  let next: number | null = null;
+  for (const [id, task] of model.running) {
+    const started = parseTime(task.startedAt);
+    if (started === null || task.timeout === null || task.timeoutWarning === null) continue;
+    if (warned.has(id)) continue;
+    const at = started + (task.asleep + task.timeout - task.timeoutWarning) * 1000;
+    if (at <= now) warn.push(id);
+    else next = earliest(next, at);
+  }
+  return { warn, next };
+}
+
+/** What of the pending tasks is launched now, and what later. */
+function readiness(
+  model: Model,
+  orders: Orders,
+  rules: TurnRules,
+  refused: boolean,
+  now: number,
+): { launch: string[]; at: number | null; left: Left } {
+  if (orders.launch === "nothing") return { launch: [], at: null, left: "nothing" };
+  const lanes = model.lanes(now);
+  const ready = model.ready(orders.launch === "retries");
+  const parallel = typeof orders.parallel === "number"
+    ? orders.parallel
+    : model.running.size + orders.parallel.more;
+  const limits = { parallel, perAgent: agentLimits(rules.agents), lanes };
+  const launch = refused
+    ? []
+    : pickNext(ready, model.running.values(), limits, now).map(({ taskId }) => taskId);
+  // Where no place is free, an end brings the next turn.
+  if (parallel - model.running.size - launch.length <= 0) {
+    return { launch, at: null, left: "ready" };
+  }
+  let at: number | null = null;
+  let left: Left = "nothing";
+  for (const task of ready) {
+    const until = heldUntil(task, lanes, now);
+    at = earliest(at, until);
+    if (until === null) left = "ready";
+    else if (left === "nothing") left = "due";
+  }
+  return { launch, at, left };
+}

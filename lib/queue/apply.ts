@@ -1,0 +1,84 @@
+// Does what a turn says, verb by verb, and keeps the model up with it. What the system refuses of one
+// task is told and leaves the others alone.
+
+import type { Change } from "../decide/changes.ts";
+import type { LiveModel } from "../decide/model.ts";
+import type { Turn } from "../decide/turn.ts";
+import { claim, type LaunchedTask } from "./claim.ts";
+import type { Aliveness } from "./observe.ts";
+import type { Queue, Rules } from "./queue.ts";
+import { followUp, retry } from "./retry.ts";
+import { type May, step, type Stepped } from "./step.ts";
+
+/** Who does it, and is told of it. */
+export interface Doer {
+  readonly may: May;
+  /** What is known of a task's processes, asked before. */
+  aliveness(id: string): Aliveness;
+  /** Each change, in order. */
+  changed(change: Change): void;
+  /** A task was looked at closely. */
+  stepped?(id: string, stepped: Stepped): void;
+  /** An agent was launched. */
+  launched?(launched: LaunchedTask): void;
+  /** The system refuses to go on with a task: disk full, no permission, a damaged file. */
+  refused(id: string, error: unknown): void;
+}
+
+/** Does what a turn says; inside the lock or outside. */
+export function applyTurn(
+  queue: Queue,
+  model: LiveModel,
+  turn: Turn,
+  rules: Rules,
+  doer: Doer,
+): void {
+  const keep = (id: string, task: Parameters<LiveModel["keep"]>[1]) => {
+    for (const change of model.keep(id, task)) doer.changed(change);
+  };
+  if (turn.step.length > 0) {
+    queue.store.locked(() => {
+      for (const id of turn.step) {
+        try {
+          const stepped = step(queue, id, rules, doer.aliveness(id), doer.may);
+          model.saw(id, stepped.observation?.evidence);
+          keep(id, stepped.task);
+          doer.stepped?.(id, stepped);
+        } catch (error) {
+          model.saw(id, undefined);
+          doer.refused(id, error);
+        }
+      }
+    });
+  }
+  if (turn.retry.length > 0) {
+    const lanes = model.lanes(queue.now());
+    const wanted = turn.retry.map((id) =>
+      followUp(model.index.byId.get(id)!, rules, lanes, queue.now())
+    );
+    retry(queue, wanted, model.index, ({ task, successor }) => {
+      if (successor !== undefined) keep(successor.taskId, successor);
+      keep(task.taskId, task);
+    }, doer.refused);
+    // Somebody else was faster, or it is gone.
+    for (const id of turn.retry) if (model.followed.has(id)) keep(id, readAgain(queue, id));
+  }
+  if (turn.launch.length > 0) {
+    claim(queue, turn.launch, rules, ({ task, launched }) => {
+      keep(task.taskId, task);
+      if (launched !== undefined) doer.launched?.(launched);
+    });
+    for (const id of turn.launch) {
+      if (model.index.byId.get(id)?.status === "pending") keep(id, readAgain(queue, id));
+    }
+  }
+}
+
+/** A task that is damaged is not ours to decide about: every command that looks names it. */
+function readAgain({ store }: Queue, id: string) {
+  try {
+    return store.read(id);
+  } catch {
+    return undefined;
+  }
+}

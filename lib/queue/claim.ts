@@ -1,0 +1,137 @@
+// Claims pending tasks and launches them. The claim is on disk before its shim is started: killed in
+// between, it is fenced off later, and the task goes back to pending. A launch that cannot be fails its
+// task alone.
+
+import { agentOptions } from "../task/options.ts";
+import type { Prepared } from "../decide/launch_plan.ts";
+import type { Outcome } from "../decide/reconcile.ts";
+import { FENCE, type Launched } from "../launch/launcher.ts";
+import { type AgentDefinition, pickAgent } from "../task/agent.ts";
+import { toOrchestraError } from "../task/error.ts";
+import { formatTime, type Task } from "../task/fields.ts";
+import { writePlan } from "./plan.ts";
+import { launchPrepared, prepare } from "./prepare.ts";
+import { shimOf } from "./probe.ts";
+import type { Queue, Rules } from "./queue.ts";
+import { settle } from "./settle.ts";
+
+/** What a launch by this process leaves to watch. */
+export interface LaunchedTask extends Launched {
+  task: Task;
+}
+
+/** What came of claiming a task: it runs, or why it could not be launched is written in it. */
+export type Claimed = { task: Task; launched?: LaunchedTask };
+
+/**
+ * Claims the given tasks, in that order, and launches them. Those that are not pending any more are
+ * passed over.
+ *
+ * @param onClaimed told of each at once: should the next one fail for all, those before it run
+ */
+export function claim(
+  queue: Queue,
+  ids: readonly string[],
+  rules: Rules,
+  onClaimed: (claimed: Claimed) => void,
+): void {
+  const { store } = queue;
+  store.locked(() => {
+    for (const id of ids) {
+      let task: Task | undefined;
+      try {
+        task = store.read(id);
+      } catch {
+        // Damaged: every command that looks names it, and the others go on.
+      }
+      if (task?.status === "pending") onClaimed(tryClaim(queue, task, rules));
+    }
+  });
+}
+
+/** What one task's own files make impossible fails that task. */
+function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed {
+  try {
+    return claimOne(queue, task, rules);
+  } catch (error) {
+    const problem = toOrchestraError(error, "its files cannot be written").message;
+    try {
+      return { task: failSpawn(queue, queue.store.read(task.taskId) ?? task, problem, rules) };
+    } catch {
+      // Not this task alone: the system refuses (disk full, no permission).
+      throw error;
+    }
+  }
+}
+
+function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
+  const { store } = queue;
+  const found = pickAgent(rules.agents, task.agent);
+  const agent = "problem" in found ? null : found;
+  const claimed: Task = {
+    ...task,
+    ...agentOptions(task, agent),
+    status: "running",
+    startedAt: formatTime(queue.now()),
+    completedAt: null,
+    claim: task.claim + 1,
+    verifyAt: null,
+    asleep: 0,
+    wokeAt: null,
+    pid: null,
+    notBefore: null,
+    blockedBy: null,
+    blockedReason: null,
+    schemaVersion: Math.max(task.schemaVersion, 3),
+  };
+  if (agent === null) {
+    return { task: failSpawn(queue, claimed, (found as { problem: string }).problem, rules) };
+  }
+  const prepared = prepare(queue, task, agent);
+  if ("problem" in prepared) {
+    return { task: failSpawn(queue, claimed, prepared.problem, rules) };
+  }
+  // What an earlier claim or a stray program left must not decide this one.
+  for (const mark of ["done", "error", "exitcode", "verifycode", "timeout"]) {
+    store.removeMark(task.taskId, mark);
+  }
+  writePlan(queue, claimed);
+  store.write(claimed);
+  return launchClaimed(queue, claimed, agent, prepared, rules);
+}
+
+function launchClaimed(
+  queue: Queue,
+  claimed: Task,
+  agent: AgentDefinition,
+  prepared: Prepared,
+  rules: Rules,
+): Claimed {
+  const pid = `${claimed.claim}.pid`;
+  try {
+    const started = launchPrepared(queue, claimed, agent, prepared, { pid, exit: "exitcode" });
+    const task = { ...claimed, pid: started.pid };
+    return { task, launched: { ...started, task } };
+  } catch (error) {
+    // Fenced first: should the system have started the shim all the same, it must not go on.
+    queue.store.createMark(claimed.taskId, pid, FENCE);
+    const problem = toOrchestraError(error, "the launch failed").message;
+    return { task: failSpawn(queue, claimed, problem, rules) };
+  }
+}
+
+function failSpawn(queue: Queue, task: Task, problem: string, rules: Rules): Task {
+  const outcome: Outcome = {
+    status: "failed",
+    failureClass: "spawn",
+    errorMessage: `Agent "${task.agent}" could not be launched: ${problem}`,
+    errorDetails: null,
+    exitCode: null,
+    result: null,
+    timedOutAt: null,
+    laneUntil: null,
+    reapAt: null,
+    endedAt: null,
+  };
+  return settle(queue, task, outcome, { shim: shimOf(queue, task) }, rules, queue.now());
+}

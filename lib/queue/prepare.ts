@@ -1,0 +1,125 @@
+// From a task and its agent to a launch: reads what the decision needs, writes what the agent is to find
+// (prompt, standard input, an empty log), and hands it to the place where the agent runs.
+
+import { type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
+import type { Launched } from "../launch/launcher.ts";
+import { lstat } from "../store/files.ts";
+import { placesOf } from "../store/places.ts";
+import type { Store } from "../store/tasks.ts";
+import { type AgentDefinition, pickAgent } from "../task/agent.ts";
+import { OrchestraError } from "../task/error.ts";
+import type { Task } from "../task/fields.ts";
+import { DEFAULT_PROMPT, RETRY_NOTE } from "../../templates/prompts.ts";
+import type { Queue, Rules } from "./queue.ts";
+
+/** Decides a launch, or says why there can be none. */
+export function prepare(
+  { store }: Pick<Queue, "store">,
+  task: Task,
+  agent: AgentDefinition,
+): Prepared | { problem: string } {
+  const template = readTemplate(store, agent);
+  if (typeof template === "object" && template !== null) return template;
+  const decided = prepareLaunch(task, agent, template, RETRY_NOTE, placesOf(store, task));
+  if ("problem" in decided) return decided;
+  if (agent.cwd !== undefined) {
+    const inside = insideRoot(store.root, decided.cwd);
+    if (inside === undefined) {
+      return { problem: `its folder ${JSON.stringify(decided.cwd)} is not inside the workspace` };
+    }
+    decided.cwd = inside;
+  }
+  return decided;
+}
+
+/** Why a task could not be launched; undefined where it could. */
+export function launchProblem(
+  queue: Pick<Queue, "store">,
+  task: Task,
+  rules: Rules,
+): string | undefined {
+  const found = pickAgent(rules.agents, task.agent);
+  const prepared = "problem" in found ? found : prepare(queue, task, found);
+  return "problem" in prepared ? prepared.problem : undefined;
+}
+
+/** Text of an agent's prompt template; null for the bare prompt. */
+function readTemplate(store: Store, agent: AgentDefinition): string | null | { problem: string } {
+  if (agent.promptTemplateFile !== undefined) {
+    const outside = /(?:^|[\\/])\.\.(?:[\\/]|$)|\0/.test(agent.promptTemplateFile);
+    const text = outside ? undefined : store.readFile(`${store.root}/${agent.promptTemplateFile}`);
+    return text ?? {
+      problem: `its prompt template ${JSON.stringify(agent.promptTemplateFile)} is not there`,
+    };
+  }
+  if (agent.promptTemplate !== undefined) return agent.promptTemplate;
+  if (agent.completion === "exit") return null;
+  const prompts = `${store.root}/.orchestra-cli/prompts`;
+  return store.readFile(`${prompts}/default.md`) ?? store.readFile(`${prompts}/default.txt`) ??
+    DEFAULT_PROMPT;
+}
+
+/** Which files beside the task a launch has. */
+export interface LaunchMarks {
+  readonly pid: string;
+  readonly exit: "exitcode" | "verifycode";
+}
+
+/** Starts what was prepared, at the place of its agent. */
+export function launchPrepared(
+  { store, launchers }: Queue,
+  task: Task,
+  agent: AgentDefinition,
+  prepared: Prepared,
+  marks: LaunchMarks,
+): Launched {
+  const { logFile, promptFile } = placesOf(store, task);
+  const info = lstat(logFile);
+  if (info === undefined) {
+    Deno.openSync(logFile, { write: true, createNew: true, mode: 0o600 }).close();
+  } else if (!info.isFile) {
+    throw new OrchestraError(
+      "damaged",
+      `Launching ${task.taskId}: its log is not a regular file`,
+      { hint: `Remove ${task.logFile}.` },
+    );
+  }
+  // A verify command gets no prompt: the file keeps what the agent was given.
+  if (marks.exit === "exitcode") writePrivate(promptFile, prepared.prompt);
+  let stdinFile: string | null = null;
+  if (prepared.stdin !== null) {
+    stdinFile = promptFile;
+    if (prepared.stdin !== prepared.prompt) {
+      stdinFile = `${store.dir}/plans/${task.taskId}_stdin`;
+      writePrivate(stdinFile, prepared.stdin);
+    }
+  }
+  return launchers.of(agent).launch({
+    pidFile: store.markPath(task.taskId, marks.pid),
+    exitFile: store.markPath(task.taskId, marks.exit),
+    logFile,
+    stdinFile,
+    cwd: prepared.cwd,
+    command: prepared.command,
+    args: prepared.args,
+    env: prepared.env,
+    inherit: prepared.inherit,
+  });
+}
+
+/** Writes a file that only its owner may read, replacing what is there; a link is not followed. */
+function writePrivate(path: string, text: string): void {
+  if (lstat(path) !== undefined) Deno.removeSync(path);
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+}
+
+/** The real path of a folder that must lie inside the root; undefined where it does not. */
+function insideRoot(root: string, folder: string): string | undefined {
+  try {
+    const real = Deno.realPathSync(folder.startsWith("/") ? folder : `${root}/${folder}`);
+    const top = Deno.realPathSync(root);
+    return real === top || real.startsWith(`${top}/`) ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+// Which of some tasks' processes live, asked of the places where they run, outside the lock. Reads only.
+
+import type { Identity, Life } from "../launch/launcher.ts";
+import type { Task } from "../task/fields.ts";
+import { type Aliveness, ancestral, isUnnamed, unnamed } from "./observe.ts";
+import type { Queue } from "./queue.ts";
+
+/** Identity of the process of a task's current claim, where it is known. */
+export function shimOf({ store, launchers }: Queue, task: Task): Identity | null {
+  const mark = task.claim === 0 ? undefined : store.readMark(task.taskId, `${task.claim}.pid`);
+  return mark === undefined ? null : launchers.parsePidFile(mark.text) ?? null;
+}
+
+/** Asks once which of the tasks' processes live. */
+export async function probe(queue: Queue, tasks: readonly Task[]): Promise<Aliveness> {
+  const { store, launchers } = queue;
+  const shims: Identity[] = [];
+  const found = new Map<string, Life>();
+  for (const task of tasks) {
+    if (task.claim === 0) {
+      if (task.pid === null) continue;
+      const life = await launchers.legacy(task, store.root);
+      found.set(
+        ancestral(task).token,
+        life === null ? "dead" : life === "unknown" ? life : "alive",
+      );
+      continue;
+    }
+    const names = [`${task.claim}.pid`];
+    if (task.verifyAt !== null) names.push(`verify.${task.verifyClaim}.pid`);
+    for (const name of names) {
+      const mark = store.readMark(task.taskId, name);
+      if (mark === undefined) continue;
+      const shim = launchers.parsePidFile(mark.text);
+      if (shim) shims.push(shim);
+      else if (isUnnamed(mark, launchers, queue.now())) {
+        found.set(unnamed(task).token, await launchers.marked(task.taskId));
+      }
+    }
+  }
+  return alivenessOf(await launchers.probe(shims), found);
+}
+
+/** What some looks found, by tokens. */
+export function alivenessOf(...found: readonly ReadonlyMap<string, Life>[]): Aliveness {
+  return ({ token }) => found.find((lives) => lives.has(token))?.get(token) ?? "unknown";
+}

@@ -1,0 +1,175 @@
+// Everything in a workspace at one moment, brought up to date first: what has ended is settled, due
+// retries are queued, and where that is ordered what is ready is launched. The same turns as those of
+// whoever watches, once.
+
+import type { Change } from "../decide/changes.ts";
+import { indexTasks, retryOf, type TaskIndex } from "../decide/dependencies.ts";
+import { createModel } from "../decide/model.ts";
+import { isAutomatic, isFollowed } from "../decide/retry.ts";
+import { type Hold, NO_HOLD, type Orders, turn } from "../decide/turn.ts";
+import { archivedDependencies, findArchived } from "../store/archive.ts";
+import type { Damage, Scan } from "../store/tasks.ts";
+import { toOrchestraError } from "../task/error.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
+import { applyTurn, type Doer } from "./apply.ts";
+import type { LaunchedTask } from "./claim.ts";
+import type { Aliveness } from "./observe.ts";
+import { probe } from "./probe.ts";
+import { loadRules, type Queue, type Rules } from "./queue.ts";
+import { type May, NOTHING_MORE } from "./step.ts";
+
+/** Everything in a workspace at one moment. */
+export interface Snapshot {
+  /** By id, oldest first. */
+  readonly tasks: Task[];
+  readonly damaged: Damage[];
+  readonly marks: Map<string, string[]>;
+  /** What this look itself brought up to date. */
+  readonly changes: readonly Change[];
+  /** The tasks by id, with the archived ones that pending tasks depend on. */
+  readonly index: TaskIndex;
+  /** Something runs, must be ended or verified: somebody should be watching. */
+  readonly unsettled: boolean;
+  /** Something is retried by itself, now or later: who was ordered to watch should be watching. */
+  readonly retrying: boolean;
+  /** What this look launched. */
+  readonly launched: readonly LaunchedTask[];
+}
+
+/** How much {@linkcode refresh} may do. */
+export interface RefreshOptions {
+  /** Queue due retries; unless told not to. */
+  retry?: boolean;
+  /** Also launch what is ready, in the same locked section: most at once, or how many more. */
+  launch?: Orders["parallel"];
+  /** What it may do that is otherwise left to whoever watches. */
+  may?: (rules: Rules) => May;
+}
+
+/** Reads everything and brings it up to date. */
+export async function refresh(queue: Queue, options: RefreshOptions = {}): Promise<Snapshot> {
+  const { store } = queue;
+  const scan = store.scan();
+  if (options.launch === undefined && !needsTurn(scan, options)) {
+    return snapshotOf(queue, scan, scan.tasks, [], []);
+  }
+  // Settings and processes come first, for nothing may wait inside the lock.
+  const [rules, aliveness] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
+  return options.launch === undefined
+    ? bringForward(queue, scan, rules, aliveness, options)
+    : store.locked(() => bringForward(queue, store.scan(), rules, aliveness, options));
+}
+
+/** Tasks whose files must be looked at. */
+function suspectsOf({ tasks, marks }: Scan): Task[] {
+  return tasks.filter((task) =>
+    task.status === "running" || task.reapAt !== null ||
+    (task.status === "pending" && marks.get(task.taskId)?.includes("cancelled"))
+  );
+}
+
+/** Whether there is anything to do: most looks find nothing, and then cost only the reading. */
+function needsTurn(scan: Scan, { retry = true }: RefreshOptions): boolean {
+  return suspectsOf(scan).length > 0 || (retry && scan.tasks.some(isFollowed)) ||
+    hasNameless(scan.tasks);
+}
+
+/** Whether a successor is there that its maker did not live to name. */
+function hasNameless(tasks: readonly Task[]): boolean {
+  const successors = tasks.filter((task) => retryOf(task) !== null);
+  if (successors.length === 0) return false;
+  const byId = new Map(tasks.map((task) => [task.taskId, task]));
+  return successors.some((task) => {
+    const earlier = byId.get(retryOf(task)!);
+    return earlier !== undefined && earlier.retriedBy === null && isTerminal(earlier.status) &&
+      earlier.status !== "complete";
+  });
+}
+
+/** Turn after turn, until nothing is left to do now. */
+function bringForward(
+  queue: Queue,
+  scan: Scan,
+  rules: Rules,
+  aliveness: Aliveness,
+  { retry = true, launch, may = () => NOTHING_MORE }: RefreshOptions,
+): Snapshot {
+  const { store } = queue;
+  const model = createModel(
+    scan.tasks,
+    (ids, known, found) => findArchived(store, ids, known, found),
+  );
+  for (const { taskId } of suspectsOf(scan)) model.touch(taskId);
+  const changes: Change[] = [];
+  const launched: LaunchedTask[] = [];
+  // Once tried is enough for a look; and what still lives is ended by whoever watches.
+  const ending = new Set<string>();
+  const refused = new Set<string>();
+  const hold: Hold = { ...NO_HOLD, ending, refused };
+  let due = false;
+  const allowed = may(rules);
+  const doer: Doer = {
+    may: allowed,
+    aliveness: () => aliveness,
+    changed: (change) => void changes.push(change),
+    launched: (one) => void launched.push(one),
+    stepped(id, stepped) {
+      ending.add(id);
+      due ||= stepped.due;
+    },
+    refused(id, error) {
+      refused.add(id);
+      reportDamage(scan.damaged, id, error);
+    },
+  };
+  const settling: Orders = { launch: "nothing", parallel: 0, retry, limits: allowed.limits };
+  for (;;) {
+    const next = turn(model, settling, rules, queue.now(), hold);
+    if (next.step.length + next.retry.length === 0) break;
+    applyTurn(queue, model, next, rules, doer);
+    for (const id of next.retry) refused.add(id);
+  }
+  if (launch !== undefined) {
+    const all: Orders = { ...settling, launch: "all", parallel: launch };
+    applyTurn(queue, model, turn(model, all, rules, queue.now(), hold), rules, doer);
+  }
+  const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
+  return snapshotOf(queue, scan, tasks, changes, launched, due);
+}
+
+function snapshotOf(
+  { store }: Queue,
+  { damaged, marks }: Scan,
+  tasks: Task[],
+  changes: Change[],
+  launched: LaunchedTask[],
+  due = false,
+): Snapshot {
+  let index: TaskIndex | undefined;
+  return {
+    tasks,
+    damaged,
+    marks,
+    changes,
+    launched,
+    unsettled: due || tasks.some((task) => task.status === "running" || task.reapAt !== null),
+    get retrying() {
+      return tasks.some((task) => isFollowed(task) || isWaitingRetry(task));
+    },
+    // Made when it is asked for: over ten thousand tasks it takes as long as start-up.
+    get index() {
+      return index ??= indexTasks(tasks, archivedDependencies(store, tasks));
+    },
+  };
+}
+
+/** Whether a task was queued by the queue itself and has not begun. */
+function isWaitingRetry(task: Task): boolean {
+  return task.status === "pending" && isAutomatic(task);
+}
+
+function reportDamage(damaged: Damage[], id: string, error: unknown): void {
+  const file = `.orchestra/tasks/${id}.json`;
+  if (damaged.some((item) => item.file === file)) return;
+  damaged.push({ file, problem: toOrchestraError(error, "cannot be brought up to date").message });
+}

@@ -1,0 +1,28 @@
+// Removes a task and everything that belongs to it. Its own file goes after all but the fences: a late
+// shim finds its fence, or no task. Killed in between, the next `clean` finds the task still there.
+
+import { placesOf } from "../store/places.ts";
+import { isOwnMark } from "../task/marks.ts";
+import type { Task } from "../task/fields.ts";
+import type { Queue } from "./queue.ts";
+
+/**
+ * Removes a settled task; inside the lock.
+ *
+ * @param marks what a scan found beside it, inside the same locked section
+ */
+export function removeTask({ store }: Queue, task: Task, marks: readonly string[]): void {
+  const { planFile, logFile, promptFile } = placesOf(store, task);
+  const fences: string[] = [];
+  for (const mark of marks.filter(isOwnMark)) {
+    if (mark.endsWith(".pid")) fences.push(mark);
+    else store.removeMark(task.taskId, mark);
+  }
+  for (
+    const path of [planFile, logFile, promptFile, `${store.dir}/plans/${task.taskId}_stdin`]
+  ) {
+    store.remove(path);
+  }
+  store.remove(`${store.tasksDir}/${task.taskId}.json`);
+  for (const mark of fences) store.removeMark(task.taskId, mark);
+}

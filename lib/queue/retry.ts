@@ -1,0 +1,127 @@
+// Queues what follows failed tasks. The successor is created first, then the failed task names it: killed
+// in between, whoever looks next finds a successor that nobody names, and names it.
+
+import { compareIds } from "../decide/schedule.ts";
+import { retryOf, type TaskIndex } from "../decide/dependencies.ts";
+import { type RetryOptions, successorOf } from "../decide/retry.ts";
+import type { PausedLane } from "../decide/view.ts";
+import { formatTime, parseTime, type Task } from "../task/fields.ts";
+import { activeIds } from "./names.ts";
+import { writePlan } from "./plan.ts";
+import { definitionOf, isRetried, type Queue, type Rules } from "./queue.ts";
+
+/** What is to follow a task. */
+export interface Wanted {
+  readonly id: string;
+  readonly options?: RetryOptions;
+}
+
+/** What came of it: the task that names its successor, and the successor where we made it. */
+export interface Retried {
+  readonly task: Task;
+  readonly successor?: Task;
+}
+
+/**
+ * Queues the retries of failed or cancelled tasks. Those that have one, or are neither, are passed over.
+ *
+ * @param known all tasks as far as they were read: what has come since is looked for
+ * @param onRetried told of each at once
+ * @param onProblem told where the system refuses one; the others go on
+ */
+export function retry(
+  queue: Queue,
+  wanted: readonly Wanted[],
+  known: TaskIndex,
+  onRetried: (retried: Retried) => void,
+  onProblem: (id: string, error: unknown) => void = (_id, error) => {
+    throw error;
+  },
+): void {
+  queue.store.locked(() => {
+    const successors = findSuccessors(queue, known);
+    for (const { id, options } of wanted) {
+      try {
+        const retried = retryOne(queue, id, options ?? {}, successors);
+        if (retried !== undefined) onRetried(retried);
+      } catch (error) {
+        onProblem(id, error);
+      }
+    }
+  });
+}
+
+function retryOne(
+  queue: Queue,
+  id: string,
+  options: RetryOptions,
+  successors: (id: string) => string | undefined,
+): Retried | undefined {
+  const { store } = queue;
+  const task = store.read(id);
+  if (task === undefined || isRetried(store, task)) return undefined;
+  if (task.status !== "failed" && task.status !== "cancelled") return undefined;
+  const now = queue.now();
+  const name = (successor: string): Task => {
+    const named = { ...task, retriedBy: successor, retriedAt: formatTime(now), retryAt: null };
+    store.write(named);
+    return named;
+  };
+  // Whoever queued it died before it could be named here.
+  const earlier = successors(id);
+  if (earlier !== undefined) return { task: name(earlier) };
+  const successor = store.create((fresh) => successorOf(task, fresh, options, now), now);
+  writePlan(queue, successor);
+  return { task: name(successor.taskId), successor };
+}
+
+/** Finds the successor of a task, also among those that have come since the tasks were read. */
+function findSuccessors(
+  { store }: Queue,
+  { byId, successors }: TaskIndex,
+): (id: string) => string | undefined {
+  const fresh = new Map<string, string>();
+  for (const id of activeIds(store)) {
+    if (byId.has(id)) continue;
+    try {
+      const task = store.read(id);
+      const earlier = task === undefined ? null : retryOf(task);
+      if (earlier !== null) fresh.set(earlier, id);
+    } catch {
+      // A damaged file is nobody's successor.
+    }
+  }
+  return (id) => {
+    const known = successors.get(id)?.filter(({ taskId }) => store.has(taskId))
+      .map(({ taskId }) => taskId).sort(compareIds).at(-1);
+    return fresh.get(id) ?? known;
+  };
+}
+
+/**
+ * What follows a failed task by itself: its retry, or where its agent has used up its quota one that
+ * uses up no retry and waits for the lane, or goes to the first fallback whose own lane is open.
+ *
+ * @param lanes those that are paused
+ */
+export function followUp(
+  task: Task,
+  rules: Rules,
+  lanes: ReadonlyMap<string, PausedLane>,
+  now: number,
+): Wanted {
+  const id = task.taskId;
+  if (task.failureClass !== "rate-limit") return { id, options: { autoRetry: true } };
+  const others = definitionOf(rules, task.agent)?.fallback ?? [];
+  const fallback = others.find((name) => definitionOf(rules, name) !== null && !lanes.has(name));
+  return {
+    id,
+    options: {
+      free: true,
+      autoRetry: task.autoRetry,
+      ...(fallback === undefined
+        ? { notBefore: parseTime(task.laneUntil) ?? now }
+        : { agent: fallback }),
+    },
+  };
+}

@@ -1,0 +1,158 @@
+// One task, looked at closely: its evidence is read, what it asks for is decided and done, again and
+// again until it asks for nothing more. Inside the lock, so that nobody else does it at the same time;
+// killed between two writes, the next look finds what is left to do.
+
+import { decide, type Decision } from "../decide/reconcile.ts";
+import { endRulesOf } from "../decide/turn.ts";
+import { FENCE } from "../launch/launcher.ts";
+import { formatTime, type Task } from "../task/fields.ts";
+import { type Aliveness, type Observation, observe } from "./observe.ts";
+import { definitionOf, type Queue, type Rules } from "./queue.ts";
+import { markReaped, settle } from "./settle.ts";
+import { orderVerify } from "./verify.ts";
+
+/** What a step found and did. */
+export interface Stepped {
+  /** The task as it is now; undefined where it is gone. */
+  task: Task | undefined;
+  /** What was last seen of it, for what falls due next. */
+  observation: Observation | undefined;
+  /** What still lives of it should be ended now, outside the lock. */
+  end: boolean;
+  /** Its `verify` command is due, and was left to whoever watches. */
+  due: boolean;
+}
+
+/** What a step may do beside settling what has ended. */
+export interface May {
+  /** End what has used up its time or its budget. */
+  readonly limits: boolean;
+  /** Start `verify` commands. */
+  readonly verify: boolean;
+}
+
+/** What whoever watches may do. */
+export const EVERYTHING: May = { limits: true, verify: true };
+/** What a command may do that only shows: the rest is left to whoever watches. */
+export const NOTHING_MORE: May = { limits: false, verify: false };
+
+/** Most changes that one task can go through in a step. */
+const MOST_TURNS = 6;
+
+/**
+ * Looks at a task and does what the evidence asks for.
+ *
+ * @param aliveness what is known of processes, asked before
+ */
+export function step(
+  queue: Queue,
+  id: string,
+  rules: Rules,
+  aliveness: Aliveness,
+  may: May,
+): Stepped {
+  const { store } = queue;
+  return store.locked(() => {
+    const result: Stepped = { task: undefined, observation: undefined, end: false, due: false };
+    for (let round = 0; round < MOST_TURNS; round++) {
+      const task = store.read(id);
+      result.task = task;
+      if (task === undefined) return result;
+      // One moment for the decision and what is written of it.
+      const now = queue.now();
+      const agent = definitionOf(rules, task.agent);
+      const observation = observe(store, task, queue.launchers, agent, aliveness, now);
+      result.observation = observation;
+      const end = endRulesOf(task, rules, may.limits);
+      const decision = decide(task, observation.evidence, end, now);
+      if (decision.kind === "keep") {
+        result.task = withPid(queue, task, observation);
+        return result;
+      }
+      if (decision.kind === "end") {
+        result.end = true;
+        return result;
+      }
+      if (decision.kind === "verify" && !may.verify) {
+        result.due = true;
+        return result;
+      }
+      const after = apply(queue, task, decision, observation, rules, now);
+      // Only a mark changed: another look finds it.
+      if (after === undefined) continue;
+      result.task = after;
+      if (after.status === "running" || decision.kind === "reaped") return result;
+      if (after.status === "cancelled") {
+        // Another look would find nothing else.
+        result.end = after.reapAt !== null;
+        return result;
+      }
+    }
+    return result;
+  });
+}
+
+/** Whoever launched it died before the number of its process was known. */
+function withPid({ store }: Queue, task: Task, { shim }: Observation): Task {
+  if (task.status !== "running" || task.pid !== null || shim?.pid == null) return task;
+  const known = { ...task, pid: shim.pid };
+  store.write(known);
+  return known;
+}
+
+/** Does what was decided. Undefined: nothing changed, or only a mark did. */
+function apply(
+  queue: Queue,
+  task: Task,
+  decision: Exclude<Decision, { kind: "keep" | "end" }>,
+  observation: Observation,
+  rules: Rules,
+  now: number,
+): Task | undefined {
+  const { store } = queue;
+  const id = task.taskId;
+  switch (decision.kind) {
+    case "fence":
+      // Whoever creates the file first wins: the shim, and the task runs, or we, and it never will.
+      store.createMark(id, `${task.claim}.pid`, FENCE);
+      return undefined;
+    case "fence-verify":
+      store.createMark(id, `verify.${task.verifyClaim}.pid`, FENCE);
+      return undefined;
+    case "release":
+      return save(queue, { ...task, status: "pending", startedAt: null, pid: null });
+    case "time-out":
+      store.writeHint(
+        id,
+        "timeout",
+        JSON.stringify({
+          timeout: decision.idle ? task.idleTimeout : task.timeout,
+          timestamp: formatTime(now),
+          ...(decision.idle ? { idle: true } : {}),
+        }) + "\n",
+      );
+      return undefined;
+    case "rebase":
+      save(queue, { ...task, startedAt: formatTime(now), asleep: 0, wokeAt: null });
+      return undefined;
+    case "verify":
+      return orderVerify(queue, task, rules, now);
+    case "reaped":
+      return markReaped(queue, task, observation, rules);
+    case "settle": {
+      // A claim whose shim has not come yet must never come after the task is settled.
+      if (
+        task.status === "running" && observation.evidence.shim === "none" &&
+        !store.createMark(id, `${task.claim}.pid`, FENCE)
+      ) {
+        return undefined;
+      }
+      return settle(queue, task, decision.outcome, observation, rules, now);
+    }
+  }
+}
+
+function save({ store }: Queue, task: Task): Task {
+  store.write(task);
+  return task;
+}

@@ -1,0 +1,41 @@
+// Settings and agents while they may be edited: read again when their files change. A broken edit leaves
+// the last good ones; every command that looks reports it.
+
+import { AGENTS_FILE } from "../task/agent.ts";
+import { configPath } from "../settings/config.ts";
+import { lstat } from "../store/files.ts";
+import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
+
+/** Settings and agents as they are now. */
+export interface LiveRules {
+  readonly current: Rules;
+  /** Reads them again where a file is another one. */
+  refresh(): Promise<void>;
+}
+
+/** @throws OrchestraError `config` where they are broken at the start */
+export async function openRules(queue: Queue): Promise<LiveRules> {
+  const paths = [configPath(queue.store), `${queue.store.root}/${AGENTS_FILE}`];
+  const stampNow = () =>
+    paths.map((path) => {
+      const info = lstat(path);
+      return info === undefined ? "-" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
+    }).join();
+  let stamp = stampNow();
+  let current = await loadRules(queue);
+  return {
+    get current() {
+      return current;
+    },
+    async refresh() {
+      const now = stampNow();
+      if (now === stamp) return;
+      stamp = now;
+      try {
+        current = await loadRules(queue);
+      } catch {
+        // The last good ones stay.
+      }
+    },
+  };
+}

@@ -1,0 +1,185 @@
+// All tasks of a workspace in memory, kept by what the folder's watch tells and by a slow rescan for what
+// it does not. Whatever watches a queue has one; what a change costs does not grow with the number of
+// tasks. It reads and never writes: all it knows is on disk.
+
+import type { Change } from "../decide/changes.ts";
+import { createModel, type LiveModel } from "../decide/model.ts";
+import { findArchived } from "../store/archive.ts";
+import { lstat } from "../store/files.ts";
+import type { Damage, Store } from "../store/tasks.ts";
+import { watchFolder } from "../store/watch.ts";
+import { OrchestraError } from "../task/error.ts";
+import { isTaskId } from "../task/id.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
+
+/** How a mirror is kept. */
+export interface MirrorOptions {
+  /** Settled tasks keep all their texts; otherwise only what decisions need. */
+  whole: boolean;
+  /** Called with each change, in order, whoever made it. */
+  onChange(change: Change): void;
+  /** Called where the folder cannot be watched. */
+  onProblem(reason: string): void;
+  /** The tasks as they were last seen: what has changed since is told of. */
+  from?: readonly Task[];
+  /** Whether a file beside a task tells nothing that will not be told otherwise. */
+  isKnown?(id: string, mark: string): boolean;
+}
+
+/** How much of the folder is looked at again: its names; also what is not settled; or each file. */
+export type Depth = "names" | "open" | "all";
+
+/** All tasks in memory. */
+export interface Mirror extends LiveModel, Disposable {
+  /** Task files that cannot be read, by id. */
+  readonly damaged: ReadonlyMap<string, Damage>;
+  /** Whether the system tells of changes; otherwise only a rescan finds them. */
+  readonly watched: boolean;
+  /** Reads what changed since the last call. */
+  catchUp(): void;
+  /** Fulfilled when something changed since the last {@linkcode Mirror.catchUp}. */
+  changed(): Promise<void>;
+  /** The safety net, for changes that were not told of. */
+  rescan(depth: Depth): void;
+}
+
+/** Reads all tasks and keeps them. */
+export function openMirror(store: Store, options: MirrorOptions): Mirror {
+  const watch = watchFolder(store.tasksDir, options.onProblem);
+  const scan = store.scan();
+  const damaged = new Map<string, Damage>();
+  for (const damage of scan.damaged) damaged.set(idIn(damage.file), damage);
+  const model = createModel(
+    (options.from ?? scan.tasks).map(fit),
+    (ids, known, found) => findArchived(store, ids, known, found),
+  );
+  /** Changes since `from`: told of with the first look, for nobody has the mirror yet. */
+  let early: Change[] | undefined = [];
+  /** What each task's file was when it was last read: another content has another stamp. */
+  const stamps = new Map<string, string>();
+
+  if (options.from !== undefined) {
+    const there = new Set(scan.tasks.map(({ taskId }) => taskId));
+    for (const { taskId } of options.from) if (!there.has(taskId)) keep(taskId, undefined);
+    for (const task of scan.tasks) keep(task.taskId, task);
+  }
+  for (const task of scan.tasks) {
+    const { taskId: id, status } = task;
+    if (status === "running" || task.reapAt !== null) model.touch(id);
+    if (status === "pending" && scan.marks.get(id)?.includes("cancelled")) model.touch(id);
+  }
+
+  /** Ten thousand settled tasks must not fill the memory of one that nobody looks at. */
+  function fit(task: Task): Task {
+    return options.whole || !isTerminal(task.status) || task.reapAt !== null ? task : slim(task);
+  }
+
+  function keep(id: string, task: Task | undefined): Change[] {
+    if (task === undefined) stamps.delete(id);
+    else {
+      damaged.delete(id);
+      stamps.set(id, stampOf(id));
+    }
+    const changes = model.keep(id, task === undefined ? undefined : fit(task));
+    for (const change of changes) {
+      if (early === undefined) options.onChange(change);
+      else early.push(change);
+    }
+    return changes;
+  }
+
+  function stampOf(id: string): string {
+    const info = lstat(`${store.tasksDir}/${id}.json`);
+    return info === undefined ? "" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
+  }
+
+  /** Reads a task's file again, where it is another one. */
+  function reload(id: string): void {
+    const known = stamps.get(id);
+    if (known !== undefined && known === stampOf(id)) return;
+    const before = model.index.byId.get(id)?.status;
+    try {
+      keep(id, store.read(id));
+    } catch (error) {
+      // Reported by every command that looks; the rest of the queue goes on.
+      keep(id, undefined);
+      const problem = error instanceof OrchestraError ? error.message : String(error);
+      damaged.set(id, { file: `.orchestra/tasks/${id}.json`, problem });
+    }
+    if (model.running.has(id) && before !== "running") model.touch(id);
+  }
+
+  /** What a file beside a task, by its name, tells of it. */
+  function note(id: string, mark: string): void {
+    if (mark === "json") reload(id);
+    // The pid file of a launch says nothing that the launch did not.
+    else if (!/^\d+\.pid$/.test(mark) && !options.isKnown?.(id, mark)) model.touch(id);
+  }
+
+  return {
+    ...model,
+    damaged,
+    watched: watch.active,
+    keep,
+    catchUp() {
+      const first = early ?? [];
+      early = undefined;
+      for (const change of first) options.onChange(change);
+      for (const name of watch.take()) {
+        const dot = name.indexOf(".");
+        const id = name.slice(0, dot);
+        if (isTaskId(id)) note(id, name.slice(dot + 1));
+      }
+    },
+    changed: watch.changed,
+    rescan(depth) {
+      const names = new Set<string>();
+      for (const { name } of Deno.readDirSync(store.tasksDir)) names.add(name);
+      const { byId } = model.index;
+      for (const id of [...byId.keys()]) if (!names.has(`${id}.json`)) keep(id, undefined);
+      for (const id of [...damaged.keys()]) if (!names.has(`${id}.json`)) damaged.delete(id);
+      for (const name of names) {
+        const dot = name.indexOf(".");
+        const id = name.slice(0, dot);
+        if (!isTaskId(id)) continue;
+        const mark = name.slice(dot + 1);
+        if (mark === "json") {
+          if (depth === "all" || isOpen(byId.get(id), depth)) reload(id);
+        } else if (
+          model.running.has(id) ? !mark.endsWith("pid") : mark === "cancelled" && isPending(id)
+        ) model.touch(id);
+      }
+    },
+    [Symbol.dispose]: () => watch[Symbol.dispose](),
+  };
+
+  function isPending(id: string): boolean {
+    return model.index.byId.get(id)?.status === "pending";
+  }
+}
+
+/** Whether a task is new to us, or may have changed where that is asked for. */
+function isOpen(task: Task | undefined, depth: Depth): boolean {
+  if (task === undefined) return true;
+  return depth === "open" && (!isTerminal(task.status) || task.retriedBy === null);
+}
+
+function idIn(file: string): string {
+  const name = file.slice(file.lastIndexOf("/") + 1);
+  return name.endsWith(".json") ? name.slice(0, -5) : name;
+}
+
+/** A settled task without the texts that no decision needs. */
+function slim(task: Task): Task {
+  return {
+    ...task,
+    prompt: "",
+    errorDetails: null,
+    retryHistory: task.retryHistory.slice(-1).map((entry) => ({ ...entry, error: null })),
+    result: null,
+    usage: null,
+    labels: NO_LABELS,
+  };
+}
+
+const NO_LABELS: Record<string, string> = {};
