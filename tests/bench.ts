@@ -768,6 +768,16 @@ function cpuIdle(pid: number): boolean {
   return idle;
 }
 
+/** What README says of the demo; half of it is that its agents take their time, for people to see. */
+function benchDemo(): void {
+  heading("Demo");
+  const millis = timed(Deno.execPath(), ["run", "-A", `${REPO}/templates/demo.ts`], {
+    TMPDIR: base,
+  });
+  const seconds = millis / 1000;
+  line("deno task demo", `${round(seconds)} s`, "", verdict(seconds, 15, " s"));
+}
+
 function benchSize(): void {
   heading("Size");
   line("dist/orchestra.js", `${round(Deno.statSync(BUNDLE).size / 1024)} KB`);
@@ -785,6 +795,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void> | void>> = {
   throughput: benchThroughput,
   latency: benchLatency,
   growth: benchGrowth,
+  demo: benchDemo,
   // Last, for the disk is busy for a while with what it writes.
   archive: benchArchive,
 };

@@ -39,6 +39,9 @@ function kill(pid: number, signal: Deno.Signal): boolean {
   }
 }
 
+/** Variable of a launch that names a file, which the Windows shim makes before it sleeps. */
+export const SLEPT = "ORCHESTRA_TEST_SLEPT";
+
 /** A launcher that runs here. */
 export function makeLauncher(kind: Kind): Launcher {
   if (kind !== "windows") return createPosixLauncher({ shell: kind });
@@ -63,6 +66,14 @@ if (import.meta.main) {
   const [first = "", specFile = ""] = Deno.args;
   if (first === "shim") {
     const identity = () => formatIdentity(Deno.pid, HERE);
+    const slept = JSON.parse(Deno.readTextFileSync(specFile)).env[SLEPT];
+    const own = setTimeout;
+    if (slept !== undefined) {
+      globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+        Deno.writeTextFileSync(slept, "");
+        return own(...args);
+      }) as typeof setTimeout;
+    }
     await runShim(specFile, { windows: false, identity });
   } else {
     const order = JSON.parse(first);

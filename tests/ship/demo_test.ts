@@ -6,22 +6,19 @@ import type { Task } from "../../lib/task/fields.ts";
 const DEMO = decodeURIComponent(new URL("../../templates/demo.ts", import.meta.url).pathname);
 
 Deno.test({
-  name: "the demo runs its pipeline to the expected end within 15 seconds",
+  name: "the demo runs its pipeline to the expected end",
   ignore: Deno.build.os === "windows",
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "orchestra-demo-test-" });
     try {
-      const began = performance.now();
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", DEMO],
         cwd: folder,
         stdin: "null",
         env: { TMPDIR: folder, NO_COLOR: "1" },
       }).output();
-      const seconds = (performance.now() - began) / 1000;
       const text = new TextDecoder().decode(stdout);
       assertEquals(code, 0, text + new TextDecoder().decode(stderr));
-      assert(seconds < 15, `it took ${seconds} s`);
 
       const root = [...Deno.readDirSync(folder)]
         .filter(({ name }) => name.startsWith("orchestra-demo-"))

@@ -7,9 +7,9 @@ import type { Shim } from "../../lib/launch/posix/place.ts";
 import { parsePidFile } from "../../lib/launch/posix/launcher.ts";
 import { readProcesses } from "../../lib/launch/posix/processes.ts";
 import { assert } from "./assert.ts";
+import { PATIENCE } from "./program.ts";
 
 export const LINUX = Deno.build.os === "linux";
-export const PATIENCE = 30_000;
 
 /** An identity that tells its number. */
 export type Known = Identity & { readonly pid: number };

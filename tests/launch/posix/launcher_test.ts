@@ -22,11 +22,11 @@ import {
   LINUX,
   living,
   openPlace,
-  PATIENCE,
   type Place,
   shimOf,
   uniqueTaskId,
 } from "../../support/launch.ts";
+import { PATIENCE } from "../../support/program.ts";
 
 function posix(title: string, run: (place: Place) => Promise<void>, ignore = false): void {
   Deno.test({
