@@ -7,7 +7,9 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "../support/assert.ts";
+import { formatTime } from "../../lib/task/fields.ts";
 import { assertPrintable, makeBox } from "../support/program.ts";
+import { forge } from "../support/gated.ts";
 import { lineOf } from "../support/words.ts";
 
 Deno.test("status shows what is active and the last 20 finished, filters, and counts the rest", async () => {
@@ -65,7 +67,7 @@ Deno.test("status shows what is active and the last 20 finished, filters, and co
 
 Deno.test("status fits 80 columns as it fits 200, and is plain text when it is piped", async () => {
   await using box = await makeBox();
-  await Promise.all([
+  const ids = await Promise.all([
     box.start("shell", `echo ${"日本語 and a long story ".repeat(20)}`, "-p", "9", "-l", "a=b"),
     box.start(
       "shell",
@@ -75,6 +77,9 @@ Deno.test("status fits 80 columns as it fits 200, and is plain text when it is p
     ),
   ]);
   await box.run("run", "--all", "--wait");
+  // As many days old that no two looks see another age.
+  const createdAt = formatTime(Date.now() - 5.5 * 86_400_000);
+  for (const id of ids) forge(box, id, { createdAt });
   const [plain, narrow, colored, ascii, notColored] = await Promise.all([
     box.ok("status"),
     box.runWith({ env: { COLUMNS: "80" } }, "status"),

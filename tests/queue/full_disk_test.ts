@@ -1,6 +1,9 @@
 // A full disk in the middle of each kind of write: the queue goes on where it stopped once there is room.
 
+import { formatTime } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { textIn } from "../support/gated.ts";
+import { withPatience } from "../support/program.ts";
 import { agentLives, gated, launchesOf, noted, onSmallDisk, openGate } from "../support/site.ts";
 
 /** Checks that what was refused says why; anything else must have worked. */
@@ -95,14 +98,28 @@ onSmallDisk("cancel on a full disk cancels, or says that it could not", async (d
   }
 });
 
+/** Fulfilled when a file goes away in a folder that is watched. */
+async function removal(watcher: Deno.FsWatcher): Promise<void> {
+  for await (const { kind } of watcher) if (kind === "remove") return;
+}
+
 onSmallDisk("a timeout on a full disk ends the task when there is room again", async (disk) => {
   const { box } = disk;
-  const id = await box.start("--timeout=1", "shell", gated(disk));
+  const id = await box.start("--timeout=1h", "shell", gated(disk));
   await box.ok("run");
   await box.until("the agent", () => launchesOf(disk).includes(id));
+  await box.until("the supervisor's taking over", () => textIn(box.path("daemon.json")));
   disk.fill(0);
-  const started = Date.parse(box.task(id).startedAt!);
-  await box.until("the timeout to pass", () => Date.now() > started + 1500);
+  // The write that the full disk refuses is seen by what is made for it, and removed.
+  using watcher = Deno.watchFs(box.path("tasks"));
+  const past = formatTime(Date.now() - 7_200_000);
+  const path = box.path(`tasks/${id}.json`);
+  // In its place: a text of the same length needs no room.
+  const text = Deno.readTextFileSync(path).replace(box.task(id).startedAt!, past);
+  using file = Deno.openSync(path, { write: true });
+  file.writeSync(new TextEncoder().encode(text));
+  await withPatience("the attempt to end it", removal(watcher));
+  assertEquals(box.task(id).status, "running");
   disk.free();
   const { status, failureClass } = await box.settled(id);
   assertEquals([status, failureClass], ["failed", "timeout"]);

@@ -1,7 +1,7 @@
 // A watcher that sees nothing: rescans do it all.
 
 import { assertEquals } from "../support/assert.ts";
-import { commandLine, spawn } from "../support/program.ts";
+import { commandLine, spawn, withPatience } from "../support/program.ts";
 import { BLINDS, makeSite, test } from "../support/site.ts";
 import { type Watched, watchOver } from "../support/watched.ts";
 
@@ -33,6 +33,11 @@ test(
   },
 );
 
+/** Fulfilled when something is so, where nothing tells of it. */
+async function becomes(check: () => boolean): Promise<void> {
+  while (!check()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 Deno.test("a watcher that tells of nothing delays everything by no more than a rescan", async () => {
   await using site = await makeSite();
   const { box } = site;
@@ -44,9 +49,7 @@ Deno.test("a watcher that tells of nothing delays everything by no more than a r
     watched = watchOver(box, { until: "forever" });
     // It has read the settings and begun to watch once something it was not told of is launched.
     const first = await box.start("shell", "true");
-    for (let turn = 0; box.task(first).status !== "complete" && turn < 500; turn++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await withPatience("the first launch", becomes(() => box.task(first).status === "complete"));
   } finally {
     Deno.watchFs = original;
   }
@@ -54,7 +57,7 @@ Deno.test("a watcher that tells of nothing delays everything by no more than a r
   // Launched by another process, ended by itself, by its time, and by hand.
   const ends = await box.start("shell", "true");
   const signals = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
-  const times = await box.start("--timeout=1", "shell", "exec sleep 1000");
+  const times = await box.start("--timeout=0.5", "shell", "exec sleep 1000");
   const cancelled = await box.start("shell", "exec sleep 1000");
   const after = await box.start("--depends-on", `${ends},${signals}`, "shell", "true");
   await box.until("the launch", () => box.task(cancelled).status === "running");
