@@ -19,7 +19,6 @@ import {
   readinessOf,
   retryChain,
 } from "../../lib/decide/dependencies.ts";
-import { createModel } from "../../lib/decide/model.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { idOf, naiveReadiness, NOW, picked, queues, task } from "../support/queues.ts";
 
@@ -161,33 +160,6 @@ Deno.test("retry pointers in a circle, to nowhere or to itself end", () => {
   }
 });
 
-Deno.test("chains of 100,000 tasks neither exhaust the stack nor take quadratic time", () => {
-  const LENGTH = 100_000;
-  const pending: Task[] = [task(0, { status: "cancelled" })];
-  const retries: Task[] = [];
-  for (let number = 1; number < LENGTH; number++) {
-    pending.push(task(number, { dependsOn: [idOf(number - 1)] }));
-    retries.push(
-      task(number, { status: "failed", parentTaskId: number === 1 ? null : idOf(number - 1) }),
-    );
-  }
-  const index = indexTasks(pending);
-  const memo = new Map<string, Readiness>();
-  // The last one first: everything before it is looked at on its behalf.
-  for (const item of [...pending].reverse()) {
-    if (item.status === "pending") assertEquals(readinessOf(item, index, memo).kind, "blocked");
-  }
-  assertEquals([...createModel(pending).ready(false)], []);
-  assertEquals(dependentsOf([idOf(0)], index).length, LENGTH - 1);
-  const edges = new Map(pending.map((item) => [item.taskId, item.dependsOn]));
-  assertEquals(findCycle(edges), undefined);
-  edges.set(idOf(0), [idOf(LENGTH - 1)]);
-  assertEquals(findCycle(edges)?.length, LENGTH + 1);
-  const attempts = indexTasks(retries);
-  assertEquals(retryChain(retries[500]!, attempts).length, LENGTH - 1);
-  assertEquals(latestAttempt(retries[0]!, attempts).taskId, idOf(LENGTH - 1));
-});
-
 Deno.test("findCycle finds one where there is one, and it is one", () => {
   const graphs = fc.integer({ min: 1, max: 7 }).chain((size) =>
     fc.array(fc.uniqueArray(fc.integer({ min: 0, max: size })), {
@@ -221,4 +193,21 @@ Deno.test("findCycle finds one where there is one, and it is one", () => {
     { numRuns: 1000 },
   );
   assertGreater(cyclic, 50);
+});
+
+Deno.test("dependentsOf finds everything behind some tasks, once, circles or not", () => {
+  fc.assert(fc.property(queues, fc.array(fc.nat({ max: 7 })), (tasks, numbers) => {
+    const ids = numbers.map(idOf);
+    const wanted = new Set<string>();
+    for (let before = -1; before !== wanted.size;) {
+      before = wanted.size;
+      for (const item of tasks) {
+        if (item.dependsOn.some((id) => ids.includes(id) || wanted.has(id))) {
+          wanted.add(item.taskId);
+        }
+      }
+    }
+    const found = dependentsOf(ids, indexTasks(tasks)).map(({ taskId }) => taskId);
+    assertEquals(found, [...wanted].sort());
+  }));
 });

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertGreater } from "../support/assert.ts";
 import { decide, type Evidence, nextDue, type Outcome } from "../../lib/decide/reconcile.ts";
-import { FAILURE_CLASSES, formatTime, isTerminal, STATUSES } from "../../lib/task/fields.ts";
+import { FAILURE_CLASSES } from "../../lib/task/fields.ts";
 import { NOW } from "../support/queues.ts";
 import { type Case, eachCase, fail, GRACE, LAUNCH_GRACE, wordOf } from "../support/evidence.ts";
 
@@ -88,21 +88,6 @@ Deno.test("a stronger sign makes every weaker one meaningless", () => {
   });
 });
 
-Deno.test("a final status is final, whatever the evidence", () => {
-  for (const status of STATUSES.filter(isTerminal)) {
-    for (const reapAt of [null, NOW + 1000]) {
-      eachCase(status, (cell) => {
-        const subject = reapAt === null
-          ? cell.task
-          : { ...cell.task, reapAt: formatTime(reapAt), failureClass: null };
-        const decision = decide(subject, cell.evidence, cell.rules, cell.now);
-        if (reapAt === null && decision.kind !== "keep") fail(cell, decision, "nothing is left");
-        if (!["keep", "end", "reaped"].includes(decision.kind)) fail(cell, decision, "is final");
-      });
-    }
-  }
-});
-
 Deno.test("a pending task is changed by a cancel and by nothing else", () => {
   eachCase("pending", (cell) => {
     const decision = decide(cell.task, cell.evidence, cell.rules, cell.now);
@@ -165,37 +150,4 @@ Deno.test("a settled task whose agent lives always gets a time to be ended at", 
     const wanted = forced ? now : now + GRACE;
     if (reapAt !== wanted) fail(cell, decision, `should be at ${wanted - now} ms from now`);
   });
-});
-
-Deno.test("nextDue is the first moment at which the clock alone changes the decision", () => {
-  const later = [1, 999, GRACE, 100_000, 1e10];
-  for (const status of STATUSES) {
-    for (const reapAt of isTerminal(status) ? [null, NOW + 3000] : [null]) {
-      for (
-        const failureClass of status === "failed" ? ["agent-error", "timeout"] as const : [null]
-      ) {
-        const own = { reapAt: reapAt === null ? null : formatTime(reapAt), failureClass };
-        eachCase(status, (cell) => {
-          const subject = status === "running" ? cell.task : { ...cell.task, ...own };
-          const at = (now: number) => decide(subject, cell.evidence, cell.rules, now).kind;
-          if (at(cell.now) !== "keep") return;
-          const due = nextDue(subject, cell.evidence, cell.rules);
-          if (due === null) {
-            for (const wait of later) {
-              if (at(cell.now + wait) !== "keep") {
-                fail(cell, at(cell.now + wait), `after ${wait} ms`);
-              }
-            }
-            return;
-          }
-          if (due <= cell.now) {
-            fail(cell, "keep", `was due ${cell.now - due} ms ago: a busy loop`);
-          }
-          if (at(due) === "keep") fail(cell, "keep", `is due in ${due - cell.now} ms`);
-          // A negative age means that the clock went back: then what it says comes earlier.
-          if (at(due - 1) !== "keep") fail(cell, at(due - 1), "is due earlier");
-        });
-      }
-    }
-  }
 });

@@ -5,7 +5,6 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { LEGACY, LEGACY_TASKS } from "../support/legacy.ts";
 import { DEFAULT_CONFIG } from "../../lib/settings/config.ts";
 import {
-  dependentsOf,
   indexTasks,
   latestAttempt,
   readiness,
@@ -27,24 +26,7 @@ import {
   parseTask,
   type Task,
 } from "../../lib/task/fields.ts";
-import { idOf, NOW, queues, task } from "../support/queues.ts";
-
-Deno.test("dependentsOf finds everything behind some tasks, once, circles or not", () => {
-  fc.assert(fc.property(queues, fc.array(fc.nat({ max: 7 })), (tasks, numbers) => {
-    const ids = numbers.map(idOf);
-    const wanted = new Set<string>();
-    for (let before = -1; before !== wanted.size;) {
-      before = wanted.size;
-      for (const item of tasks) {
-        if (item.dependsOn.some((id) => ids.includes(id) || wanted.has(id))) {
-          wanted.add(item.taskId);
-        }
-      }
-    }
-    const found = dependentsOf(ids, indexTasks(tasks)).map(({ taskId }) => taskId);
-    assertEquals(found, [...wanted].sort());
-  }));
-});
+import { idOf, NOW, task } from "../support/queues.ts";
 
 const POLICY = DEFAULT_CONFIG.retry;
 

@@ -1,6 +1,7 @@
 // Many processes at once: each task is made once and launched once.
 
 import { assertEquals } from "../support/assert.ts";
+import { startAtOnce } from "../support/crowd.ts";
 import { makeBox } from "../support/program.ts";
 import { textIn } from "../support/gated.ts";
 
@@ -30,17 +31,4 @@ Deno.test("twenty tasks and four that run them at once: each is launched once", 
   );
 });
 
-Deno.test("two hundred processes that start a task at once make two hundred tasks", async () => {
-  await using box = await makeBox();
-  const outcomes = await Promise.all(
-    Array.from({ length: 200 }, (_, at) => box.run("start", "-q", "shell", `echo ${at}`)),
-  );
-  const ids = outcomes.map(({ code, stdout, stderr }) => {
-    assertEquals([code, stderr], [0, ""]);
-    return stdout.trim();
-  });
-  assertEquals(new Set(ids).size, 200);
-  for (const [at, id] of ids.entries()) assertEquals(box.task(id).prompt, `echo ${at}`);
-  const names = [...Deno.readDirSync(box.path("tasks"))].map((item) => item.name);
-  assertEquals(names.sort(), ids.map((id) => `${id}.json`).sort());
-});
+Deno.test("thirty processes that start a task at once make thirty tasks", () => startAtOnce(30));

@@ -9,8 +9,11 @@ import { assert, assertEquals, assertMatch } from "./assert.ts";
 /** The module that users run. */
 export const MAIN = decodeURIComponent(new URL("../../main.ts", import.meta.url).pathname);
 
-/** How long anything may take before a test gives it up, milliseconds. Never a measure of speed. */
-export const PATIENCE = 60_000;
+/**
+ * How long anything may take before a test gives it up, milliseconds. It ends what hangs and measures
+ * no speed: what takes a second here may take a minute on a machine that has ten times as much to do.
+ */
+export const PATIENCE = 300_000;
 
 /** What a process said and how it ended. */
 export interface Outcome {

@@ -4,7 +4,7 @@
 // of its own, and ends with a look for processes that know that home: there must be none. Nothing
 // here sleeps; waiting is done by `orchestra wait` or by watching files.
 
-import type { Task } from "../../lib/task/fields.ts";
+import { formatTime, type Task } from "../../lib/task/fields.ts";
 import {
   type AgentPrograms,
   API_KEY,
@@ -15,10 +15,16 @@ import {
 } from "./agent_programs.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type ModelRequest, type ModelServer, startModelServer, USAGE } from "./model_server.ts";
-import { type Box, kill, MAIN, openBox, type Outcome, processesWith } from "../support/program.ts";
-
-/** Beyond this a command is taken to hang, seconds. Never a measure of speed. */
-const PATIENCE = 90;
+import { forge } from "../support/gated.ts";
+import {
+  type Box,
+  kill,
+  MAIN,
+  openBox,
+  type Outcome,
+  PATIENCE,
+  processesWith,
+} from "../support/program.ts";
 
 /** US dollars that one answer of the model server costs by the prices in opencode's settings. */
 const COST = ((USAGE.input - USAGE.cached) * 1 + USAGE.cached * 0.1 + USAGE.output * 10) / 1e6;
@@ -90,7 +96,7 @@ async function openLab(options: { daemon?: boolean } = {}): Promise<Lab> {
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
-      signal: AbortSignal.timeout(PATIENCE * 1000),
+      signal: AbortSignal.timeout(PATIENCE),
     }).spawn();
     if (stdin !== undefined) {
       const writer = child.stdin.getWriter();
@@ -137,7 +143,7 @@ async function openLab(options: { daemon?: boolean } = {}): Promise<Lab> {
       return outcome.stdout.trim();
     },
     async settle(...ids) {
-      const { code, stderr } = await run(["wait", "--timeout", String(PATIENCE), ...ids]);
+      const { code, stderr } = await run(["wait", "--timeout", String(PATIENCE / 1000), ...ids]);
       assert(code <= 1, `wait: ${code} ${stderr}`);
       return await Promise.all(
         ids.map((id) => box.settled(attempts(id).at(-1)!.taskId).then(() => box.settled(id))),
@@ -145,7 +151,7 @@ async function openLab(options: { daemon?: boolean } = {}): Promise<Lab> {
     },
     attempts,
     async toolBegan(file) {
-      await waitForFile(`${root}/${file}`, AbortSignal.timeout(PATIENCE * 1000));
+      await waitForFile(`${root}/${file}`, AbortSignal.timeout(PATIENCE));
     },
     edit(agent, change) {
       const path = `${root}/.orchestra-cli/agent-config.json`;
@@ -368,7 +374,7 @@ scenario(
     const codex = await lab.start(
       "codex",
       "[[model: hang-detached pid=codex.pid]]",
-      "--timeout=10",
+      "--timeout=1h",
     );
     const opencode = await lab.start("opencode", "[[model: hang-detached pid=opencode.pid]]");
     const tools = await Promise.all(["codex.pid", "opencode.pid"].map(async (file) => {
@@ -377,6 +383,7 @@ scenario(
       assertEquals(sessionOf(pid), pid, "the tool has no session of its own");
       return pid;
     }));
+    forge(lab.box, codex, { startedAt: formatTime(Date.now() - 7_200_000) });
     await lab.ok("timeout", opencode);
     const tasks = await lab.settle(codex, opencode);
     for (const task of tasks) {
@@ -384,7 +391,7 @@ scenario(
       assert(task.timedOutAt !== null);
       assertEquals(processesOf(lab, task.taskId), []);
     }
-    assertEquals(tasks[0]!.errorMessage, "Task timed out after 10s");
+    assertEquals(tasks[0]!.errorMessage, "Task timed out after 1h00m");
     assertEquals(tools.map(sessionOf), [undefined, undefined]);
   },
 );
