@@ -3,6 +3,7 @@
 import { substituteNamed } from "../../lib/decide/template.ts";
 import { formatTask, newTask } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { terminal, test } from "../support/needs.ts";
 import { type Box, commandLine, makeBox, spawn } from "../support/program.ts";
 
 /** Tasks that are over. */
@@ -26,35 +27,22 @@ Deno.test("clean without a terminal does what was asked, as with -y", async () =
   assertEquals((await box.json("clean")).removed.length, 12);
 });
 
-const script = await (async () => {
-  try {
-    const { stdout } = await new Deno.Command("script", { args: ["--version"] }).output();
-    return new TextDecoder().decode(stdout).includes("util-linux");
-  } catch {
-    return false;
-  }
-})();
-
-Deno.test({
-  name: `clean asks a person above ten tasks${script ? "" : " (not run: no script of util-linux)"}`,
-  ignore: !script,
-  async fn() {
-    await using box = await makeBox();
-    const onTerminal = async (answer: string) => {
-      const words = commandLine("clean").map((word) => `'${word}'`).join(" ");
-      await using live = spawn("script", ["-qec", words, "/dev/null"], {
-        cwd: box.root,
-        stdin: answer,
-      });
-      return await live.ended();
-    };
-    makeFinished(box, 10);
-    assertMatch((await onTerminal("")).stdout, /^Removed 10 tasks/);
-    makeFinished(box, 11);
-    assertMatch((await onTerminal("n\n")).stdout, /Remove 11 tasks[\s\S]*Nothing removed/);
-    assertEquals(box.tasks().length, 11);
-    assertMatch((await onTerminal("y\n")).stdout, /Removed 11 tasks/);
-  },
+test("clean asks a person above ten tasks", terminal(), async () => {
+  await using box = await makeBox();
+  const onTerminal = async (answer: string) => {
+    const words = commandLine("clean").map((word) => `'${word}'`).join(" ");
+    await using live = spawn("script", ["-qec", words, "/dev/null"], {
+      cwd: box.root,
+      stdin: answer,
+    });
+    return await live.ended();
+  };
+  makeFinished(box, 10);
+  assertMatch((await onTerminal("")).stdout, /^Removed 10 tasks/);
+  makeFinished(box, 11);
+  assertMatch((await onTerminal("n\n")).stdout, /Remove 11 tasks[\s\S]*Nothing removed/);
+  assertEquals(box.tasks().length, 11);
+  assertMatch((await onTerminal("y\n")).stdout, /Removed 11 tasks/);
 });
 
 Deno.test("the ancestor's index is no damaged task", async () => {

@@ -1,6 +1,7 @@
 // cancel: what is pending, what runs, and all that it has started.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { needs, ON_LINUX, test } from "../support/needs.ts";
 import { lives, makeBox, spawn } from "../support/program.ts";
 import { readNumber } from "../support/shell.ts";
 import { MISSING } from "../support/words.ts";
@@ -34,10 +35,10 @@ Deno.test("cancel ends what is pending and what runs, and is refused for what is
   assertStringIncludes(await box.ok("run"), "Nothing to start");
 });
 
-Deno.test({
-  name: "cancel ends the whole tree: children, other sessions, orphans, the deaf; and nobody else",
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
+test(
+  "cancel ends the whole tree: children, other sessions, orphans, the deaf; and nobody else",
+  ON_LINUX ?? needs("setsid"),
+  async () => {
     await using box = await makeBox();
     box.config({ grace_period: 0.3 });
     const names = ["child", "session", "orphan", "deaf", "agent"];
@@ -64,4 +65,4 @@ Deno.test({
     assert(lives(bystander.pid) && lives(shim), "those of others go on");
     assertEquals(box.task(id).reapAt, null);
   },
-});
+);

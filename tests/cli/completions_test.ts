@@ -1,8 +1,8 @@
 // completions, in the shells that are installed.
 
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { needs, test } from "../support/needs.ts";
 import { commandLine, makeBox, makeFolder, spawn } from "../support/program.ts";
-import { isInstalled } from "../support/terminal.ts";
 
 /** A folder with an `orchestra` that runs the program, for shells. */
 async function makeProgramFolder(): Promise<{ path: string } & AsyncDisposable> {
@@ -14,71 +14,74 @@ async function makeProgramFolder(): Promise<{ path: string } & AsyncDisposable> 
   return folder;
 }
 
-Deno.test("completions complete commands, options, task ids and agents, in bash, zsh and fish", async () => {
-  await using box = await makeBox();
-  box.agents({ coder: { command: "true" } });
-  const id = await box.start("shell", "true");
-  await using bin = await makeProgramFolder();
-  const env = { PATH: `${bin.path}:${Deno.env.get("PATH")}` };
-  const lines: [string, string[]][] = [
-    ["st", ["start", "status"]],
-    ["start c", ["coder"]],
-    ["start --max", ["--max-retries"]],
-    ["show task_", [id]],
-    ["timeout extend task_", [id]],
-    ["start --depends-on ", [id]],
-    ["status --agent sh", ["shell"]],
-    ["config s", ["set", "show"]],
-    ["timeout l", ["list"]],
-    ["completions z", ["zsh"]],
-    ["clean f", ["failed"]],
-    [`-C ${box.root} show task_`, [id]],
-    ["status --js", ["--json"]],
-    ["status --status r", ["ready", "retrying", "running"]],
-    ["config set archive.max_f", ["archive.max_failed_age_days"]],
-    ["init --agent cop", ["copilot"]],
-  ];
-  const shells: Record<string, string[]> = {
-    bash: [
-      "-c",
-      `source <(orchestra completions bash); while IFS= read -r line; do
+/** A program for each shell that reads lines, and prints what each is completed to. */
+const SHELLS: Readonly<Record<string, readonly string[]>> = {
+  bash: [
+    "-c",
+    `source <(orchestra completions bash); while IFS= read -r line; do
         IFS=' ' read -ra COMP_WORDS <<<"orchestra $line"
         [[ $line == *' ' ]] && COMP_WORDS+=("")
         COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); COMPREPLY=(); _orchestra
         IFS=' '; echo "\${COMPREPLY[*]}"
       done`,
-    ],
-    zsh: [
-      "-fc",
-      `compdef() { :; }; compadd() { shift; echo "$*"; }; source <(orchestra completions zsh)
+  ],
+  zsh: [
+    "-fc",
+    `compdef() { :; }; compadd() { shift; echo "$*"; }; source <(orchestra completions zsh)
       while IFS= read -r line; do
         words=("\${(@s/ /)line}"); words=(orchestra "\${words[@]}"); CURRENT=\${#words}; _orchestra
       done`,
-    ],
-    fish: [
-      "--no-config",
-      "-c",
-      `orchestra completions fish | source
+  ],
+  fish: [
+    "--no-config",
+    "-c",
+    `orchestra completions fish | source
       while read -l line; string join -- ' ' (complete -C "orchestra $line"); end`,
-    ],
-  };
-  await Promise.all(
-    Object.entries(shells).map(async ([shell, args]) => {
-      if (!isInstalled(shell)) return console.log(`not run: ${shell} is not installed`);
-      await using live = spawn(shell, args, {
-        cwd: box.root,
-        env,
-        stdin: lines.map(([line]) => `${line}\n`).join(""),
-      });
-      const { stdout, stderr } = await live.ended();
-      const found = stdout.trimEnd().split("\n").map((line) => line.split(" ").sort());
-      // fish takes the space at the end of a line away when it reads it.
-      for (const [at, [line, wanted]] of lines.entries()) {
-        if (shell === "fish" && line.endsWith(" ")) continue;
-        assertEquals(found[at], wanted, `${shell}: ${line}: ${stdout} ${stderr}`);
-      }
-    }),
-  );
+  ],
+};
+
+for (const [shell, args] of Object.entries(SHELLS)) {
+  test(`${shell} completes commands, options, task ids and agents`, needs(shell), async () => {
+    await using box = await makeBox();
+    box.agents({ coder: { command: "true" } });
+    const id = await box.start("shell", "true");
+    await using bin = await makeProgramFolder();
+    const env = { PATH: `${bin.path}:${Deno.env.get("PATH")}` };
+    const lines: [string, string[]][] = [
+      ["st", ["start", "status"]],
+      ["start c", ["coder"]],
+      ["start --max", ["--max-retries"]],
+      ["show task_", [id]],
+      ["timeout extend task_", [id]],
+      ["start --depends-on ", [id]],
+      ["status --agent sh", ["shell"]],
+      ["config s", ["set", "show"]],
+      ["timeout l", ["list"]],
+      ["completions z", ["zsh"]],
+      ["clean f", ["failed"]],
+      [`-C ${box.root} show task_`, [id]],
+      ["status --js", ["--json"]],
+      ["status --status r", ["ready", "retrying", "running"]],
+      ["config set archive.max_f", ["archive.max_failed_age_days"]],
+      ["init --agent cop", ["copilot"]],
+    ];
+    await using live = spawn(shell, [...args], {
+      cwd: box.root,
+      env,
+      stdin: lines.map(([line]) => `${line}\n`).join(""),
+    });
+    const { stdout, stderr } = await live.ended();
+    const found = stdout.trimEnd().split("\n").map((line) => line.split(" ").sort());
+    // fish takes the space at the end of a line away when it reads it.
+    for (const [at, [line, wanted]] of lines.entries()) {
+      if (shell === "fish" && line.endsWith(" ")) continue;
+      assertEquals(found[at], wanted, `${shell}: ${line}: ${stdout} ${stderr}`);
+    }
+  });
+}
+
+Deno.test("completions for a shell that it does not know names those that it does", async () => {
+  await using box = await makeBox();
   const near = await box.fails(2, "completions", "ksh");
   assertStringIncludes(near.hint!, "bash");
 });

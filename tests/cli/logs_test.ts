@@ -1,6 +1,7 @@
 // logs.
 
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { terminal, test } from "../support/needs.ts";
 import { makeBox } from "../support/program.ts";
 import { inTerminal } from "../support/terminal.ts";
 import { AT_GATE, openGate } from "../support/shell.ts";
@@ -34,10 +35,14 @@ Deno.test("logs prints the log, its last lines, or follows it until the task is 
   assertEquals([all, two], [whole, whole.split("\n").slice(-2).join("\n") + "\n"]);
   assertEquals(json.lines, whole.split("\n").slice(-2));
   assertEquals(json.size, new TextEncoder().encode(whole).length);
-  await using terminal = inTerminal(box, 80, 24, "logs", id);
-  if (terminal !== undefined) {
-    // deno-lint-ignore no-control-regex
-    assert(!/\x1b/.test((await terminal.ended()).stdout));
-  }
   await box.fails(3, "logs", MISSING);
+});
+
+test("logs takes what a terminal would obey out of a log for a terminal", terminal(), async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "printf 'in \\033[31mred\\n'");
+  await box.ok("run", "--wait");
+  await using live = inTerminal(box, 80, 24, "logs", id);
+  const { code, stdout } = await live.ended();
+  assertEquals([code, stdout.trimEnd()], [0, "in red"]);
 });

@@ -1,29 +1,10 @@
 // Commands on a disk that is full or may only be read.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { assertRefused, type Box, makeFolder, openBox } from "../support/program.ts";
+import { SmallDisk } from "../support/disk.ts";
+import { mounting, test } from "../support/needs.ts";
+import { assertRefused, type Box, openBox } from "../support/program.ts";
 import { assertRestWorks, contents } from "../support/hostile.ts";
-
-/** Runs a test on a small file system of its own; says so where none can be mounted. */
-async function onTmpfs(options: string, test: (path: string) => Promise<void>): Promise<void> {
-  await using folder = await makeFolder();
-  const mount = new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", options, "orchestra-test", folder.path],
-    stderr: "piped",
-  });
-  let result: Deno.CommandOutput | undefined;
-  try {
-    result = Deno.build.os === "linux" ? mount.outputSync() : undefined;
-  } catch {
-    // No mount(8) at all.
-  }
-  if (!result?.success) return console.log("not run: no file system can be mounted here");
-  try {
-    await test(folder.path);
-  } finally {
-    new Deno.Command("umount", { args: ["-l", folder.path] }).outputSync();
-  }
-}
 
 function makeWorkspace(root: string): Box {
   for (const name of ["tasks", "plans", "logs", "workspace", "archive"]) {
@@ -35,8 +16,12 @@ function makeWorkspace(root: string): Box {
   return box;
 }
 
-Deno.test("on a disk that is full nothing is lost, and all goes on once there is room", async () => {
-  await onTmpfs("size=1m", async (root) => {
+test(
+  "on a disk that is full nothing is lost, and all goes on once there is room",
+  mounting(),
+  async () => {
+    using disk = new SmallDisk("size=1m");
+    const root = disk.path;
     await using box = makeWorkspace(root);
     const [first, second] = [await box.start("shell", "true"), await box.start("shell", "exit 3")];
     await box.ok("status");
@@ -71,18 +56,20 @@ Deno.test("on a disk that is full nothing is lost, and all goes on once there is
       name.endsWith(".tmp")
     );
     assertEquals(litter, []);
-  });
-});
+  },
+);
 
-Deno.test("on a disk that may only be read, what reads works and what writes says why it cannot", async () => {
-  await onTmpfs("size=4m", async (root) => {
+test(
+  "on a disk that may only be read, what reads works and what writes says why it cannot",
+  mounting(),
+  async () => {
+    using disk = new SmallDisk("size=4m");
+    const root = disk.path;
     await using box = makeWorkspace(root);
     const [done, pending] = [await box.start("shell", "echo hi"), await box.start("shell", "true")];
     await box.run("run", "--wait");
     await box.unwatched();
-    const remount = (mode: string) =>
-      new Deno.Command("mount", { args: ["-o", `remount,${mode}`, root] }).outputSync();
-    if (!remount("ro").success) return console.log("not run: remounting is not permitted");
+    disk.remount("ro");
     try {
       const outcomes = await Promise.all([
         box.run("start", "shell", "x"),
@@ -101,8 +88,8 @@ Deno.test("on a disk that may only be read, what reads works and what writes say
         assert(text !== "", args.join(" "));
       }
     } finally {
-      remount("rw");
+      disk.remount("rw");
     }
     await assertRestWorks(box, done);
-  });
-});
+  },
+);

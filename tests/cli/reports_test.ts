@@ -2,6 +2,7 @@
 // anything is launched.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { lstat } from "../../lib/store/files.ts";
 import { makeBox } from "../support/program.ts";
 
@@ -40,17 +41,13 @@ Deno.test("a report to - takes the place of the table on standard output", async
   assertEquals(box.task(id).status, "pending");
 });
 
-Deno.test({
-  name: "a report may go to a pipe or a device, which is not waited for",
-  ignore: Deno.build.os === "windows",
-  async fn() {
-    await using box = await makeBox();
-    await box.start("shell", "true");
-    await box.ok("run", "--wait", "--report", "junit=/dev/null");
-    await new Deno.Command("mkfifo", { args: [`${box.root}/pipe`] }).output();
-    await box.start("shell", "true");
-    await using run = box.live({}, "run", "--wait", "--report", "junit=pipe");
-    assertStringIncludes(await Deno.readTextFile(`${box.root}/pipe`), "</testsuites>");
-    assertEquals((await run.ended()).code, 0);
-  },
+test("a report may go to a pipe or a device, which is not waited for", ON_POSIX, async () => {
+  await using box = await makeBox();
+  await box.start("shell", "true");
+  await box.ok("run", "--wait", "--report", "junit=/dev/null");
+  await new Deno.Command("mkfifo", { args: [`${box.root}/pipe`] }).output();
+  await box.start("shell", "true");
+  await using run = box.live({}, "run", "--wait", "--report", "junit=pipe");
+  assertStringIncludes(await Deno.readTextFile(`${box.root}/pipe`), "</testsuites>");
+  assertEquals((await run.ended()).code, 0);
 });

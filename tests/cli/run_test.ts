@@ -1,6 +1,7 @@
 // run, and run --wait.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { terminal, test } from "../support/needs.ts";
 import { assertPrintable, lives, makeBox } from "../support/program.ts";
 import { inTerminal } from "../support/terminal.ts";
 import { AT_GATE, openGate, readNumber } from "../support/shell.ts";
@@ -56,20 +57,23 @@ Deno.test("run --all --wait runs a pipeline by priority and dependencies, and ex
   assertEquals((await box.json("run", "--wait")).tasks, []);
 });
 
-Deno.test("run --wait shows a live table in a terminal, and leaves the agents alone on Ctrl+C", async () => {
-  await using box = await makeBox();
-  const id = await box.start("shell", "echo begun; exec sleep 1000");
-  await using live = inTerminal(box, 80, 24, "run", "--wait");
-  if (live === undefined) return;
-  await live.printed((text) => text.includes("running"));
-  await live.type("\x03");
-  const left = await live.ended();
-  assertEquals(left.code, 130);
-  assertStringIncludes(left.stdout, "agents go on");
-  const { pid, status } = box.task(id);
-  assertEquals(status, "running");
-  const shim = await box.until("the shim's pid", () => readNumber(box.path(`tasks/${id}.1.pid`)));
-  assert(lives(shim), `pid ${pid}`);
-  assertStringIncludes(lineOf(await box.ok("status"), id), "running");
-  await box.ok("cancel", id);
-});
+test(
+  "run --wait shows a live table in a terminal, and leaves the agents alone on Ctrl+C",
+  terminal(),
+  async () => {
+    await using box = await makeBox();
+    const id = await box.start("shell", "echo begun; exec sleep 1000");
+    await using live = inTerminal(box, 80, 24, "run", "--wait");
+    await live.printed((text) => text.includes("running"));
+    await live.type("\x03");
+    const left = await live.ended();
+    assertEquals(left.code, 130);
+    assertStringIncludes(left.stdout, "agents go on");
+    const { pid, status } = box.task(id);
+    assertEquals(status, "running");
+    const shim = await box.until("the shim's pid", () => readNumber(box.path(`tasks/${id}.1.pid`)));
+    assert(lives(shim), `pid ${pid}`);
+    assertStringIncludes(lineOf(await box.ok("status"), id), "running");
+    await box.ok("cancel", id);
+  },
+);

@@ -8,6 +8,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
+import { ON_LINUX, test } from "../support/needs.ts";
 import { RETRY_NOTE } from "../../templates/prompts.ts";
 import { BASIC_ENV, firstPlan, MAX_ARGUMENT, prepareLaunch } from "../../lib/decide/launch_plan.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
@@ -150,9 +151,7 @@ Deno.test("an argument of exactly the system's limit is taken, in any script", (
   }
 });
 
-Deno.test("the system takes an argument of MAX_ARGUMENT bytes and none that is longer", {
-  ignore: Deno.build.os !== "linux",
-}, () => {
+test("the system takes an argument of MAX_ARGUMENT bytes and none that is longer", ON_LINUX, () => {
   const echo = (bytes: number) =>
     new Deno.Command("/bin/true", { args: ["x".repeat(bytes)], env: {} }).outputSync().success;
   assert(echo(MAX_ARGUMENT));

@@ -1,6 +1,7 @@
 // The programs of the documentation run, and print what it says.
 
 import { assert, assertEquals } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { listBlocks, page, ROOT, ROOT_PATH } from "../support/pages.ts";
 import { deno, orchestra, withWorkspace } from "../support/workspace.ts";
 
@@ -46,10 +47,10 @@ Deno.test("the library page names everything that the library exports", () => {
   assertEquals(missing, []);
 });
 
-Deno.test({
-  name: "the agent of the agents' guide runs as the guide says",
-  ignore: Deno.build.os === "windows",
-  fn: () =>
+test(
+  "the agent of the agents' guide runs as the guide says",
+  ON_POSIX,
+  () =>
     withWorkspace(async (root) => {
       const script = listBlocks("bash").find((block) => block.page === "docs/agents.md");
       assert(script !== undefined);
@@ -74,4 +75,4 @@ Deno.test({
         ).sort();
       assertEquals(outcomes, ["README.md: 3 words", "absent.md: there is no file absent.md"]);
     }),
-});
+);

@@ -1,20 +1,12 @@
 // A folder that cannot be written to any more, for a while.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import {
-  agentLives,
-  CLOSES,
-  gated,
-  launchesOf,
-  makeSite,
-  openGate,
-  succeeds,
-  test,
-} from "../support/site.ts";
+import { closing, succeeds, test } from "../support/needs.ts";
+import { agentLives, gated, launchesOf, makeSite, openGate } from "../support/site.ts";
 
 test(
   "a folder that cannot be written to for a while stops nothing for good",
-  CLOSES ? null : "no folder can be closed to us here (chattr +i)",
+  closing(),
   async () => {
     await using site = await makeSite();
     const { box } = site;

@@ -1,8 +1,9 @@
 // The step of a CI system.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { type Box, makeFolder, openBox, type Outcome } from "../support/program.ts";
-import { DENO, execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
+import { DENO, execute, namesBelow, ROOT, succeeded } from "../support/execute.ts";
 
 /** A machine that runs one step of a workflow. */
 interface Runner extends AsyncDisposable {
@@ -73,10 +74,10 @@ const TASKS = [
   { agent: "shell", prompt: "echo tested", dependsOn: ["build"] },
 ].map((task) => JSON.stringify(task)).join("\n");
 
-Deno.test({
-  name: "the CI step runs the tasks of a file and succeeds when all are complete",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the CI step runs the tasks of a file and succeeds when all are complete",
+  ON_POSIX,
+  async () => {
     await using runner = await makeRunner();
     runner.write("tasks.jsonl", TASKS);
     const done = await runner.step({ tasks: "tasks.jsonl", parallel: "2", junit: "report.xml" });
@@ -93,12 +94,12 @@ Deno.test({
     assert(!/^::/m.test(done.stdout + done.stderr), JSON.stringify(done));
     assertEquals(runner.box.tasks().map((task) => task.status), ["complete", "complete"]);
   },
-});
+);
 
-Deno.test({
-  name: "the CI step fails with an annotation and a summary when a task does not complete",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the CI step fails with an annotation and a summary when a task does not complete",
+  ON_POSIX,
+  async () => {
     await using runner = await makeRunner();
     const script = "echo '50% done, then: broken'; echo '::warning::not ours'; exit 7";
     runner.write(
@@ -123,12 +124,12 @@ Deno.test({
     assertEquals(runner.read("report.md"), failed.summary);
     assert(!namesBelow(runner.box.root).includes("orchestra.xml"));
   },
-});
+);
 
-Deno.test({
-  name: "the CI step can be told that tasks may fail, but not that it could not run them",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the CI step can be told that tasks may fail, but not that it could not run them",
+  ON_POSIX,
+  async () => {
     await using runner = await makeRunner();
     runner.write("tasks.jsonl", '{"agent": "shell", "prompt": "exit 1"}\n');
     const forgiven = await runner.step({ tasks: "tasks.jsonl", "fail-on": "never" });
@@ -156,12 +157,12 @@ Deno.test({
       assertEquals(more, []);
     }
   },
-});
+);
 
-Deno.test({
-  name: "the CI step works the same without GitHub, with the program named by its command line",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the CI step works the same without GitHub, with the program named by its command line",
+  ON_POSIX,
+  async () => {
     await using runner = await makeRunner();
     runner.write("tasks.jsonl", '{"agent": "shell", "prompt": "exit 1"}\n');
     const without = {
@@ -179,7 +180,7 @@ Deno.test({
     assertEquals(refused.code, 2);
     assertMatch(refused.stderr, /^orchestra: start --from "none\.jsonl"/m);
   },
-});
+);
 
 Deno.test("the action gives its script every input that it declares, and takes none into its text", () => {
   const action = Deno.readTextFileSync(`${ROOT}/action.yml`);

@@ -1,37 +1,34 @@
 // The one file, under its own permissions.
 
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { ENV, permissionFlags } from "../../lib/supervise/permissions.ts";
 import { VERSION } from "../../lib/task/version.ts";
-import { execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
+import { execute, namesBelow, ROOT, succeeded } from "../support/execute.ts";
 import { makeDesk, ship } from "../support/desk.ts";
 
-Deno.test({
-  name: "the bundle is one file that asks for its permissions and no others",
-  ignore: WINDOWS,
-  async fn() {
-    const { path } = await ship();
-    const text = Deno.readTextFileSync(path);
-    assertEquals(
-      text.slice(0, text.indexOf("\n")),
-      "#!/usr/bin/env -S deno run --no-config --v8-flags=--single-threaded --no-prompt " +
-        "-R=.orchestra,.orchestra-cli -W=.orchestra,.orchestra-cli --allow-run " +
-        `-E=${ENV.join(",")}`,
-    );
-    const everything = permissionFlags().filter((flag) =>
-      /^(?:-A|--allow-(?:all|net|ffi|sys|import|read|write|env))$/.test(flag)
-    );
-    assertEquals(everything, []);
-    assert((Deno.statSync(path).mode! & 0o777) === 0o755);
-    // Nothing of the machine that made it, and nothing to be fetched.
-    assert(!text.includes(ROOT) && !text.includes("registry.npmjs.org"));
-  },
+test("the bundle is one file that asks for its permissions and no others", ON_POSIX, async () => {
+  const { path } = await ship();
+  const text = Deno.readTextFileSync(path);
+  assertEquals(
+    text.slice(0, text.indexOf("\n")),
+    "#!/usr/bin/env -S deno run --no-config --v8-flags=--single-threaded --no-prompt " +
+      "-R=.orchestra,.orchestra-cli -W=.orchestra,.orchestra-cli --allow-run " +
+      `-E=${ENV.join(",")}`,
+  );
+  const everything = permissionFlags().filter((flag) =>
+    /^(?:-A|--allow-(?:all|net|ffi|sys|import|read|write|env))$/.test(flag)
+  );
+  assertEquals(everything, []);
+  assert((Deno.statSync(path).mode! & 0o777) === 0o755);
+  // Nothing of the machine that made it, and nothing to be fetched.
+  assert(!text.includes(ROOT) && !text.includes("registry.npmjs.org"));
 });
 
-Deno.test({
-  name: "the bundle runs from any folder, with an empty Deno cache and without a network",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the bundle runs from any folder, with an empty Deno cache and without a network",
+  ON_POSIX,
+  async () => {
     await using desk = await makeDesk();
     const { box, run } = desk;
     // Settings of whoever works in this folder are not settings of the program.
@@ -70,12 +67,12 @@ Deno.test({
     const cached = namesBelow(desk.cache).filter((name) => /^(?:npm|remote|deps)\/./.test(name));
     assertEquals(cached, []);
   },
-});
+);
 
-Deno.test({
-  name: "the supervisor that the bundle leaves behind works with the same permissions",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the supervisor that the bundle leaves behind works with the same permissions",
+  ON_POSIX,
+  async () => {
     await using desk = await makeDesk();
     const { box, run } = desk;
     // Deno looks for settings beside the program too.
@@ -101,4 +98,4 @@ Deno.test({
       Deno.removeSync(beside);
     }
   },
-});
+);

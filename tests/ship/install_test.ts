@@ -1,9 +1,14 @@
 // The installers.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { type Missing, needs, ON_POSIX, test, which } from "../support/needs.ts";
 import { makeFolder, type Outcome } from "../support/program.ts";
 import { checksumLine, fileFor } from "../../.ci/compile.ts";
-import { execute, namesBelow, ROOT, succeeded, which, WINDOWS } from "../support/execute.ts";
+import { execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
+
+/** What install.sh fetches with. */
+const FETCHES: Missing = ON_POSIX ??
+  (needs("curl") === null ? null : needs("wget") === null ? null : needs("curl", "wget"));
 
 /** A host of releases, and a machine that installs from it. */
 interface Site extends AsyncDisposable {
@@ -77,11 +82,10 @@ function inFolder(path: string): string[] {
   }
 }
 
-Deno.test({
-  name:
-    "install.sh installs the program whose sum is right, from the latest release or a named one",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "install.sh installs the program whose sum is right, from the latest release or a named one",
+  FETCHES,
+  async () => {
     await using site = await makeSite();
     const { stdout } = succeeded(await site.install(), "install.sh");
     assertEquals(
@@ -104,12 +108,12 @@ Deno.test({
     assertEquals(inFolder(site.folder), ["orchestra"]);
     assert(site.requests.includes(`/releases/download/v9.9.9/${fileFor(LINUX)}`));
   },
-});
+);
 
-Deno.test({
-  name: "install.sh refuses what does not fit its sum, and leaves nothing behind",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "install.sh refuses what does not fit its sum, and leaves nothing behind",
+  FETCHES,
+  async () => {
     await using site = await makeSite();
     Deno.mkdirSync(site.folder);
     Deno.writeTextFileSync(`${site.folder}/orchestra`, "the one before");
@@ -140,12 +144,12 @@ Deno.test({
     assertEquals((await site.install({}, blind)).code, 1);
     assertEquals(Deno.readTextFileSync(`${site.folder}/orchestra`), "the one before");
   },
-});
+);
 
-Deno.test({
-  name: "install.sh says what it could not fetch, and for what there is no program",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "install.sh says what it could not fetch, and for what there is no program",
+  FETCHES,
+  async () => {
     await using site = await makeSite();
     const missing = await site.install({ ORCHESTRA_VERSION: "v0.0.0" });
     assertEquals(missing.code, 1);
@@ -188,45 +192,37 @@ Deno.test({
     }
     assertEquals(inFolder(site.folder), []);
   },
+);
+
+test("install.sh does with wget what it does with curl", ON_POSIX ?? needs("wget"), async () => {
+  await using site = await makeSite();
+  await using folder = await makeFolder();
+  const tools = "sh mkdir mktemp rm mv chmod cut head grep wget sha256sum shasum openssl cat"
+    .split(" ");
+  for (const name of tools) {
+    const path = which(name);
+    if (path !== undefined) Deno.symlinkSync(path, `${folder.path}/${name}`);
+  }
+  const uname = '#!/bin/sh\ncase "$1" in -s) echo Linux;; -m) echo x86_64;; esac\n';
+  Deno.writeTextFileSync(`${folder.path}/uname`, uname, { mode: 0o755 });
+  const env = { PATH: folder.path };
+  const missing = await site.install({ ...env, ORCHESTRA_VERSION: "v0.0.0" });
+  assertEquals(missing.code, 1, JSON.stringify(missing));
+  assertStringIncludes(missing.stderr, "install: could not fetch ");
+  succeeded(await site.install(env), "install.sh");
+  assertEquals(inFolder(site.folder), ["orchestra"]);
+  Deno.removeSync(`${folder.path}/wget`);
+  const none = await site.install(env);
+  assertEquals(none.code, 1);
+  assertStringIncludes(none.stderr, "neither curl nor wget");
 });
 
-Deno.test({
-  name: which("wget") === undefined
-    ? "not run: install.sh with wget alone: there is no wget here"
-    : "install.sh does with wget what it does with curl",
-  ignore: WINDOWS || which("wget") === undefined,
-  async fn() {
-    await using site = await makeSite();
-    await using folder = await makeFolder();
-    const tools = "sh mkdir mktemp rm mv chmod cut head grep wget sha256sum shasum openssl cat"
-      .split(" ");
-    for (const name of tools) {
-      const path = which(name);
-      if (path !== undefined) Deno.symlinkSync(path, `${folder.path}/${name}`);
-    }
-    const uname = '#!/bin/sh\ncase "$1" in -s) echo Linux;; -m) echo x86_64;; esac\n';
-    Deno.writeTextFileSync(`${folder.path}/uname`, uname, { mode: 0o755 });
-    const env = { PATH: folder.path };
-    const missing = await site.install({ ...env, ORCHESTRA_VERSION: "v0.0.0" });
-    assertEquals(missing.code, 1, JSON.stringify(missing));
-    assertStringIncludes(missing.stderr, "install: could not fetch ");
-    succeeded(await site.install(env), "install.sh");
-    assertEquals(inFolder(site.folder), ["orchestra"]);
-    Deno.removeSync(`${folder.path}/wget`);
-    const none = await site.install(env);
-    assertEquals(none.code, 1);
-    assertStringIncludes(none.stderr, "neither curl nor wget");
-  },
-});
+const POWERSHELL = WINDOWS ? "powershell.exe" : which("pwsh");
 
-const powershell = WINDOWS ? "powershell.exe" : which("pwsh");
-
-Deno.test({
-  name: powershell === undefined
-    ? "not run: install.ps1: no PowerShell"
-    : "install.ps1 installs the program whose sum is right, and refuses any other",
-  ignore: powershell === undefined,
-  async fn() {
+test(
+  "install.ps1 installs the program whose sum is right, and refuses any other",
+  POWERSHELL === undefined ? "no PowerShell is here" : null,
+  async () => {
     await using site = await makeSite();
     const name = fileFor("x86_64-pc-windows-msvc");
     const path = `/releases/latest/download/${name}`;
@@ -234,7 +230,7 @@ Deno.test({
     site.files.set(path, site.files.get(linux)!);
     site.files.set(`${path}.sha256`, site.files.get(`${linux}.sha256`)!);
     const install = (env: Record<string, string> = {}) =>
-      execute(powershell!, ["-NoProfile", "-File", `${ROOT}/.ci/install.ps1`], {
+      execute(POWERSHELL!, ["-NoProfile", "-File", `${ROOT}/.ci/install.ps1`], {
         env: { ORCHESTRA_INSTALL: site.folder, ORCHESTRA_URL: site.url, ...env },
       });
     assertStringIncludes(succeeded(await install(), "install.ps1").stdout, "Installed ");
@@ -252,4 +248,4 @@ Deno.test({
       site.files.get(linux),
     );
   },
-});
+);

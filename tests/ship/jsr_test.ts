@@ -1,15 +1,16 @@
 // The package, from a registry.
 
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { openRegistry } from "./jsr_registry.ts";
 import { makeFolder, openBox, processesWith } from "../support/program.ts";
 import { VERSION } from "../../lib/task/version.ts";
-import { DENO, execute, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
+import { DENO, execute, ROOT, succeeded } from "../support/execute.ts";
 
-Deno.test({
-  name: "what is published to JSR runs from there, and can be imported, with an empty cache",
-  ignore: WINDOWS,
-  async fn(t) {
+test(
+  "what is published to JSR runs from there, and can be imported, with an empty cache",
+  ON_POSIX,
+  async (t) => {
     await using registry = openRegistry("orchestra", "cli");
     await using folder = await makeFolder();
     const root = `${folder.path}/work`;
@@ -87,4 +88,4 @@ console.log(VERSION, done?.taskId === task.taskId, done?.status);
       assertEquals(stdout, `${VERSION} true complete\n`);
     });
   },
-});
+);

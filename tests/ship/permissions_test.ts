@@ -1,10 +1,11 @@
 // Every command under the narrow permissions, and what the runtime refuses.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { makeFolder, type Outcome } from "../support/program.ts";
 import { loadCommands } from "../../lib/cli/application.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
-import { DENO, execute, namesBelow, succeeded, WINDOWS } from "../support/execute.ts";
+import { DENO, execute, namesBelow, succeeded } from "../support/execute.ts";
 import { makeDesk } from "../support/desk.ts";
 
 /** A command line, how it ends, and what it reads. */
@@ -84,47 +85,43 @@ Deno.test("every command is among those that are run under the narrow permission
   assertEquals(names.filter((name) => !lines.some((it) => it.startsWith(`${name} `))), []);
 });
 
-Deno.test({
-  name: "every command runs under the narrow permissions alone",
-  ignore: WINDOWS,
-  async fn(t) {
-    await using desk = await makeDesk();
-    const ids: string[] = [];
-    const fill = (text: string) => text.replace(/\$(\d)/g, (_, at) => ids[Number(at) - 1]!);
-    const check = ({ code, stdout, stderr }: Outcome, wanted: number, what: string) => {
-      const said = `${what}: ${JSON.stringify({ code, stdout, stderr })}`;
-      assertEquals(code, wanted, said);
-      assert(!/NotCapable|permissions forbid it:|Requires \w+ access/.test(stdout + stderr), said);
-    };
-    for (const [line, code = 0, stdin] of STEPS) {
-      await t.step(line.replaceAll("\u00a0", " "), async () => {
-        const args = fill(line).split(" ").map((word) => word.replaceAll("\u00a0", " "));
-        const outcome = await desk.run(args, { stdin: stdin === undefined ? "" : fill(stdin) });
-        check(outcome, code, line);
-        if (args.includes("--quiet")) ids.push(outcome.stdout.trim());
-        if (args[0] === "timeout" && args[1] === "now") await desk.box.settled(args[2]!);
-      });
-    }
-    for (const [line, first, code] of STAYING) {
-      await t.step(line, async () => {
-        await using live = desk.live(line.split(" "));
-        if (line.startsWith("daemon")) {
-          const record = desk.box.path("daemon.json");
-          await desk.box.until("the daemon's record", () => {
-            try {
-              return JSON.parse(Deno.readTextFileSync(record)).kind === "daemon";
-            } catch {
-              return false;
-            }
-          });
-        } else await live.printed((text) => first.test(text));
-        live.kill("SIGINT");
-        check(await live.ended(), code, line);
-      });
-    }
-    const report = Deno.readTextFileSync(desk.box.path("report.xml"));
-    assertStringIncludes(report, 'tests="3" failures="1"');
-  },
+test("every command runs under the narrow permissions alone", ON_POSIX, async (t) => {
+  await using desk = await makeDesk();
+  const ids: string[] = [];
+  const fill = (text: string) => text.replace(/\$(\d)/g, (_, at) => ids[Number(at) - 1]!);
+  const check = ({ code, stdout, stderr }: Outcome, wanted: number, what: string) => {
+    const said = `${what}: ${JSON.stringify({ code, stdout, stderr })}`;
+    assertEquals(code, wanted, said);
+    assert(!/NotCapable|permissions forbid it:|Requires \w+ access/.test(stdout + stderr), said);
+  };
+  for (const [line, code = 0, stdin] of STEPS) {
+    await t.step(line.replaceAll("\u00a0", " "), async () => {
+      const args = fill(line).split(" ").map((word) => word.replaceAll("\u00a0", " "));
+      const outcome = await desk.run(args, { stdin: stdin === undefined ? "" : fill(stdin) });
+      check(outcome, code, line);
+      if (args.includes("--quiet")) ids.push(outcome.stdout.trim());
+      if (args[0] === "timeout" && args[1] === "now") await desk.box.settled(args[2]!);
+    });
+  }
+  for (const [line, first, code] of STAYING) {
+    await t.step(line, async () => {
+      await using live = desk.live(line.split(" "));
+      if (line.startsWith("daemon")) {
+        const record = desk.box.path("daemon.json");
+        await desk.box.until("the daemon's record", () => {
+          try {
+            return JSON.parse(Deno.readTextFileSync(record)).kind === "daemon";
+          } catch {
+            return false;
+          }
+        });
+      } else await live.printed((text) => first.test(text));
+      live.kill("SIGINT");
+      check(await live.ended(), code, line);
+    });
+  }
+  const report = Deno.readTextFileSync(desk.box.path("report.xml"));
+  assertStringIncludes(report, 'tests="3" failures="1"');
 });
 
 Deno.test({

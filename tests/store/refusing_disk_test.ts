@@ -1,67 +1,12 @@
 // A disk that refuses loses nothing and leaves nothing behind.
 
 import { createFolders } from "../../lib/store/paths.ts";
-import {
-  assert,
-  assertEquals,
-  assertGreater,
-  assertMatch,
-  assertThrows,
-} from "../support/assert.ts";
+import { assertEquals, assertGreater, assertMatch, assertThrows } from "../support/assert.ts";
 import { toOrchestraError } from "../../lib/task/error.ts";
 import { openStore, type Store } from "../../lib/store/tasks.ts";
-import { Folder, ID, idOf, make, names, NOT_ROOT, NOW, ROOT } from "../support/store.ts";
-
-/** Why no small file system can be mounted here; undefined where one can. */
-function mountProblem(): string | undefined {
-  if (Deno.build.os !== "linux") return "needs Linux";
-  if (!ROOT) return "needs root to mount";
-  const folder = Deno.makeTempDirSync();
-  try {
-    const { success } = mount(folder, "size=64k");
-    if (!success) return "mount is not permitted";
-    new Deno.Command("umount", { args: [folder] }).outputSync();
-    return undefined;
-  } catch {
-    return "no mount command";
-  } finally {
-    Deno.removeSync(folder);
-  }
-}
-
-function mount(folder: string, options: string): { success: boolean } {
-  return new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", options, "tmpfs", folder],
-    stderr: "null",
-  }).outputSync();
-}
-
-/** A small file system, unmounted afterwards. */
-class SmallDisk implements Disposable {
-  readonly #folder = new Folder();
-  readonly path = this.#folder.path;
-  constructor(options: string) {
-    assert(mount(this.path, options).success);
-  }
-  remount(options: string): void {
-    const { success } = new Deno.Command("mount", {
-      args: ["-o", `remount,${options}`, this.path],
-    }).outputSync();
-    assert(success);
-  }
-  [Symbol.dispose](): void {
-    const { success } = new Deno.Command("umount", { args: [this.path] }).outputSync();
-    if (success) this.#folder[Symbol.dispose]();
-  }
-}
-
-const MOUNT = mountProblem();
-
-/** A test that needs a disk of its own; its name says why it does not run where it does not. */
-function diskTest(name: string, test: () => void): void {
-  const suffix = MOUNT === undefined ? "" : ` (not run: ${MOUNT})`;
-  Deno.test(name + suffix, { ignore: MOUNT !== undefined }, test);
-}
+import { SmallDisk } from "../support/disk.ts";
+import { mounting, NOT_ROOT, ON_POSIX, test } from "../support/needs.ts";
+import { Folder, ID, idOf, make, names, NOW } from "../support/store.ts";
 
 /** Each kind of write; all contents are too large for a disk with no free page. */
 function writes(store: Store): Record<string, () => unknown> {
@@ -112,8 +57,9 @@ function refusedWith(pattern: RegExp, store: Store, state: () => string): void {
   assertEquals(store.scan().damaged, []);
 }
 
-diskTest(
+test(
   "on a full disk every write fails, keeps the old content and leaves nothing behind",
+  mounting(),
   () => {
     using disk = new SmallDisk("size=1m");
     const { store, state } = settled(disk.path);
@@ -137,7 +83,7 @@ diskTest(
   },
 );
 
-diskTest("on a disk that fills up within a write nothing is left behind either", () => {
+test("on a disk that fills up within a write nothing is left behind either", mounting(), () => {
   using disk = new SmallDisk("size=1m");
   const { store, state } = settled(disk.path);
   // Two pages stay free: the file beside can be begun and not ended.
@@ -152,7 +98,7 @@ diskTest("on a disk that fills up within a write nothing is left behind either",
   refusedWith(/disk is full/, store, state);
 });
 
-diskTest("with no free inode but one, nothing is created by half", () => {
+test("with no free inode but one, nothing is created by half", mounting(), () => {
   using disk = new SmallDisk("size=1m,nr_inodes=64");
   const { store, state } = settled(disk.path);
   let count = 0;
@@ -174,7 +120,7 @@ diskTest("with no free inode but one, nothing is created by half", () => {
   assertEquals(store.read(ID)!.agent, "b");
 });
 
-diskTest("on a read-only disk every write fails, and every read works", () => {
+test("on a read-only disk every write fails, and every read works", mounting(), () => {
   using disk = new SmallDisk("size=1m");
   const { store, state } = settled(disk.path);
   disk.remount("ro");
@@ -185,11 +131,9 @@ diskTest("on a read-only disk every write fails, and every read works", () => {
   disk.remount("rw");
 });
 
-Deno.test(
-  `in a folder that may not be written every write fails, and every read works${NOT_ROOT}`,
-  {
-    ignore: ROOT || Deno.build.os === "windows",
-  },
+test(
+  "in a folder that may not be written every write fails, and every read works",
+  ON_POSIX ?? NOT_ROOT,
   () => {
     using folder = new Folder();
     const { store, state } = settled(folder.path);

@@ -8,11 +8,12 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
+import { NOT_ROOT, ON_POSIX, test } from "../support/needs.ts";
 import { LEGACY, LEGACY_TASKS, writeLegacyWorkspace } from "../support/legacy.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { formatTask } from "../../lib/task/fields.ts";
-import { Folder, ID, idOf, make, NOT_ROOT, NOW, ROOT } from "../support/store.ts";
+import { Folder, ID, idOf, make, NOW } from "../support/store.ts";
 
 Deno.test("every bad task file is reported by name, and the others are read", () => {
   using folder = new Folder();
@@ -70,22 +71,24 @@ Deno.test("every bad task file is reported by name, and the others are read", ()
   assertEquals(Deno.readTextFileSync(path(17)), "[]");
 });
 
-Deno.test("a pipe in the place of a task file or a sentinel is reported, not waited for", {
-  ignore: Deno.build.os === "windows",
-}, () => {
-  using folder = new Folder();
-  const store = folder.store();
-  for (const mark of ["json", "done"]) {
-    const { success } = new Deno.Command("mkfifo", { args: [store.markPath(ID, mark)] })
-      .outputSync();
-    assert(success);
-  }
-  assertMatch(store.scan().damaged[0]?.problem ?? "", /not a file/);
-  assertThrows(() => store.read(ID), OrchestraError, "regular");
-  assertEquals(store.readMark(ID, "done")?.text, "");
-});
+test(
+  "a pipe in the place of a task file or a sentinel is reported, not waited for",
+  ON_POSIX,
+  () => {
+    using folder = new Folder();
+    const store = folder.store();
+    for (const mark of ["json", "done"]) {
+      const { success } = new Deno.Command("mkfifo", { args: [store.markPath(ID, mark)] })
+        .outputSync();
+      assert(success);
+    }
+    assertMatch(store.scan().damaged[0]?.problem ?? "", /not a file/);
+    assertThrows(() => store.read(ID), OrchestraError, "regular");
+    assertEquals(store.readMark(ID, "done")?.text, "");
+  },
+);
 
-Deno.test(`a task that nobody may read is reported by name${NOT_ROOT}`, { ignore: ROOT }, () => {
+test("a task that nobody may read is reported by name", ON_POSIX ?? NOT_ROOT, () => {
   using folder = new Folder();
   const store = folder.store();
   store.create(make, NOW);

@@ -7,6 +7,7 @@ import {
   assertMatch,
   assertThrows,
 } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { Folder, ID, idOf, make, modeOf, names, NOW, Program } from "../support/store.ts";
 
 Deno.test("readers never see half a file while another process rewrites it", async () => {
@@ -215,23 +216,19 @@ Deno.test("fields that we do not know survive a rewrite", () => {
   });
 });
 
-Deno.test({
-  name: "files are for their owner only, under any umask",
-  ignore: Deno.build.os === "windows",
-  async fn() {
-    using folder = new Folder();
-    await using program = new Program("unmasked", folder.path);
-    const id = await program.firstLine();
-    await program.rest();
-    const dir = `${folder.path}/.orchestra`;
-    for (const name of ["", "/tasks", "/plans", "/logs", "/workspace", "/archive"]) {
-      assertEquals(modeOf(`${dir}${name}`), 0o700, name);
-    }
-    for (const mark of ["json", "cancelled", "1.pid"]) {
-      assertEquals(modeOf(`${dir}/tasks/${id}.${mark}`), 0o600, mark);
-    }
-    for (const name of ["config.json", "lock"]) {
-      assertEquals(modeOf(`${dir}/${name}`), 0o600, name);
-    }
-  },
+test("files are for their owner only, under any umask", ON_POSIX, async () => {
+  using folder = new Folder();
+  await using program = new Program("unmasked", folder.path);
+  const id = await program.firstLine();
+  await program.rest();
+  const dir = `${folder.path}/.orchestra`;
+  for (const name of ["", "/tasks", "/plans", "/logs", "/workspace", "/archive"]) {
+    assertEquals(modeOf(`${dir}${name}`), 0o700, name);
+  }
+  for (const mark of ["json", "cancelled", "1.pid"]) {
+    assertEquals(modeOf(`${dir}/tasks/${id}.${mark}`), 0o600, mark);
+  }
+  for (const name of ["config.json", "lock"]) {
+    assertEquals(modeOf(`${dir}/${name}`), 0o600, name);
+  }
 });

@@ -2,12 +2,13 @@
 
 import { assertEquals } from "../support/assert.ts";
 import { commandLine, spawn, withPatience } from "../support/program.ts";
-import { BLINDS, makeSite, test } from "../support/site.ts";
+import { blinding, test } from "../support/needs.ts";
+import { makeSite } from "../support/site.ts";
 import { type Watched, watchOver } from "../support/watched.ts";
 
 test(
   "where folders cannot be watched, rescans do it all, and it is said once",
-  BLINDS ? null : "no user namespace can be made here",
+  blinding(),
   async () => {
     await using site = await makeSite();
     const { box } = site;

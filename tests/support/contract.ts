@@ -4,6 +4,7 @@
 
 import type { Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { type Kind, makeLauncher } from "../launch/launch_program.ts";
+import { type Missing, ON_POSIX, test } from "./needs.ts";
 import { held, installed, openPlace, type Place } from "./launch.ts";
 
 const KINDS: readonly { name: string; kind: Kind; program: string }[] = [
@@ -19,7 +20,7 @@ export interface Contracted {
   readonly kind: Kind;
   readonly launcher: Launcher;
   /** Defines a test in a folder of its own. */
-  contract(title: string, run: (place: Place) => Promise<void>, ignore?: boolean): void;
+  contract(title: string, run: (place: Place) => Promise<void>, missing?: Missing): void;
   /** Launches, and waits for the end of the shim; its pid. */
   whole(spec: LaunchSpec): Promise<number>;
 }
@@ -28,17 +29,14 @@ export interface Contracted {
 export function forEachLauncher(define: (contracted: Contracted) => void): void {
   for (const { name, kind, program } of KINDS) {
     const launcher = makeLauncher(kind);
+    const here = installed(program) ? null : `${program} is not here`;
     define({
       kind,
       launcher,
-      contract: (title, run, ignore = false) =>
-        Deno.test({
-          name: `launch (${name}): ${title}`,
-          ignore: ignore || Deno.build.os === "windows" || !installed(program),
-          async fn() {
-            await using place = await openPlace();
-            await run(place);
-          },
+      contract: (title, run, missing = null) =>
+        test(`launch (${name}): ${title}`, ON_POSIX ?? here ?? missing, async () => {
+          await using place = await openPlace();
+          await run(place);
         }),
       async whole(spec) {
         const launched = launcher.launch(spec);

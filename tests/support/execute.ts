@@ -23,17 +23,6 @@ export function succeeded(outcome: Outcome, what: string): Outcome {
   return outcome;
 }
 
-/** A program of the machine that runs these tests; undefined where there is none. */
-export function which(name: string): string | undefined {
-  return Deno.env.get("PATH")!.split(":").map((folder) => `${folder}/${name}`).find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** Names of everything below a folder, sorted. */
 export function namesBelow(folder: string): string[] {
   const names: string[] = [];

@@ -1,51 +1,11 @@
 // A workspace on a disk that can be filled up, and beside it what its agents use: a gate and a ledger.
 
 import { assert } from "./assert.ts";
+import { mounting, succeeds, test } from "./needs.ts";
 import { type Box, makeFolder, openBox } from "./program.ts";
 
-export function succeeds(command: string, ...args: string[]): boolean {
-  try {
-    return new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether small disks can be made here. */
-const MOUNTS = (() => {
-  const path = Deno.makeTempDirSync({ prefix: "orchestra-mount-" });
-  const can = succeeds("mount", "-t", "tmpfs", "-o", "size=64k", "none", path);
-  if (can) succeeds("umount", path);
-  Deno.removeSync(path);
-  return can;
-})();
-
-/** Whether a folder can be closed even to root. */
-export const CLOSES = (() => {
-  const path = Deno.makeTempDirSync({ prefix: "orchestra-close-" });
-  const can = succeeds("chattr", "+i", path);
-  if (can) succeeds("chattr", "-i", path);
-  Deno.removeSync(path);
-  return can;
-})();
-
-/** Whether a process can be kept from watching folders. */
-export const BLINDS = succeeds(
-  "unshare",
-  "-Ur",
-  "sh",
-  "-c",
-  "echo 0 >/proc/sys/user/max_inotify_instances",
-);
-
-export function test(name: string, missing: string | null, fn: () => Promise<void>): void {
-  const ignore = missing !== null;
-  Deno.test({ name: ignore ? `not run: ${missing}: ${name}` : name, ignore, fn });
-}
-
 export const onSmallDisk = (name: string, fn: (disk: Disk) => Promise<void>) =>
-  test(name, MOUNTS ? null : "mounting a small disk is not allowed here", async () => {
+  test(name, mounting(), async () => {
     await using disk = await makeSite(true);
     await fn(disk);
   });

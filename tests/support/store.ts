@@ -7,9 +7,6 @@ import { newTask, type Task } from "../../lib/task/fields.ts";
 
 export const NOW = Date.parse("2026-03-04T12:00:00Z");
 export const ID = `task_${NOW}`;
-export const ROOT = Deno.build.os !== "windows" && Deno.uid() === 0;
-/** For the name of a test that root cannot run. */
-export const NOT_ROOT = ROOT ? " (not run: root may do anything)" : "";
 
 /** A folder of its own for a test, gone afterwards. */
 export class Folder implements Disposable {

@@ -3,33 +3,21 @@
 import { type Box, commandLine, type Live, spawn } from "./program.ts";
 
 /**
- * Runs the program in a terminal of the given size; undefined where there is no script(1). Before
- * its arguments may stand what makes a whole shell command of its command line.
+ * Runs the program in a terminal of the given size, where there is one: see `terminal` in needs.ts.
+ * Before its arguments may stand what makes a whole shell command of its command line.
  */
 export function inTerminal(
   box: Box,
   columns: number,
   rows: number,
   ...[first, ...others]: [string | ((program: string) => string), ...string[]]
-): Live | undefined {
+): Live {
   const args = typeof first === "string" ? [first, ...others] : others;
   const shell = typeof first === "string" ? (program: string) => `exec ${program}` : first;
-  if (Deno.build.os !== "linux" || !isInstalled("script")) {
-    console.log("not run: a terminal is made with script(1) of util-linux, which is not here");
-    return undefined;
-  }
   const quoted = commandLine(...args).map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
   const command = `stty cols ${columns} rows ${rows}; ${shell(quoted)}`;
   return spawn("script", ["-qfec", command, "/dev/null"], {
     cwd: box.root,
     env: { TERM: "xterm-256color", SHELL: "/bin/sh" },
   });
-}
-
-export function isInstalled(program: string): boolean {
-  const { success } = new Deno.Command("sh", {
-    args: ["-c", `command -v ${program}`],
-    stdout: "null",
-  }).outputSync();
-  return success;
 }

@@ -2,17 +2,16 @@
 // least; the long one is `deno task torture`.
 
 import { assertEquals, assertGreater } from "../support/assert.ts";
+import { ON_LINUX, test } from "../support/needs.ts";
 import { formatReport, torture } from "./torture.ts";
 
 const SECONDS = Number(Deno.env.get("ORCHESTRA_TORTURE_SECONDS") ?? 120);
 const SEED = Number(Deno.env.get("ORCHESTRA_TORTURE_SEED") ?? 20261122);
 
-Deno.test({
-  name: Deno.build.os === "linux"
-    ? `${SECONDS} seconds of kills at random moments lose nothing (seed ${SEED})`
-    : "not run: the torture finds processes in /proc, which only Linux has",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
+test(
+  `${SECONDS} seconds of kills at random moments lose nothing (seed ${SEED})`,
+  ON_LINUX,
+  async () => {
     const report = await torture({
       seed: SEED,
       seconds: SECONDS,
@@ -23,4 +22,4 @@ Deno.test({
     assertGreater(report.launches, 0);
     assertGreater(Object.values(report.kills).reduce((sum, value) => sum + value, 0), SECONDS);
   },
-});
+);

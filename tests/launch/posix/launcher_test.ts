@@ -9,6 +9,7 @@ import {
   readProcesses,
 } from "../../../lib/launch/posix/processes.ts";
 import { assert, assertEquals, assertGreater, assertMatch } from "../../support/assert.ts";
+import { type Missing, needs, ON_LINUX, ON_POSIX, succeeds, test } from "../../support/needs.ts";
 import { programArguments } from "../launch_program.ts";
 import {
   alive,
@@ -17,9 +18,7 @@ import {
   held,
   identity,
   inFolder,
-  installed,
   type Known,
-  LINUX,
   living,
   openPlace,
   type Place,
@@ -28,14 +27,14 @@ import {
 } from "../../support/launch.ts";
 import { PATIENCE } from "../../support/program.ts";
 
-function posix(title: string, run: (place: Place) => Promise<void>, ignore = false): void {
-  Deno.test({
-    name: `posix launcher: ${title}`,
-    ignore: ignore || Deno.build.os === "windows",
-    async fn() {
-      await using place = await openPlace();
-      await run(place);
-    },
+function posix(
+  title: string,
+  run: (place: Place) => Promise<void>,
+  missing: Missing = null,
+): void {
+  test(`posix launcher: ${title}`, ON_POSIX ?? missing, async () => {
+    await using place = await openPlace();
+    await run(place);
   });
 }
 
@@ -50,7 +49,7 @@ posix("a SIGTERM to its group ends the agent, and the shim records how", async (
   for (const [script, code] of scripts) {
     const launched = launcher.launch(place.script(script));
     await place.line("log");
-    await new Deno.Command("/bin/kill", { args: ["-TERM", "--", `-${launched.pid}`] }).output();
+    assert(succeeds("sh", "-c", `kill -s TERM -- -${launched.pid}`));
     await held(launched.ended);
     assertEquals(place.read("exitcode"), `${code}\n`);
     for (const file of ["t.1.pid", "log", "exitcode"]) Deno.removeSync(`${place.dir}/${file}`);
@@ -91,7 +90,7 @@ posix("endTree leaves nothing of sessions, orphans and the deaf", async (place) 
   stranger.kill("SIGKILL");
   await stranger.status;
   assertEquals(place.read("exitcode"), "143\n");
-}, !LINUX);
+}, ON_LINUX);
 
 posix("endTree finds by their mark what a dead shim has left", async (place) => {
   const { shim, tools } = await nastyTree(place, "exit 0");
@@ -100,7 +99,7 @@ posix("endTree finds by their mark what a dead shim has left", async (place) => 
   await launcher.endTree(place.taskId, shim, { grace: 50 });
   // Nothing proves any more whose the one is that has lost its parent and its environment.
   assertEquals(living([session, orphan, bare, group]), [bare]);
-}, !LINUX);
+}, ON_LINUX);
 
 posix("endTree leaves another task below the shim alone, and all that it starts", async (place) => {
   const id = uniqueTaskId();
@@ -117,7 +116,7 @@ posix("endTree leaves another task below the shim alone, and all that it starts"
   const ended = await launcher.endTree(id, null, { grace: PATIENCE });
   assertGreater(ended.signalled, 0);
   assertEquals(living([others[0]!]), []);
-}, !LINUX);
+}, ON_LINUX);
 
 posix("endTree spares who calls it, who may be the agent's own child", async (place) => {
   // The agent asks for its own end, as `orchestra cancel $ORCHESTRA_TASK_ID` within it does.
@@ -170,7 +169,7 @@ posix("an agent does not keep open what its launcher was started with", async (p
   await place.line("exitcode");
   command.kill("SIGKILL");
   await command.status;
-}, !LINUX);
+}, ON_LINUX);
 
 posix("what has ended and waits to be noticed is not alive", async (place) => {
   // The first one is never noticed: what waits for it has become another program.
@@ -183,7 +182,7 @@ posix("what has ended and waits to be noticed is not alive", async (place) => {
   const shim = await place.shim();
   assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
-}, !LINUX);
+}, ON_LINUX);
 
 for (const path of ["/usr/bin:/bin", "/nonexistent"]) {
   posix(`all of it works with few permissions and a PATH of ${path}`, async (place) => {
@@ -199,7 +198,7 @@ for (const path of ["/usr/bin:/bin", "/nonexistent"]) {
     const left = path === "/nonexistent" ? [tools[1]!] : [];
     assertEquals(living([...tools, shim.pid]), left);
     await launcher.endTree(place.taskId, null, { grace: 0 });
-  }, !LINUX);
+  }, ON_LINUX);
 }
 
 posix("the table is the same whether read directly or printed by the shell", async (place) => {
@@ -228,7 +227,7 @@ posix("the table is the same whether read directly or printed by the shell", asy
   assertEquals([all, { ...one, marker: place.taskId }], [direct, direct]);
   await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
   await held(launched.ended);
-}, !LINUX);
+}, ON_LINUX);
 
 posix("ps takes the columns that macOS is asked for", async () => {
   const { stdout } = await new Deno.Command("ps", {
@@ -239,4 +238,4 @@ posix("ps takes the columns that macOS is asked for", async () => {
   const mine = table.get(Deno.pid)!;
   assertEquals([mine.ppid, mine.zombie], [Deno.ppid, false]);
   assertMatch(mine.start, /^- [A-Z][a-z]{2}_[A-Z][a-z]{2}_\d+_\d\d:\d\d:\d\d_\d{4}$/);
-}, !installed("/bin/ps") && !installed("/usr/bin/ps"));
+}, needs("ps"));

@@ -1,0 +1,98 @@
+// What a test needs that not every machine has. Where it is missing the test is not run, and its name
+// says why: `(not run: curl is not here)`.
+
+/** Why something cannot be tested here; null where it can. With `??` the first reason counts. */
+export type Missing = string | null;
+
+/** A test that says in its name why it is not run, where that is so. */
+export function test(
+  name: string,
+  missing: Missing,
+  fn: (context: Deno.TestContext) => void | Promise<void>,
+): void {
+  const ignore = missing !== null;
+  Deno.test({ name: ignore ? `${name} (not run: ${missing})` : name, ignore, fn });
+}
+
+/** A program of the machine that runs these tests; undefined where there is none. */
+export function which(name: string): string | undefined {
+  return Deno.env.get("PATH")!.split(":").map((folder) => `${folder}/${name}`).find((path) => {
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Programs that must be on PATH. */
+export function needs(...programs: string[]): Missing {
+  const missing = programs.filter((name) => which(name) === undefined);
+  if (missing.length === 0) return null;
+  return `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not here`;
+}
+
+export const ON_POSIX: Missing = Deno.build.os === "windows" ? "this is Windows" : null;
+export const ON_LINUX: Missing = Deno.build.os === "linux" ? null : "this is not Linux";
+export const NOT_ROOT: Missing = ON_POSIX === null && Deno.uid() === 0
+  ? "root may do anything"
+  : null;
+
+/** Whether a program does what it is asked; false where there is none. */
+export function succeeds(command: string, ...args: string[]): boolean {
+  try {
+    return new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" })
+      .outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks once, and only where somebody wants to know. */
+function once(ask: () => Missing): () => Missing {
+  let answer: { missing: Missing } | undefined;
+  return () => (answer ??= { missing: ask() }).missing;
+}
+
+/** Tries something on a new folder. */
+function onFolder(attempt: (path: string) => boolean, otherwise: string): Missing {
+  const path = Deno.makeTempDirSync({ prefix: "orchestra-needs-" });
+  try {
+    return attempt(path) ? null : otherwise;
+  } finally {
+    Deno.removeSync(path);
+  }
+}
+
+/** A small disk of its own, which can be filled up. */
+export const mounting = once(() =>
+  ON_LINUX ?? onFolder((path) => {
+    const done = succeeds("mount", "-t", "tmpfs", "-o", "size=64k", "none", path);
+    if (done) succeeds("umount", path);
+    return done;
+  }, "no small disk can be mounted here")
+);
+
+/** A folder that is closed even to root. */
+export const closing = once(() =>
+  ON_LINUX ?? onFolder((path) => {
+    const done = succeeds("chattr", "+i", path);
+    if (done) succeeds("chattr", "-i", path);
+    return done;
+  }, "no folder can be closed to us here, with chattr +i")
+);
+
+/** A process that cannot watch folders. */
+export const blinding = once(() => {
+  const script = "echo 0 >/proc/sys/user/max_inotify_instances";
+  return ON_LINUX ??
+    (succeeds("unshare", "-Ur", "sh", "-c", script) ? null : "no user namespace can be made here");
+});
+
+/** A terminal, which script(1) of util-linux makes. */
+export const terminal = once(() => {
+  if (ON_LINUX !== null) return ON_LINUX;
+  return succeeds("script", "-qec", "true", "/dev/null")
+    ? null
+    : "script of util-linux is not here";
+});
