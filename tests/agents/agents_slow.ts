@@ -16,6 +16,7 @@ import {
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type ModelRequest, type ModelServer, startModelServer, USAGE } from "./model_server.ts";
 import { forge } from "../support/gated.ts";
+import { needs, ON_LINUX, test } from "../support/needs.ts";
 import {
   type Box,
   kill,
@@ -59,7 +60,11 @@ interface Lab {
 let programs: AgentPrograms;
 let denoDir = "";
 
+/** Tools of agents are looked for in /proc. */
+const MISSING = ON_LINUX ?? needs("npm");
+
 Deno.test.beforeAll(async () => {
+  if (MISSING !== null) return;
   const began = performance.now();
   programs = await installAgents();
   // The program runs with the home of a lab, but need not be compiled anew in each.
@@ -188,7 +193,7 @@ function scenario(
   options: { daemon?: boolean },
   body: (lab: Lab) => Promise<void>,
 ): void {
-  Deno.test(name, async () => {
+  test(name, MISSING, async () => {
     const lab = await openLab(options);
     const outcome = await body(lab).then(() => undefined, (error: unknown) => ({ error }));
     const wrong = await lab.close();
