@@ -2,7 +2,9 @@
 
 import type { Launcher } from "../../lib/launch/launcher.ts";
 import { parsePidFile } from "../../lib/launch/posix/launcher.ts";
+import { joinLaunchers } from "../../lib/launch/mod.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
+import { refresh } from "../../lib/queue/refresh.ts";
 import type { Task } from "../../lib/task/fields.ts";
 import { assertEquals } from "../support/assert.ts";
 import { Folder, ID, make, NOW } from "../support/store.ts";
@@ -34,8 +36,8 @@ async function seen(sentinels: Record<string, string>, age: number): Promise<Par
     Deno.writeTextFileSync(path, text);
     Deno.utimeSync(path, new Date(NOW - age), new Date(NOW - age));
   }
-  const queue = openQueue(folder.path, { launchers: { of: () => LIVING }, now: () => NOW });
-  await queue.look();
+  const queue = openQueue(folder.path, { launchers: joinLaunchers(LIVING), now: () => NOW });
+  await refresh(queue);
   return store.read(ID)!;
 }
 
