@@ -30,7 +30,9 @@ export interface Context extends CommandContext {
   /** Module to start for work in the background. */
   readonly program: string;
   /** The result, as it is, in as many pieces as it comes. */
-  write(text: string): void;
+  write(text: string | Uint8Array): void;
+  /** Aborted when whoever reads the result has gone (`| head`): what follows something ends then. */
+  readonly readerGone: AbortSignal;
   /** The result, as text; a newline is added. */
   print(text: string): void;
   /** The result, as exactly one JSON value. */
@@ -69,19 +71,24 @@ function escapeCharacter(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-export function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = encoder.encode(text);
+/** Writes all of it; false where whoever read us has gone. */
+export function writeAll(
+  stream: { writeSync(bytes: Uint8Array): number },
+  text: string | Uint8Array,
+): boolean {
+  const bytes = typeof text === "string" ? encoder.encode(text) : text;
   for (let at = 0; at < bytes.length;) {
     try {
       at += stream.writeSync(bytes.subarray(at));
     } catch (error) {
-      // Whoever read us has gone (`| head`): as good as written.
-      if (error instanceof Deno.errors.BrokenPipe) return;
+      // As good as written: who wants no more has seen what it wanted.
+      if (error instanceof Deno.errors.BrokenPipe) return false;
       // A terminal that takes no more for now.
       if (error instanceof Deno.errors.WouldBlock) continue;
       throw error;
     }
   }
+  return true;
 }
 
 /** An environment variable; undefined where it is unset, empty, or may not be read. */
@@ -140,6 +147,10 @@ export function createContext(
   told: Trace = NO_TRACE,
 ): Context {
   const interactive = Deno.stdout.isTerminal();
+  const gone = new AbortController();
+  const write = (text: string | Uint8Array) => {
+    if (!writeAll(Deno.stdout, text)) gone.abort();
+  };
   let listener = told;
   const trace: Trace = (what, facts) => listener(what, facts);
   return {
@@ -154,17 +165,18 @@ export function createContext(
       };
     },
     process: {
-      stdout: { write: (text) => writeAll(Deno.stdout, wrapHelp(text, terminalSize().columns)) },
-      stderr: { write: (text) => writeAll(Deno.stderr, text) },
+      stdout: { write: (text) => write(wrapHelp(text, terminalSize().columns)) },
+      stderr: { write: (text) => void writeAll(Deno.stderr, text) },
     },
     globals,
     program,
     endsByExit: false,
     interactive,
-    write: (text) => writeAll(Deno.stdout, text),
-    print: (text) => writeAll(Deno.stdout, `${text}\n`),
+    write,
+    readerGone: gone.signal,
+    print: (text) => write(`${text}\n`),
     printJson: (value) =>
-      writeAll(Deno.stdout, `${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),
+      write(`${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),
     note(text) {
       if (!globals.json) writeAll(Deno.stderr, `${text.replace(UNPRINTABLE, "")}\n`);
     },

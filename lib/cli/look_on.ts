@@ -25,6 +25,7 @@ export async function lookOn(
   const config = await context.config(queue.store);
   return await watch(queue, {
     ...options,
+    signal: AbortSignal.any([options.signal, context.readerGone]),
     wanted: () => ({ launch: "nothing" }),
     isWatched: keepWatched(context, queue, config.supervise),
     onProblem: (problem) => context.note(problem),

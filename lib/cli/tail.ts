@@ -14,6 +14,7 @@ export interface Tail {
 const BLOCK = 64 * 1024;
 /** A line longer than this is cut at its start, bytes. */
 const MOST = 8 * 1024 * 1024;
+const LINE_BREAK = 10;
 
 /**
  * The last lines of a file.
@@ -22,32 +23,40 @@ const MOST = 8 * 1024 * 1024;
  * @returns undefined where there is no regular file
  */
 export function tailFile(path: string, count: number, most = MOST): Tail | undefined {
-  const info = lstat(path);
-  if (info === undefined || !info.isFile) return undefined;
-  const file = Deno.openSync(path);
-  try {
-    const { size } = file.statSync();
-    let start = size;
-    const blocks: Uint8Array<ArrayBuffer>[] = [];
-    let breaks = 0;
-    // One break more than lines, for the one at the very end belongs to the last line.
-    while (start > 0 && breaks <= count && size - start < most) {
-      const length = Math.min(BLOCK, start);
-      start -= length;
-      const block = readExactly(file, start, length);
-      for (const byte of block) if (byte === 10) breaks++;
-      blocks.push(block);
+  using file = openRegular(path);
+  if (file === undefined) return undefined;
+  const { size } = file.statSync();
+  const start = findTail(file, size, count, most);
+  const lines = new TextDecoder().decode(readExactly(file, start, size - start)).split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return { lines, size, end: size };
+}
+
+/** Where the last lines of a file begin, bytes from its start. */
+export function findTail(file: Deno.FsFile, size: number, count: number, most = MOST): number {
+  if (count === 0) return size;
+  let breaks = 0;
+  let start = size;
+  while (start > 0 && size - start < most) {
+    const length = Math.min(BLOCK, start);
+    start -= length;
+    const block = readExactly(file, start, length);
+    for (let at = block.length - 1; at >= 0; at--) {
+      // The one at the very end belongs to the last line.
+      if (block[at] !== LINE_BREAK || start + at === size - 1) continue;
+      if (++breaks === count) return start + at + 1;
     }
-    // One decoder for the whole: a character may lie across two blocks.
-    const decoder = new TextDecoder();
-    let text = "";
-    for (const block of blocks.reverse()) text += decoder.decode(block, { stream: true });
-    text += decoder.decode();
-    const lines = text.split("\n");
-    if (lines.at(-1) === "") lines.pop();
-    return { lines: count === 0 ? [] : lines.slice(-count), size, end: size };
-  } finally {
-    file.close();
+  }
+  return start;
+}
+
+/** Opens a file for reading; undefined where there is none, or it is a link or a device. */
+export function openRegular(path: string): Deno.FsFile | undefined {
+  try {
+    return lstat(path)?.isFile ? Deno.openSync(path) : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

@@ -12,11 +12,10 @@ const MAX_LOG = 4 * 1024 * 1024;
 
 /** Tells standard error what is done, with the time of the day. */
 export function traceToTerminal(): Trace {
-  return (what, facts) =>
-    writeAll(
-      Deno.stderr,
-      `${new Date().toISOString().slice(11, 23)} ${formatTrace(what, facts)}\n`,
-    );
+  return (what, facts) => {
+    const line = `${new Date().toISOString().slice(11, 23)} ${formatTrace(what, facts)}\n`;
+    writeAll(Deno.stderr, line);
+  };
 }
 
 /**

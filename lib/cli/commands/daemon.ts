@@ -15,7 +15,7 @@ import {
 } from "../../supervise/watcher.ts";
 import { formatDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
-import { sanitize, sanitizeBlock } from "../../text/width.ts";
+import { sanitize } from "../../text/width.ts";
 import { readProcesses } from "../../launch/posix/processes.ts";
 import type { Change } from "../../decide/changes.ts";
 import { loadRules, type Queue } from "../../queue/queue.ts";
@@ -27,6 +27,7 @@ import type { Context } from "../context.ts";
 import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
 import { stopSignal } from "../look_on.ts";
+import { createTextPrinter } from "../log_printer.ts";
 import { readExactly, tailFile } from "../tail.ts";
 import { look } from "../supervision.ts";
 
@@ -356,10 +357,12 @@ async function printDaemonLog(this: Context, flags: DaemonLogsFlags): Promise<vo
   if (!flags.follow) return;
   this.endsByExit = true;
   const stop = new AbortController();
+  const over = AbortSignal.any([stop.signal, this.readerGone]);
   Deno.addSignalListener("SIGINT", () => stop.abort());
   using watch = watchFolder(queue.store.dir);
+  const printer = createTextPrinter(this);
   let at = tail?.end ?? 0;
-  while (!stop.signal.aborted) {
+  while (!over.aborted) {
     watch.take();
     const size = lstat(path)?.size ?? 0;
     if (size < at) at = 0; // It was begun anew.
@@ -367,8 +370,8 @@ async function printDaemonLog(this: Context, flags: DaemonLogsFlags): Promise<vo
       using file = Deno.openSync(path);
       const block = readExactly(file, at, size - at);
       at += block.length;
-      this.write(sanitizeBlock(new TextDecoder().decode(block)));
+      printer.write(block);
     }
-    await pause(1000, stop.signal, [watch.changed()]);
+    await pause(1000, over, [watch.changed()]);
   }
 }

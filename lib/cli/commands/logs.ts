@@ -3,7 +3,6 @@
 import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { placesOf, readablePlaces } from "../../store/places.ts";
-import { sanitizeBlock } from "../../text/width.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import { isTerminal } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
@@ -11,7 +10,8 @@ import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
 import { anyIdArgument, optional, parsed } from "../parameters.ts";
-import { readExactly, tailFile } from "../tail.ts";
+import { createLogPrinter, type LogPrinter } from "../log_printer.ts";
+import { findTail, openRegular, readExactly, tailFile } from "../tail.ts";
 
 interface LogsFlags {
   follow?: boolean;
@@ -19,6 +19,8 @@ interface LogsFlags {
 }
 
 const BLOCK = 64 * 1024;
+/** Lines with `--json`, where no number is given. */
+const JSON_LINES = 100;
 
 export const command = buildCommand({
   func: logs,
@@ -42,54 +44,39 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
   const { logFile } = active === undefined
     ? readablePlaces(queue.store, task)
     : placesOf(queue.store, task);
-  const write = (text: string) => this.write(this.interactive ? sanitizeBlock(text) : text);
-  let at = 0;
-  if (flags.lines === undefined && !this.globals.json) {
-    at = copyFrom(logFile, 0, write);
-  } else {
-    const tail = tailFile(logFile, flags.lines ?? 100);
-    if (this.globals.json) {
-      this.printJson({
-        taskId: id,
-        file: task.logFile,
-        size: tail?.size ?? 0,
-        lines: tail?.lines ?? [],
-      });
-      return;
-    }
-    if (tail !== undefined && tail.lines.length > 0) write(tail.lines.join("\n") + "\n");
-    at = tail?.end ?? 0;
+  if (this.globals.json) {
+    const tail = tailFile(logFile, flags.lines ?? JSON_LINES);
+    return this.printJson({
+      taskId: id,
+      file: task.logFile,
+      size: tail?.size ?? 0,
+      lines: tail?.lines ?? [],
+    });
   }
-  if (flags.follow) await follow(this, queue, id, logFile, at, write);
-  else if (at === 0) this.note(`The log of ${id} is empty`);
+  const printer = createLogPrinter(this);
+  const start = flags.lines === undefined ? 0 : tailStart(logFile, flags.lines);
+  const end = copyFrom(this, logFile, start, printer);
+  if (flags.follow) await follow(this, queue, id, logFile, end, printer);
+  else if (end === 0) this.note(`The log of ${id} is empty`);
+  printer.end();
 }
 
-/** Writes a file from a place on, block by block; returns where it ended. */
-function copyFrom(path: string, start: number, write: (text: string) => void): number {
-  let file: Deno.FsFile;
-  try {
-    if (!Deno.lstatSync(path).isFile) return start;
-    file = Deno.openSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return start;
-    throw error;
-  }
-  // One decoder for the whole: a character may lie across two blocks.
-  const decoder = new TextDecoder();
+function tailStart(path: string, count: number): number {
+  using file = openRegular(path);
+  return file === undefined ? 0 : findTail(file, file.statSync().size, count);
+}
+
+/** Prints a file from a place on, block by block; returns where it ended. */
+function copyFrom(context: Context, path: string, start: number, printer: LogPrinter): number {
+  using file = openRegular(path);
   let at = start;
-  try {
-    for (;;) {
-      const block = readExactly(file, at, BLOCK);
-      if (block.length === 0) break;
-      at += block.length;
-      write(decoder.decode(block, { stream: true }));
-    }
-    const rest = decoder.decode();
-    if (rest !== "") write(rest);
-    return at;
-  } finally {
-    file.close();
+  while (file !== undefined && !context.readerGone.aborted) {
+    const block = readExactly(file, at, BLOCK);
+    if (block.length === 0) break;
+    at += block.length;
+    printer.write(block);
   }
+  return at;
 }
 
 /** Goes on until the task is settled and everything is printed, or Ctrl+C. */
@@ -99,29 +86,30 @@ async function follow(
   id: string,
   path: string,
   start: number,
-  write: (text: string) => void,
+  printer: LogPrinter,
 ): Promise<void> {
   context.endsByExit = true;
   const stop = stopSignal(() => context.fail(130));
+  const leaves = AbortSignal.any([stop.signal, context.readerGone]);
   const problem = (reason: string) =>
     context.note(`Watching failed, looking every second: ${reason}`);
   using log = watchFolder(`${queue.store.dir}/logs`, problem);
   let over = false;
   const ended = lookOn(context, queue, {
-    signal: stop.signal,
+    signal: leaves,
     retry: false,
     until({ index }) {
       const task = index.byId.get(id);
       return task === undefined || (isTerminal(task.status) && task.reapAt === null);
     },
   }).finally(() => over = true).then(() => {});
-  for (let at = start; !stop.signal.aborted;) {
+  for (let at = start; !leaves.aborted;) {
     // What was printed before its end is known is there now.
     const last = over;
     log.take();
-    at = copyFrom(path, at, write);
+    at = copyFrom(context, path, at, printer);
     if (last) break;
-    await pause(1000, stop.signal, [log.changed(), ended]);
+    await pause(1000, leaves, [log.changed(), ended]);
   }
   await ended;
 }
