@@ -1,5 +1,9 @@
-// Where a program is, by the rules of PATH; on Windows also by those of PATHEXT, and what a program
-// that npm installed really runs.
+// Where a program is, by the rules of PATH; on Windows also by those of PATHEXT. For an agent the
+// answer is that of its launch, which looks from the agent's own folder.
+
+import { substituteNamed } from "../decide/template.ts";
+import { folderInside } from "../store/paths.ts";
+import type { AgentDefinition } from "../task/agent.ts";
 
 /** What a search depends on. */
 export interface PathRules {
@@ -10,6 +14,14 @@ export interface PathRules {
   pathext?: string;
   /** Folder that a relative path starts from. */
   root: string;
+}
+
+/** Where an agent's program is, as its launch finds it. */
+export interface FoundProgram {
+  /** Its path; as it stands in the definition where `cwd` is undefined. */
+  path: string;
+  /** Folder it runs in; undefined where only a task tells. */
+  cwd: string | undefined;
 }
 
 /** What Windows can start by itself; a .ps1 or .js would need to be handed to another program. */
@@ -34,6 +46,7 @@ export function programCandidates(command: string, rules: PathRules): string[] {
     starts = rules.path.split(windows ? ";" : ":")
       .map((folder) => windows ? folder.replaceAll('"', "") : folder)
       .filter((folder) => folder !== "")
+      .map((folder) => windows || folder.startsWith("/") ? folder : `${root}/${folder}`)
       .map((folder) => `${folder.replace(windows ? /[/\\]+$/ : /\/+$/, "")}${slash}${name}`);
   }
   return starts.flatMap((start) => endings.map((ending) => start + ending));
@@ -64,11 +77,46 @@ function isProgram(path: string): boolean {
  * @returns null where there is none
  */
 export function findOnPath(command: string, root: string): string | null {
+  return findWith(command, Deno.env.get("PATH") ?? "", root);
+}
+
+/**
+ * The program of an agent.
+ *
+ * @returns null where there is none, or its folder is not inside the workspace
+ */
+export function findProgram(
+  name: string,
+  { command, cwd = ".", env }: Pick<AgentDefinition, "command" | "cwd" | "env">,
+  root: string,
+): FoundProgram | null {
+  const variables = { agent: name, workspace: `${root}/.orchestra/workspace` };
+  const wanted = substituteNamed(cwd, variables);
+  // A placeholder is left: its folder is made of the task.
+  if (/\{[a-zA-Z]+\}/.test(wanted)) {
+    const path = isRelative(command) ? command : findOnPath(command, root);
+    return path === null ? null : { path, cwd: undefined };
+  }
+  const folder = cwd === "." ? root : folderInside(root, wanted);
+  if (folder === undefined) return null;
+  const path = env?.PATH === undefined
+    ? findOnPath(command, folder)
+    : findWith(command, substituteNamed(env.PATH, variables), folder);
+  return path === null ? null : { path, cwd: folder };
+}
+
+function isRelative(command: string): boolean {
+  return Deno.build.os === "windows"
+    ? /[\\/]/.test(command) && !/^(?:[\\/]|[A-Za-z]:)/.test(command)
+    : command.includes("/") && !command.startsWith("/");
+}
+
+function findWith(command: string, path: string, root: string): string | null {
   if (command === "" || command.includes("\0")) return null;
   const windows = Deno.build.os === "windows";
   const candidates = programCandidates(command, {
     windows,
-    path: Deno.env.get("PATH") ?? "",
+    path,
     pathext: windows ? Deno.env.get("PATHEXT") : undefined,
     root,
   });

@@ -4,6 +4,7 @@
 import { type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
 import type { Launched } from "../launch/launcher.ts";
 import { lstat } from "../store/files.ts";
+import { folderInside } from "../store/paths.ts";
 import { placesOf } from "../store/places.ts";
 import type { Store } from "../store/tasks.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
@@ -23,7 +24,7 @@ export function prepare(
   const decided = prepareLaunch(task, agent, template, RETRY_NOTE, placesOf(store, task));
   if ("problem" in decided) return decided;
   if (agent.cwd !== undefined) {
-    const inside = insideRoot(store.root, decided.cwd);
+    const inside = folderInside(store.root, decided.cwd);
     if (inside === undefined) {
       return { problem: `its folder ${JSON.stringify(decided.cwd)} is not inside the workspace` };
     }
@@ -111,15 +112,4 @@ export function launchPrepared(
 function writePrivate(path: string, text: string): void {
   if (lstat(path) !== undefined) Deno.removeSync(path);
   Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
-}
-
-/** The real path of a folder that must lie inside the root; undefined where it does not. */
-function insideRoot(root: string, folder: string): string | undefined {
-  try {
-    const real = Deno.realPathSync(folder.startsWith("/") ? folder : `${root}/${folder}`);
-    const top = Deno.realPathSync(root);
-    return real === top || real.startsWith(`${top}/`) ? real : undefined;
-  } catch {
-    return undefined;
-  }
 }

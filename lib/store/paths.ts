@@ -36,6 +36,42 @@ export function parentOf(path: string): string {
 }
 
 /**
+ * The real path of a folder that must lie inside a workspace.
+ *
+ * @param folder absolute, or relative to the root
+ * @returns undefined where it does not, or is not there
+ */
+export function folderInside(root: string, folder: string): string | undefined {
+  const path = folder.startsWith("/") ? folder : `${trimSlash(root)}/${folder}`;
+  const [real, top] = realFolders(path, root) ?? [];
+  if (real === undefined || top === undefined) return undefined;
+  return real === top || real.startsWith(`${trimSlash(top)}/`) ? real : undefined;
+}
+
+function realFolders(...paths: string[]): string[] | undefined {
+  try {
+    return paths.map((path) => Deno.realPathSync(path));
+  } catch (error) {
+    return error instanceof Deno.errors.NotCapable && Deno.build.os !== "windows"
+      ? askShell(paths)
+      : undefined;
+  }
+}
+
+/** The same, told by `sh`: we may run programs, but not look outside the folders of the workspace. */
+function askShell(paths: readonly string[]): string[] | undefined {
+  const script = 'for p; do cd -P -- "$p" && pwd -P || exit 1; done';
+  const { success, stdout } = new Deno.Command("/bin/sh", {
+    args: ["-c", script, "sh", ...paths],
+    stdin: "null",
+    stderr: "null",
+  }).outputSync();
+  const found = new TextDecoder().decode(stdout).split("\n").slice(0, -1);
+  // A name with a line break in it cannot be told from two.
+  return success && found.length === paths.length ? found : undefined;
+}
+
+/**
  * Makes the folders of a workspace that are not there yet. A new one is kept out of git, for an
  * agent's `git add -A`, `git stash -u` or `git clean -fd` must not take the queue away.
  */

@@ -6,7 +6,7 @@ import { loadAgents, unknownAgent } from "../../settings/agents.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
-import { findOnPath } from "../../launch/find.ts";
+import { findProgram } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
 import { agentArgument } from "../parameters.ts";
 
@@ -38,7 +38,7 @@ async function listAgents(this: Context): Promise<void> {
       : {
         name,
         command: agent.command,
-        installed: findOnPath(agent.command, store.root),
+        installed: findProgram(name, agent, store.root)?.path ?? null,
         description: agent.description ?? null,
         completion: agent.completion ?? "sentinel",
         problem: null,
@@ -81,15 +81,25 @@ async function checkAgent(this: Context, _flags: NoFlags, name: string): Promise
       hint: "Mend its entry in .orchestra-cli/agent-config.json.",
     });
   }
-  const path = findOnPath(agent.command, store.root);
-  if (path === null) {
-    throw new OrchestraError("environment", `Agent "${name}": no ${agent.command} on PATH`, {
+  const found = findProgram(name, agent, store.root);
+  if (found === null) {
+    const where = agent.command.includes("/") ? `in ${agent.cwd ?? store.root}` : "on PATH";
+    throw new OrchestraError("environment", `Agent "${name}": no ${agent.command} ${where}`, {
       hint: 'Install it, or give its full path as "command".',
     });
+  }
+  const { path, cwd } = found;
+  if (cwd === undefined && path === agent.command) {
+    throw new OrchestraError(
+      "state",
+      `Agent "${name}": where ${path} is depends on the task, by its "cwd" ${agent.cwd}`,
+      { hint: "Queue a task for it, and see what comes of it." },
+    );
   }
   const args = [...agent.versionArgs ?? ["--version"]];
   const command = new Deno.Command(path, {
     args,
+    cwd,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

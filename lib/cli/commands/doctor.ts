@@ -11,7 +11,7 @@ import { diagnose, type Facts, type Finding } from "../../decide/diagnose.ts";
 import { formatSettingsWarning } from "../../format/settings.ts";
 import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
-import { findOnPath } from "../../launch/find.ts";
+import { findProgram } from "../../launch/find.ts";
 import { readProcesses } from "../../launch/posix/processes.ts";
 import type { Queue } from "../../queue/queue.ts";
 import { watchFolder } from "../../store/watch.ts";
@@ -108,7 +108,7 @@ async function gather(queue: Queue): Promise<Facts> {
         name,
         problem: null,
         command: agent.command,
-        found: findOnPath(agent.command, store.root) !== null,
+        found: findProgram(name, agent, store.root) !== null,
       }
     ),
     watched: isWatched(store),
