@@ -179,6 +179,8 @@ async function finish(
       incomplete: unmet.length,
       interrupted,
     });
+  } else if (table && mine.length === 0) {
+    context.print("Nothing to start: no pending task is ready");
   } else if (table) context.print(formatStatus(input, context.style(), queue.now()));
   if (interrupted) {
     context.note(

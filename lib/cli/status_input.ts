@@ -96,6 +96,9 @@ export function statusInput(
     lanes: [...pausedLanes(snapshot.tasks, now).values()],
     supervisor: describeWatcher(queue),
     usage: filter.usage,
+    filtered: [filter.ids, filter.status, filter.agent, filter.label].some((it) =>
+      it !== undefined
+    ),
   };
 }
 

@@ -32,6 +32,8 @@ export interface StatusInput {
   supervisor: string | null;
   /** Whether to show what each task consumed. */
   usage?: boolean;
+  /** Whether only some tasks were asked for: that there is none of them does not mean no task. */
+  filtered?: boolean;
 }
 
 /** What the watch screen shows. */
@@ -340,7 +342,8 @@ function hiddenLine(hidden: number, palette: Palette, width: number): string {
   return palette.dim(truncate(text, width, palette.ellipsis));
 }
 
-function emptyLines(palette: Palette, width: number): string[] {
+function emptyLines({ filtered }: StatusInput, palette: Palette, width: number): string[] {
+  if (filtered) return [truncate("No task matches.", width, palette.ellipsis)];
   return [
     truncate("Nothing is queued yet. Queue something with:", width, palette.ellipsis),
     palette.bold(truncate("  orchestra start shell 'echo hello'", width, palette.ellipsis)),
@@ -352,12 +355,12 @@ export function formatStatus(input: StatusInput, style: Style, now: number): str
   const palette = createPalette(style);
   const blocks: string[][] = [];
   if (input.counts.total === 0 && input.views.length === 0) {
-    blocks.push(emptyLines(palette, style.width));
+    blocks.push(emptyLines(input, palette, style.width));
   } else {
     const table = input.views.length > 0 ? formatTaskTable(input, style, now) : [];
     if (input.hidden > 0) table.push(hiddenLine(input.hidden, palette, style.width));
     if (table.length === 0) {
-      table.push(truncate("No task matches.", style.width, palette.ellipsis));
+      table.push(...emptyLines({ ...input, filtered: true }, palette, style.width));
     }
     blocks.push(table);
   }
@@ -432,7 +435,7 @@ export function formatWatch(input: WatchInput, style: Style, now: number, height
   ];
   // Rows that cannot be seen are not laid out, but they do count for the widths of the columns.
   const table = input.counts.total === 0 && input.views.length === 0
-    ? emptyLines(palette, width)
+    ? emptyLines(input, palette, width)
     : input.views.length === 0
     ? []
     : formatTaskTable({ ...input, views: input.views.slice(0, Math.max(1, height)) }, style, now);
