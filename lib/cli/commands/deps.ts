@@ -3,10 +3,12 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import {
   dependentsOf,
+  indexTasks,
   latestAttempt,
   lookUp,
   type Readiness,
   readinessOf,
+  type TaskIndex,
 } from "../../decide/dependencies.ts";
 import {
   buildGraph,
@@ -19,6 +21,7 @@ import {
 import { pausedLanes } from "../../decide/model.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
+import { findArchived } from "../../store/archive.ts";
 import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
@@ -62,7 +65,18 @@ export const command = buildRouteMap({
   docs: { brief: "See dependencies" },
 });
 
-function viewAll(queue: Queue, { tasks, index }: Snapshot): TaskView[] {
+/** The tasks by id, with what is archived of all that they depend on, settled or not. */
+function indexWhole({ store }: Queue, { tasks, index }: Snapshot): TaskIndex {
+  const archived = new Map(index.archived);
+  for (const { dependsOn } of tasks) {
+    for (const task of findArchived(store, dependsOn, index.byId, archived)) {
+      archived.set(task.taskId, task);
+    }
+  }
+  return indexTasks(tasks, archived);
+}
+
+function viewAll(queue: Queue, tasks: readonly Task[], index: TaskIndex): TaskView[] {
   const memo = new Map<string, Readiness>();
   const lanes = pausedLanes(tasks, queue.now());
   return [...tasks, ...index.archived?.values() ?? []]
@@ -76,10 +90,10 @@ async function showDependencies(
 ): Promise<void> {
   const queue = await this.openQueue();
   const snapshot = await look(queue);
-  const { index } = snapshot;
+  const index = indexWhole(queue, snapshot);
   const task = index.byId.get(id);
   if (task === undefined) throw noTask(id);
-  const upstream = collectUpstream(task, snapshot);
+  const upstream = collectUpstream(task, index);
   const downstream = dependentsOf([id], index);
   const ready = readinessOf(task, index, new Map());
   if (this.globals.json) {
@@ -93,11 +107,13 @@ async function showDependencies(
     });
     return;
   }
-  const shown = new Set(
-    [id, ...upstream, ...downstream].map((item) => typeof item === "string" ? item : item.taskId),
-  );
-  const views = viewAll(queue, snapshot).filter((view) => shown.has(view.task.taskId));
-  const graph = buildGraph(views, index);
+  const related = new Set([task, ...upstream, ...downstream].map(({ taskId }) => taskId));
+  const whole = buildGraph(viewAll(queue, snapshot.tasks, index), index);
+  // What else waits is left out; what else is waited for stays, for it keeps one of these back.
+  const graph = {
+    nodes: whole.nodes,
+    dependsOn: new Map([...whole.dependsOn].filter(([waiting]) => related.has(waiting))),
+  };
   if (graph.dependsOn.size === 0) {
     this.print(`${id} depends on nothing, and nothing depends on it`);
     return;
@@ -115,7 +131,7 @@ async function showDependencies(
 }
 
 /** Everything that a task depends on, directly or through others, latest attempts. */
-function collectUpstream(task: Task, { index }: Snapshot): Task[] {
+function collectUpstream(task: Task, index: TaskIndex): Task[] {
   const found = new Map<string, Task>();
   const queue = [...task.dependsOn];
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
@@ -132,7 +148,8 @@ function collectUpstream(task: Task, { index }: Snapshot): Task[] {
 async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
   const queue = await this.openQueue();
   const snapshot = await look(queue);
-  const graph = buildGraph(viewAll(queue, snapshot), snapshot.index);
+  const index = indexWhole(queue, snapshot);
+  const graph = buildGraph(viewAll(queue, snapshot.tasks, index), index);
   const format = this.globals.json ? "json" : flags.format ?? "tree";
   if (format === "json") return this.printJson(graphJson(graph));
   if (format === "mermaid") return this.print(formatMermaid(graph));
