@@ -43,6 +43,7 @@ const STEPS: readonly Step[] = [
   ["archive now"],
   ["archive list"],
   ["archive restore $1"],
+  ["archive import .orchestra/workspace"],
   ["clean $1 --yes"],
   ["start --quiet shell sleep\u00a0600 --timeout 500"],
   ["start --quiet shell sleep\u00a0601"],

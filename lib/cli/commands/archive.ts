@@ -3,14 +3,16 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pickArchivable } from "../../decide/archiving.ts";
 import { archivedIds, archiveFinished, archiveStats, restoreTask } from "../../store/archive.ts";
+import { importArchive } from "../../store/archive_import.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatBytes } from "../../format/show.ts";
 import { formatTable } from "../../text/table.ts";
 import { formatPast } from "../../text/time.ts";
+import { sanitize } from "../../text/width.ts";
 import { parseTime } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
-import { idArgument, optional } from "../parameters.ts";
+import { idArgument, optional, text } from "../parameters.ts";
 import { look } from "../supervision.ts";
 
 interface ArchiveFlags {
@@ -45,6 +47,20 @@ export const command = buildRouteMap({
         },
       },
       docs: { brief: "Bring an archived task back" },
+    }),
+    import: buildCommand({
+      func: importFolder,
+      parameters: {
+        positional: {
+          kind: "tuple",
+          parameters: [{
+            brief: "where it lies: a folder with task_….json",
+            placeholder: "folder",
+            parse: text,
+          }],
+        },
+      },
+      docs: { brief: "Bring in an older workspace's archive; the originals stay" },
     }),
     stats: buildCommand({
       func: showStats,
@@ -134,6 +150,78 @@ async function restore(
   });
   if (this.globals.json) this.printJson({ restored: id });
   else this.print(`Restored ${id}`);
+}
+
+/** So many of the skipped tasks are named; an import may be repeated with thousands. */
+const NAMED = 5;
+
+async function importFolder(
+  this: Context,
+  _flags: Record<never, never>,
+  given: string,
+): Promise<void> {
+  const { store } = await this.openQueue();
+  store.make();
+  const folder = findFolder(given, store.root);
+  if (folder === Deno.realPathSync(`${store.dir}/archive`)) {
+    throw new OrchestraError(
+      "usage",
+      `archive import ${given}: it is this workspace's own archive`,
+      {
+        hint: "See what is in it with: orchestra archive list",
+      },
+    );
+  }
+  const { imported, skipped, problems } = importArchive(store, folder);
+  if (problems.length > 0) this.fail(5);
+  if (this.globals.json) {
+    const ids = imported.map(({ taskId }) => taskId);
+    return this.printJson({ folder, imported: ids, skipped, problems });
+  }
+  if (skipped.length > 0) {
+    const more = skipped.length > NAMED ? ", …" : "";
+    this.note(
+      `Skipped ${skipped.length} here already: ${skipped.slice(0, NAMED).join(", ")}${more}`,
+    );
+  }
+  for (const { file, problem } of problems) this.note(`It stays: ${file} ${problem}`);
+  const count = `${imported.length} ${imported.length === 1 ? "task" : "tasks"}`;
+  this.print(`Imported ${count} from ${sanitize(folder)}`);
+}
+
+/**
+ * The absolute path of a folder as it was typed, or as the settings of the ancestor have it, whose
+ * paths begin at the workspace's root.
+ */
+function findFolder(given: string, root: string): string {
+  // With a slash at its end a link would be followed.
+  const name = given.replace(/(?<=.)[/\\]+$/, "");
+  for (const start of [Deno.cwd(), root]) {
+    const path = /^(?:[/\\]|[A-Za-z]:)/.test(name) ? name : `${start}/${name}`;
+    const info = lookAt(path);
+    if (info === undefined) continue;
+    if (info.isDirectory) return Deno.realPathSync(path);
+    throw new OrchestraError(
+      "usage",
+      `archive import ${given}: it is ${info.isSymlink ? "a symbolic link" : "no folder"}`,
+      { hint: "Give the folder itself, the one that has the task_….json." },
+    );
+  }
+  throw new OrchestraError("usage", `archive import ${given}: there is no such folder`, {
+    hint: "Give the folder that has the task_….json; archive_dir in the old settings names it.",
+  });
+}
+
+/** What a path is, a link not followed; that it may not be looked at is told. */
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 async function showStats(this: Context): Promise<void> {

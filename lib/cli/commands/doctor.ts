@@ -66,7 +66,8 @@ async function gather(queue: Queue): Promise<Facts> {
   const scan = store.scan();
   const strays: string[] = [];
   const alive = readProcesses();
-  for (const folder of store.isMade() ? [".orchestra", ".orchestra/tasks"] : []) {
+  const folders = [".orchestra", ".orchestra/tasks", ".orchestra/archive"];
+  for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
       // Ours are named after the process that writes them; while that lives they are in use.
       const writer = /\.(\d+)\.tmp$/.exec(name);
