@@ -256,6 +256,7 @@ Deno.test("only the frame of the command line is loaded before a command is know
   const loaded = closure(await wholeGraph(), ["main.ts"], ["static"]);
   assertEquals(loaded.filter(isOurs), [
     "lib/cli/application.ts",
+    "lib/cli/calling.ts",
     "lib/cli/context.ts",
     "lib/cli/errors.ts",
     "lib/cli/main.ts",

@@ -79,18 +79,19 @@ function noCommand(given: string): Misspelt {
  * The application, for one run of the program.
  *
  * @param commands those that may be called
- * @param options how errors are printed; `words`: the command line, where it is known
+ * @param options how errors are printed; `words`: the command line, where it is known; `program`: the
+ * module that was started
  */
 export function createApplication(
   commands: Record<string, Target>,
-  options: { json: boolean; debug: boolean; words?: readonly string[] },
+  options: { json: boolean; debug: boolean; program: string; words?: readonly string[] },
 ): Application<Context> {
-  const { json, debug, words = [] } = options;
+  const { json, debug, program, words = [] } = options;
   const known = (error: unknown): OrchestraError =>
     toOrchestraError(error, "The command could not be carried out");
   const say = (error: unknown) => {
     const stack = debug && error instanceof Error ? `\n${error.stack}` : "";
-    return formatError(known(error), json) + stack;
+    return formatError(known(error), json, program) + stack;
   };
   return buildApplication(
     buildRouteMap({

@@ -12,7 +12,11 @@ export async function proposals(words: readonly string[], context: Context): Pro
   const commands = await loadCommands(
     words.length > 1 && Object.hasOwn(COMMANDS, first) ? [first] : undefined,
   );
-  const app = createApplication(commands, { json: false, debug: false });
+  const app = createApplication(commands, {
+    json: false,
+    debug: false,
+    program: context.program,
+  });
   const found = (await proposeCompletions(app, words, context)).map((item) => item.completion);
   // The framework completes a command that has a default only as that default.
   const route = words.length === 2 ? commands[first] : undefined;

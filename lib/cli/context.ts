@@ -8,6 +8,7 @@ import type { Queue } from "../queue/queue.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import type { Store } from "../store/tasks.ts";
 import type { Style } from "../text/style.ts";
+import { env, mayOnlyUse, mayUse, outOfReach, spell } from "./calling.ts";
 
 /** Options that every command takes. */
 export interface Globals {
@@ -39,6 +40,8 @@ export interface Context extends CommandContext {
   printJson(value: unknown): void;
   /** A comment for a person: stderr, and nothing at all with `--json`. */
   note(text: string): void;
+  /** A text for a person, the commands in it as they are to be typed. */
+  spell(text: string): string;
   /** How text should look on stdout. */
   style(): Style;
   /** Set by what leaves a listener or a read of the terminal open: the program ends by force. */
@@ -54,7 +57,7 @@ export interface Context extends CommandContext {
   /** From now on tells `.orchestra/debug.log`, for what runs in the background. */
   traceToFile(store: Store): Promise<void>;
   /** Root of the workspace, or where one would be made. */
-  root(): string;
+  root(): Promise<string>;
   /** The process's exit code, where the command succeeded but what it waited for did not. */
   fail(code: number): void;
 }
@@ -89,15 +92,6 @@ export function writeAll(
     }
   }
   return true;
-}
-
-/** An environment variable; undefined where it is unset, empty, or may not be read. */
-export function env(name: string): string | undefined {
-  try {
-    return Deno.env.get(name) || undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Columns and rows of the terminal, or what holds without one. */
@@ -178,8 +172,9 @@ export function createContext(
     printJson: (value) =>
       write(`${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),
     note(text) {
-      if (!globals.json) writeAll(Deno.stderr, `${text.replace(UNPRINTABLE, "")}\n`);
+      if (!globals.json) writeAll(Deno.stderr, `${this.spell(text).replace(UNPRINTABLE, "")}\n`);
     },
+    spell: (text) => spell(text, program),
     style() {
       const color = globals.color ??
         (interactive && env("NO_COLOR") === undefined && env("TERM") !== "dumb");
@@ -190,22 +185,16 @@ export function createContext(
         width: interactive ? terminalSize().columns : Number(env("COLUMNS")) || 160,
       };
     },
-    root() {
-      return globals.dir === undefined ? Deno.cwd() : resolveDir(globals.dir);
+    async root() {
+      return globals.dir === undefined ? Deno.cwd() : await resolveDir(globals.dir);
     },
     async openQueue() {
       const { openQueue } = await import("../queue/queue.ts");
       const { findRoot } = await import("../store/paths.ts");
-      if (globals.dir !== undefined) return openQueue(resolveDir(globals.dir), { trace });
+      if (globals.dir !== undefined) return openQueue(await resolveDir(globals.dir), { trace });
       const cwd = Deno.cwd();
       const root = findRoot(cwd);
-      if (root === undefined) {
-        throw new OrchestraError(
-          "no-workspace",
-          `No workspace here: neither ${cwd} nor a folder above it has .orchestra/`,
-          { hint: "Make one with: orchestra init" },
-        );
-      }
+      if (root === undefined) throw await noWorkspace(cwd);
       return openQueue(root, { trace });
     },
     async config(store) {
@@ -224,14 +213,38 @@ export function createContext(
   };
 }
 
-function resolveDir(dir: string): string {
+/** The absolute path of the folder that `-C` names. */
+async function resolveDir(dir: string): Promise<string> {
+  // Not allowed to look at the folder itself, only at what is in it: taken as it is spelled.
+  if (dir.startsWith("/") && mayOnlyUse(dir)) return dir;
+  const real = await realFolder(dir);
+  if (real === undefined) {
+    throw new OrchestraError("no-workspace", `-C ${JSON.stringify(dir)}: there is no such folder`);
+  }
+  if (!mayUse(real)) throw outOfReach(real, `-C ${dir}`);
+  return real;
+}
+
+async function realFolder(dir: string): Promise<string | undefined> {
   try {
     return Deno.realPathSync(dir);
   } catch (error) {
-    // Not allowed to look at the folder itself, only at what is in it: taken as it is spelled.
-    if (error instanceof Deno.errors.NotCapable && dir.startsWith("/")) return dir;
-    throw new OrchestraError("no-workspace", `-C ${JSON.stringify(dir)}: there is no such folder`, {
-      cause: error,
-    });
+    if (!(error instanceof Deno.errors.NotCapable)) return undefined;
+    const { askForFolder } = await import("./beyond.ts");
+    return askForFolder(dir);
   }
+}
+
+/** The error where neither the current folder nor one above it is a workspace that may be used. */
+async function noWorkspace(cwd: string): Promise<OrchestraError> {
+  if (mayOnlyUse(cwd)) {
+    const { askForRoot } = await import("./beyond.ts");
+    const root = askForRoot(cwd);
+    if (root !== undefined) return outOfReach(root, `The workspace is ${root}`);
+  }
+  return new OrchestraError(
+    "no-workspace",
+    `No workspace here: neither ${cwd} nor a folder above it has .orchestra/`,
+    { hint: "Make one with: orchestra init" },
+  );
 }

@@ -3,18 +3,23 @@
 
 import { FlagNotFoundError, text_en, UnexpectedPositionalError } from "@stricli/core";
 import { OrchestraError, printable } from "../task/error.ts";
+import { explain, spell } from "./calling.ts";
 
 /** Options of every command that have a long name. */
 export const GLOBAL_OPTIONS = ["json", "no-color", "debug", "help", "version"];
 
-/** How an error is printed: one or two lines, or one JSON value. */
-export function formatError(error: OrchestraError, json: boolean): string {
+/**
+ * How an error is printed: one or two lines, or one JSON value.
+ *
+ * @param program module that was started, for what a hint tells to type
+ */
+export function formatError(error: OrchestraError, json: boolean, program: string): string {
+  const { code, message, hint: told } = explain(error, program);
+  const hint = told === undefined ? undefined : spell(told, program);
   if (json) {
-    const { code, message, hint } = error;
     return JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } });
   }
-  const hint = error.hint === undefined ? "" : `\n  ${printable(error.hint)}`;
-  return `orchestra: ${printable(error.message)}${hint}`;
+  return `orchestra: ${printable(message)}${hint === undefined ? "" : `\n  ${printable(hint)}`}`;
 }
 
 /** What is not there, and what is: thrown through the framework to who may load what compares them. */

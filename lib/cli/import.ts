@@ -4,6 +4,7 @@ import { tryAdd } from "../queue/add.ts";
 import type { Queue } from "../queue/queue.ts";
 import { refusalError } from "../queue/refusal.ts";
 import { OrchestraError } from "../task/error.ts";
+import { forbiddenFile, quote, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 
 /** Queues the tasks of a file, or of standard input for `-`. */
@@ -42,9 +43,15 @@ async function readSource(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    throw new OrchestraError("usage", `start --from ${JSON.stringify(path)}: it cannot be read`, {
-      hint: error instanceof Error ? `${error.message}.` : undefined,
-    });
+    const attempted = `start --from ${JSON.stringify(path)}`;
+    const line = retyped((word) =>
+      word === path ? "-" : word.replace(`--from=${path}`, "--from=-")
+    );
+    const piped = `Pipe it in: ${line} < ${quote([path])}`;
+    throw forbiddenFile(error, attempted, piped) ??
+      new OrchestraError("usage", `${attempted}: it cannot be read`, {
+        hint: error instanceof Error ? `${error.message}.` : undefined,
+      });
   }
 }
 

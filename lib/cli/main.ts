@@ -2,7 +2,8 @@
 // command tree, and turns the outcome into an exit code.
 
 import { run } from "@stricli/core";
-import { type Context, createContext, env, type Globals } from "./context.ts";
+import { env } from "./calling.ts";
+import { type Context, createContext, type Globals } from "./context.ts";
 import { createApplication, loadMeant } from "./application.ts";
 import { formatError, Misspelt } from "./errors.ts";
 import { detachValues } from "./short_options.ts";
@@ -113,7 +114,7 @@ async function runCommandLine(
     const { debug } = globals;
     const commands = await loadMeant(rest);
     const words = detachValues(rest, commands[rest[0]!]);
-    await run(createApplication(commands, { json, debug, words }), words, context);
+    await run(createApplication(commands, { json, debug, program, words }), words, context);
     const code = Number(context.process.exitCode ?? 0);
     // The framework's own codes for a command line that it does not understand are negative.
     return code < 0 || code === 251 || code === 252 ? 2 : code;
@@ -121,7 +122,7 @@ async function runCommandLine(
     const known = error instanceof Misspelt
       ? await suggest(error)
       : toOrchestraError(error, "The command could not be carried out");
-    console.error(formatError(known, json));
+    console.error(formatError(known, json, program));
     return known.exitCode;
   }
 }

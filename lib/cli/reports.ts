@@ -3,7 +3,7 @@
 
 import { readablePlaces } from "../store/places.ts";
 import { indexTasks, type Readiness } from "../decide/dependencies.ts";
-import { OrchestraError, toOrchestraError } from "../task/error.ts";
+import { OrchestraError, toOrchestraError, UNPERMITTED } from "../task/error.ts";
 import {
   formatAnnotations,
   formatJunit,
@@ -13,6 +13,7 @@ import {
 import type { Queue } from "../queue/queue.ts";
 import type { Task } from "../task/fields.ts";
 import { viewTask } from "../decide/view.ts";
+import { forbiddenFile, quote, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 import type { ReportTarget } from "./flags.ts";
 import { tailFile } from "./tail.ts";
@@ -42,13 +43,27 @@ export function checkReports(targets: readonly ReportTarget[], json: boolean): v
     try {
       tryToWrite(path);
     } catch (error) {
-      const { code, message, hint } = toOrchestraError(error, `run --report ${kind}=${path}`);
-      throw new OrchestraError(code, message, {
-        hint: `${hint === undefined ? "" : `${hint} `}Nothing was launched.`,
-        cause: error,
-      });
+      const report = `${kind}=${path}`;
+      const line = retyped((word) => word.replace(report, `${kind}=-`));
+      // Standard output takes one report, and none beside --json.
+      const forbidden = targets.length > 1 || json ? undefined : forbiddenFile(
+        error,
+        `run --report ${report}`,
+        `Print it: ${line} > ${quote([path])}`,
+      );
+      throw forbidden ?? notWritable(error, report);
     }
   }
+}
+
+function notWritable(error: unknown, report: string): OrchestraError {
+  const known = toOrchestraError(error, `run --report ${report}`);
+  if (known.hint === UNPERMITTED) return known;
+  const { code, message, hint } = known;
+  return new OrchestraError(code, message, {
+    hint: `${hint === undefined ? "" : `${hint} `}Nothing was launched.`,
+    cause: error,
+  });
 }
 
 /** Opens a file for writing and closes it again; where there is none, one beside it that goes away. */

@@ -57,6 +57,9 @@ export class OrchestraError extends Error {
   }
 }
 
+/** What to do where Deno forbids something; who knows how the program was started says it better. */
+export const UNPERMITTED = "Start it with the permissions that README lists, or with -A.";
+
 /**
  * Any thrown value as an {@linkcode OrchestraError}: what the system refused (permission, disk,
  * missing file) becomes `environment`, anything else `internal`.
@@ -68,13 +71,12 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
   if (error instanceof OrchestraError) return error;
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof Deno.errors.NotCapable) {
+    // The flag that Deno advises may be one that cannot be given, or too narrow for the next step.
+    const reason = text.replace(/, (?:specify|run again with) .*$/s, "");
     return new OrchestraError(
       "environment",
-      `${attempted}: Deno's permissions forbid it: ${text}`,
-      {
-        hint: "Run it with the permissions that README lists, or with -A.",
-        cause: error,
-      },
+      `${attempted}: Deno's permissions forbid it: ${reason}`,
+      { hint: UNPERMITTED, cause: error },
     );
   }
   const system = error instanceof Error &&

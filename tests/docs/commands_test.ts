@@ -109,7 +109,7 @@ async function rehearseCommand(args: string[]): Promise<{ path: string[] } | { p
       rehearse(target, [name], (found) => path = found),
     ]),
   );
-  const app = createApplication(routes, { json: false, debug: false });
+  const app = createApplication(routes, { json: false, debug: false, program: "" });
   const said: string[] = [];
   const write = (text: string) => void said.push(text);
   const context: Context = {

@@ -46,7 +46,8 @@ async function listAgents(this: Context): Promise<void> {
   );
   if (this.globals.json) return this.printJson(rows);
   if (rows.length === 0) {
-    return this.print("No agents: make .orchestra-cli/agent-config.json with: orchestra init");
+    const hint = this.spell("make .orchestra-cli/agent-config.json with: orchestra init");
+    return this.print(`No agents: ${hint}`);
   }
   const style = this.style();
   const [yes, no] = style.unicode ? ["✓", "✗"] : ["yes", "no"];

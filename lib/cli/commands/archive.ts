@@ -4,7 +4,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pickArchivable } from "../../decide/archiving.ts";
 import { archivedIds, archiveFinished, archiveStats, restoreTask } from "../../store/archive.ts";
 import { importArchive } from "../../store/archive_import.ts";
-import { OrchestraError } from "../../task/error.ts";
+import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { formatBytes } from "../../format/show.ts";
 import { formatTable } from "../../text/table.ts";
 import { formatPast } from "../../text/time.ts";
@@ -198,7 +198,7 @@ function findFolder(given: string, root: string): string {
   const name = given.replace(/(?<=.)[/\\]+$/, "");
   for (const start of [Deno.cwd(), root]) {
     const path = /^(?:[/\\]|[A-Za-z]:)/.test(name) ? name : `${start}/${name}`;
-    const info = lookAt(path);
+    const info = lookAt(path, given);
     if (info === undefined) continue;
     if (info.isDirectory) return Deno.realPathSync(path);
     throw new OrchestraError(
@@ -213,14 +213,14 @@ function findFolder(given: string, root: string): string {
 }
 
 /** What a path is, a link not followed; that it may not be looked at is told. */
-function lookAt(path: string): Deno.FileInfo | undefined {
+function lookAt(path: string, given: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return undefined;
     }
-    throw error;
+    throw toOrchestraError(error, `archive import ${given}`);
   }
 }
 

@@ -10,7 +10,8 @@ import { endTask } from "../../queue/end.ts";
 import { loadRules, noTask } from "../../queue/queue.ts";
 import type { Store } from "../../store/tasks.ts";
 import { isTerminal, type Task } from "../../task/fields.ts";
-import { type Context, env } from "../context.ts";
+import { env } from "../calling.ts";
+import type { Context } from "../context.ts";
 import { filterAliases, filterFlags, idArgument, optional, parsed, text } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 

@@ -51,7 +51,7 @@ async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
           sanitize(message)
         }`,
       );
-      this.print(`        ${palette.dim(sanitize(remedy))}`);
+      this.print(`        ${palette.dim(sanitize(this.spell(remedy)))}`);
     }
     if (findings.length === 0) this.print("Nothing is wrong with this workspace");
     else if (!flags.fix && findings.some((finding) => finding.fixable)) {

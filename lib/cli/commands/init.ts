@@ -43,7 +43,7 @@ export const command = buildCommand({
 });
 
 async function init(this: Context, flags: InitFlags): Promise<void> {
-  const root = this.root();
+  const root = await this.root();
   for (const name of flags.agent ?? []) {
     if (Object.hasOwn(PRESETS, name)) continue;
     const { closest } = await import("../../text/suggest.ts");

@@ -67,5 +67,8 @@ async function status(this: Context, flags: StatusFlags): Promise<void> {
   for (const change of snapshot.changes) {
     if (change.kind === "retried" || change.kind === "released") this.note(describeChange(change));
   }
-  this.print(formatStatus(statusInput(queue, snapshot, filter), this.style(), queue.now()));
+  const input = statusInput(queue, snapshot, filter);
+  const text = formatStatus(input, this.style(), queue.now());
+  // Where there is no task, it tells what to type.
+  this.print(input.counts.total === 0 ? this.spell(text) : text);
 }

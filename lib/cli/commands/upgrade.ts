@@ -4,7 +4,8 @@
 import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
 import { VERSION } from "../../task/version.ts";
-import { type Context, env } from "../context.ts";
+import { env } from "../calling.ts";
+import type { Context } from "../context.ts";
 import { optional } from "../parameters.ts";
 
 interface UpgradeFlags {
