@@ -36,7 +36,7 @@ const PURE = /^lib\/(?:task|decide|text|format|agents)\//;
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@stricli/core": ["lib/cli/"],
   "zod": ["lib/settings/schemas.ts"],
-  "deno-std": ["lib/text/suggest.ts"],
+  "deno-std": ["lib/text/suggest.ts", "lib/cli/versions.ts"],
   // Handing a file to a child as its output is not possible otherwise, on Windows.
   "node:": ["lib/launch/windows/shim.ts"],
 };

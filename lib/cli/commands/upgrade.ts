@@ -15,8 +15,6 @@ interface UpgradeFlags {
 /** How long the registry may take, milliseconds. */
 const PATIENCE = 5000;
 
-const SEMVER = /^(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/;
-
 export const command = buildCommand({
   func: upgrade,
   parameters: { flags: { check: optional("only look, on JSR; the one thing it can do") } },
@@ -31,8 +29,14 @@ async function upgrade(this: Context, flags: UpgradeFlags): Promise<void> {
   }
   const registry = env("JSR_URL") ?? "https://jsr.io/";
   const url = `${registry.replace(/\/+$/, "")}/@orchestra/cli/meta.json`;
-  const latest = parseLatest(await read(url), url);
-  const newer = compareVersions(latest, VERSION) > 0;
+  const { isNewer } = await import("../versions.ts");
+  const latest = parseLatest(await read(url));
+  const newer = latest === undefined ? undefined : isNewer(latest, VERSION);
+  if (newer === undefined) {
+    throw new OrchestraError("environment", `Looking for a newer version: ${url} names none`, {
+      hint: "Check JSR_URL, or look at https://jsr.io/@orchestra/cli yourself.",
+    });
+  }
   if (this.globals.json) return this.printJson({ version: VERSION, latest, newer });
   if (!newer) return this.print(`orchestra ${VERSION} is the latest version`);
   this.print(`orchestra ${latest} is out; this is ${VERSION}`);
@@ -43,46 +47,18 @@ async function upgrade(this: Context, flags: UpgradeFlags): Promise<void> {
   );
 }
 
-/**
- * Less than, equal to or greater than 0 as a version is before, the same as or after another one, by
- * the rules of semver.org. Both must be versions.
- */
-export function compareVersions(a: string, b: string): number {
-  const [left, right] = [SEMVER.exec(a)!, SEMVER.exec(b)!];
-  for (const at of [1, 2, 3]) {
-    const difference = Number(left[at]) - Number(right[at]);
-    if (difference !== 0) return difference;
-  }
-  const [before, after] = [left[4], right[4]];
-  if (before === undefined || after === undefined) {
-    return Number(before === undefined) - Number(after === undefined);
-  }
-  const [parts, others] = [before.split("."), after.split(".")];
-  for (let at = 0; at < Math.min(parts.length, others.length); at++) {
-    const [part, other] = [parts[at]!, others[at]!];
-    if (part === other) continue;
-    const numbers = [part, other].map((item) => /^\d+$/.test(item));
-    if (numbers[0] && numbers[1]) return Number(part) - Number(other);
-    if (numbers[0] !== numbers[1]) return numbers[0] ? -1 : 1;
-    return part < other ? -1 : 1;
-  }
-  return parts.length - others.length;
-}
-
-function parseLatest(text: string, url: string): string {
+/** What a package's list of versions says is the latest; a version has no other characters. */
+function parseLatest(text: string): string | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    // Said below.
+    return undefined;
   }
   const latest = typeof value === "object" && value !== null && "latest" in value
     ? value.latest
     : undefined;
-  if (typeof latest === "string" && SEMVER.test(latest)) return latest;
-  throw new OrchestraError("environment", `Looking for a newer version: ${url} names none`, {
-    hint: "Check JSR_URL, or look at https://jsr.io/@orchestra/cli yourself.",
-  });
+  return typeof latest === "string" && /^[\w.+-]+$/.test(latest) ? latest : undefined;
 }
 
 async function read(url: string): Promise<string> {
