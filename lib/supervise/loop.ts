@@ -10,7 +10,7 @@ import { applyTurn, type Doer } from "../queue/apply.ts";
 import { endTask } from "../queue/end.ts";
 import { EVERYTHING } from "../queue/step.ts";
 import { addSleep } from "../queue/limits.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Queue, Rules } from "../queue/queue.ts";
 import { toOrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 import { type Children, createChildren } from "./children.ts";
@@ -21,7 +21,7 @@ import { type Mirror, openMirror } from "./mirror.ts";
 /** What the loop is to bring about. */
 export interface Wanted {
   readonly launch: Orders["launch"];
-  /** Most tasks at once; the settings' `max_concurrent` where absent. */
+  /** Most tasks at once; where absent the settings' `max_concurrent`, and any number of retries. */
   readonly parallel?: number;
 }
 
@@ -169,9 +169,14 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
 
 function decideTurn(watch: Watch): Turn {
   const { queue, options: { wanted, retry = true }, rules, mirror, hold } = watch;
-  const { launch, parallel = rules.current.config.max_concurrent } = wanted();
+  const { launch, parallel = mostOf(launch, rules.current) } = wanted();
   const orders: Orders = { launch, parallel, retry, limits: true };
   return turn(mirror, orders, rules.current, queue.now(), hold);
+}
+
+/** Most at once where no number was given: a retry takes the place of what failed, and is not counted. */
+function mostOf(launch: Orders["launch"], { config }: Rules): number {
+  return launch === "all" ? config.max_concurrent : Infinity;
 }
 
 /** Does what a turn says; whether anything came of it. */

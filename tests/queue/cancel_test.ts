@@ -1,6 +1,6 @@
 // Cancelling, whoever watches, and from within.
 
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { commandLine, kill, lives, makeBox, processesWith } from "../support/program.ts";
 import { agentOf, gated, gone, numberIn, textIn } from "../support/gated.ts";
 
@@ -41,4 +41,28 @@ Deno.test("an agent may cancel itself: all of it ends but the command, which tel
         0,
   );
   assertEquals(textIn(box.path("workspace/after")), undefined);
+});
+
+Deno.test("cancel leaves a success that is on disk what it is, and says so", async () => {
+  await using box = await makeBox();
+  box.config({ supervise: false });
+  const id = await box.start("shell", "true");
+  const other = await box.start("shell", "exec sleep 1000");
+  await box.ok("run", "--parallel", "2");
+  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  const { code, stdout, stderr } = await box.run("cancel", "--all");
+  assertEquals([code, stdout], [0, `Cancelled ${other}\n`]);
+  assertStringIncludes(stderr, `Skipped: ${id} is complete already`);
+  assertEquals([box.task(id).status, box.task(other).status], ["complete", "cancelled"]);
+});
+
+Deno.test("what one task's own files make impossible keeps cancel from no other", async () => {
+  await using box = await makeBox();
+  const [bad, good] = [await box.start("shell", "true"), await box.start("shell", "true")];
+  Deno.mkdirSync(box.path(`tasks/${bad}.cancelled/x`), { recursive: true });
+  const { stdout } = await box.run("cancel", "--all");
+  assertStringIncludes(stdout, `Cancelled ${good}\n`);
+  assertEquals(box.task(good).status, "cancelled");
+  // A folder of that name says what a file of it says.
+  assertEquals(box.task(bad).status, "cancelled");
 });

@@ -1,0 +1,46 @@
+// A workspace that is moved or removed under its supervisor.
+
+import { assertEquals } from "../support/assert.ts";
+import { agentOf, gated, gone, numberIn, openGate } from "../support/gated.ts";
+import { makeBox, makeFolder, openBox } from "../support/program.ts";
+
+Deno.test("a supervisor whose workspace was moved away ends, and another takes over at the new place", async () => {
+  await using box = await makeBox();
+  await using elsewhere = await makeFolder();
+  box.config({ interval: 0.1 });
+  const id = await box.start("shell", gated());
+  await box.ok("run");
+  await agentOf(box, id);
+  const [supervisor] = await box.until("the supervisor", () => {
+    const found = box.supervisors();
+    return found.length > 0 && found;
+  });
+  await box.until("its taking over", () => numberIn(box.path("daemon.lock")) === undefined);
+  const root = `${elsewhere.path}/moved`;
+  Deno.renameSync(box.root, root);
+  Deno.mkdirSync(`${box.root}/.orchestra`, { recursive: true });
+  await using moved = openBox(root);
+  await gone(moved, supervisor!);
+  await moved.ok("status");
+  await moved.until("another supervisor", () => moved.supervisors().length > 0);
+  // The agent itself was told the old place, and waits there; its shim finds no folder for its code.
+  openGate(box);
+  assertEquals((await moved.settled(id)).failureClass, "lost");
+  await moved.unwatched();
+});
+
+Deno.test("a supervisor whose workspace was removed ends", async () => {
+  await using box = await makeBox();
+  box.config({ interval: 0.1 });
+  const id = await box.start("shell", gated());
+  await box.ok("run");
+  await agentOf(box, id);
+  const [supervisor] = await box.until("the supervisor", () => {
+    const found = box.supervisors();
+    return found.length > 0 && found;
+  });
+  Deno.removeSync(`${box.root}/.orchestra`, { recursive: true });
+  Deno.mkdirSync(`${box.root}/.orchestra/tasks`, { recursive: true });
+  for (const name of ["logs", "workspace"]) Deno.mkdirSync(`${box.root}/.orchestra/${name}`);
+  await gone(box, supervisor!);
+});
