@@ -38,7 +38,7 @@ export interface Model {
 export interface LiveModel extends Model {
   /** Takes a task as it is now; undefined where it is gone. Says what happened to it. */
   keep(id: string, task: Task | undefined): Change[];
-  /** Something about a task changed: it is to be looked at closely. */
+  /** Something about a task changed: it is to be looked at closely, unless it is settled for good. */
   touch(id: string): void;
   /** It was looked at closely; undefined where nothing of it is worth remembering. */
   saw(id: string, evidence: Evidence | undefined): void;
@@ -157,13 +157,14 @@ export function createModel(
       recheckEarlier((task ?? before)!);
       if (task === undefined || (isTerminal(task.status) && task.reapAt === null)) {
         evidence.delete(id);
+        touched.delete(id);
       }
-      if (task === undefined) touched.delete(id);
       waiting?.update(before, task);
       return task === undefined ? [] : changesBetween(before, task).map((kind) => ({ kind, task }));
     },
     touch(id) {
-      if (byId.has(id)) touched.add(id);
+      // Nothing becomes of a task that is settled and gone.
+      if (pending.has(id) || running.has(id) || reaping.has(id)) touched.add(id);
     },
     saw(id, seen) {
       touched.delete(id);

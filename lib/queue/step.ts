@@ -52,6 +52,7 @@ export function step(
   may: May,
 ): Stepped {
   const { store } = queue;
+  const { trace } = store;
   return store.locked(() => {
     const result: Stepped = { task: undefined, observation: undefined, end: false, due: false };
     for (let round = 0; round < MOST_TURNS; round++) {
@@ -65,6 +66,7 @@ export function step(
       result.observation = observation;
       const end = endRulesOf(task, rules, may.limits);
       const decision = decide(task, observation.evidence, end, now);
+      trace("decided", { id, what: decision.kind, shim: observation.evidence.shim });
       if (decision.kind === "keep") {
         result.task = withPid(queue, task, observation);
         return result;

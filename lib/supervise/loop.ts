@@ -179,10 +179,11 @@ function mostOf(launch: Orders["launch"], { config }: Rules): number {
   return launch === "all" ? config.max_concurrent : Infinity;
 }
 
-/** Does what a turn says; whether anything came of it. */
+/** Does what a turn says; whether the next turn may be another one. */
 function act(watch: Watch, next: Turn): boolean {
   const { options, mirror, hold } = watch;
   const before = watch.changes;
+  const touched = mirror.touched.size;
   for (const id of next.warn) {
     hold.warned.add(id);
     watch.changes++;
@@ -194,7 +195,7 @@ function act(watch: Watch, next: Turn): boolean {
     } else doTurn(watch, next);
   }
   watch.children.forget();
-  return watch.changes !== before;
+  return watch.changes !== before || mirror.touched.size < touched;
 }
 
 function doTurn(watch: Watch, next: Turn): void {
