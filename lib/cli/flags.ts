@@ -4,7 +4,7 @@ import { parseDuration } from "../task/duration.ts";
 import { OrchestraError } from "../task/error.ts";
 import { STATUSES } from "../task/fields.ts";
 import { isIdEnd, isKey, isTaskId } from "../task/id.ts";
-import type { Phase } from "../decide/view.ts";
+import type { PhaseName } from "../decide/view.ts";
 import type { Where } from "../queue/names.ts";
 import type { Context } from "./context.ts";
 
@@ -78,8 +78,8 @@ export function label(text: string): [string, string] {
 export const PHASES: readonly string[] = [...STATUSES, "ready", "waiting", "blocked", "retrying"];
 
 /** What `status --status` filters by: a stored status or a derived phase. */
-export function phase(text: string): Phase | "pending" {
-  if (PHASES.includes(text)) return text as Phase | "pending";
+export function phase(text: string): PhaseName | "pending" {
+  if (PHASES.includes(text)) return text as PhaseName | "pending";
   if (text === "completed") return "complete";
   throw usage(`${JSON.stringify(text)} is no status`, `There are: ${PHASES.join(", ")}.`);
 }

@@ -1,12 +1,12 @@
 // Several tasks at once: by their names, or by the filters of `status`.
 
 import { indexTasks, type TaskIndex } from "../decide/dependencies.ts";
-import type { Phase } from "../decide/view.ts";
+import type { PhaseName } from "../decide/view.ts";
 import type { Task } from "../task/fields.ts";
 
 /** The filters of `status`, for commands that take several tasks. */
 export interface Filters {
-  status?: readonly (Phase | "pending")[];
+  status?: readonly (PhaseName | "pending")[];
   agent?: readonly string[];
   label?: readonly (readonly [string, string])[];
 }

@@ -2,6 +2,7 @@
 
 import { isWatched, readDaemonInfo } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
+import { formatReason } from "../format/reason.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes } from "../decide/model.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -10,7 +11,7 @@ import { compareIds, compareTasks } from "../decide/schedule.ts";
 import { compareTimes, isTerminal, type Task } from "../task/fields.ts";
 import {
   countPhases,
-  type Phase,
+  type PhaseName,
   type QueueCounts,
   settledPhase,
   type TaskView,
@@ -19,7 +20,7 @@ import {
 
 /** What is shown of a queue. */
 export interface StatusFilter {
-  status?: readonly (Phase | "pending")[];
+  status?: readonly (PhaseName | "pending")[];
   agent?: readonly string[];
   label?: readonly (readonly [string, string])[];
   /** Only these tasks. */
@@ -52,7 +53,7 @@ export function selectViews(
     const view = viewTask(task, index, now, memo, lanes);
     if (
       filter.status !== undefined &&
-      !filter.status.some((wanted) => wanted === view.phase || wanted === task.status)
+      !filter.status.some((wanted) => wanted === view.phase.kind || wanted === task.status)
     ) continue;
     views.push(view);
   }
@@ -145,7 +146,7 @@ function activeAndLast(
   const drawn = new Set(last);
   for (const task of settled) {
     if (drawn.has(task)) continue;
-    counts.byPhase[settledPhase(task)]++;
+    counts.byPhase[settledPhase(task).kind]++;
     counts.total++;
   }
   return { views, counts };
@@ -177,12 +178,14 @@ function describeWatcher(queue: Queue): string | null {
 
 /** A task as `--json` prints it: its file's fields, and what is derived beside them. */
 export function viewJson(view: TaskView): Record<string, unknown> {
+  const { phase } = view;
+  const reason = formatReason(view);
   return {
     ...view.task,
-    blockedBy: view.blockedBy,
-    blockedReason: view.phase === "blocked" ? view.reason : null,
-    phase: view.phase,
-    waitsFor: view.phase === "waiting" ? view.reason : null,
+    blockedBy: phase.kind === "blocked" ? phase.by : null,
+    blockedReason: phase.kind === "blocked" ? reason : null,
+    phase: phase.kind,
+    waitsFor: phase.kind === "waiting" ? reason : null,
     elapsedSeconds: view.elapsed,
     remainingSeconds: view.remaining,
   };

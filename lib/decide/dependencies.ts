@@ -90,13 +90,24 @@ export function retryChain(task: Task, index: TaskIndex): Task[] {
   }
 }
 
+/** Why a dependency cannot be met unless somebody acts, and the task that it is about. */
+export interface Cause {
+  /**
+   * What is wrong with it; `missing`: there is no such task any more; `circle`: it waits for the one
+   * that waits for it.
+   */
+  readonly kind: "missing" | "failed" | "cancelled" | "circle";
+  /** Its id. */
+  readonly id: string;
+}
+
 /** State of one dependency of a task. */
 export type DependencyState =
-  | { kind: "met" }
+  | { readonly kind: "met" }
   /** It can still be met by itself: pending, running, or about to be retried. */
-  | { kind: "waiting"; on: Task }
+  | { readonly kind: "waiting"; readonly on: Task }
   /** It can be met only if somebody acts. */
-  | { kind: "blocked"; id: string; reason: string };
+  | { readonly kind: "blocked"; readonly cause: Cause };
 
 /**
  * State of one dependency.
@@ -106,9 +117,7 @@ export type DependencyState =
  */
 export function dependencyState(id: string, index: TaskIndex): DependencyState {
   const task = lookUp(id, index);
-  if (task === undefined) {
-    return { kind: "blocked", id, reason: `Dependency ${id} does not exist any more` };
-  }
+  if (task === undefined) return { kind: "blocked", cause: { kind: "missing", id } };
   if (task.status === "complete") return { kind: "met" };
   const latest = latestAttempt(task, index);
   switch (latest.status) {
@@ -119,21 +128,32 @@ export function dependencyState(id: string, index: TaskIndex): DependencyState {
       return { kind: "waiting", on: latest };
     case "failed":
       if (latest.retryAt !== null) return { kind: "waiting", on: latest };
-      return { kind: "blocked", id: latest.taskId, reason: `Dependency ${latest.taskId} failed` };
+      return { kind: "blocked", cause: { kind: "failed", id: latest.taskId } };
     case "cancelled":
-      return {
-        kind: "blocked",
-        id: latest.taskId,
-        reason: `Dependency ${latest.taskId} was cancelled`,
-      };
+      return { kind: "blocked", cause: { kind: "cancelled", id: latest.taskId } };
   }
+}
+
+/** A task that cannot start unless somebody acts. */
+export interface Blocked {
+  /** Tells it from other phases. */
+  readonly kind: "blocked";
+  /** The dependency that blocks it. */
+  readonly by: string;
+  /** The first cause, however many blocked tasks are between. */
+  readonly cause: Cause;
+  /** Whether the dependency is itself the cause; otherwise it is blocked in turn. */
+  readonly direct: boolean;
 }
 
 /** Whether a pending task may start, must wait, or is stuck. */
 export type Readiness =
-  | { kind: "ready" }
-  | { kind: "waiting"; on: readonly string[] }
-  | { kind: "blocked"; by: string; reason: string };
+  | { readonly kind: "ready" }
+  /** For the latest attempts of these. */
+  | { readonly kind: "waiting"; readonly on: readonly string[] }
+  | Blocked;
+
+const READY: Readiness = { kind: "ready" };
 
 /**
  * Readiness of a pending task by its dependencies alone. A dependency that waits behind a blocked
@@ -149,7 +169,7 @@ export function readinessOf(
   index: TaskIndex,
   memo: Map<string, Readiness>,
 ): Readiness {
-  if (!hasDependencies(task)) return { kind: "ready" };
+  if (!hasDependencies(task)) return READY;
   const known = memo.get(task.taskId);
   if (known !== undefined) return known;
   // An explicit stack, so that a chain of a hundred thousand tasks does not exhaust the real one.
@@ -157,65 +177,78 @@ export function readinessOf(
   const open = new Set<string>();
   while (stack.length > 0) {
     const current = stack.at(-1)!;
-    if (memo.has(current.taskId)) {
-      stack.pop();
-      continue;
-    }
     open.add(current.taskId);
-    const waits: string[] = [];
-    let verdict: Readiness | undefined;
-    let descend: Task | undefined;
-    for (const id of current.dependsOn) {
-      const state = dependencyState(id, index);
-      if (state.kind === "met") continue;
-      if (state.kind === "blocked") {
-        verdict = { kind: "blocked", by: state.id, reason: state.reason };
-        break;
-      }
-      const on = state.on;
-      if (on.status === "pending" && on.dependsOn.length > 0) {
-        const inner = memo.get(on.taskId);
-        if (inner === undefined) {
-          if (open.has(on.taskId)) {
-            verdict = {
-              kind: "blocked",
-              by: on.taskId,
-              reason: `Dependency ${on.taskId} waits for this task in turn`,
-            };
-            break;
-          }
-          descend = on;
-          break;
-        }
-        if (inner.kind === "blocked") {
-          verdict = {
-            kind: "blocked",
-            by: on.taskId,
-            reason: `Dependency ${on.taskId} is blocked: ${rootReason(inner.reason)}`,
-          };
-          break;
-        }
-      }
-      waits.push(on.taskId);
-    }
-    if (descend !== undefined && verdict === undefined) {
-      stack.push(descend);
+    const found = memo.get(current.taskId) ?? decideReadiness(current, index, memo, open);
+    if ("first" in found) {
+      stack.push(found.first);
       continue;
     }
-    memo.set(
-      current.taskId,
-      verdict ?? (waits.length === 0 ? { kind: "ready" } : { kind: "waiting", on: waits }),
-    );
+    memo.set(current.taskId, found);
     open.delete(current.taskId);
     stack.pop();
   }
   return memo.get(task.taskId)!;
 }
 
-/** The first cause of a chain of "is blocked: …", so that reasons do not grow with the chain. */
-function rootReason(reason: string): string {
-  const at = reason.lastIndexOf("is blocked: ");
-  return at < 0 ? reason : reason.slice(at + "is blocked: ".length);
+/**
+ * One step of {@linkcode readinessOf}: the readiness of a task, or a dependency whose own must be
+ * known before.
+ *
+ * @param open the tasks that are being decided, each of which waits for the next
+ */
+function decideReadiness(
+  task: Task,
+  index: TaskIndex,
+  memo: ReadonlyMap<string, Readiness>,
+  open: ReadonlySet<string>,
+): Readiness | { first: Task } {
+  const waits: string[] = [];
+  for (const id of task.dependsOn) {
+    const state = dependencyState(id, index);
+    if (state.kind === "met") continue;
+    if (state.kind === "blocked") {
+      const { cause } = state;
+      return { kind: "blocked", by: cause.id, cause, direct: true };
+    }
+    const { on } = state;
+    if (on.status === "pending" && hasDependencies(on)) {
+      const by = on.taskId;
+      const inner = memo.get(by);
+      if (inner === undefined) {
+        if (!open.has(by)) return { first: on };
+        return { kind: "blocked", by, cause: { kind: "circle", id: by }, direct: true };
+      }
+      if (inner.kind === "blocked") return { ...inner, by, direct: false };
+    }
+    waits.push(on.taskId);
+  }
+  return waits.length === 0 ? READY : { kind: "waiting", on: waits };
+}
+
+/** What is wrong with the dependencies of a queue. */
+export type DependencyProblem =
+  /** A pending task depends on one that is not there. */
+  | { readonly kind: "missing"; readonly taskId: string; readonly id: string }
+  /** Tasks wait for each other; the first one is repeated at the end. */
+  | { readonly kind: "circle"; readonly taskId: string; readonly path: readonly string[] };
+
+/** Cycles, and dependencies on what is not there; over tasks that are not settled. */
+export function validateDependencies(
+  tasks: readonly Task[],
+  index: TaskIndex,
+): DependencyProblem[] {
+  const problems: DependencyProblem[] = [];
+  const edges = new Map<string, readonly string[]>();
+  for (const { taskId, status, dependsOn } of tasks) {
+    edges.set(taskId, dependsOn);
+    if (status !== "pending") continue;
+    for (const id of dependsOn) {
+      if (lookUp(id, index) === undefined) problems.push({ kind: "missing", taskId, id });
+    }
+  }
+  const path = findCycle(edges);
+  if (path !== undefined) problems.push({ kind: "circle", taskId: path[0]!, path });
+  return problems;
 }
 
 /**

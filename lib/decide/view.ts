@@ -1,19 +1,31 @@
 // What a person or a script is shown of a task beyond its file: derived, never stored. Pure.
 
-import { type Readiness, readinessOf, type TaskIndex } from "./dependencies.ts";
+import { type Blocked, type Readiness, readinessOf, type TaskIndex } from "./dependencies.ts";
 import { parseTime, type Status, type Task } from "../task/fields.ts";
 
-/** The stored status, refined for display. */
+/** What a pending task waits for, and what will come by itself. */
+export type Wait =
+  /** These tasks, latest attempts. */
+  | { readonly kind: "tasks"; readonly ids: readonly string[] }
+  /** A time, milliseconds since the epoch. */
+  | { readonly kind: "time"; readonly until: number }
+  /** The quota of its agent, milliseconds since the epoch. */
+  | { readonly kind: "lane"; readonly agent: string; readonly until: number };
+
+/** The stored status, refined, with what there is to know of it. */
 export type Phase =
-  | Exclude<Status, "pending">
+  | { readonly kind: Exclude<Status, "pending"> }
   /** Pending, and may be launched now. */
-  | "ready"
+  | { readonly kind: "ready" }
   /** Pending, waiting for dependencies or for a time that will come. */
-  | "waiting"
+  | { readonly kind: "waiting"; readonly wait: Wait }
   /** Pending, and cannot start unless somebody acts. */
-  | "blocked"
-  /** Failed, and its retry is due at `retryAt`. */
-  | "retrying";
+  | Blocked
+  /** Failed, and its retry is due at a time, milliseconds since the epoch. */
+  | { readonly kind: "retrying"; readonly at: number };
+
+/** Name of a phase, as people and scripts see it. */
+export type PhaseName = Phase["kind"];
 
 /** A task with what is derived from the others and the clock. */
 export interface TaskView {
@@ -21,10 +33,6 @@ export interface TaskView {
   task: Task;
   /** Its status, refined. */
   phase: Phase;
-  /** Why it waits or is blocked: `blockedReason` for scripts, one line for people. */
-  reason: string | null;
-  /** The task that blocks it. */
-  blockedBy: string | null;
   /** Seconds it has run or ran; null before it started. */
   elapsed: number | null;
   /** Seconds until its timeout; negative when overdue; null where it has none or does not run. */
@@ -57,28 +65,9 @@ export function viewTask(
   memo: Map<string, Readiness>,
   lanes: ReadonlyMap<string, PausedLane> = new Map(),
 ): TaskView {
-  let phase: Phase = task.status === "pending" ? "ready" : task.status;
-  let reason: string | null = null;
-  let blockedBy: string | null = null;
-  if (task.status === "pending") {
-    const ready = readinessOf(task, index, memo);
-    const notBefore = parseTime(task.notBefore);
-    const lane = lanes.get(task.agent);
-    if (ready.kind === "blocked") {
-      phase = "blocked";
-      reason = ready.reason;
-      blockedBy = ready.by;
-    } else if (ready.kind === "waiting") {
-      phase = "waiting";
-      reason = `waits for ${ready.on.join(", ")}`;
-    } else if (notBefore !== null && notBefore > now) {
-      phase = "waiting";
-      reason = `not before ${task.notBefore}`;
-    } else if (lane !== undefined && lane.until > now) {
-      phase = "waiting";
-      reason = `agent ${task.agent} is paused until ${new Date(lane.until).toISOString()}`;
-    }
-  } else phase = settledPhase(task);
+  const phase = task.status === "pending"
+    ? pendingPhase(task, readinessOf(task, index, memo), now, lanes)
+    : settledPhase(task);
   const started = parseTime(task.startedAt);
   const ended = parseTime(task.completedAt);
   const elapsed = started === null || task.status === "pending"
@@ -89,25 +78,56 @@ export function viewTask(
     : null;
   const warning = remaining !== null && task.timeoutWarning !== null &&
     remaining <= task.timeoutWarning;
-  return { task, phase, reason, blockedBy, elapsed, remaining, warning };
+  return { task, phase, elapsed, remaining, warning };
 }
 
-/** The phase of a settled task, which depends on no other task. */
+/** The phase of a pending task: what its dependencies say, then its time, then its agent. */
+function pendingPhase(
+  task: Task,
+  ready: Readiness,
+  now: number,
+  lanes: ReadonlyMap<string, PausedLane>,
+): Phase {
+  if (ready.kind === "blocked") return ready;
+  if (ready.kind === "waiting") {
+    return { kind: "waiting", wait: { kind: "tasks", ids: ready.on } };
+  }
+  const until = parseTime(task.notBefore);
+  if (until !== null && until > now) return { kind: "waiting", wait: { kind: "time", until } };
+  const lane = lanes.get(task.agent);
+  if (lane !== undefined && lane.until > now) {
+    const { agent, until } = lane;
+    return { kind: "waiting", wait: { kind: "lane", agent, until } };
+  }
+  return READY;
+}
+
+// Ten thousand settled tasks need not have an object each.
+const READY: Phase = { kind: "ready" };
+const SETTLED: Readonly<Record<Exclude<Status, "pending">, Phase>> = {
+  running: { kind: "running" },
+  complete: { kind: "complete" },
+  failed: { kind: "failed" },
+  cancelled: { kind: "cancelled" },
+};
+
+/** The phase of a task that is not pending, which depends on no other task. */
 export function settledPhase(task: Task): Phase {
-  return task.status === "failed" && task.retryAt !== null && task.retriedBy === null
-    ? "retrying"
-    : task.status as Exclude<Status, "pending">;
+  const at = task.status === "failed" && task.retriedBy === null ? parseTime(task.retryAt) : null;
+  return at === null
+    ? SETTLED[task.status as Exclude<Status, "pending">]
+    : { kind: "retrying", at };
 }
 
 /** How many tasks are in each phase. */
 export interface QueueCounts {
   total: number;
-  byPhase: Record<Phase, number>;
+  byPhase: Record<PhaseName, number>;
 }
 
 /** Counts views by phase. */
 export function countPhases(views: Iterable<TaskView>): QueueCounts {
-  const byPhase: Record<Phase, number> = {
+  const byPhase: Record<PhaseName, number> = {
     ready: 0,
     waiting: 0,
     blocked: 0,
@@ -119,7 +139,7 @@ export function countPhases(views: Iterable<TaskView>): QueueCounts {
   };
   let total = 0;
   for (const view of views) {
-    byPhase[view.phase]++;
+    byPhase[view.phase.kind]++;
     total++;
   }
   return { total, byPhase };

@@ -1,7 +1,6 @@
 // Dependencies as a picture: a tree for people, Mermaid and DOT for other programs. Pure.
 
-import { findCycle, latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
-import type { Task } from "../task/fields.ts";
+import { type DependencyProblem, latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
 import type { TaskView } from "../decide/view.ts";
 import { createPalette, type Style } from "../text/style.ts";
 import { displayWidth, sanitize, truncate } from "../text/width.ts";
@@ -72,7 +71,8 @@ export function formatTree(graph: Graph, style: Style): string {
   const label = (id: string, width: number, again: boolean): string => {
     const view = graph.nodes.get(id);
     if (view === undefined) return `${id} ${palette.bad("does not exist")}`;
-    const { task, phase } = view;
+    const { task } = view;
+    const phase = view.phase.kind;
     const head = `${palette.phase[phase](palette.icon[phase])} ${id} ${
       palette.phase[phase](phase)
     }`;
@@ -99,10 +99,10 @@ const MERMAID: Readonly<Record<string, string>> = {
 /** The graph in Mermaid's language: https://mermaid.js.org/syntax/flowchart.html */
 export function formatMermaid(graph: Graph): string {
   const lines = ["flowchart LR"];
-  for (const { task, phase } of graph.nodes.values()) {
+  for (const { task, phase: { kind } } of graph.nodes.values()) {
     const text = `${task.agent}: ${sanitize(task.prompt).slice(0, 60)}`
       .replace(/[#"&<>]/g, (character) => MERMAID[character]!);
-    lines.push(`  ${task.taskId}["${text}<br/>${phase}"]:::${phase}`);
+    lines.push(`  ${task.taskId}["${text}<br/>${kind}"]:::${kind}`);
   }
   for (const [id, edges] of graph.dependsOn) {
     for (const other of edges) lines.push(`  ${other} --> ${id}`);
@@ -120,8 +120,8 @@ export function formatMermaid(graph: Graph): string {
 export function formatDot(graph: Graph): string {
   const quote = (text: string) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   const lines = ["digraph tasks {", "  rankdir=LR;", "  node [shape=box];"];
-  for (const { task, phase } of graph.nodes.values()) {
-    const text = `${task.agent}: ${sanitize(task.prompt).slice(0, 60)} (${phase})`;
+  for (const { task, phase: { kind } } of graph.nodes.values()) {
+    const text = `${task.agent}: ${sanitize(task.prompt).slice(0, 60)} (${kind})`;
     lines.push(`  ${quote(task.taskId)} [label=${quote(text)}];`);
   }
   for (const [id, edges] of graph.dependsOn) {
@@ -130,30 +130,9 @@ export function formatDot(graph: Graph): string {
   return [...lines, "}"].join("\n");
 }
 
-/** What is wrong with the dependencies of a queue. */
-export interface DependencyProblem {
-  taskId: string;
-  problem: string;
-}
-
-/** Cycles, and dependencies on what is not there; over tasks that are not settled. */
-export function validateDependencies(
-  tasks: readonly Task[],
-  index: TaskIndex,
-): DependencyProblem[] {
-  const problems: DependencyProblem[] = [];
-  const edges = new Map<string, readonly string[]>();
-  for (const task of tasks) {
-    edges.set(task.taskId, task.dependsOn);
-    if (task.status !== "pending") continue;
-    for (const id of task.dependsOn) {
-      if (index.byId.has(id) || index.archived?.has(id)) continue;
-      problems.push({ taskId: task.taskId, problem: `depends on ${id}, which does not exist` });
-    }
-  }
-  const cycle = findCycle(edges);
-  if (cycle !== undefined) {
-    problems.push({ taskId: cycle[0]!, problem: `waits for itself: ${cycle.join(" -> ")}` });
-  }
-  return problems;
+/** What is wrong with a task's dependencies, to be read after its name. */
+export function formatDependencyProblem(problem: DependencyProblem): string {
+  return problem.kind === "missing"
+    ? `depends on ${problem.id}, which does not exist`
+    : `waits for itself: ${problem.path.join(" -> ")}`;
 }

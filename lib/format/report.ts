@@ -6,6 +6,7 @@ import { latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
 import type { Task } from "../task/fields.ts";
 import type { TaskView } from "../decide/view.ts";
 import { sanitize, sanitizeBlock } from "../text/width.ts";
+import { formatReason } from "./reason.ts";
 
 /** What a report is made of. */
 export interface ReportInput {
@@ -68,7 +69,7 @@ export function formatJunit(input: ReportInput): string {
         }">${xml(task.errorDetails ?? "")}</failure>`,
       );
     } else if (task.status !== "complete") {
-      lines.push(`      <skipped message="${xml(sanitize(view.reason ?? task.status))}"/>`);
+      lines.push(`      <skipped message="${xml(sanitize(formatReason(view) ?? task.status))}"/>`);
     }
     if (log !== null && log !== "") lines.push(`      <system-out>${xml(log)}</system-out>`);
     lines.push("    </testcase>");
@@ -116,7 +117,7 @@ export function formatMarkdown(input: ReportInput): string {
       }
       continue;
     }
-    const why = task.errorMessage ?? view.reason ?? task.status;
+    const why = task.errorMessage ?? formatReason(view) ?? task.status;
     lines.push("", `### ${cell(task.taskId)}: ${cell(why)}`);
     const log = sanitizeBlock(input.log(task) ?? "").trimEnd();
     // A fence longer than any run of backticks in the text cannot be closed by it.

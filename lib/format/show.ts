@@ -3,26 +3,12 @@
 
 import { parseTime, type Task, type Usage } from "../task/fields.ts";
 import type { TaskView } from "../decide/view.ts";
-import {
-  finite,
-  firstLine,
-  formatCost,
-  formatCount,
-  formatLabels,
-  formatTry,
-  reasonOf,
-} from "./status.ts";
+import { explain } from "./reason.ts";
+import { finite, formatCost, formatCount, formatLabels, formatTry } from "./status.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Column, formatRows } from "../text/table.ts";
-import { pad, sanitizeBlock, truncate, wrap } from "../text/width.ts";
-import {
-  formatAgo,
-  formatElapsed,
-  formatLimit,
-  formatPast,
-  formatStamp,
-  localizeTimes,
-} from "../text/time.ts";
+import { firstLine, pad, sanitizeBlock, truncate, wrap } from "../text/width.ts";
+import { formatAgo, formatElapsed, formatLimit, formatPast, formatStamp } from "../text/time.ts";
 
 /** Everything that {@linkcode formatShow} tells of a task. */
 export interface TaskDetail {
@@ -96,11 +82,12 @@ function blockLines(text: string, width: number, most: number, end: "head" | "ta
   };
 }
 
-function whatRows(task: Task, view: TaskView, now: number, palette: Palette): Row[] {
+function whatRows(view: TaskView, now: number, palette: Palette): Row[] {
+  const { task, phase } = view;
   // Why it failed, and when it is retried, have places of their own.
-  const reason = view.task.status === "failed" ? null : reasonOf(view, now);
+  const reason = task.status === "failed" ? null : explain(view, now);
   return [
-    ...row("Reason", reason, palette.phase[view.phase]),
+    ...row("Reason", reason, palette.phase[phase.kind]),
     ...row("Priority", task.priority === 5 ? "5 (normal)" : String(task.priority)),
     ...row("Labels", formatLabels(task.labels)),
     ...row("Verify", task.verify?.join(" ")),
@@ -108,18 +95,16 @@ function whatRows(task: Task, view: TaskView, now: number, palette: Palette): Ro
 }
 
 function whenRows(view: TaskView, now: number, palette: Palette): Row[] {
-  const { task } = view;
-  const notBefore = parseTime(task.notBefore);
+  const { task, phase } = view;
+  const starts = phase.kind === "waiting" && phase.wait.kind === "time" ? phase.wait.until : null;
   const took = view.elapsed === null ? null : formatElapsed(view.elapsed);
   return [
     ...momentRow("Queued", task.createdAt, now),
-    ...(view.phase === "waiting" && notBefore !== null && notBefore > now
-      ? row("Starts", `${formatStamp(notBefore)}  ${formatAgo(notBefore, now)}`)
-      : []),
+    ...(starts === null ? [] : row("Starts", `${formatStamp(starts)}  ${formatAgo(starts, now)}`)),
     ...momentRow("Started", task.startedAt, now),
     ...momentRow("Timed out", task.timedOutAt, now),
     ...momentRow("Ended", task.completedAt, now),
-    ...row(view.phase === "running" ? "Running" : "Took", took),
+    ...row(phase.kind === "running" ? "Running" : "Took", took),
     ...(view.remaining === null ? [] : row(
       "Remaining",
       view.remaining < 0
@@ -143,20 +128,19 @@ function limitRows(task: Task): Row[] {
 }
 
 function retryRows(view: TaskView, now: number): Row[] {
-  const { task } = view;
-  const due = view.phase === "retrying" ? parseTime(task.retryAt) : null;
+  const { task, phase } = view;
   return [
     ...row("Attempt", formatTry(task) || null),
     ...row("Retries", `up to ${task.maxRetries}, ${task.autoRetry ? "automatic" : "by hand"}`),
-    ...(due === null ? [] : row("Next", formatAgo(due, now))),
+    ...(phase.kind === "retrying" ? row("Next", formatAgo(phase.at, now)) : []),
     ...row("Retried by", task.retriedBy),
   ];
 }
 
 function processRows(view: TaskView): Row[] {
-  const { task } = view;
+  const { task, phase } = view;
   return [
-    ...row("Process", view.phase === "running" && task.pid !== null ? String(task.pid) : null),
+    ...row("Process", phase.kind === "running" && task.pid !== null ? String(task.pid) : null),
     ...row("Exit code", task.exitCode === null ? null : String(task.exitCode)),
   ];
 }
@@ -214,27 +198,27 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
       const head = palette.dim(pad(clip(item.label, label - 1), label));
       const paint = item.paint ?? palette.plain;
       // Sanitized on one line, then wrapped: values are seldom longer than the line.
-      wrap(firstLine(localizeTimes(item.value, now), room * 8), room).forEach((part, at) => {
+      wrap(firstLine(item.value, room * 8), room).forEach((part, at) => {
         lines.push((at === 0 ? head : " ".repeat(label)) + paint(part));
       });
     }
     return lines.map((line) => line.trimEnd());
   };
-  const tasks = (views: readonly (TaskView | { id: string })[]) => {
-    const columns: Column<TaskView | { id: string }>[] = [
+  const tasks = (views: readonly (TaskView | { taskId: string })[]) => {
+    const columns: Column<TaskView | { taskId: string }>[] = [
       {
         header: "",
         gap: 1,
         cell: (one) =>
           "task" in one
-            ? { text: palette.icon[one.phase], paint: palette.phase[one.phase] }
+            ? { text: palette.icon[one.phase.kind], paint: palette.phase[one.phase.kind] }
             : { text: palette.alert, paint: palette.bad },
       },
       {
         header: "",
         cell: (one) =>
           !("task" in one)
-            ? one.id
+            ? one.taskId
             : one.task.taskId === task.taskId
             ? { text: one.task.taskId, paint: palette.bold }
             : one.task.taskId,
@@ -244,7 +228,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
         dropOrder: 2,
         cell: (one) =>
           "task" in one
-            ? { text: one.phase, paint: palette.phase[one.phase] }
+            ? { text: one.phase.kind, paint: palette.phase[one.phase.kind] }
             : { text: "missing", paint: palette.bad },
       },
       {
@@ -266,9 +250,9 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
         dropOrder: 1,
         cell: (one) => {
           if (!("task" in one)) return { text: "no such task", paint: palette.dim };
-          const reason = reasonOf(one, now);
+          const reason = explain(one, now);
           if (reason === null) return firstLine(one.task.prompt, width);
-          const paint = one.phase === "failed" ? palette.bad : palette.dim;
+          const paint = one.phase.kind === "failed" ? palette.bad : palette.dim;
           return { text: firstLine(reason, width), paint };
         },
       },
@@ -277,12 +261,13 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
   };
 
   // Header.
-  const paint = palette.phase[view.phase];
+  const phase = view.phase.kind;
+  const paint = palette.phase[phase];
   const head = formatRows<TaskView>(
     [
-      { header: "", gap: 1, cell: () => ({ text: palette.icon[view.phase], paint }) },
+      { header: "", gap: 1, cell: () => ({ text: palette.icon[phase], paint }) },
       { header: "", cell: () => ({ text: task.taskId, paint: palette.bold }) },
-      { header: "", dropOrder: 2, cell: () => ({ text: view.phase, paint }) },
+      { header: "", dropOrder: 2, cell: () => ({ text: phase, paint }) },
       { header: "", flex: 1, dropOrder: 1, cell: () => firstLine(task.agent, 60) },
     ],
     [view],
@@ -314,7 +299,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
   // What, when, limits with retries and process, usage.
   for (
     const rows of [
-      whatRows(task, view, now, palette),
+      whatRows(view, now, palette),
       whenRows(view, now, palette),
       [...limitRows(task), ...retryRows(view, now), ...processRows(view)],
       usageRows(detail.usage ?? task.usage),
@@ -342,7 +327,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
 
   // Surroundings.
   if (detail.chain.length > 1) section("Attempts", tasks(detail.chain));
-  section("Depends on", tasks(detail.dependencies.map(({ id, view }) => view ?? { id })));
+  section("Depends on", tasks(detail.dependencies.map(({ id, view }) => view ?? { taskId: id })));
   section("Needed by", tasks(detail.dependents));
   if (detail.sentinels.length > 0) {
     const columns: Column<TaskDetail["sentinels"][number]>[] = [

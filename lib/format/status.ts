@@ -2,19 +2,13 @@
 // of a run that is not on a terminal. Pure: tasks, style and clock in, text out.
 
 import { formatDuration } from "../task/duration.ts";
-import { formatTime, type Millis, parseTime, type Task, type Usage } from "../task/fields.ts";
-import type { PausedLane, Phase, QueueCounts, TaskView } from "../decide/view.ts";
+import { type Millis, parseTime, type Task, type Usage } from "../task/fields.ts";
+import type { PausedLane, PhaseName, QueueCounts, TaskView } from "../decide/view.ts";
+import { explain } from "./reason.ts";
 import { createPalette, type Paint, type Palette, PHASES, type Style } from "../text/style.ts";
 import { type Column, formatRows, type Span } from "../text/table.ts";
-import { displayWidth, pad, sanitize, truncate } from "../text/width.ts";
-import {
-  formatAgo,
-  formatClock,
-  formatElapsed,
-  formatLimit,
-  formatSpan,
-  localizeTimes,
-} from "../text/time.ts";
+import { displayWidth, firstLine, pad, truncate } from "../text/width.ts";
+import { formatClock, formatElapsed, formatLimit, formatMoment, formatSpan } from "../text/time.ts";
 
 /** What the status table shows. */
 export interface StatusInput {
@@ -49,40 +43,7 @@ const MOST_DAMAGED = 5;
 /** Below this width a row has no room for both its prompt and its reason. */
 const ROOM_FOR_BOTH = 30;
 
-/**
- * One line of a text that may be megabytes long: only what can be visible is looked at.
- *
- * @param text anything a user or an agent wrote
- * @param width cells that may be filled
- */
-export function firstLine(text: string, width: number): string {
-  const enough = Math.min(text.length, Math.max(200, width) * 8);
-  const line = sanitize(text.slice(0, enough)).trim();
-  // Something must be left for truncate() to cut, or the cut would go unmarked.
-  return enough < text.length ? line.padEnd(width) + "~" : line;
-}
-
-/** Why a task is where it is, for a person: with clock times of here and without what is implied. */
-export function reasonOf(view: TaskView, now: number): string | null {
-  const { task, phase, reason } = view;
-  if (phase === "waiting" && reason !== null) {
-    const notBefore = parseTime(task.notBefore);
-    if (reason.startsWith("not before") && notBefore !== null) {
-      return `starts ${formatAgo(notBefore, now)}`;
-    }
-    return localizeTimes(reason, now);
-  }
-  if (phase === "blocked") return reason;
-  if (phase === "retrying") {
-    const due = parseTime(task.retryAt);
-    const when = due === null || due <= now ? "retries now" : `retries ${formatAgo(due, now)}`;
-    return task.errorMessage === null ? when : `${when}: ${task.errorMessage}`;
-  }
-  if (phase === "failed") return task.errorMessage ?? task.failureClass;
-  return null;
-}
-
-function reasonPaint(phase: Phase, palette: Palette): Paint {
+function reasonPaint(phase: PhaseName, palette: Palette): Paint {
   return phase === "failed" ? palette.bad : palette.dim;
 }
 
@@ -93,17 +54,18 @@ function describe(
   now: number,
 ): (width: number) => Span[] {
   const prompt = firstLine(view.task.prompt, style.width);
-  const why = reasonOf(view, now);
+  const why = explain(view, now);
   const reason = why === null ? "" : firstLine(why, style.width);
   if (reason === "") return () => [{ text: prompt }];
-  const paint = reasonPaint(view.phase, palette);
+  const phase = view.phase.kind;
+  const paint = reasonPaint(phase, palette);
   const separator = ` ${palette.dot} `;
   const promptWidth = displayWidth(prompt);
   const reasonWidth = displayWidth(reason);
   return (width) => {
     if (width < ROOM_FOR_BOTH && promptWidth + 3 + reasonWidth > width) {
       // The status column already says that it waits; only an error is worth more than the prompt.
-      return view.phase === "failed" || view.phase === "retrying"
+      return phase === "failed" || phase === "retrying"
         ? [{ text: reason, paint }]
         : [{ text: prompt }];
     }
@@ -120,7 +82,7 @@ function describe(
 /** Elapsed time of a task and, while it runs, its limit: `12s/5m`; empty before it started. */
 export function formatTiming(view: TaskView): string {
   if (view.elapsed === null) return "";
-  if (view.phase !== "running") return formatElapsed(view.elapsed);
+  if (view.phase.kind !== "running") return formatElapsed(view.elapsed);
   // Whole seconds, so that a watched table does not jitter.
   const elapsed = view.elapsed < 1 ? "0s" : formatDuration(Math.floor(view.elapsed));
   return view.task.timeout === null ? elapsed : `${elapsed}/${formatLimit(view.task.timeout)}`;
@@ -176,12 +138,12 @@ function statusColumns(
     {
       header: "",
       gap: 1,
-      cell: (view) => ({ text: palette.icon[view.phase], paint: palette.phase[view.phase] }),
+      cell: ({ phase: { kind } }) => ({ text: palette.icon[kind], paint: palette.phase[kind] }),
     },
     {
       header: "STATUS",
       dropOrder: 2,
-      cell: (view) => ({ text: view.phase, paint: palette.phase[view.phase] }),
+      cell: ({ phase: { kind } }) => ({ text: kind, paint: palette.phase[kind] }),
     },
     {
       header: "AGENT",
@@ -322,7 +284,7 @@ function noticeLines(input: StatusInput, palette: Palette, width: number, now: n
     if (lane.until <= now) continue;
     const left = formatSpan(Math.ceil((lane.until - now) / 1000));
     const text = `${palette.alert} agent ${firstLine(lane.agent, 40)} is paused for ${left}, ` +
-      `until ${localizeTimes(formatTime(lane.until), now)}`;
+      `until ${formatMoment(lane.until, now)}`;
     lines.push(palette.waiting(truncate(text, width, palette.ellipsis)));
   }
   for (const { file, problem } of input.damaged.slice(0, MOST_DAMAGED)) {
@@ -504,14 +466,15 @@ export function formatWatch(input: WatchInput, style: Style, now: number, height
 function changedAt(view: TaskView, now: number): number {
   const { task } = view;
   const at: Millis = parseTime(task.completedAt) ??
-    (view.phase === "running" ? parseTime(task.startedAt) : null);
+    (view.phase.kind === "running" ? parseTime(task.startedAt) : null);
   return at ?? now;
 }
 
 /** One line on one change of a task: `12:03:04 ✓ task_… shell complete 1.2s  the prompt`. */
 export function formatPlainEvent(view: TaskView, style: Style, now: number): string {
   const palette = createPalette(style);
-  const { task, phase } = view;
+  const { task } = view;
+  const phase = view.phase.kind;
   const paint = palette.phase[phase];
   const clock = formatClock(Math.min(changedAt(view, now), now));
   const agent = firstLine(task.agent, 20);
@@ -527,7 +490,7 @@ export function formatPlainEvent(view: TaskView, style: Style, now: number): str
   ];
   const summary: unknown = task.result?.summary;
   const reason = phase !== "complete"
-    ? reasonOf(view, now) ?? ""
+    ? explain(view, now) ?? ""
     : typeof summary === "string"
     ? summary
     : "";

@@ -2,7 +2,7 @@
 // Escape codes are written here and not taken from @std/fmt/colors, whose switch is one variable
 // for the whole process and whose import reads NO_COLOR: colour is an argument in this layer.
 
-import type { Phase } from "../decide/view.ts";
+import type { PhaseName } from "../decide/view.ts";
 
 /** How to draw. */
 export interface Style {
@@ -30,9 +30,9 @@ export interface Palette {
   /** Leaves a text as it is. */
   plain: Paint;
   /** Paint of a phase. */
-  phase: Readonly<Record<Phase, Paint>>;
+  phase: Readonly<Record<PhaseName, Paint>>;
   /** Mark of a phase, one cell wide, not painted. */
-  icon: Readonly<Record<Phase, string>>;
+  icon: Readonly<Record<PhaseName, string>>;
   /** `…` or `...` */
   ellipsis: string;
   /** `·` or `-`, between parts of a line. */
@@ -44,7 +44,7 @@ export interface Palette {
 }
 
 /** Phases in the order in which they are summed up. */
-export const PHASES: readonly Phase[] = [
+export const PHASES: readonly PhaseName[] = [
   "running",
   "ready",
   "waiting",
@@ -57,7 +57,7 @@ export const PHASES: readonly Phase[] = [
 
 const plain: Paint = (text) => text;
 
-const UNICODE_ICONS: Readonly<Record<Phase, string>> = {
+const UNICODE_ICONS: Readonly<Record<PhaseName, string>> = {
   running: "●",
   ready: "○",
   waiting: "◌",
@@ -68,7 +68,7 @@ const UNICODE_ICONS: Readonly<Record<Phase, string>> = {
   cancelled: "⊗",
 };
 
-const ASCII_ICONS: Readonly<Record<Phase, string>> = {
+const ASCII_ICONS: Readonly<Record<PhaseName, string>> = {
   running: "*",
   ready: ".",
   waiting: "~",

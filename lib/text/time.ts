@@ -60,16 +60,9 @@ export function formatStamp(millis: number): string {
     formatClock(millis);
 }
 
-const UTC = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
-
-/** A sentence with its UTC times put in local ones, without the date where that is today. */
-export function localizeTimes(text: string, now: number): string {
-  if (!text.includes("Z")) return text;
-  const today = formatStamp(now).slice(0, 10);
-  return text.replace(UTC, (utc) => {
-    const millis = Date.parse(utc);
-    if (Number.isNaN(millis)) return utc;
-    const stamp = formatStamp(millis);
-    return stamp.startsWith(today) ? stamp.slice(11) : stamp;
-  });
+/** A moment as local time, without the date where that is today. */
+export function formatMoment(millis: number, now: number): string {
+  const stamp = formatStamp(millis);
+  const date = stamp.slice(0, 11);
+  return formatStamp(now).startsWith(date) ? stamp.slice(date.length) : stamp;
 }

@@ -182,6 +182,19 @@ export function truncate(text: string, width: number, mark = "…"): string {
   return room < 0 ? mark.slice(0, width) : text.slice(0, cut).trimEnd() + mark;
 }
 
+/**
+ * One line of a text that may be megabytes long: only what can be visible is looked at.
+ *
+ * @param text anything a user or an agent wrote
+ * @param width cells that may be filled
+ */
+export function firstLine(text: string, width: number): string {
+  const enough = Math.min(text.length, Math.max(200, width) * 8);
+  const line = sanitize(text.slice(0, enough)).trim();
+  // Something must be left for truncate() to cut, or the cut would go unmarked.
+  return enough < text.length ? line.padEnd(width) + "~" : line;
+}
+
 /** Fills a text with spaces to `width` cells; a longer one stays as it is. */
 export function pad(text: string, width: number, align: "left" | "right" = "left"): string {
   const missing = width - displayWidth(text);

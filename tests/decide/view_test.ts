@@ -1,10 +1,10 @@
 // What is shown of a task: its phase, the reason for it, its times.
 
 import fc from "fast-check";
-import { assertEquals, assertNotEquals, assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertNotEquals } from "../support/assert.ts";
 import { indexTasks, type Readiness } from "../../lib/decide/dependencies.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
-import { countPhases, type PausedLane, viewTask } from "../../lib/decide/view.ts";
+import { countPhases, type PausedLane, viewTask, type Wait } from "../../lib/decide/view.ts";
 import { idOf, NOW, picked, queues, task } from "../support/queues.ts";
 
 function viewed(
@@ -16,22 +16,30 @@ function viewed(
   return viewTask(item, indexTasks([item, ...others]), now, new Map(), lanes);
 }
 
-Deno.test("viewTask refines pending into ready, waiting and blocked, with the reason", () => {
-  assertEquals(viewed(task(1)).phase, "ready");
+Deno.test("viewTask refines pending into ready, waiting and blocked, with what is known of it", () => {
+  const waiting = (wait: Wait) => ({ kind: "waiting" as const, wait });
+  assertEquals(viewed(task(1)).phase, { kind: "ready" });
   const running = task(0, { status: "running" });
-  const waiting = viewed(task(1, { dependsOn: [idOf(0)] }), [running]);
-  assertEquals([waiting.phase, waiting.reason], ["waiting", `waits for ${idOf(0)}`]);
+  assertEquals(
+    viewed(task(1, { dependsOn: [idOf(0)] }), [running]).phase,
+    waiting({ kind: "tasks", ids: [idOf(0)] }),
+  );
   const cancelled = task(0, { status: "cancelled" });
-  const blocked = viewed(task(1, { dependsOn: [idOf(0)] }), [cancelled]);
-  assertEquals([blocked.phase, blocked.blockedBy], ["blocked", idOf(0)]);
-  assertStringIncludes(blocked.reason ?? "", "was cancelled");
+  assertEquals(viewed(task(1, { dependsOn: [idOf(0)] }), [cancelled]).phase, {
+    kind: "blocked",
+    by: idOf(0),
+    cause: { kind: "cancelled", id: idOf(0) },
+    direct: true,
+  });
   const later = task(1, { notBefore: formatTime(NOW + 1) });
-  assertEquals(viewed(later).phase, "waiting");
-  assertEquals(viewed(later, [], NOW + 1).phase, "ready");
+  assertEquals(viewed(later).phase, waiting({ kind: "time", until: NOW + 1 }));
+  assertEquals(viewed(later, [], NOW + 1).phase, { kind: "ready" });
   const lanes = new Map([["a", { agent: "a", until: NOW + 1 }]]);
-  assertEquals(viewed(task(1), [], NOW, lanes).phase, "waiting");
-  assertStringIncludes(viewed(task(1), [], NOW, lanes).reason ?? "", "a is paused");
-  assertEquals(viewed(task(1), [], NOW + 1, lanes).phase, "ready");
+  assertEquals(
+    viewed(task(1), [], NOW, lanes).phase,
+    waiting({ kind: "lane", agent: "a", until: NOW + 1 }),
+  );
+  assertEquals(viewed(task(1), [], NOW + 1, lanes).phase, { kind: "ready" });
 });
 
 Deno.test("viewTask shows a task as ready exactly when pickNext would launch it", () => {
@@ -40,7 +48,7 @@ Deno.test("viewTask shows a task as ready exactly when pickNext would launch it"
     const lanes = new Map(paused ? [["y", { agent: "y", until: NOW + 1 }]] : []);
     const memo = new Map<string, Readiness>();
     const ready = tasks
-      .filter((item) => viewTask(item, index, NOW, memo, lanes).phase === "ready")
+      .filter((item) => viewTask(item, index, NOW, memo, lanes).phase.kind === "ready")
       .map(({ taskId }) => taskId);
     const launched = picked(tasks.map((item) => ({ ...item })), { lanes }, NOW);
     assertEquals(ready.sort(), launched.sort());
@@ -49,10 +57,10 @@ Deno.test("viewTask shows a task as ready exactly when pickNext would launch it"
 
 Deno.test("viewTask says when a failed task is about to be retried, and only then", () => {
   const failed: Partial<Task> = { status: "failed", retryAt: formatTime(NOW) };
-  assertEquals(viewed(task(1, failed)).phase, "retrying");
-  assertEquals(viewed(task(1, { ...failed, retriedBy: idOf(2) })).phase, "failed");
-  assertEquals(viewed(task(1, { status: "failed" })).phase, "failed");
-  assertEquals(viewed(task(1, { status: "complete" })).phase, "complete");
+  assertEquals(viewed(task(1, failed)).phase, { kind: "retrying", at: NOW });
+  assertEquals(viewed(task(1, { ...failed, retriedBy: idOf(2) })).phase, { kind: "failed" });
+  assertEquals(viewed(task(1, { status: "failed" })).phase, { kind: "failed" });
+  assertEquals(viewed(task(1, { status: "complete" })).phase, { kind: "complete" });
 });
 
 Deno.test("viewTask counts the time from the launch to the end or to now, never below zero", () => {
@@ -81,6 +89,6 @@ Deno.test("countPhases counts every task once", () => {
     const { total, byPhase } = countPhases(views);
     assertEquals(total, tasks.length);
     assertEquals(Object.values(byPhase).reduce((sum, count) => sum + count, 0), total);
-    for (const { phase } of views) assertNotEquals(byPhase[phase], 0);
+    for (const { phase } of views) assertNotEquals(byPhase[phase.kind], 0);
   }));
 });

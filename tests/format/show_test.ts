@@ -20,7 +20,7 @@ import {
 
 Deno.test("the page of a failed task tells the class, the error and the details", () => {
   const input = fullQueue("Do it");
-  const view = input.views.find((view) => view.phase === "failed")!;
+  const view = input.views.find((view) => view.phase.kind === "failed")!;
   view.task.errorDetails = "Traceback\n\tline 1";
   const text = formatShow(detailOf(view), COLOR, NOW);
   assertStringIncludes(text, "\x1b[31mexit: agent exited with code 7: Do it\x1b[39m");

@@ -103,7 +103,7 @@ Deno.test("elapsed time is shown with its limit while a task runs, and coloured 
   const input = fullQueue();
   assertEquals(formatTiming(input.views[0]!), "4m10s/5m");
   assertEquals(formatTiming(input.views[1]!), "");
-  assertEquals(formatTiming(input.views.find((view) => view.phase === "complete")!), "1.0s");
+  assertEquals(formatTiming(input.views.find((view) => view.phase.kind === "complete")!), "1.0s");
   assertStringIncludes(formatStatus(input, COLOR, NOW), "\x1b[33m4m10s/5m\x1b[39m");
   const early = queueOf([
     taskOf("shell", "x", 50, { status: "running", startedAt: ago(12), timeout: 300 }),

@@ -3,13 +3,11 @@
 import { assertEquals } from "../support/assert.ts";
 import {
   formatAgo,
-  formatClock,
   formatElapsed,
   formatLimit,
+  formatMoment,
   formatPast,
-  localizeTimes,
 } from "../../lib/text/time.ts";
-import { formatTime } from "../../lib/task/fields.ts";
 import { NOW } from "../support/views.ts";
 
 Deno.test("formatAgo tells the distance in its largest unit, in both directions", () => {
@@ -38,11 +36,12 @@ Deno.test("durations leave out what is zero, and show tenths where they matter",
   assertEquals(formatElapsed(75), "1m15s");
 });
 
-Deno.test("localizeTimes puts UTC times of today as clock times of here", () => {
-  const at = NOW + 60_000;
+Deno.test("formatMoment is a clock time of here, with the date where that is not today", () => {
+  const noon = new Date(2026, 2, 4, 12).getTime();
+  assertEquals(formatMoment(noon + 60_000, noon), "12:01:00");
+  assertEquals(formatMoment(new Date(2026, 2, 5).getTime(), noon), "2026-03-05 00:00:00");
   assertEquals(
-    localizeTimes(`paused until ${formatTime(at)}`, NOW),
-    `paused until ${formatClock(at)}`,
+    formatMoment(new Date(2026, 2, 3, 23, 59, 59).getTime(), noon),
+    "2026-03-03 23:59:59",
   );
-  assertEquals(localizeTimes("Zebra 2026", NOW), "Zebra 2026");
 });

@@ -9,19 +9,21 @@ import {
   type Readiness,
   readinessOf,
   type TaskIndex,
+  validateDependencies,
 } from "../../decide/dependencies.ts";
 import {
   buildGraph,
+  formatDependencyProblem,
   formatDot,
   formatMermaid,
   formatTree,
   type Graph,
-  validateDependencies,
 } from "../../format/graph.ts";
 import { pausedLanes } from "../../decide/model.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
 import { findArchived } from "../../store/archive.ts";
+import { formatBlocked, formatReason, formatWaits, readinessJson } from "../../format/reason.ts";
 import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
@@ -100,7 +102,7 @@ async function showDependencies(
     this.printJson({
       taskId: id,
       status: task.status,
-      readiness: task.status === "pending" ? ready : null,
+      readiness: task.status === "pending" ? readinessJson(ready) : null,
       dependsOn: task.dependsOn,
       dependencies: upstream.map((item) => ({ taskId: item.taskId, status: item.status })),
       dependents: downstream.map((item) => ({ taskId: item.taskId, status: item.status })),
@@ -124,8 +126,8 @@ async function showDependencies(
       ready.kind === "ready"
         ? `${id} is ready`
         : ready.kind === "blocked"
-        ? `${id} is blocked: ${ready.reason}`
-        : `${id} waits for ${ready.on.join(", ")}`,
+        ? `${id} is blocked: ${formatBlocked(ready)}`
+        : `${id} ${formatWaits(ready.on)}`,
     );
   }
 }
@@ -161,12 +163,12 @@ async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
 
 function graphJson(graph: Graph) {
   return {
-    nodes: [...graph.nodes.values()].map(({ task, phase, reason }) => ({
-      taskId: task.taskId,
-      agent: task.agent,
-      status: task.status,
-      phase,
-      reason,
+    nodes: [...graph.nodes.values()].map((view) => ({
+      taskId: view.task.taskId,
+      agent: view.task.agent,
+      status: view.task.status,
+      phase: view.phase.kind,
+      reason: formatReason(view),
     })),
     edges: [...graph.dependsOn].flatMap(([to, from]) => from.map((id) => ({ from: id, to }))),
   };
@@ -175,7 +177,8 @@ function graphJson(graph: Graph) {
 async function validate(this: Context): Promise<void> {
   const queue = await this.openQueue();
   const { tasks, index } = await look(queue);
-  const problems = validateDependencies(tasks, index);
+  const problems = validateDependencies(tasks, index)
+    .map((problem) => ({ taskId: problem.taskId, problem: formatDependencyProblem(problem) }));
   if (this.globals.json) this.printJson({ valid: problems.length === 0, problems });
   else if (problems.length === 0) this.print("All dependencies are sound");
   else for (const { taskId, problem } of problems) this.print(`${taskId} ${problem}`);

@@ -1,0 +1,88 @@
+// Why a task is where it is, in words. Scripts get whole ids and times in UTC, always in the same
+// words; people get names that they can type and clock times of here. Pure.
+
+import type { Blocked, Cause, Readiness } from "../decide/dependencies.ts";
+import type { TaskView, Wait } from "../decide/view.ts";
+import { formatTime } from "../task/fields.ts";
+import { formatAgo, formatMoment } from "../text/time.ts";
+
+/** What a task is called. */
+type Call = (id: string) => string;
+
+const WHOLE: Call = (id) => id;
+
+/** What is said of a dependency that cannot be met by itself. */
+const CAUSES: Readonly<Record<Cause["kind"], string>> = {
+  missing: "does not exist any more",
+  failed: "failed",
+  cancelled: "was cancelled",
+  circle: "waits for this task in turn",
+};
+
+/** Why a task is blocked, in a sentence that is as long for the last of a chain as for the first. */
+export function formatBlocked({ by, cause, direct }: Blocked, call: Call = WHOLE): string {
+  const root = `Dependency ${call(cause.id)} ${CAUSES[cause.kind]}`;
+  return direct ? root : `Dependency ${call(by)} is blocked: ${root}`;
+}
+
+/** Whether a task may start, as `--json` prints it. */
+export function readinessJson(ready: Readiness): Record<string, unknown> {
+  return ready.kind === "blocked"
+    ? { kind: ready.kind, by: ready.by, reason: formatBlocked(ready) }
+    : { ...ready };
+}
+
+/** What a task waits for, where that is other tasks. */
+export function formatWaits(ids: readonly string[], call: Call = WHOLE): string {
+  return `waits for ${ids.map(call).join(", ")}`;
+}
+
+/**
+ * Why a task waits or is blocked, for scripts and files: the text of `waitsFor` and `blockedReason`,
+ * which have whole ids.
+ */
+export function formatReason(
+  { task, phase }: TaskView,
+  call: Call = WHOLE,
+): string | null {
+  if (phase.kind === "blocked") return formatBlocked(phase, call);
+  if (phase.kind !== "waiting") return null;
+  const { wait } = phase;
+  switch (wait.kind) {
+    case "tasks":
+      return formatWaits(wait.ids, call);
+    case "time":
+      return `not before ${task.notBefore}`;
+    case "lane":
+      return `agent ${wait.agent} is paused until ${formatTime(wait.until)}`;
+  }
+}
+
+/** Why a task is where it is, for a person; null where its phase says all. */
+export function explain({ task, phase }: TaskView, now: number): string | null {
+  switch (phase.kind) {
+    case "waiting":
+      return explainWait(phase.wait, now);
+    case "blocked":
+      return formatBlocked(phase, WHOLE);
+    case "retrying": {
+      const when = phase.at <= now ? "retries now" : `retries ${formatAgo(phase.at, now)}`;
+      return task.errorMessage === null ? when : `${when}: ${task.errorMessage}`;
+    }
+    case "failed":
+      return task.errorMessage ?? task.failureClass;
+    default:
+      return null;
+  }
+}
+
+function explainWait(wait: Wait, now: number): string {
+  switch (wait.kind) {
+    case "tasks":
+      return formatWaits(wait.ids, WHOLE);
+    case "time":
+      return `starts ${formatAgo(wait.until, now)}`;
+    case "lane":
+      return `agent ${wait.agent} is paused until ${formatMoment(wait.until, now)}`;
+  }
+}
