@@ -54,6 +54,25 @@ export interface Prepared {
   cwd: string;
 }
 
+/** Why an agent cannot be launched. */
+export type LaunchProblem =
+  /** There is none of that name, or its definition is malformed. */
+  | { readonly kind: "no-agent"; readonly problem: string }
+  /** The prompt makes one of its arguments longer than the system takes, bytes. */
+  | {
+    readonly kind: "too-long";
+    readonly agent: string;
+    /** Which argument, from 1. */
+    readonly argument: number;
+    readonly bytes: number;
+    readonly most: number;
+  }
+  | { readonly kind: "no-template"; readonly file: string }
+  /** It would run outside the workspace, or in a folder that is not there. */
+  | { readonly kind: "outside"; readonly folder: string }
+  /** The system refused; what it said. */
+  | { readonly kind: "refused"; readonly message: string };
+
 /**
  * Decides a launch.
  *
@@ -70,7 +89,7 @@ export function prepareLaunch(
   template: string | null,
   retryNote: string,
   places: Places,
-): Prepared | { problem: string } {
+): Prepared | { problem: LaunchProblem } {
   const previous = task.retryHistory.at(-1)?.error ?? "";
   const basic: Omit<Variables, "prompt"> = {
     promptFile: places.promptFile,
@@ -96,11 +115,8 @@ export function prepareLaunch(
   const args = agent.args.map((arg) => substituteNamed(arg, variables));
   const long = args.findIndex((arg) => byteLength(arg) > MAX_ARGUMENT);
   if (long >= 0) {
-    return {
-      problem: `its argument ${long + 1} would have ${byteLength(args[long]!)} bytes, and the ` +
-        `system takes at most ${MAX_ARGUMENT}: let agent "${task.agent}" read the prompt from ` +
-        'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")',
-    };
+    const [bytes, most] = [byteLength(args[long]!), MAX_ARGUMENT];
+    return { problem: { kind: "too-long", agent: task.agent, argument: long + 1, bytes, most } };
   }
   const env: Record<string, string> = {
     ORCHESTRA_TASK_ID: task.taskId,

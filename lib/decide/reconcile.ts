@@ -3,7 +3,6 @@
 // final: evidence that comes later changes nothing but when the processes are gone.
 
 import type { Completion } from "../task/agent.ts";
-import { formatDuration } from "../task/duration.ts";
 import {
   type FailureClass,
   isTerminal,
@@ -11,6 +10,7 @@ import {
   type Task,
   type TaskResult,
 } from "../task/fields.ts";
+import type { LaunchProblem } from "./launch_plan.ts";
 
 /** What is known of the process that a claim launched. */
 export type ShimState =
@@ -74,12 +74,34 @@ export interface EndRules {
   limits: boolean;
 }
 
+/** Why a task failed: the class, and what is known of it. */
+export type Failure =
+  /** Null: the system found no such program. */
+  | { readonly kind: "spawn"; readonly agent: string; readonly problem: LaunchProblem | null }
+  | { readonly kind: "exit"; readonly code: number }
+  /** In the agent's own words. */
+  | {
+    readonly kind: "agent-error" | "rate-limit";
+    readonly message: string;
+    readonly details: string | null;
+  }
+  | { readonly kind: "no-signal" }
+  /** After so many seconds; null: somebody ended it by hand. */
+  | { readonly kind: "timeout"; readonly limit: number | null }
+  /** After so many seconds without output. */
+  | { readonly kind: "idle"; readonly limit: number }
+  /** US dollars. */
+  | { readonly kind: "budget"; readonly cost: number; readonly budget: number }
+  /** Null: it left no exit code. */
+  | { readonly kind: "verify"; readonly code: number | null }
+  | { readonly kind: "lost" };
+
 /** How a task ended. */
 export interface Outcome {
   status: "complete" | "failed" | "cancelled";
-  failureClass: FailureClass | null;
-  errorMessage: string | null;
-  errorDetails: string | null;
+  failure: Failure | null;
+  /** Why it was cancelled, where that was said. */
+  reason: string | null;
   exitCode: number | null;
   result: TaskResult | null;
   /** Milliseconds since the epoch. */
@@ -133,10 +155,7 @@ const KEEP: Decision = { kind: "keep" };
  */
 export function decide(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   if (task.status === "pending") {
-    return evidence.cancelled === null ? KEEP : {
-      kind: "settle",
-      outcome: cancelled(evidence, null),
-    };
+    return evidence.cancelled === null ? KEEP : cancelled(evidence, null);
   }
   if (isTerminal(task.status)) return decideReap(task, evidence, rules, now);
   return decideRunning(task, evidence, rules, now);
@@ -164,18 +183,12 @@ function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number
 }
 
 function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
-  if (evidence.cancelled !== null) {
-    return { kind: "settle", outcome: cancelled(evidence, now) };
-  }
-  if (evidence.timeout !== null) {
-    return { kind: "settle", outcome: timedOut(task, evidence, now) };
-  }
+  if (evidence.cancelled !== null) return cancelled(evidence, now);
+  if (evidence.timeout !== null) return timedOut(task, evidence, now);
   const signals = rules.completion !== "exit";
   if (signals && evidence.error !== null) {
-    return settle("failed", evidence, {
-      failureClass: evidence.rateLimit === null ? "agent-error" : "rate-limit",
-      errorMessage: evidence.error.message,
-      errorDetails: evidence.error.details,
+    const kind = evidence.rateLimit === null ? "agent-error" : "rate-limit";
+    return fail(evidence, { kind, ...evidence.error }, {
       laneUntil: evidence.rateLimit?.until ?? null,
       reapAt: reapTime(evidence, evidence.at.error, rules, now),
       endedAt: evidence.at.error ?? null,
@@ -197,13 +210,8 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
       return age >= rules.launchGrace || age < -CLOCK_SLACK ? { kind: "fence" } : KEEP;
     }
     case "dead":
-      return settle("failed", evidence, {
-        failureClass: "lost",
-        errorMessage: "The agent's process ended without leaving an exit code " +
-          "(killed, or the machine went down)",
-        // Whatever it started may go on without it.
-        reapAt: now,
-      });
+      // Whatever it started may go on without it.
+      return fail(evidence, { kind: "lost" }, { reapAt: now });
     case "unknown":
     case "alive":
       return decideLimits(task, evidence, rules, now);
@@ -220,13 +228,10 @@ function decideLimits(task: Task, evidence: Evidence, rules: EndRules, now: numb
   if (task.idleTimeout !== null && now >= idleDue(task, evidence, parseTime(task.startedAt)!)) {
     return { kind: "time-out", idle: true };
   }
-  if (task.budget !== null && evidence.cost !== null && evidence.cost > task.budget) {
-    return settle("failed", evidence, {
-      failureClass: "budget",
-      errorMessage: `Cost ${formatDollars(evidence.cost)}, over its budget of ` +
-        formatDollars(task.budget),
-      reapAt: now,
-    });
+  const { budget } = task;
+  const { cost } = evidence;
+  if (budget !== null && cost !== null && cost > budget) {
+    return fail(evidence, { kind: "budget", cost, budget }, { reapAt: now });
   }
   return KEEP;
 }
@@ -239,46 +244,20 @@ function idleDue(task: Task, evidence: Evidence, started: number): number {
   return last + asleep + task.idleTimeout! * 1000;
 }
 
-/** An amount as people write it, small ones in two digits that say something. */
-function formatDollars(amount: number): string {
-  return `${amount < 0.1 ? Number(amount.toPrecision(2)) : amount.toFixed(2)} USD`;
-}
-
 function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const { code, spawn } = evidence.exit!;
   const endedAt = evidence.at.exit ?? null;
   if (spawn) {
-    return settle("failed", evidence, {
-      failureClass: "spawn",
-      endedAt,
-      errorMessage: `The command of agent "${task.agent}" could not be started: ` +
-        "no such program on PATH, or not executable",
-    });
+    return fail(evidence, { kind: "spawn", agent: task.agent, problem: null }, { endedAt });
   }
   // An agent that succeeded may well have printed what it read about quotas.
   if (evidence.rateLimit !== null && (code !== 0 || rules.completion === "sentinel")) {
-    return settle("failed", evidence, {
-      failureClass: "rate-limit",
-      endedAt,
-      errorMessage: evidence.rateLimit.line,
-      laneUntil: evidence.rateLimit.until,
-    });
+    const { line, until } = evidence.rateLimit;
+    const failure = { kind: "rate-limit", message: line, details: null } as const;
+    return fail(evidence, failure, { endedAt, laneUntil: until });
   }
-  if (code !== 0) {
-    return settle("failed", evidence, {
-      failureClass: "exit",
-      endedAt,
-      errorMessage: `Process exited with code ${code}`,
-    });
-  }
-  if (rules.completion === "sentinel") {
-    return settle("failed", evidence, {
-      failureClass: "no-signal",
-      endedAt,
-      errorMessage: "The agent ended with exit code 0 but wrote neither .done nor .error " +
-        '(set "completion": "exit" for agents that do not signal)',
-    });
-  }
+  if (code !== 0) return fail(evidence, { kind: "exit", code }, { endedAt });
+  if (rules.completion === "sentinel") return fail(evidence, { kind: "no-signal" }, { endedAt });
   return succeed(task, evidence, rules, now, { reapAt: null, endedAt });
 }
 
@@ -306,14 +285,12 @@ function succeed(
   if (evidence.verify === 0) {
     return settle("complete", evidence, { result: evidence.done, ...end, endedAt });
   }
-  return settle("failed", evidence, {
-    ...end,
-    endedAt,
-    failureClass: "verify",
-    errorMessage: evidence.verify === "lost"
-      ? "The verify command ended without leaving an exit code"
-      : `The verify command exited with code ${evidence.verify}`,
-  });
+  const code = evidence.verify === "lost" ? null : evidence.verify;
+  return fail(evidence, { kind: "verify", code }, { ...end, endedAt });
+}
+
+function fail(evidence: Evidence, failure: Failure, rest: Partial<Outcome>): Decision {
+  return settle("failed", evidence, { failure, ...rest });
 }
 
 function settle(
@@ -325,9 +302,8 @@ function settle(
     kind: "settle",
     outcome: {
       status,
-      failureClass: null,
-      errorMessage: null,
-      errorDetails: null,
+      failure: null,
+      reason: null,
       exitCode: evidence.exit?.code ?? null,
       result: null,
       timedOutAt: null,
@@ -341,7 +317,12 @@ function settle(
 
 /** Whether something of the task may still run, as far as the evidence goes. */
 function lives(evidence: Evidence): boolean {
-  return evidence.exit === null && evidence.shim !== "none" && evidence.shim !== "fenced";
+  return evidence.exit === null && wasLaunched(evidence);
+}
+
+/** Whether a shim ran for the claim, or may have: what it launched may live. */
+function wasLaunched({ shim }: Evidence): boolean {
+  return shim !== "none" && shim !== "fenced";
 }
 
 /** When an agent that has signalled is ended, where it does not end by itself; null where it has. */
@@ -354,40 +335,24 @@ function reapTime(
   return lives(evidence) ? Math.min(now, signalledAt ?? now) + rules.grace : null;
 }
 
-function cancelled(evidence: Evidence, reapAt: number | null): Outcome {
-  return {
-    status: "cancelled",
-    failureClass: null,
-    errorMessage: evidence.cancelled?.reason ?? null,
-    errorDetails: null,
-    exitCode: evidence.exit?.code ?? null,
-    result: null,
-    timedOutAt: null,
-    laneUntil: null,
-    reapAt: evidence.shim === "none" || evidence.shim === "fenced" ? null : reapAt,
+function cancelled(evidence: Evidence, reapAt: number | null): Decision {
+  return settle("cancelled", evidence, {
+    reason: evidence.cancelled?.reason ?? null,
+    reapAt: wasLaunched(evidence) ? reapAt : null,
     endedAt: evidence.at.cancelled ?? null,
-  };
+  });
 }
 
-function timedOut(task: Task, evidence: Evidence, now: number): Outcome {
+function timedOut(task: Task, evidence: Evidence, now: number): Decision {
   const { timeout, at, cause } = evidence.timeout!;
-  const limit = timeout ?? task.timeout;
-  return {
-    status: "failed",
-    failureClass: cause === "idle" ? "idle" : "timeout",
-    errorMessage: cause === "idle"
-      ? `No output for ${formatDuration(task.idleTimeout ?? 0)}`
-      : cause === "hand" || limit === null
-      ? "Task was ended by hand as timed out"
-      : `Task timed out after ${formatDuration(limit)}`,
-    errorDetails: null,
-    exitCode: evidence.exit?.code ?? null,
-    result: null,
+  const failure: Failure = cause === "idle"
+    ? { kind: "idle", limit: task.idleTimeout ?? 0 }
+    : { kind: "timeout", limit: cause === "hand" ? null : timeout ?? task.timeout };
+  return fail(evidence, failure, {
     timedOutAt: at ?? now,
-    laneUntil: null,
-    reapAt: evidence.shim === "none" || evidence.shim === "fenced" ? null : now,
+    reapAt: wasLaunched(evidence) ? now : null,
     endedAt: at,
-  };
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 // durably, or none: a kill in the middle leaves tasks that nobody was told of.
 
 import { findCycle } from "../decide/dependencies.ts";
-import { MAX_ARGUMENT } from "../decide/launch_plan.ts";
+import { type LaunchProblem, MAX_ARGUMENT } from "../decide/launch_plan.ts";
 import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
 import { readAgentNames } from "../settings/agents.ts";
 import { type Config, loadConfig } from "../settings/config.ts";
@@ -19,7 +19,7 @@ export type Reason =
   | WishProblem
   | { readonly kind: "no-agent"; readonly agent: string; readonly known: readonly string[] }
   /** The agent's command line cannot hold the prompt. */
-  | { readonly kind: "too-long"; readonly agent: string; readonly problem: string }
+  | Extract<LaunchProblem, { kind: "too-long" }>
   /** No task file can. */
   | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
   /** Nothing would tell what a run costs. */
@@ -126,9 +126,7 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
     }
     const { launchProblem } = await import("./prepare.ts");
     const problem = launchProblem(queue, newTask("task_0000000000", { agent, prompt }, 0), rules);
-    if (problem?.includes("{promptFile}")) {
-      return { at, reason: { kind: "too-long", agent, problem: problem.split(": ")[0]! } };
-    }
+    if (problem?.kind === "too-long") return { at, reason: problem };
   }
   return undefined;
 }

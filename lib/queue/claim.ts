@@ -3,7 +3,7 @@
 // task alone.
 
 import { agentOptions } from "../task/options.ts";
-import type { Prepared } from "../decide/launch_plan.ts";
+import type { LaunchProblem, Prepared } from "../decide/launch_plan.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import { FENCE, type Launched } from "../launch/launcher.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
@@ -54,7 +54,7 @@ function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed {
   try {
     return claimOne(queue, task, rules);
   } catch (error) {
-    const problem = toOrchestraError(error, "its files cannot be written").message;
+    const problem = refused(error, "its files cannot be written");
     try {
       return { task: failSpawn(queue, queue.store.read(task.taskId) ?? task, problem, rules) };
     } catch {
@@ -85,7 +85,8 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
     schemaVersion: Math.max(task.schemaVersion, 3),
   };
   if (agent === null) {
-    return { task: failSpawn(queue, claimed, (found as { problem: string }).problem, rules) };
+    const { problem } = found as { problem: string };
+    return { task: failSpawn(queue, claimed, { kind: "no-agent", problem }, rules) };
   }
   const prepared = prepare(queue, task, agent);
   if ("problem" in prepared) {
@@ -115,17 +116,21 @@ function launchClaimed(
   } catch (error) {
     // Fenced first: should the system have started the shim all the same, it must not go on.
     queue.store.createMark(claimed.taskId, pid, FENCE);
-    const problem = toOrchestraError(error, "the launch failed").message;
+    const problem = refused(error, "the launch failed");
     return { task: failSpawn(queue, claimed, problem, rules) };
   }
 }
 
-function failSpawn(queue: Queue, task: Task, problem: string, rules: Rules): Task {
+/** The system refused it. */
+function refused(error: unknown, attempted: string): LaunchProblem {
+  return { kind: "refused", message: toOrchestraError(error, attempted).message };
+}
+
+function failSpawn(queue: Queue, task: Task, problem: LaunchProblem, rules: Rules): Task {
   const outcome: Outcome = {
     status: "failed",
-    failureClass: "spawn",
-    errorMessage: `Agent "${task.agent}" could not be launched: ${problem}`,
-    errorDetails: null,
+    failure: { kind: "spawn", agent: task.agent, problem },
+    reason: null,
     exitCode: null,
     result: null,
     timedOutAt: null,

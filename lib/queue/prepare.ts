@@ -1,7 +1,7 @@
 // From a task and its agent to a launch: reads what the decision needs, writes what the agent is to find
 // (prompt, standard input, an empty log), and hands it to the place where the agent runs.
 
-import { type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
+import { type LaunchProblem, type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
 import type { Launched } from "../launch/launcher.ts";
 import { lstat } from "../store/files.ts";
 import { folderInside } from "../store/paths.ts";
@@ -18,16 +18,14 @@ export function prepare(
   { store }: Pick<Queue, "store">,
   task: Task,
   agent: AgentDefinition,
-): Prepared | { problem: string } {
+): Prepared | { problem: LaunchProblem } {
   const template = readTemplate(store, agent);
   if (typeof template === "object" && template !== null) return template;
   const decided = prepareLaunch(task, agent, template, RETRY_NOTE, placesOf(store, task));
   if ("problem" in decided) return decided;
   if (agent.cwd !== undefined) {
     const inside = folderInside(store.root, decided.cwd);
-    if (inside === undefined) {
-      return { problem: `its folder ${JSON.stringify(decided.cwd)} is not inside the workspace` };
-    }
+    if (inside === undefined) return { problem: { kind: "outside", folder: decided.cwd } };
     decided.cwd = inside;
   }
   return decided;
@@ -38,20 +36,22 @@ export function launchProblem(
   queue: Pick<Queue, "store">,
   task: Task,
   rules: Rules,
-): string | undefined {
+): LaunchProblem | undefined {
   const found = pickAgent(rules.agents, task.agent);
-  const prepared = "problem" in found ? found : prepare(queue, task, found);
+  if ("problem" in found) return { kind: "no-agent", problem: found.problem };
+  const prepared = prepare(queue, task, found);
   return "problem" in prepared ? prepared.problem : undefined;
 }
 
 /** Text of an agent's prompt template; null for the bare prompt. */
-function readTemplate(store: Store, agent: AgentDefinition): string | null | { problem: string } {
+function readTemplate(
+  store: Store,
+  agent: AgentDefinition,
+): string | null | { problem: LaunchProblem } {
   if (agent.promptTemplateFile !== undefined) {
     const outside = /(?:^|[\\/])\.\.(?:[\\/]|$)|\0/.test(agent.promptTemplateFile);
     const text = outside ? undefined : store.readFile(`${store.root}/${agent.promptTemplateFile}`);
-    return text ?? {
-      problem: `its prompt template ${JSON.stringify(agent.promptTemplateFile)} is not there`,
-    };
+    return text ?? { problem: { kind: "no-template", file: agent.promptTemplateFile } };
   }
   if (agent.promptTemplate !== undefined) return agent.promptTemplate;
   if (agent.completion === "exit") return null;

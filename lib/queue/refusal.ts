@@ -3,6 +3,7 @@
 import { unknownAgent } from "../settings/agents.ts";
 import { OrchestraError } from "../task/error.ts";
 import { NEEDED, OPTIONS } from "../task/options.ts";
+import { formatTooLong } from "../text/failure.ts";
 import { closest } from "../text/suggest.ts";
 import type { Reason } from "./add.ts";
 import { nameError } from "./names.ts";
@@ -44,7 +45,7 @@ export async function refusalError(reason: Reason): Promise<OrchestraError> {
       return await unknownAgent(reason.agent, reason.known);
     case "too-long":
       return usage(
-        `The prompt is too long for agent "${reason.agent}": ${reason.problem}`,
+        `The prompt is too long for agent "${reason.agent}": ${formatTooLong(reason)}`,
         'Let the agent read it from a file ("{promptFile}" in "args") or from its standard ' +
           'input ("stdin": "{prompt}") in .orchestra-cli/agent-config.json.',
       );

@@ -6,6 +6,7 @@ import type { Outcome } from "../decide/reconcile.ts";
 import { mayRetry, retryDelay } from "../decide/retry.ts";
 import { FENCE } from "../launch/launcher.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
+import { failureFields } from "../text/failure.ts";
 import { type Observation, readUsage } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 
@@ -30,9 +31,7 @@ export function settle(
     timedOutAt: outcome.timedOutAt === null ? null : formatTime(outcome.timedOutAt),
     pid: shim?.pid ?? task.pid,
     exitCode: outcome.exitCode,
-    failureClass: outcome.failureClass,
-    errorMessage: outcome.errorMessage,
-    errorDetails: outcome.errorDetails,
+    ...failureFields(outcome),
     result: outcome.result !== null && Object.keys(outcome.result).length > 0
       ? outcome.result
       : null,
@@ -60,16 +59,16 @@ function endOf(task: Task, { endedAt }: Outcome, now: number): number {
 function retryTime(
   queue: Queue,
   task: Task,
-  { failureClass }: Outcome,
+  { failure }: Outcome,
   rules: Rules,
   now: number,
 ): string | null {
-  if (failureClass === null) return null;
+  if (failure === null) return null;
   // What waits for a quota uses up no retry, and its successor waits for the lane.
-  if (failureClass === "rate-limit") return formatTime(now);
+  if (failure.kind === "rate-limit") return formatTime(now);
   const { retry } = rules.config;
   const policy = { ...retry, on: definitionOf(rules, task.agent)?.retryOn ?? retry.on };
-  if (!mayRetry(task, failureClass, policy)) return null;
+  if (!mayRetry(task, failure.kind, policy)) return null;
   return formatTime(now + retryDelay(task.retryCount, policy, queue.random()) * 1000);
 }
 

@@ -1,5 +1,6 @@
 // What is launched for a task: arguments, environment, folder, and the prompt in each of them.
 
+import { formatLaunchProblem } from "../../lib/text/failure.ts";
 import type { AgentDefinition } from "../../lib/task/agent.ts";
 import {
   assert,
@@ -28,7 +29,7 @@ function prepared(
     note,
     PLACES,
   );
-  assert(!("problem" in result), "problem" in result ? result.problem : "");
+  assert(!("problem" in result), JSON.stringify(result));
   return result;
 }
 
@@ -130,11 +131,12 @@ Deno.test("an argument over the system's limit is refused with the ways around i
       PLACES,
     );
     assert("problem" in result);
-    assertStringIncludes(result.problem, "argument 2");
-    assertStringIncludes(result.problem, "{promptFile}");
-    assertStringIncludes(result.problem, '"stdin"');
-    if (bytes !== null) assertStringIncludes(result.problem, String(bytes));
-    assertLess(result.problem.length, 400);
+    const message = formatLaunchProblem(result.problem);
+    assertStringIncludes(message, "argument 2");
+    assertStringIncludes(message, "{promptFile}");
+    assertStringIncludes(message, '"stdin"');
+    if (bytes !== null) assertStringIncludes(message, String(bytes));
+    assertLess(message.length, 400);
   }
 });
 

@@ -1,6 +1,7 @@
 // What the evidence says of a task, over every pair of state and evidence.
 
 import { assertEquals, assertGreater } from "../support/assert.ts";
+import { failureFields } from "../../lib/text/failure.ts";
 import { decide, type Evidence, nextDue, type Outcome } from "../../lib/decide/reconcile.ts";
 import { FAILURE_CLASSES } from "../../lib/task/fields.ts";
 import { NOW } from "../support/queues.ts";
@@ -115,8 +116,8 @@ Deno.test("every failure has a class and a message, and nothing else has a class
   eachCase("running", (cell) => {
     const decision = decide(cell.task, cell.evidence, cell.rules, cell.now);
     if (decision.kind !== "settle") return;
-    const { status, failureClass, errorMessage, exitCode, timedOutAt, laneUntil, result } =
-      decision.outcome;
+    const { status, exitCode, timedOutAt, laneUntil, result } = decision.outcome;
+    const { failureClass, errorMessage } = failureFields(decision.outcome);
     if ((failureClass !== null) !== (status === "failed")) fail(cell, decision, "class");
     if (status === "failed" && !errorMessage) fail(cell, decision, "message");
     if (status === "complete" && errorMessage !== null) fail(cell, decision, "message");
@@ -133,10 +134,10 @@ Deno.test("a settled task whose agent lives always gets a time to be ended at", 
     const { evidence, now } = cell;
     const decision = decide(cell.task, evidence, cell.rules, now);
     if (decision.kind !== "settle") return;
-    const { reapAt, status, failureClass } = decision.outcome;
+    const { reapAt, status, failure } = decision.outcome;
     // What was ended from outside may have left something that nobody else would end.
     const forced = status === "cancelled" ||
-      ["timeout", "idle", "lost"].includes(failureClass ?? "");
+      ["timeout", "idle", "lost"].includes(failure?.kind ?? "");
     // Once there is an exit code the agent has ended, and the shim is about to.
     const lives = evidence.shim === "alive" || evidence.shim === "unknown";
     if (lives && (evidence.exit === null || forced) && reapAt === null) {

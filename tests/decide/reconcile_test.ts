@@ -9,6 +9,7 @@ import {
   nextDue,
   NO_EVIDENCE,
 } from "../../lib/decide/reconcile.ts";
+import { failureFields } from "../../lib/text/failure.ts";
 import { NEVER_RETRIED } from "../../lib/decide/retry.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { NOW, task } from "../support/queues.ts";
@@ -151,7 +152,7 @@ Deno.test("a timeout by hand, by the limit and by idleness each say so", () => {
     const decision = decide(subject, { ...NO_EVIDENCE, timeout, shim: "alive" }, rules, NOW + 9);
     assert(decision.kind === "settle");
     assertEquals(decision.outcome.timedOutAt, timeout.at ?? NOW + 9);
-    return decision.outcome.errorMessage ?? "";
+    return failureFields(decision.outcome).errorMessage ?? "";
   };
   assertStringIncludes(message({ timeout: 90, at: NOW, cause: "limit" }, {}), "1m30s");
   assertStringIncludes(
@@ -181,5 +182,6 @@ Deno.test("the message of a missing sentinel names the setting that would accept
   };
   const decision = decide(subject, evidence, rules, NOW);
   assert(decision.kind === "settle");
-  assertStringIncludes(decision.outcome.errorMessage ?? "", '"completion": "exit"');
+  const { errorMessage } = failureFields(decision.outcome);
+  assertStringIncludes(errorMessage ?? "", '"completion": "exit"');
 });

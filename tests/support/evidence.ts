@@ -111,8 +111,8 @@ export function eachCase(status: Status, call: (cell: Case) => void): number {
 /** `settle` with its outcome, anything else with its kind, in one word. */
 export function wordOf(decision: Decision): string {
   if (decision.kind === "settle") {
-    const { status, failureClass } = decision.outcome;
-    return status === "failed" ? `failed:${failureClass}` : status;
+    const { status, failure } = decision.outcome;
+    return status === "failed" ? `failed:${failure?.kind}` : status;
   }
   return decision.kind === "time-out" && decision.idle ? "time-out:idle" : decision.kind;
 }

@@ -1,0 +1,83 @@
+// Why a task failed, in the words that its file keeps. They are here and not in format/, for the queue
+// writes them; scripts may look for them, and so they stay as they are. Pure.
+
+import type { LaunchProblem } from "../decide/launch_plan.ts";
+import type { Failure, Outcome } from "../decide/reconcile.ts";
+import { formatDuration } from "../task/duration.ts";
+import type { Task } from "../task/fields.ts";
+
+/** What a settled task's file says of why it ended so. */
+export function failureFields(
+  { failure, reason }: Outcome,
+): Pick<Task, "failureClass" | "errorMessage" | "errorDetails"> {
+  if (failure === null) return { failureClass: null, errorMessage: reason, errorDetails: null };
+  return {
+    failureClass: failure.kind,
+    errorMessage: formatFailure(failure),
+    errorDetails: "details" in failure ? failure.details : null,
+  };
+}
+
+/** Why a task failed, one line. */
+export function formatFailure(failure: Failure): string {
+  switch (failure.kind) {
+    case "agent-error":
+    case "rate-limit":
+      return failure.message;
+    case "spawn":
+      return failure.problem === null
+        ? `The command of agent "${failure.agent}" could not be started: ` +
+          "no such program on PATH, or not executable"
+        : `Agent "${failure.agent}" could not be launched: ${formatLaunchProblem(failure.problem)}`;
+    case "exit":
+      return `Process exited with code ${failure.code}`;
+    case "no-signal":
+      return "The agent ended with exit code 0 but wrote neither .done nor .error " +
+        '(set "completion": "exit" for agents that do not signal)';
+    case "timeout":
+      return failure.limit === null
+        ? "Task was ended by hand as timed out"
+        : `Task timed out after ${formatDuration(failure.limit)}`;
+    case "idle":
+      return `No output for ${formatDuration(failure.limit)}`;
+    case "budget":
+      return `Cost ${formatDollars(failure.cost)}, over its budget of ` +
+        formatDollars(failure.budget);
+    case "verify":
+      return failure.code === null
+        ? "The verify command ended without leaving an exit code"
+        : `The verify command exited with code ${failure.code}`;
+    case "lost":
+      return "The agent's process ended without leaving an exit code " +
+        "(killed, or the machine went down)";
+  }
+}
+
+/** An amount as people write it, small ones in two digits that say something. */
+function formatDollars(amount: number): string {
+  return `${amount < 0.1 ? Number(amount.toPrecision(2)) : amount.toFixed(2)} USD`;
+}
+
+/** Why an agent cannot be launched, to be read after its name. */
+export function formatLaunchProblem(problem: LaunchProblem): string {
+  switch (problem.kind) {
+    case "no-agent":
+      return problem.problem;
+    case "too-long":
+      return `${formatTooLong(problem)}: let agent "${problem.agent}" read the prompt from ` +
+        'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")';
+    case "no-template":
+      return `its prompt template ${JSON.stringify(problem.file)} is not there`;
+    case "outside":
+      return `its folder ${JSON.stringify(problem.folder)} is not inside the workspace`;
+    case "refused":
+      return problem.message;
+  }
+}
+
+/** By how much an argument is too long. */
+export function formatTooLong(
+  { argument, bytes, most }: Extract<LaunchProblem, { kind: "too-long" }>,
+): string {
+  return `its argument ${argument} would have ${bytes} bytes, and the system takes at most ${most}`;
+}

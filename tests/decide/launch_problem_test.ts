@@ -1,0 +1,63 @@
+// Why an agent cannot be launched, as data: what somebody wrote is never taken for it.
+
+import { MAX_ARGUMENT, prepareLaunch } from "../../lib/decide/launch_plan.ts";
+import { tryAdd } from "../../lib/queue/add.ts";
+import { openQueue } from "../../lib/queue/queue.ts";
+import { newTask } from "../../lib/task/fields.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+
+const PLACES = {
+  root: "/w",
+  planFile: "/w/plan",
+  logFile: "/w/log",
+  promptFile: "/w/prompt",
+  doneFile: "/w/done",
+  errorFile: "/w/error",
+  workspace: "/w/workspace",
+};
+
+Deno.test("an argument that is too long is named by its place, with its size and the most", () => {
+  const prompt = "é".repeat(MAX_ARGUMENT);
+  const task = newTask("task_1772625600612", { agent: "x", prompt }, 0);
+  const agent = { command: "agent", args: ["-p", "{prompt}"] };
+  assertEquals(prepareLaunch(task, agent, null, "", PLACES), {
+    problem: {
+      kind: "too-long",
+      agent: "x",
+      argument: 2,
+      bytes: 2 * MAX_ARGUMENT,
+      most: MAX_ARGUMENT,
+    },
+  });
+});
+
+Deno.test("a long prompt is refused for its length alone, not for the name of a template", async () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(`${root}/.orchestra-cli`);
+    // Once the name of the placeholder was looked for in the message.
+    const agents = {
+      reader: { command: "cat", args: [], promptTemplateFile: "{promptFile}.md" },
+      writer: { command: "echo", args: ["{prompt}"], completion: "exit" },
+    };
+    Deno.writeTextFileSync(`${root}/.orchestra-cli/agent-config.json`, JSON.stringify({ agents }));
+    const queue = openQueue(root);
+    const prompt = "x".repeat(MAX_ARGUMENT + 1);
+    const added = await tryAdd(queue, [{ agent: "reader", prompt }]);
+    assert("tasks" in added, JSON.stringify(added));
+    assertEquals(await tryAdd(queue, [{ agent: "writer", prompt }]), {
+      refusal: {
+        at: 0,
+        reason: {
+          kind: "too-long",
+          agent: "writer",
+          argument: 1,
+          bytes: MAX_ARGUMENT + 1,
+          most: MAX_ARGUMENT,
+        },
+      },
+    });
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+});
