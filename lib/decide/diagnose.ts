@@ -1,24 +1,47 @@
-// What is wrong with a workspace, and how to mend it. Findings are decided from facts; only the
-// mending that can lose nothing is done by itself.
+// What is wrong with a workspace. Findings are decided from facts, and carry what was found; the words
+// are made in format/. Only the mending that can lose nothing is done by itself.
 
 import { isOwnMark } from "../task/marks.ts";
-import type { Task } from "../task/fields.ts";
+import type { Status, Task } from "../task/fields.ts";
+import type { SettingsWarning } from "../task/settings.ts";
+
+/** What may be wrong, by a stable name, with what is known of it. */
+export type Wrong =
+  /** The settings cannot be read. */
+  | { readonly code: "settings"; readonly problem: string }
+  /** Something in them has no effect. */
+  | { readonly code: "setting-unused"; readonly warning: SettingsWarning }
+  | { readonly code: "damaged-file"; readonly problem: string }
+  /** Free space, bytes. */
+  | { readonly code: "low-disk"; readonly free: number }
+  /** So many tasks run, and nobody watches. */
+  | { readonly code: "unwatched"; readonly running: number }
+  /** A claim without a launch. */
+  | { readonly code: "stale-claim" }
+  /** Processes of a task that does not run; null: there is no such task any more. */
+  | { readonly code: "orphan"; readonly pids: readonly number[]; readonly status: Status | null }
+  | { readonly code: "sentinel-without-task"; readonly marks: readonly string[] }
+  /** A temporary file of a writer that is gone. */
+  | { readonly code: "left-over" }
+  | { readonly code: "open-to-others" }
+  /** The folder cannot be watched. */
+  | { readonly code: "no-watcher"; readonly problem: string }
+  /** An agent's program is not on PATH. */
+  | { readonly code: "agent-missing"; readonly command: string | null }
+  /** Its definition is malformed. */
+  | { readonly code: "agent-broken"; readonly problem: string }
+  /** Pending tasks have an agent that is not defined. */
+  | { readonly code: "agent-unknown" };
 
 /** One thing that is wrong. */
-export interface Finding {
-  /** Stable name of the kind. */
-  code: string;
+export type Finding = Wrong & {
   /** `error`: something cannot work; `warning`: it may surprise. */
-  level: "error" | "warning";
-  /** What is wrong, one sentence. */
-  message: string;
-  /** How to mend it, one sentence. */
-  remedy: string;
-  /** Whether `--fix` does it. */
-  fixable: boolean;
+  readonly level: "error" | "warning";
+  /** Whether `--fix` mends it. */
+  readonly fixable: boolean;
   /** What it is about: a file, a task, an agent. */
-  subject: string;
-}
+  readonly subject: string;
+};
 
 /** What was found out about a workspace. */
 export interface Facts {
@@ -45,8 +68,8 @@ export interface Facts {
   open: readonly string[];
   /** Why the settings cannot be read; null where they can. */
   configProblem: string | null;
-  /** What the settings file says without effect, a sentence each. */
-  unusedSettings: readonly string[];
+  /** What the settings file says without effect. */
+  unusedSettings: readonly SettingsWarning[];
 }
 
 /** Below this much free space a queue may stop at any write, bytes. */
@@ -54,164 +77,109 @@ export const LOW_DISK = 200 * 1024 * 1024;
 
 /** Everything that is wrong, worst first. */
 export function diagnose(facts: Facts): Finding[] {
-  const findings: Finding[] = [];
-  const known = new Map(facts.tasks.map((task) => [task.taskId, task]));
-  const damagedIds = new Set(
-    facts.damaged.map(({ file }) => file.split("/").at(-1)!.split(".")[0]!),
-  );
-  if (facts.configProblem !== null) {
-    findings.push({
-      code: "settings",
-      level: "error",
-      message: facts.configProblem,
-      remedy: "Mend the file; no agent can be launched before.",
-      fixable: false,
-      subject: ".orchestra/config.json",
-    });
-  }
-  for (const message of facts.unusedSettings) {
-    findings.push({
-      code: "setting-unused",
-      level: "warning",
-      message,
-      remedy: "Take it out of the file, or spell it as: orchestra config show",
-      fixable: false,
-      subject: ".orchestra/config.json",
-    });
-  }
-  for (const { file, problem } of facts.damaged) {
-    findings.push({
-      code: "damaged-file",
-      level: "error",
-      message: `${file} ${problem}`,
-      remedy: "Mend it by hand, or move it away; the other tasks are not touched by it.",
-      fixable: false,
-      subject: file,
-    });
-  }
-  if (facts.freeBytes !== null && facts.freeBytes < LOW_DISK) {
-    findings.push({
-      code: "low-disk",
-      level: "error",
-      message: `Only ${Math.floor(facts.freeBytes / 1024 / 1024)} MB are free on the disk`,
-      remedy: "Free some space: a full disk stops the queue, though nothing is lost.",
-      fixable: false,
-      subject: ".orchestra",
-    });
-  }
-  const running = facts.tasks.filter((task) => task.status === "running" || task.reapAt !== null);
-  if (running.length > 0 && !facts.watched) {
-    findings.push({
-      code: "unwatched",
-      level: "warning",
-      message: `${running.length} running, and nobody watches over them`,
-      remedy: "A supervisor takes over with: orchestra status",
-      fixable: true,
-      subject: running[0]!.taskId,
-    });
-  }
-  for (const task of facts.tasks) {
-    const marks = facts.marks.get(task.taskId) ?? [];
-    if (task.status === "running" && task.claim > 0 && !marks.includes(`${task.claim}.pid`)) {
-      findings.push({
-        code: "stale-claim",
-        level: "warning",
-        message: `${task.taskId} was claimed, but its launch never came`,
-        remedy: "The next look takes it back to pending.",
-        fixable: true,
-        subject: task.taskId,
-      });
-    }
-  }
-  for (const [id, pids] of facts.processes) {
-    const task = known.get(id);
-    const expected = task !== undefined && (task.status === "running" || task.reapAt !== null);
-    if (expected) continue;
-    findings.push({
-      code: "orphan",
-      level: "warning",
-      message: `${pids.length} ${
-        pids.length === 1 ? "process" : "processes"
-      } of ${id} still run (pid ${pids.slice(0, 5).join(", ")}), though it is ${
-        task?.status ?? "gone"
-      }`,
-      remedy: "An agent may have left a server behind on purpose; if not, end them.",
-      fixable: false,
-      subject: id,
-    });
-  }
-  for (const [id, marks] of facts.marks) {
-    if (known.has(id) || damagedIds.has(id)) continue;
-    const ours = marks.filter((mark) => isOwnMark(mark) && !mark.endsWith(".tmp"));
-    if (ours.length === 0) continue;
-    findings.push({
-      code: "sentinel-without-task",
-      level: "warning",
-      message: `${ours.map((mark) => `${id}.${mark}`).join(", ")}: there is no such task`,
-      remedy: "They are of no use and can be removed.",
-      fixable: true,
-      subject: id,
-    });
-  }
-  for (const name of facts.strays) {
-    findings.push({
-      code: "left-over",
-      level: "warning",
-      message: `${name} was left behind by a process that was killed`,
-      remedy: "It can be removed.",
-      fixable: true,
-      subject: name,
-    });
-  }
-  for (const path of facts.open) {
-    findings.push({
-      code: "open-to-others",
-      level: "warning",
-      message: `${path} can be read by others on this machine`,
-      remedy: `Close it with: chmod go= ${path}`,
-      fixable: true,
-      subject: path,
-    });
-  }
-  if (facts.watchProblem !== null) {
-    findings.push({
-      code: "no-watcher",
-      level: "warning",
-      message: `The system does not let us watch the folder: ${facts.watchProblem}`,
-      remedy: "Changes are seen by rescans alone; on Linux raise fs.inotify.max_user_watches.",
-      fixable: false,
-      subject: ".orchestra/tasks",
-    });
-  }
-  const used = new Set(
-    facts.tasks.filter((task) => task.status === "pending").map((task) => task.agent),
-  );
-  const names = new Set(facts.agents.map(({ name }) => name));
-  for (const { name, problem, command, found } of facts.agents) {
-    if (problem === null && found) continue;
-    findings.push({
-      code: problem === null ? "agent-missing" : "agent-broken",
-      level: problem !== null || used.has(name) ? "error" : "warning",
-      message: problem === null
-        ? `Agent "${name}": there is no ${command} on PATH`
-        : `Agent "${name}": ${problem}`,
-      remedy: problem === null
-        ? "Install it, or take the agent out of .orchestra-cli/agent-config.json."
-        : "Mend its entry in .orchestra-cli/agent-config.json.",
-      fixable: false,
-      subject: name,
-    });
-  }
-  for (const name of used) {
-    if (names.has(name)) continue;
-    findings.push({
-      code: "agent-unknown",
-      level: "error",
-      message: `Tasks wait for agent "${name}", which is not in .orchestra-cli/agent-config.json`,
-      remedy: "Add it, or cancel these tasks.",
-      fixable: false,
-      subject: name,
-    });
-  }
+  const findings = [
+    ...diagnoseFiles(facts),
+    ...diagnoseTasks(facts),
+    ...diagnoseLeftovers(facts),
+    ...diagnoseAgents(facts),
+  ];
   return findings.sort((a, b) => Number(b.level === "error") - Number(a.level === "error"));
+}
+
+const SETTINGS = ".orchestra/config.json";
+
+function error(subject: string, wrong: Wrong): Finding {
+  return { ...wrong, level: "error", fixable: false, subject };
+}
+
+function warning(subject: string, wrong: Wrong, fixable: boolean): Finding {
+  return { ...wrong, level: "warning", fixable, subject };
+}
+
+/** What cannot be read, or written before long. */
+function diagnoseFiles(
+  { configProblem, unusedSettings, damaged, freeBytes }: Facts,
+): Finding[] {
+  return [
+    ...(configProblem === null
+      ? []
+      : [error(SETTINGS, { code: "settings", problem: configProblem })]),
+    ...unusedSettings.map((unused) =>
+      warning(SETTINGS, { code: "setting-unused", warning: unused }, false)
+    ),
+    ...damaged.map(({ file, problem }) => error(file, { code: "damaged-file", problem })),
+    ...(freeBytes === null || freeBytes >= LOW_DISK
+      ? []
+      : [error(".orchestra", { code: "low-disk", free: freeBytes })]),
+  ];
+}
+
+/** Whether a task's processes are to be there. */
+function isActive(task: Task): boolean {
+  return task.status === "running" || task.reapAt !== null;
+}
+
+/** What runs and should not, or does not and should. */
+function diagnoseTasks({ tasks, watched, marks, processes }: Facts): Finding[] {
+  const findings: Finding[] = [];
+  const known = new Map(tasks.map((task) => [task.taskId, task]));
+  const active = tasks.filter(isActive);
+  if (active.length > 0 && !watched) {
+    const wrong = { code: "unwatched", running: active.length } as const;
+    findings.push(warning(active[0]!.taskId, wrong, true));
+  }
+  for (const { taskId, status, claim } of tasks) {
+    if (status !== "running" || claim === 0 || marks.get(taskId)?.includes(`${claim}.pid`)) {
+      continue;
+    }
+    findings.push(warning(taskId, { code: "stale-claim" }, true));
+  }
+  for (const [id, pids] of processes) {
+    const task = known.get(id);
+    if (task !== undefined && isActive(task)) continue;
+    findings.push(warning(id, { code: "orphan", pids, status: task?.status ?? null }, false));
+  }
+  return findings;
+}
+
+/** What is of no more use, or should not be as it is. */
+function diagnoseLeftovers(
+  { tasks, damaged, marks, strays, open, watchProblem }: Facts,
+): Finding[] {
+  const findings: Finding[] = [];
+  // A task whose file is damaged is one all the same.
+  const known = new Set([
+    ...tasks.map((task) => task.taskId),
+    ...damaged.map(({ file }) => file.split("/").at(-1)!.split(".")[0]!),
+  ]);
+  for (const [id, list] of marks) {
+    const ours = list.filter((mark) => isOwnMark(mark) && !mark.endsWith(".tmp"));
+    if (known.has(id) || ours.length === 0) continue;
+    findings.push(warning(id, { code: "sentinel-without-task", marks: ours }, true));
+  }
+  for (const name of strays) findings.push(warning(name, { code: "left-over" }, true));
+  for (const path of open) findings.push(warning(path, { code: "open-to-others" }, true));
+  if (watchProblem !== null) {
+    const wrong = { code: "no-watcher", problem: watchProblem } as const;
+    findings.push(warning(".orchestra/tasks", wrong, false));
+  }
+  return findings;
+}
+
+/** Agents that cannot be launched; one that nothing waits for is no error. */
+function diagnoseAgents({ tasks, agents }: Facts): Finding[] {
+  const findings: Finding[] = [];
+  const used = new Set(
+    tasks.filter((task) => task.status === "pending").map((task) => task.agent),
+  );
+  for (const { name, problem, command, found } of agents) {
+    if (problem !== null) findings.push(error(name, { code: "agent-broken", problem }));
+    else if (!found) {
+      const wrong = { code: "agent-missing", command } as const;
+      findings.push(used.has(name) ? error(name, wrong) : warning(name, wrong, false));
+    }
+    used.delete(name);
+  }
+  for (const name of used) findings.push(error(name, { code: "agent-unknown" }));
+  return findings;
 }

@@ -8,7 +8,8 @@ import { loadAgents } from "../../settings/agents.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { CONFIG_ABOUT, loadConfig } from "../../settings/config.ts";
 import { diagnose, type Facts, type Finding } from "../../decide/diagnose.ts";
-import { formatSettingsWarning } from "../../format/settings.ts";
+import { formatFinding } from "../../format/findings.ts";
+import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram } from "../../launch/find.ts";
@@ -39,7 +40,9 @@ async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
       if (done !== undefined) fixed.push(done);
     }
   }
-  const findings = flags.fix ? diagnose(await gather(queue)) : before;
+  const settings = Object.keys(CONFIG_ABOUT);
+  const findings = (flags.fix ? diagnose(await gather(queue)) : before)
+    .map((finding) => formatFinding(finding, settings));
   const errors = findings.filter((finding) => finding.level === "error").length;
   if (this.globals.json) this.printJson({ healthy: findings.length === 0, fixed, findings });
   else {
@@ -81,12 +84,11 @@ async function gather(queue: Queue): Promise<Facts> {
     processes.set(process.marker, [...processes.get(process.marker) ?? [], process.pid]);
   }
   let configProblem: string | null = null;
-  const unusedSettings: string[] = [];
+  const unusedSettings: SettingsWarning[] = [];
   let agents: Agents = new Map();
   try {
     const { warnings } = await loadConfig(store);
-    const keys = Object.keys(CONFIG_ABOUT);
-    unusedSettings.push(...warnings.map((warning) => formatSettingsWarning(warning, keys)));
+    unusedSettings.push(...warnings);
     agents = await loadAgents(store);
   } catch (error) {
     configProblem = error instanceof Error ? error.message : String(error);

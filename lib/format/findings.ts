@@ -1,0 +1,107 @@
+// What `doctor` found, in words: what is wrong, and how to mend it, a sentence each. Pure.
+
+import type { Finding } from "../decide/diagnose.ts";
+import { formatSettingsWarning } from "./settings.ts";
+
+/** A finding as `--json` prints it. */
+export interface FindingJson extends Pick<Finding, "code" | "level" | "fixable" | "subject"> {
+  /** What is wrong, one sentence. */
+  message: string;
+  /** How to mend it, one sentence. */
+  remedy: string;
+}
+
+/**
+ * A finding with its words.
+ *
+ * @param settings names of all settings, for what was probably meant
+ */
+export function formatFinding(finding: Finding, settings: readonly string[]): FindingJson {
+  const { code, level, fixable, subject } = finding;
+  return { code, level, ...wordsOf(finding, settings), fixable, subject };
+}
+
+function wordsOf(
+  finding: Finding,
+  settings: readonly string[],
+): { message: string; remedy: string } {
+  const { subject } = finding;
+  switch (finding.code) {
+    case "settings":
+      return {
+        message: finding.problem,
+        remedy: "Mend the file; no agent can be launched before.",
+      };
+    case "setting-unused":
+      return {
+        message: formatSettingsWarning(finding.warning, settings),
+        remedy: "Take it out of the file, or spell it as: orchestra config show",
+      };
+    case "damaged-file":
+      return {
+        message: `${subject} ${finding.problem}`,
+        remedy: "Mend it by hand, or move it away; the other tasks are not touched by it.",
+      };
+    case "low-disk":
+      return {
+        message: `Only ${Math.floor(finding.free / 1024 / 1024)} MB are free on the disk`,
+        remedy: "Free some space: a full disk stops the queue, though nothing is lost.",
+      };
+    case "unwatched":
+      return {
+        message: `${finding.running} running, and nobody watches over them`,
+        remedy: "A supervisor takes over with: orchestra status",
+      };
+    case "stale-claim":
+      return {
+        message: `${subject} was claimed, but its launch never came`,
+        remedy: "The next look takes it back to pending.",
+      };
+    case "orphan": {
+      const { pids, status } = finding;
+      return {
+        message: `${pids.length} ${pids.length === 1 ? "process" : "processes"} of ${subject} ` +
+          `still run (pid ${pids.slice(0, 5).join(", ")}), though it is ${status ?? "gone"}`,
+        remedy: "An agent may have left a server behind on purpose; if not, end them.",
+      };
+    }
+    case "sentinel-without-task":
+      return {
+        message: `${
+          finding.marks.map((mark) => `${subject}.${mark}`).join(", ")
+        }: there is no such task`,
+        remedy: "They are of no use and can be removed.",
+      };
+    case "left-over":
+      return {
+        message: `${subject} was left behind by a process that was killed`,
+        remedy: "It can be removed.",
+      };
+    case "open-to-others":
+      return {
+        message: `${subject} can be read by others on this machine`,
+        remedy: `Close it with: chmod go= ${subject}`,
+      };
+    case "no-watcher":
+      return {
+        message: `The system does not let us watch the folder: ${finding.problem}`,
+        remedy: "Changes are seen by rescans alone; on Linux raise fs.inotify.max_user_watches.",
+      };
+    case "agent-missing":
+      return {
+        message: `Agent "${subject}": there is no ${finding.command} on PATH`,
+        remedy: "Install it, or take the agent out of .orchestra-cli/agent-config.json.",
+      };
+    case "agent-broken":
+      return {
+        message: `Agent "${subject}": ${finding.problem}`,
+        remedy: "Mend its entry in .orchestra-cli/agent-config.json.",
+      };
+    case "agent-unknown":
+      return {
+        message:
+          `Tasks wait for agent "${subject}", which is not in .orchestra-cli/agent-config.json`,
+        remedy: "Add it, or cancel these tasks.",
+      };
+  }
+}
