@@ -60,6 +60,18 @@ export class OrchestraError extends Error {
 /** What to do where Deno forbids something; who knows how the program was started says it better. */
 export const UNPERMITTED = "Start it with the permissions that README lists, or with -A.";
 
+const FULL = "The disk is full: free some space and try again; nothing was lost.";
+const FORBIDDEN =
+  "Check who owns the file and its folder, and whether the disk is mounted read-only.";
+/** What to do about what the system refuses, by its name for it: its numbers differ by system. */
+const SYSTEM_HINTS: ReadonlyMap<unknown, string> = new Map([
+  ["ENOSPC", FULL],
+  ["EDQUOT", FULL],
+  ["EACCES", FORBIDDEN],
+  ["EPERM", FORBIDDEN],
+  ["EROFS", FORBIDDEN],
+]);
+
 /**
  * Any thrown value as an {@linkcode OrchestraError}: what the system refused (permission, disk,
  * missing file) becomes `environment`, anything else `internal`.
@@ -80,15 +92,10 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
     );
   }
   const system = error instanceof Error &&
-    (Object.values(Deno.errors).some((type) => error instanceof type) || "code" in error ||
-      /\(os error \d+\)/.test(text));
+    ("code" in error || Object.values(Deno.errors).some((type) => error instanceof type));
   if (system) {
     return new OrchestraError("environment", `${attempted}: ${text}`, {
-      hint: /os error 28\b/.test(text)
-        ? "The disk is full: free some space and try again; nothing was lost."
-        : /os error (13|1|30)\b/.test(text)
-        ? "Check who owns the file and its folder, and whether the disk is mounted read-only."
-        : undefined,
+      hint: "code" in error ? SYSTEM_HINTS.get(error.code) : undefined,
       cause: error,
     });
   }
