@@ -119,6 +119,16 @@ export function settledPhase(task: Task): Phase {
     : { kind: "retrying", at };
 }
 
+/** Ids of the tasks that are spoken of where some are shown: themselves, and what they wait for. */
+export function spokenOf(views: readonly TaskView[]): string[] {
+  return views.flatMap(({ task, phase }) => {
+    if (phase.kind === "blocked") return [task.taskId, phase.by, phase.cause.id];
+    return phase.kind === "waiting" && phase.wait.kind === "tasks"
+      ? [task.taskId, ...phase.wait.ids]
+      : [task.taskId];
+  });
+}
+
 /** How many tasks are in each phase. */
 export interface QueueCounts {
   total: number;

@@ -2,14 +2,10 @@
 // words; people get names that they can type and clock times of here. Pure.
 
 import type { Blocked, Cause, Readiness } from "../decide/dependencies.ts";
+import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView, Wait } from "../decide/view.ts";
 import { formatTime } from "../task/fields.ts";
 import { formatAgo, formatMoment } from "../text/time.ts";
-
-/** What a task is called. */
-type Call = (id: string) => string;
-
-const WHOLE: Call = (id) => id;
 
 /** What is said of a dependency that cannot be met by itself. */
 const CAUSES: Readonly<Record<Cause["kind"], string>> = {
@@ -20,7 +16,7 @@ const CAUSES: Readonly<Record<Cause["kind"], string>> = {
 };
 
 /** Why a task is blocked, in a sentence that is as long for the last of a chain as for the first. */
-export function formatBlocked({ by, cause, direct }: Blocked, call: Call = WHOLE): string {
+export function formatBlocked({ by, cause, direct }: Blocked, { call }: Names = WHOLE_IDS): string {
   const root = `Dependency ${call(cause.id)} ${CAUSES[cause.kind]}`;
   return direct ? root : `Dependency ${call(by)} is blocked: ${root}`;
 }
@@ -33,7 +29,7 @@ export function readinessJson(ready: Readiness): Record<string, unknown> {
 }
 
 /** What a task waits for, where that is other tasks. */
-export function formatWaits(ids: readonly string[], call: Call = WHOLE): string {
+export function formatWaits(ids: readonly string[], { call }: Names = WHOLE_IDS): string {
   return `waits for ${ids.map(call).join(", ")}`;
 }
 
@@ -43,14 +39,14 @@ export function formatWaits(ids: readonly string[], call: Call = WHOLE): string 
  */
 export function formatReason(
   { task, phase }: TaskView,
-  call: Call = WHOLE,
+  names: Names = WHOLE_IDS,
 ): string | null {
-  if (phase.kind === "blocked") return formatBlocked(phase, call);
+  if (phase.kind === "blocked") return formatBlocked(phase, names);
   if (phase.kind !== "waiting") return null;
   const { wait } = phase;
   switch (wait.kind) {
     case "tasks":
-      return formatWaits(wait.ids, call);
+      return formatWaits(wait.ids, names);
     case "time":
       return `not before ${task.notBefore}`;
     case "lane":
@@ -59,12 +55,16 @@ export function formatReason(
 }
 
 /** Why a task is where it is, for a person; null where its phase says all. */
-export function explain({ task, phase }: TaskView, now: number): string | null {
+export function explain(
+  { task, phase }: TaskView,
+  now: number,
+  names: Names = WHOLE_IDS,
+): string | null {
   switch (phase.kind) {
     case "waiting":
-      return explainWait(phase.wait, now);
+      return explainWait(phase.wait, now, names);
     case "blocked":
-      return formatBlocked(phase, WHOLE);
+      return formatBlocked(phase, names);
     case "retrying": {
       const when = phase.at <= now ? "retries now" : `retries ${formatAgo(phase.at, now)}`;
       return task.errorMessage === null ? when : `${when}: ${task.errorMessage}`;
@@ -76,10 +76,10 @@ export function explain({ task, phase }: TaskView, now: number): string | null {
   }
 }
 
-function explainWait(wait: Wait, now: number): string {
+function explainWait(wait: Wait, now: number, names: Names): string {
   switch (wait.kind) {
     case "tasks":
-      return formatWaits(wait.ids, WHOLE);
+      return formatWaits(wait.ids, names);
     case "time":
       return `starts ${formatAgo(wait.until, now)}`;
     case "lane":

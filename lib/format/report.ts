@@ -3,14 +3,17 @@
 
 import { formatDuration } from "../task/duration.ts";
 import { latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
+import { keyTasks } from "../decide/names.ts";
+import { compareIds } from "../decide/schedule.ts";
 import type { Task } from "../task/fields.ts";
 import type { TaskView } from "../decide/view.ts";
 import { sanitize, sanitizeBlock } from "../text/width.ts";
+import { formatKey } from "./names.ts";
 import { formatReason } from "./reason.ts";
 
 /** What a report is made of. */
 export interface ReportInput {
-  /** The tasks of the run, oldest first; retries among them. */
+  /** The tasks of the run, in any order; retries among them. */
   views: readonly TaskView[];
   index: TaskIndex;
   /** Last lines of a task's log. */
@@ -26,21 +29,60 @@ function seconds(view: TaskView): string {
 
 // XML 1.0 allows no control characters but tab and line breaks, and no half surrogates, not even
 // escaped.
-function xml(text: string): string {
-  return sanitizeBlock(text).toWellFormed()
-    .replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replace(/[\ufffe\uffff]/g, "");
+function allowed(text: string): string {
+  return sanitizeBlock(text).toWellFormed().replace(/[\ufffe\uffff]/g, "");
 }
 
-/** The latest attempt of each chain: an earlier one that failed and was made good is no failure. */
+function xml(text: string): string {
+  return allowed(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}
+
+/**
+ * The latest attempt of each chain: an earlier one that failed and was made good is no failure. In the
+ * order in which their first attempts were queued, which is the same in every run of the same tasks.
+ */
 function finals({ views, index }: ReportInput): TaskView[] {
-  return views.filter((view) => latestAttempt(view.task, index).taskId === view.task.taskId);
+  const first = ({ task }: TaskView) => task.parentTaskId ?? task.taskId;
+  return views.filter(({ task }) => latestAttempt(task, index).taskId === task.taskId)
+    .sort((a, b) => compareIds(first(a), first(b)));
+}
+
+/** Why a task was not run, the others in it by their keys. */
+function reasons({ index }: ReportInput): (view: TaskView) => string {
+  const names = keyTasks([...index.byId.values()]);
+  return (view) => formatReason(view, names) ?? view.task.status;
+}
+
+/** A task by its key, where it has one, and its id. */
+function nameOf(task: Task): string {
+  return task.key === null ? task.taskId : `${formatKey(task)} ${task.taskId}`;
+}
+
+/**
+ * A name for each case that is the same in every run of the same tasks, for CI systems follow a test
+ * by it: of the key and the prompt, and where those are the same, of which of them it is.
+ */
+function caseNames(cases: readonly TaskView[]): string[] {
+  const used = new Set<string>();
+  const counts = new Map<string, number>();
+  return cases.map(({ task }) => {
+    const prompt = allowed(sanitize(task.prompt).slice(0, 120)) || "task";
+    const base = task.key === null ? prompt : `${allowed(formatKey(task))}: ${prompt}`;
+    const within = (name: string) => `${allowed(task.agent)}\0${name}`;
+    let name = base;
+    for (let count = counts.get(within(base)) ?? 1; used.has(within(name));) {
+      name = `${base} (${++count})`;
+      counts.set(within(base), count);
+    }
+    used.add(within(name));
+    return name;
+  });
 }
 
 /**
  * JUnit XML, as CI systems read it (https://github.com/testmoapp/junitxml): a case for each task,
- * agents as classes; blocked tasks are skipped ones.
+ * agents as classes; blocked tasks are skipped ones. Which task it was is among its properties.
  */
 export function formatJunit(input: ReportInput): string {
   const cases = finals(input);
@@ -55,9 +97,11 @@ export function formatJunit(input: ReportInput): string {
     `  <testsuite name="orchestra" tests="${cases.length}" failures="${failures}" errors="0" ` +
     `skipped="${skipped.length}" time="${input.seconds.toFixed(3)}">`,
   ];
-  for (const view of cases) {
+  const names = caseNames(cases);
+  const reason = reasons(input);
+  for (const [at, view] of cases.entries()) {
     const { task } = view;
-    const name = xml(`${task.taskId} ${sanitize(task.prompt).slice(0, 120)}`);
+    const name = xml(names[at]!);
     lines.push(
       `    <testcase classname="${xml(task.agent)}" name="${name}" time="${seconds(view)}">`,
     );
@@ -69,8 +113,13 @@ export function formatJunit(input: ReportInput): string {
         }">${xml(task.errorDetails ?? "")}</failure>`,
       );
     } else if (task.status !== "complete") {
-      lines.push(`      <skipped message="${xml(sanitize(formatReason(view) ?? task.status))}"/>`);
+      lines.push(`      <skipped message="${xml(sanitize(reason(view)))}"/>`);
     }
+    lines.push(
+      "      <properties>",
+      `        <property name="task" value="${task.taskId}"/>`,
+      "      </properties>",
+    );
     if (log !== null && log !== "") lines.push(`      <system-out>${xml(log)}</system-out>`);
     lines.push("    </testcase>");
   }
@@ -95,30 +144,38 @@ function cell(text: string): string {
 export function formatMarkdown(input: ReportInput): string {
   const cases = finals(input);
   const complete = cases.filter(({ task }) => task.status === "complete").length;
+  const reason = reasons(input);
+  const keyed = cases.some(({ task }) => task.key !== null);
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const ifKeyed = (text: string) => keyed ? [text] : [];
   const lines = [
     `## Orchestra: ${complete} of ${cases.length} complete in ${formatDuration(input.seconds)}`,
     "",
-    "| Task | Agent | Outcome | Time | Tries | Prompt |",
-    "| --- | --- | --- | ---: | ---: | --- |",
+    row(["Task", ...ifKeyed("Key"), "Agent", "Outcome", "Time", "Tries", "Prompt"]),
+    row(["---", ...ifKeyed("---"), "---", "---", "---:", "---:", "---"]),
   ];
-  for (const view of cases) {
-    const { task } = view;
-    lines.push(
-      `| \`${task.taskId}\` | ${cell(task.agent)} | ${MARKS[task.status]} | ${
-        view.elapsed === null ? "" : formatDuration(view.elapsed)
-      } | ${task.retryCount + 1} | ${cell(task.prompt.slice(0, 100))} |`,
-    );
+  for (const { task, elapsed } of cases) {
+    lines.push(row([
+      `\`${task.taskId}\``,
+      ...ifKeyed(cell(formatKey(task))),
+      cell(task.agent),
+      MARKS[task.status]!,
+      elapsed === null ? "" : formatDuration(elapsed),
+      String(task.retryCount + 1),
+      cell(task.prompt.slice(0, 100)),
+    ]));
   }
   for (const view of cases) {
     const { task } = view;
     if (task.status === "complete") {
       if (task.result?.summary !== undefined) {
-        lines.push("", `**${task.taskId}**: ${cell(String(task.result.summary))}`);
+        const key = task.key === null ? "" : `${cell(formatKey(task))} `;
+        lines.push("", `**${key}${task.taskId}**: ${cell(String(task.result.summary))}`);
       }
       continue;
     }
-    const why = task.errorMessage ?? formatReason(view) ?? task.status;
-    lines.push("", `### ${cell(task.taskId)}: ${cell(why)}`);
+    const why = task.errorMessage ?? reason(view);
+    lines.push("", `### ${cell(nameOf(task))}: ${cell(why)}`);
     const log = sanitizeBlock(input.log(task) ?? "").trimEnd();
     // A fence longer than any run of backticks in the text cannot be closed by it.
     if (log.trim() !== "") {
@@ -139,7 +196,7 @@ function annotation(text: string): string {
 export function formatAnnotations(input: ReportInput): string[] {
   return finals(input).filter(({ task }) => task.status === "failed").map(({ task }) => {
     const title = annotation(
-      sanitize(`${task.taskId} (${task.agent}): ${task.errorMessage ?? "failed"}`),
+      sanitize(`${nameOf(task)} (${task.agent}): ${task.errorMessage ?? "failed"}`),
     )
       .replaceAll(":", "%3A").replaceAll(",", "%2C");
     return `::error title=${title}::${annotation(input.log(task) ?? "no output")}`;

@@ -2,7 +2,9 @@
 // surrounds it (attempts, dependencies, sentinels, plan, log). Pure.
 
 import { parseTime, type Task, type Usage } from "../task/fields.ts";
+import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView } from "../decide/view.ts";
+import { nameColumns } from "./names.ts";
 import { explain } from "./reason.ts";
 import { finite, formatCost, formatCount, formatLabels, formatTry } from "./status.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
@@ -13,6 +15,8 @@ import { formatAgo, formatElapsed, formatLimit, formatPast, formatStamp } from "
 /** Everything that {@linkcode formatShow} tells of a task. */
 export interface TaskDetail {
   view: TaskView;
+  /** What people call the tasks of the queue; by their whole ids where absent. */
+  names?: Names;
   /** All attempts, first to last, this one included. */
   chain: readonly TaskView[];
   /** What it depends on; null for a task that does not exist. */
@@ -82,10 +86,10 @@ function blockLines(text: string, width: number, most: number, end: "head" | "ta
   };
 }
 
-function whatRows(view: TaskView, now: number, palette: Palette): Row[] {
+function whatRows(view: TaskView, names: Names, now: number, palette: Palette): Row[] {
   const { task, phase } = view;
   // Why it failed, and when it is retried, have places of their own.
-  const reason = task.status === "failed" ? null : explain(view, now);
+  const reason = task.status === "failed" ? null : explain(view, now, names);
   return [
     ...row("Reason", reason, palette.phase[phase.kind]),
     ...row("Priority", task.priority === 5 ? "5 (normal)" : String(task.priority)),
@@ -175,7 +179,7 @@ function usageRows(usage: Usage | null): Row[] {
  */
 export function formatShow(detail: TaskDetail, style: Style, now: number): string {
   const palette = createPalette(style);
-  const { view } = detail;
+  const { view, names = WHOLE_IDS } = detail;
   const { task } = view;
   const { width } = style;
   const inner = Math.max(1, width - INDENT.length);
@@ -205,6 +209,13 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
     return lines.map((line) => line.trimEnd());
   };
   const tasks = (views: readonly (TaskView | { taskId: string })[]) => {
+    const [id, ...more] = nameColumns(
+      views,
+      (one) => "task" in one ? one.task : one,
+      names,
+      palette,
+      style,
+    );
     const columns: Column<TaskView | { taskId: string }>[] = [
       {
         header: "",
@@ -215,14 +226,14 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
             : { text: palette.alert, paint: palette.bad },
       },
       {
-        header: "",
+        ...id!,
+        // The page's own task, among others.
         cell: (one) =>
-          !("task" in one)
-            ? one.taskId
-            : one.task.taskId === task.taskId
-            ? { text: one.task.taskId, paint: palette.bold }
-            : one.task.taskId,
+          "task" in one && one.task.taskId === task.taskId
+            ? { text: task.taskId, paint: palette.bold }
+            : id!.cell(one),
       },
+      ...more,
       {
         header: "",
         dropOrder: 2,
@@ -250,7 +261,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
         dropOrder: 1,
         cell: (one) => {
           if (!("task" in one)) return { text: "no such task", paint: palette.dim };
-          const reason = explain(one, now);
+          const reason = explain(one, now, names);
           if (reason === null) return firstLine(one.task.prompt, width);
           const paint = one.phase.kind === "failed" ? palette.bad : palette.dim;
           return { text: firstLine(reason, width), paint };
@@ -266,7 +277,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
   const head = formatRows<TaskView>(
     [
       { header: "", gap: 1, cell: () => ({ text: palette.icon[phase], paint }) },
-      { header: "", cell: () => ({ text: task.taskId, paint: palette.bold }) },
+      ...nameColumns([view], () => task, names, palette, style),
       { header: "", dropOrder: 2, cell: () => ({ text: phase, paint }) },
       { header: "", flex: 1, dropOrder: 1, cell: () => firstLine(task.agent, 60) },
     ],
@@ -299,7 +310,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
   // What, when, limits with retries and process, usage.
   for (
     const rows of [
-      whatRows(view, now, palette),
+      whatRows(view, names, now, palette),
       whenRows(view, now, palette),
       [...limitRows(task), ...retryRows(view, now), ...processRows(view)],
       usageRows(detail.usage ?? task.usage),

@@ -3,7 +3,9 @@
 
 import { formatDuration } from "../task/duration.ts";
 import { type Millis, parseTime, type Task, type Usage } from "../task/fields.ts";
+import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { PausedLane, PhaseName, QueueCounts, TaskView } from "../decide/view.ts";
+import { formatKey, nameColumns } from "./names.ts";
 import { explain } from "./reason.ts";
 import { createPalette, type Paint, type Palette, PHASES, type Style } from "../text/style.ts";
 import { type Column, formatRows, type Span } from "../text/table.ts";
@@ -14,6 +16,8 @@ import { formatClock, formatElapsed, formatLimit, formatMoment, formatSpan } fro
 export interface StatusInput {
   /** Tasks to list, already filtered and limited, in the order to show them in. */
   views: readonly TaskView[];
+  /** What people call the tasks of the queue; by their whole ids where absent. */
+  names?: Names;
   /** Finished tasks that are left out. */
   hidden: number;
   /** Counts over the whole queue. */
@@ -49,12 +53,13 @@ function reasonPaint(phase: PhaseName, palette: Palette): Paint {
 
 function describe(
   view: TaskView,
+  names: Names,
   palette: Palette,
   style: Style,
   now: number,
 ): (width: number) => Span[] {
   const prompt = firstLine(view.task.prompt, style.width);
-  const why = explain(view, now);
+  const why = explain(view, now, names);
   const reason = why === null ? "" : firstLine(why, style.width);
   if (reason === "") return () => [{ text: prompt }];
   const phase = view.phase.kind;
@@ -132,9 +137,9 @@ function statusColumns(
   style: Style,
   now: number,
 ): Column<TaskView>[] {
-  const { views } = input;
+  const { views, names = WHOLE_IDS } = input;
   const columns: (Column<TaskView> | false)[] = [
-    { header: "ID", cell: (view) => view.task.taskId },
+    ...nameColumns(views, ({ task }) => task, names, palette, style),
     {
       header: "",
       gap: 1,
@@ -214,7 +219,7 @@ function statusColumns(
       flex: 6,
       min: Math.max(12, Math.min(40, Math.floor(style.width / 4))),
       dropOrder: 1,
-      cell: (view) => describe(view, palette, style, now),
+      cell: (view) => describe(view, names, palette, style, now),
     },
   ];
   return columns.filter((column) => column !== false);
@@ -470,11 +475,20 @@ function changedAt(view: TaskView, now: number): number {
   return at ?? now;
 }
 
-/** One line on one change of a task: `12:03:04 ✓ task_… shell complete 1.2s  the prompt`. */
-export function formatPlainEvent(view: TaskView, style: Style, now: number): string {
+/**
+ * One line on one change of a task: `12:03:04 ✓ task_… build shell complete 1.2s  the prompt`, with
+ * the key where it has one.
+ */
+export function formatPlainEvent(
+  view: TaskView,
+  style: Style,
+  now: number,
+  names: Names = WHOLE_IDS,
+): string {
   const palette = createPalette(style);
   const { task } = view;
   const phase = view.phase.kind;
+  const key = formatKey(task);
   const paint = palette.phase[phase];
   const clock = formatClock(Math.min(changedAt(view, now), now));
   const agent = firstLine(task.agent, 20);
@@ -484,13 +498,15 @@ export function formatPlainEvent(view: TaskView, style: Style, now: number): str
   const spans: Span[] = [
     { text: `${clock} `, paint: palette.dim },
     { text: palette.icon[phase], paint },
-    { text: ` ${task.taskId} ${truncate(agent, 20, palette.ellipsis)} ` },
+    { text: ` ${task.taskId} ` },
+    { text: key === "" ? "" : `${truncate(key, 40, palette.ellipsis)} `, paint: palette.bold },
+    { text: `${truncate(agent, 20, palette.ellipsis)} ` },
     { text: phase, paint },
     { text: `${took}  ` },
   ];
   const summary: unknown = task.result?.summary;
   const reason = phase !== "complete"
-    ? explain(view, now) ?? ""
+    ? explain(view, now, names) ?? ""
     : typeof summary === "string"
     ? summary
     : "";

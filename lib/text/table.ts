@@ -11,10 +11,10 @@ export interface Span {
 }
 
 /**
- * A cell: a text, a painted one, or one that decides by the room it gets what to say. The latter is
- * asked with Infinity for its natural width.
+ * A cell: a text, a painted one, several in a row, or one that decides by the room it gets what to
+ * say. The latter is asked with Infinity for its natural width.
  */
-export type Cell = string | Span | ((width: number) => Span[]);
+export type Cell = string | Span | readonly Span[] | ((width: number) => readonly Span[]);
 
 /** How a column takes its place in a line. */
 export interface ColumnLayout {
@@ -40,6 +40,8 @@ export interface HeadedColumn extends ColumnLayout {
 export interface Column<Row> extends HeadedColumn {
   /** Asked twice for each row, to measure and to draw: kept cells would cost more than that. */
   cell: (row: Row) => Cell;
+  /** What is measured instead, where that is made with less. */
+  measure?: (row: Row) => string;
 }
 
 const GAP = 2;
@@ -47,9 +49,11 @@ const MIN_FLEX = 12;
 
 function naturalWidth(cell: Cell): number {
   if (typeof cell === "string") return displayWidth(cell);
-  if (typeof cell !== "function") return displayWidth(cell.text);
+  if ("text" in cell) return displayWidth(cell.text);
   let total = 0;
-  for (const span of cell(Infinity)) total += displayWidth(span.text);
+  for (const span of typeof cell === "function" ? cell(Infinity) : cell) {
+    total += displayWidth(span.text);
+  }
   return total;
 }
 
@@ -183,7 +187,7 @@ export function formatRows<Row>(
     let width = displayWidth(column.header);
     for (const row of rows) {
       if (width >= most) break;
-      width = Math.max(width, naturalWidth(column.cell(row)));
+      width = Math.max(width, naturalWidth((column.measure ?? column.cell)(row)));
     }
     return width;
   });
@@ -208,9 +212,9 @@ export function formatRows<Row>(
       const at = pieces.push("") - 1;
       used = 0;
       if (typeof cell === "string") add(cell, width);
-      else if (typeof cell !== "function") add(cell.text, width, cell.paint);
+      else if ("text" in cell) add(cell.text, width, cell.paint);
       else {
-        for (const span of cell(width)) {
+        for (const span of typeof cell === "function" ? cell(width) : cell) {
           if (used >= width) break;
           add(span.text, width - used, span.paint);
         }

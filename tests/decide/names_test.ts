@@ -1,7 +1,14 @@
 // What a person types for a task: full ids, their ends, keys, @last.
 
 import fc from "fast-check";
-import { type Known, resolveName, shortestEnds } from "../../lib/decide/names.ts";
+import {
+  endsOfFew,
+  keyTasks,
+  type Known,
+  nameTasks,
+  resolveName,
+  shortestEnds,
+} from "../../lib/decide/names.ts";
 import { isIdEnd, isKey } from "../../lib/task/id.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -115,4 +122,56 @@ Deno.test("the shortest ends of a hundred thousand ids take a few looks at each"
   const ids = Array.from({ length: 100_000 }, (_, at) => `task_${1_772_625_600_000 + at}`);
   const ends = shortestEnds(ids);
   assertEquals(ends.get(ids[7]!), "00007");
+});
+
+Deno.test("the ends of some ids are the same ones as among the ends of all", () => {
+  const ids = fc.uniqueArray(
+    fc.oneof(
+      fc.integer({ min: 0, max: 3000 }).map((at) => 1_772_625_600_000 + at),
+      fc.integer({ min: 0, max: 3000 }).map((at) => 1_772_625_600_000 + at * 1000),
+      fc.integer({ min: 1_000_000_000, max: 9_999_999_999_999 }),
+      fc.constantFrom(2_625_600_000, 12_625_600_000, 112_625_600_000, 1_112_625_600_000),
+    ),
+    { minLength: 1, maxLength: 300 },
+  ).map((list) => list.map((number) => `task_${number}`));
+  fc.assert(fc.property(ids, fc.nat(), fc.nat({ max: 30 }), (all, from, count) => {
+    const whole = shortestEnds(all);
+    const start = from % all.length;
+    const some = all.slice(start, start + count);
+    const unknown = `task_${9_999_999_999_999 - from}`;
+    const wanted = all.includes(unknown) ? some : [unknown, ...some, ...some];
+    assertEquals(
+      endsOfFew(all.map((taskId) => ({ taskId })), wanted),
+      new Map(some.map((id) => [id, whole.get(id)!])),
+    );
+  }));
+});
+
+Deno.test("what is not among the tasks has no end, be it the end of one that is", () => {
+  assertEquals(endsOfFew([{ taskId: OLD }], ["task_2625600612"]), new Map());
+  assertEquals(
+    endsOfFew([OLD, "task_2625600612"].map((taskId) => ({ taskId })), ["task_11772625600612"]),
+    new Map(),
+  );
+  assertEquals(nameTasks([]).end(OLD), undefined);
+});
+
+Deno.test("names are a key, an end of an id, or all of it, and cost nothing before they are asked", () => {
+  const tasks = [
+    newTask(OLD, keyedWish("build"), 0),
+    newTask(YOUNG, { agent: "a", prompt: "p" }, 0),
+  ];
+  const names = nameTasks(tasks, () => [OLD, YOUNG], [{ taskId: OTHER }]);
+  assertEquals([names.end(OLD), names.end(YOUNG), names.end(OTHER)], ["00612", "10612", undefined]);
+  assertEquals([names.call(OLD), names.call(YOUNG), names.call(OTHER)], ["build", "10612", OTHER]);
+  const { call } = keyTasks(tasks);
+  assertEquals([call(OLD), call(YOUNG)], ["build", YOUNG]);
+  const unasked = () => {
+    throw new Error("somebody asked");
+  };
+  nameTasks([{
+    get taskId(): string {
+      return unasked();
+    },
+  } as Task], unasked);
 });
