@@ -7,13 +7,16 @@ import type { StatusInput } from "../format/status.ts";
 import { pausedLanes } from "../decide/model.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Snapshot } from "../queue/refresh.ts";
+import { nameTasks } from "../decide/names.ts";
 import { compareIds, compareTasks } from "../decide/schedule.ts";
 import { compareTimes, isTerminal, type Task } from "../task/fields.ts";
 import {
   countPhases,
+  type PausedLane,
   type PhaseName,
   type QueueCounts,
   settledPhase,
+  spokenOf,
   type TaskView,
   viewTask,
 } from "../decide/view.ts";
@@ -34,14 +37,18 @@ export interface StatusFilter {
 /** How many finished tasks are shown unless all are asked for. */
 export const FINISHED_SHOWN = 20;
 
-/** Views of all tasks that pass the filters: running first, then pending, then finished. */
+/**
+ * Views of all tasks that pass the filters: running first, then pending, then finished.
+ *
+ * @param lanes paused agents, where they are known or follow from more tasks than these
+ */
 export function selectViews(
   snapshot: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
+  lanes: ReadonlyMap<string, PausedLane> = pausedLanes(snapshot.tasks, now),
 ): TaskView[] {
   const { tasks } = snapshot;
-  const lanes = pausedLanes(tasks, now);
   // Where no pending task depends on another, ten thousand tasks need not be indexed.
   const index = tasks.some((task) => task.status === "pending" && hasDependencies(task))
     ? snapshot.index
@@ -86,15 +93,16 @@ export function statusInput(
 ): StatusInput {
   const now = queue.now();
   const whole = filter.all || filter.ids !== undefined || filter.status !== undefined;
-  const { views, counts } = whole
+  const { views, counts, lanes } = whole
     ? everything(snapshot, filter, now)
     : activeAndLast(snapshot, filter, now);
   return {
     views: [...views],
+    names: nameTasks(snapshot.tasks, () => spokenOf(views)),
     hidden: counts.total - views.length,
     counts,
     damaged: [...snapshot.damaged],
-    lanes: [...pausedLanes(snapshot.tasks, now).values()],
+    lanes: [...lanes.values()],
     supervisor: describeWatcher(queue),
     usage: filter.usage,
     filtered: [filter.ids, filter.status, filter.agent, filter.label].some((it) =>
@@ -103,35 +111,53 @@ export function statusInput(
   };
 }
 
+/** What is listed, and what is told of the whole. */
+interface Selection {
+  views: readonly TaskView[];
+  counts: QueueCounts;
+  lanes: ReadonlyMap<string, PausedLane>;
+}
+
 /** All that pass, the last finished ones only where not all are wanted. */
 function everything(
   snapshot: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
-): { views: readonly TaskView[]; counts: QueueCounts } {
-  const all = selectViews(snapshot, filter, now);
+): Selection {
+  const lanes = pausedLanes(snapshot.tasks, now);
+  const all = selectViews(snapshot, filter, now, lanes);
   const first = all.findIndex((view) => isTerminal(view.task.status));
   const most = filter.all || filter.ids !== undefined || first < 0
     ? all.length
     : first + FINISHED_SHOWN;
-  return { views: all.slice(0, most), counts: countPhases(all) };
+  return { views: all.slice(0, most), counts: countPhases(all), lanes };
 }
 
-/** The same for most calls, without a closer look at ten thousand tasks that are not shown. */
+/** The same for most calls, with one look at ten thousand tasks that are not shown. */
 function activeAndLast(
   snapshot: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
-): { views: readonly TaskView[]; counts: QueueCounts } {
+): Selection {
   const { tasks } = snapshot;
-  const passing = filter.agent === undefined && filter.label === undefined
-    ? tasks
-    : tasks.filter((task) => passes(task, filter));
-  const settled = passing.filter((task) => isTerminal(task.status));
-  const last = newest(settled, FINISHED_SHOWN);
-  const shown = settled.length === 0
-    ? passing
-    : [...passing.filter((task) => !isTerminal(task.status)), ...last];
+  const filtering = filter.agent !== undefined || filter.label !== undefined;
+  const counts = countPhases([]);
+  const shown: Task[] = [];
+  const last: Task[] = [];
+  const pausing: Task[] = [];
+  // From the youngest on, for most others ended before those that ended last.
+  for (let place = tasks.length - 1; place >= 0; place--) {
+    const task = tasks[place]!;
+    if (task.laneUntil !== null) pausing.push(task);
+    if (filtering && !passes(task, filter)) continue;
+    counts.total++;
+    if (isTerminal(task.status)) {
+      counts.byPhase[settledPhase(task).kind]++;
+      keepLast(last, task, FINISHED_SHOWN);
+    } else shown.push(task);
+  }
+  const lanes = pausedLanes(pausing, now);
+  shown.push(...last);
   const views = selectViews(
     {
       tasks: shown,
@@ -141,31 +167,22 @@ function activeAndLast(
     },
     {},
     now,
+    lanes,
   );
-  const counts = countPhases(views);
-  const drawn = new Set(last);
-  for (const task of settled) {
-    if (drawn.has(task)) continue;
-    counts.byPhase[settledPhase(task).kind]++;
-    counts.total++;
+  for (const { task, phase } of views) {
+    if (!isTerminal(task.status)) counts.byPhase[phase.kind]++;
   }
-  return { views, counts };
+  return { views, counts, lanes };
 }
 
-/** The tasks that ended last, in one pass: from the youngest on, for most others ended before. */
-function newest(tasks: readonly Task[], most: number): Task[] {
-  const best: Task[] = [];
-  for (let place = tasks.length - 1; place >= 0; place--) {
-    const task = tasks[place]!;
-    if (
-      best.length === most && compareTimes(task.completedAt, best[most - 1]!.completedAt) <= 0
-    ) continue;
-    let at = best.length;
-    while (at > 0 && compareTimes(task.completedAt, best[at - 1]!.completedAt) > 0) at--;
-    best.splice(at, 0, task);
-    if (best.length > most) best.pop();
-  }
-  return best;
+/** Keeps the tasks that ended last, the last one first. */
+function keepLast(best: Task[], task: Task, most: number): void {
+  const isFull = best.length === most;
+  if (isFull && compareTimes(task.completedAt, best[most - 1]!.completedAt) <= 0) return;
+  let at = best.length;
+  while (at > 0 && compareTimes(task.completedAt, best[at - 1]!.completedAt) > 0) at--;
+  best.splice(at, 0, task);
+  if (isFull) best.pop();
 }
 
 function describeWatcher(queue: Queue): string | null {

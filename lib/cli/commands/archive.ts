@@ -5,11 +5,11 @@ import { pickArchivable } from "../../decide/archiving.ts";
 import { archivedIds, archiveFinished, archiveStats, restoreTask } from "../../store/archive.ts";
 import { importArchive } from "../../store/archive_import.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
-import { formatBytes } from "../../format/show.ts";
-import { formatTable } from "../../text/table.ts";
-import { formatPast } from "../../text/time.ts";
 import { sanitize } from "../../text/width.ts";
-import { parseTime } from "../../task/fields.ts";
+import { nameTasks } from "../../decide/names.ts";
+import { formatArchive } from "../../format/lists.ts";
+import { formatBytes } from "../../format/show.ts";
+import { activeIds } from "../../queue/names.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
 import { idArgument, optional, text } from "../parameters.ts";
@@ -110,22 +110,8 @@ async function listArchived(this: Context): Promise<void> {
   });
   if (this.globals.json) return this.printJson(tasks);
   if (tasks.length === 0) return this.print("The archive is empty");
-  this.print(
-    formatTable(
-      [{ header: "ID" }, { header: "STATUS" }, { header: "AGENT" }, { header: "ENDED" }, {
-        header: "PROMPT",
-        flex: 1,
-      }],
-      tasks.map((task) => [
-        task.taskId,
-        task.status,
-        task.agent,
-        formatPast(parseTime(task.completedAt), now()),
-        task.prompt.slice(0, 500),
-      ]),
-      this.style(),
-    ).join("\n"),
-  );
+  const names = nameTasks(tasks, undefined, activeIds(store).map((taskId) => ({ taskId })));
+  this.print(formatArchive(tasks, names, this.style(), now()));
 }
 
 async function restore(

@@ -24,6 +24,7 @@ import { noTask, type Queue } from "../../queue/queue.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
 import { findArchived } from "../../store/archive.ts";
 import { formatBlocked, formatReason, formatWaits, readinessJson } from "../../format/reason.ts";
+import { nameTasks } from "../../decide/names.ts";
 import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
@@ -120,14 +121,15 @@ async function showDependencies(
     this.print(`${id} depends on nothing, and nothing depends on it`);
     return;
   }
-  this.print(formatTree(graph, this.style()));
+  const names = nameTasks(snapshot.tasks);
+  this.print(formatTree(graph, this.style(), names));
   if (task.status === "pending") {
     this.note(
       ready.kind === "ready"
         ? `${id} is ready`
         : ready.kind === "blocked"
-        ? `${id} is blocked: ${formatBlocked(ready)}`
-        : `${id} ${formatWaits(ready.on)}`,
+        ? `${id} is blocked: ${formatBlocked(ready, names)}`
+        : `${id} ${formatWaits(ready.on, names)}`,
     );
   }
 }
@@ -157,7 +159,9 @@ async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
   if (format === "mermaid") return this.print(formatMermaid(graph));
   if (format === "dot") return this.print(formatDot(graph));
   this.print(
-    graph.dependsOn.size === 0 ? "No task depends on another" : formatTree(graph, this.style()),
+    graph.dependsOn.size === 0
+      ? "No task depends on another"
+      : formatTree(graph, this.style(), nameTasks(snapshot.tasks)),
   );
 }
 

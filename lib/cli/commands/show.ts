@@ -9,6 +9,7 @@ import {
   retryChain,
 } from "../../decide/dependencies.ts";
 import { readablePlaces } from "../../store/places.ts";
+import { nameTasks } from "../../decide/names.ts";
 import { formatShow } from "../../format/show.ts";
 import { pausedLanes } from "../../decide/model.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
@@ -80,6 +81,7 @@ async function show(
   this.print(formatShow(
     {
       view: view(task),
+      names: nameTasks(snapshot.tasks),
       chain,
       dependencies,
       dependents,

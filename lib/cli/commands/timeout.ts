@@ -3,7 +3,8 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { formatDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
-import { formatTable } from "../../text/table.ts";
+import { nameTasks } from "../../decide/names.ts";
+import { formatTimeouts } from "../../format/lists.ts";
 import { indexTasks, type Readiness } from "../../decide/dependencies.ts";
 import { timeOut } from "../../queue/cancel.ts";
 import { endTask } from "../../queue/end.ts";
@@ -84,28 +85,7 @@ async function listTimeouts(this: Context): Promise<void> {
     return;
   }
   if (views.length === 0) return this.print("No task has a timeout");
-  const time = (seconds: number | null) => seconds === null ? "" : formatDuration(seconds);
-  this.print(
-    formatTable(
-      [
-        { header: "ID" },
-        { header: "STATUS" },
-        { header: "TIMEOUT", align: "right" },
-        { header: "ELAPSED", align: "right" },
-        { header: "REMAINING", align: "right" },
-      ],
-      views.map(({ task, elapsed, remaining, warning }) => [
-        task.taskId,
-        task.failureClass === "timeout" ? "timed out" : task.status,
-        time(task.timeout),
-        time(elapsed),
-        remaining !== null && remaining < 0
-          ? "overdue"
-          : time(remaining) + (warning ? " (soon)" : ""),
-      ]),
-      this.style(),
-    ).join("\n"),
-  );
+  this.print(formatTimeouts(views, nameTasks(tasks), this.style()));
 }
 
 async function extend(
