@@ -49,6 +49,11 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
+/** Bytes of a text as a file has it. */
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 interface Row {
   label: string;
   value: string;
@@ -304,7 +309,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
   section(
     "Prompt",
     indent(prompt.lines),
-    prompt.cut ? `first ${prompt.lines.length} lines of ${formatBytes(task.prompt.length)}` : "",
+    prompt.cut ? `first ${prompt.lines.length} lines of ${formatBytes(bytesOf(task.prompt))}` : "",
   );
 
   // What, when, limits with retries and process, usage.

@@ -5,7 +5,7 @@ import { viewTask } from "../../lib/decide/view.ts";
 import { formatShow, type TaskDetail } from "../../lib/format/show.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
 import type { Style } from "../../lib/text/style.ts";
-import { assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 
 const NOW = Date.parse("2026-03-04T12:00:00Z");
 const PLAIN: Style = { color: false, unicode: true, width: 100 };
@@ -38,4 +38,15 @@ Deno.test("a time in what a user wrote stays as it was written", () => {
   );
   assertStringIncludes(page, `Labels      ${text}`);
   assertStringIncludes(page, `Verify      at ${text}`);
+});
+
+Deno.test("the size of a long prompt is told in bytes, whatever its script", () => {
+  const sizeOf = (prompt: string) =>
+    /^Prompt {2}first 40 lines of (.*)$/m.exec(
+      formatShow(detailOf(taskOf({ prompt })), PLAIN, NOW),
+    )?.[1];
+  const lines = (line: string) => `${line}\n`.repeat(1000);
+  assertEquals(sizeOf(lines("a".repeat(9))), "10.0 kB");
+  assertEquals(sizeOf(lines("日本語")), "10.0 kB");
+  assertEquals(sizeOf(lines("👍👍x")), "10.0 kB");
 });
