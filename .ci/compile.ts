@@ -3,6 +3,8 @@
 // where that host cannot be reached, DENORT_BIN may name a base runtime, for the one target it is
 // made for. What cannot be made is said, and the exit code is 1.
 
+// @ts-types="../lib/text/std.d.ts"
+import { basename } from "@std/path/posix/basename";
 import { permissionFlags } from "../lib/supervise/permissions.ts";
 import { bundle, V8_FLAGS } from "./bundle.ts";
 
@@ -28,7 +30,7 @@ export async function checksumLine(path: string): Promise<string> {
   const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join(
     "",
   );
-  return `${hex}  ${path.slice(path.lastIndexOf("/") + 1)}\n`;
+  return `${hex}  ${basename(path)}\n`;
 }
 
 /** Why Deno could not compile, in a sentence. */

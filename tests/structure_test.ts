@@ -36,7 +36,12 @@ const PURE = /^lib\/(?:task|decide|text|format|agents)\//;
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@stricli/core": ["lib/cli/"],
   "zod": ["lib/settings/schemas.ts"],
-  "deno-std": ["lib/text/suggest.ts", "lib/cli/versions.ts"],
+  "deno-std": [
+    "lib/text/suggest.ts",
+    "lib/text/bytes.ts",
+    "lib/decide/diagnose.ts",
+    "lib/cli/versions.ts",
+  ],
   // Handing a file to a child as its output is not possible otherwise, on Windows.
   "node:": ["lib/launch/windows/shim.ts"],
 };

@@ -1,6 +1,8 @@
 // What is wrong with a workspace. Findings are decided from facts, and carry what was found; the words
 // are made in format/. Only the mending that can lose nothing is done by itself.
 
+// @ts-types="../text/std.d.ts"
+import { basename } from "@std/path/posix/basename";
 import { isOwnMark } from "../task/marks.ts";
 import type { Status, Task } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
@@ -150,7 +152,7 @@ function diagnoseLeftovers(
   // A task whose file is damaged is one all the same.
   const known = new Set([
     ...tasks.map((task) => task.taskId),
-    ...damaged.map(({ file }) => file.split("/").at(-1)!.split(".")[0]!),
+    ...damaged.map(({ file }) => basename(file, ".json")),
   ]);
   for (const [id, list] of marks) {
     const ours = list.filter((mark) => isOwnMark(mark) && !mark.endsWith(".tmp"));

@@ -7,6 +7,7 @@ import type { TaskView } from "../decide/view.ts";
 import { nameColumns } from "./names.ts";
 import { explain } from "./reason.ts";
 import { finite, formatCost, formatCount, formatLabels, formatTry } from "./status.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Column, formatRows } from "../text/table.ts";
 import { firstLine, pad, sanitizeBlock, truncate, wrap } from "../text/width.ts";
@@ -40,14 +41,6 @@ const PLAN_LINES = 12;
 const LOG_LINES = 15;
 const LABEL_WIDTH = 12;
 const INDENT = "  ";
-
-/** Bytes as people read them: `512 B`, `12.3 kB`, `4.0 MB`. */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 999_950) return `${(bytes / 1e3).toFixed(1)} kB`;
-  if (bytes < 999_950_000) return `${(bytes / 1e6).toFixed(1)} MB`;
-  return `${(bytes / 1e9).toFixed(1)} GB`;
-}
 
 /** Bytes of a text as a file has it. */
 function bytesOf(text: string): number {

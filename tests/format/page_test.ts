@@ -46,7 +46,7 @@ Deno.test("the size of a long prompt is told in bytes, whatever its script", () 
       formatShow(detailOf(taskOf({ prompt })), PLAIN, NOW),
     )?.[1];
   const lines = (line: string) => `${line}\n`.repeat(1000);
-  assertEquals(sizeOf(lines("a".repeat(9))), "10.0 kB");
-  assertEquals(sizeOf(lines("日本語")), "10.0 kB");
-  assertEquals(sizeOf(lines("👍👍x")), "10.0 kB");
+  assertEquals(sizeOf(lines("a".repeat(9))), "10 kB");
+  assertEquals(sizeOf(lines("日本語")), "10 kB");
+  assertEquals(sizeOf(lines("👍👍x")), "10 kB");
 });

@@ -45,7 +45,7 @@ Deno.test("the page of a task tells of everything that surrounds it", () => {
       "Needed by\n",
       `Sentinels\n  ${view.task.taskId}.error  5s ago  # Plan`,
       `Plan  .orchestra/plans/${view.task.taskId}_plan.md\n  # Plan\n  - [ ] one`,
-      `Log  .orchestra/logs/${view.task.taskId}.log, 123.5 kB`,
+      `Log  .orchestra/logs/${view.task.taskId}.log, 123 kB`,
     ]
   ) assertStringIncludes(text, part);
 });

@@ -8,7 +8,7 @@ import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { sanitize } from "../../text/width.ts";
 import { nameTasks } from "../../decide/names.ts";
 import { formatArchive } from "../../format/lists.ts";
-import { formatBytes } from "../../format/show.ts";
+import { formatBytes } from "../../text/bytes.ts";
 import { activeIds } from "../../queue/names.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
