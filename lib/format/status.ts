@@ -44,8 +44,10 @@ export interface WatchInput extends StatusInput {
 
 /** The damaged files that are named one by one; more are only counted. */
 const MOST_DAMAGED = 5;
-/** Below this width a row has no room for both its prompt and its reason. */
+/** Below this width a row has no room for both its prompt and a reason of any length. */
 const ROOM_FOR_BOTH = 30;
+/** Less of a prompt says nothing. */
+const LEAST_PROMPT = 8;
 
 function reasonPaint(phase: PhaseName, palette: Palette): Paint {
   return phase === "failed" ? palette.bad : palette.dim;
@@ -67,15 +69,18 @@ function describe(
   const separator = ` ${palette.dot} `;
   const promptWidth = displayWidth(prompt);
   const reasonWidth = displayWidth(reason);
+  const isError = phase === "failed" || phase === "retrying";
   return (width) => {
-    if (width < ROOM_FOR_BOTH && promptWidth + 3 + reasonWidth > width) {
+    const isNarrow = width < ROOM_FOR_BOTH;
+    if (isNarrow && promptWidth + 3 + reasonWidth > width) {
       // The status column already says that it waits; only an error is worth more than the prompt.
-      return phase === "failed" || phase === "retrying"
-        ? [{ text: reason, paint }]
-        : [{ text: prompt }];
+      if (isError) return [{ text: reason, paint }];
+      if (LEAST_PROMPT + 3 + reasonWidth > width) return [{ text: prompt }];
     }
-    // The reason is why the row is read, so the prompt gives way to it, down to two fifths.
-    const room = Math.max(Math.floor(width * 0.4), width - 3 - reasonWidth);
+    // The reason is why the row is read, so the prompt gives way to it, down to two fifths, or to a
+    // word before one that is short.
+    const least = isNarrow ? LEAST_PROMPT : Math.floor(width * 0.4);
+    const room = Math.max(least, width - 3 - reasonWidth);
     return [
       { text: truncate(prompt, room, palette.ellipsis) },
       { text: separator, paint: palette.dim },

@@ -185,6 +185,16 @@ Deno.test("at 80 columns the prompt keeps its room beside end and key", () => {
   assertEquals(row, `${idOf(1)}  001  build  ○ ready   shell  0s   Make all of it`);
 });
 
+Deno.test("what a task waits for is told beside a prompt that is cut, where it is short", () => {
+  const tasks = [task(1), task(2, { prompt: "Update the docs of it all", dependsOn: [idOf(1)] })];
+  const row = (width: number) =>
+    formatStatus(inputOf(tasks), { ...PLAIN, width }, NOW).split("\n")
+      .find((line) => line.startsWith(idOf(2)))!;
+  assert(row(74).endsWith("  Update th… · waits for 001"), row(74));
+  assert(row(72).endsWith("  Update… · waits for 001"), row(72));
+  assert(row(71).endsWith("  Update the docs of it…"), row(71));
+});
+
 Deno.test("one change of a task is told with its key", () => {
   const [view] = viewsOf([task(1, { key: "build", status: "running" })]);
   assertEquals(
