@@ -74,7 +74,7 @@ export function viewTask(
     ? null
     : Math.max(0, ((task.status === "running" ? now : ended ?? now) - started) / 1000);
   const remaining = task.status === "running" && task.timeout !== null && elapsed !== null
-    ? task.timeout - elapsed
+    ? task.timeout + task.asleep - elapsed
     : null;
   const warning = remaining !== null && task.timeoutWarning !== null &&
     remaining <= task.timeoutWarning;

@@ -92,3 +92,15 @@ Deno.test("countPhases counts every task once", () => {
     for (const { phase } of views) assertNotEquals(byPhase[phase.kind], 0);
   }));
 });
+
+Deno.test("viewTask leaves the time that the machine slept out of what remains", () => {
+  const slept = task(1, {
+    status: "running",
+    startedAt: formatTime(NOW),
+    timeout: 60,
+    timeoutWarning: 10,
+    asleep: 600,
+  });
+  const { elapsed, remaining, warning } = viewed(slept, [], NOW + 630_000);
+  assertEquals([elapsed, remaining, warning], [630, 30, false]);
+});
