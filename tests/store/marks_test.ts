@@ -15,7 +15,9 @@ Deno.test("a mark can be created once, replaced, read and removed", () => {
   store.writeHint(ID, "done", "");
   assertEquals(store.listMarks(ID), ["1.pid", "done"]);
   store.create(make, NOW);
-  assertEquals(store.scan().marks, new Map([[ID, ["1.pid", "done"]]]));
+  // In the order in which the folder has them, which is another on each file system.
+  const { marks } = store.scan();
+  assertEquals([[...marks.keys()], marks.get(ID)!.sort()], [[ID], ["1.pid", "done"]]);
   store.removeMark(ID, "1.pid");
   store.removeMark(ID, "1.pid");
   assertEquals(store.listMarks(ID), ["done"]);

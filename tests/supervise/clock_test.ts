@@ -2,6 +2,7 @@
 
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { shimOf } from "../support/gated.ts";
 import { kill, lives } from "../support/program.ts";
 import { launchesOf, makeSite, noted, openGate } from "../support/site.ts";
 import { watchOver } from "../support/watched.ts";
@@ -13,7 +14,8 @@ Deno.test("a clock set back an hour delays no timeout beyond its length", async 
   const { box } = site;
   const id = await box.start("--timeout=1", "shell", "exec sleep 1000");
   await using watched = watchOver(box);
-  await box.until("the launch", () => box.task(id).status === "running");
+  // Before it, a claim without a shim would be all that the clock finds.
+  await shimOf(box, id);
   watched.clock.jump(-HOUR);
   const { status, failureClass } = await box.settled(id);
   assertEquals([status, failureClass], ["failed", "timeout"]);
@@ -27,7 +29,7 @@ Deno.test("a clock set forward ten minutes uses up no task's time, and ends it w
   const late = await box.start("--timeout=300", "shell", "exec sleep 1000");
   const soon = await box.start("--timeout=1", "shell", "exec sleep 1000");
   await using watched = watchOver(box);
-  await box.until("both launches", () => box.tasks().every((task) => task.status === "running"));
+  await Promise.all([late, early].map((id) => shimOf(box, id)));
   watched.clock.jump(600_000);
   assertEquals((await box.settled(soon)).failureClass, "timeout");
   const { status, asleep } = await box.until("the note of it", () => {
@@ -106,16 +108,7 @@ Deno.test("a machine that slept ten minutes: its agents have not had that time, 
   const short = await box.start("--timeout=60", "shell", "exec sleep 1000");
   const long = await box.start("--timeout=3600", "shell", "exec sleep 1000");
   await using watched = watchOver(box);
-  const shims = await box.until("both shims", () => {
-    const found = [short, long].map((id) => {
-      try {
-        return Number(Deno.readTextFileSync(box.path(`tasks/${id}.1.pid`)).split(" ")[0]);
-      } catch {
-        return 0;
-      }
-    });
-    return found.every((pid) => pid > 0) && found;
-  });
+  const shims = await Promise.all([short, long].map((id) => shimOf(box, id)));
   for (const pid of shims) kill(pid, "SIGSTOP");
   watched.clock.jump(600_000);
   for (const pid of shims) kill(pid, "SIGCONT");
