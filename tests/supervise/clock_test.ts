@@ -29,7 +29,7 @@ Deno.test("a clock set forward ten minutes uses up no task's time, and ends it w
   const late = await box.start("--timeout=300", "shell", "exec sleep 1000");
   const soon = await box.start("--timeout=1", "shell", "exec sleep 1000");
   await using watched = watchOver(box);
-  await Promise.all([late, early].map((id) => shimOf(box, id)));
+  await Promise.all([late, soon].map((id) => shimOf(box, id)));
   watched.clock.jump(600_000);
   assertEquals((await box.settled(soon)).failureClass, "timeout");
   const { status, asleep } = await box.until("the note of it", () => {
