@@ -2,9 +2,9 @@
 
 import { formatTime } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { textIn } from "../support/gated.ts";
 import { withPatience } from "../support/program.ts";
 import { agentLives, gated, launchesOf, noted, onSmallDisk, openGate } from "../support/site.ts";
+import { AT_GATE, openGate as openFileGate } from "../support/shell.ts";
 
 /** Checks that what was refused says why; anything else must have worked. */
 function assertDone(outcome: { code: number; stderr: string }, what: string): boolean {
@@ -106,9 +106,12 @@ async function removal(watcher: Deno.FsWatcher): Promise<void> {
 onSmallDisk("a timeout on a full disk ends the task when there is room again", async (disk) => {
   const { box } = disk;
   const id = await box.start("--timeout=1h", "shell", gated(disk));
-  await box.ok("run");
+  const first = await box.start("shell", AT_GATE);
+  await box.ok("run", "--parallel", "2");
   await box.until("the agent", () => launchesOf(disk).includes(id));
-  await box.until("the supervisor's taking over", () => textIn(box.path("daemon.json")));
+  // What it settles tells that the supervisor is there: one that starts on a full disk waits for room.
+  openFileGate(box, "");
+  await box.settled(first);
   disk.fill(0);
   // The write that the full disk refuses is seen by what is made for it, and removed.
   using watcher = Deno.watchFs(box.path("tasks"), { recursive: false });
