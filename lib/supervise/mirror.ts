@@ -61,7 +61,8 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
   if (options.from !== undefined) {
     const there = new Set(scan.tasks.map(({ taskId }) => taskId));
     for (const { taskId } of options.from) if (!there.has(taskId)) keep(taskId, undefined);
-    for (const task of scan.tasks) keep(task.taskId, task);
+    // Any of them may have changed since it was read: no stamp is theirs.
+    for (const task of scan.tasks) keep(task.taskId, task, "");
   }
   for (const task of scan.tasks) {
     const { taskId: id, status } = task;
@@ -74,11 +75,11 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     return options.whole || !isTerminal(task.status) || task.reapAt !== null ? task : slim(task);
   }
 
-  function keep(id: string, task: Task | undefined): Change[] {
+  function keep(id: string, task: Task | undefined, stamp = stampOf(id)): Change[] {
     if (task === undefined) stamps.delete(id);
     else {
       damaged.delete(id);
-      stamps.set(id, stampOf(id));
+      stamps.set(id, stamp);
     }
     const changes = model.keep(id, task === undefined ? undefined : fit(task));
     for (const change of changes) {
@@ -95,11 +96,12 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
 
   /** Reads a task's file again, where it is another one. */
   function reload(id: string): void {
-    const known = stamps.get(id);
-    if (known !== undefined && known === stampOf(id)) return;
+    // Before it is read: what changes while we read has another stamp, and is read again.
+    const stamp = stampOf(id);
+    if (stamps.get(id) === stamp) return;
     const before = model.index.byId.get(id)?.status;
     try {
-      keep(id, store.read(id));
+      keep(id, store.read(id), stamp);
     } catch (error) {
       // Reported by every command that looks; the rest of the queue goes on.
       keep(id, undefined);
