@@ -13,6 +13,7 @@ import {
 import { formatWatch } from "../../lib/format/status.ts";
 import { PHASES, type Style } from "../../lib/text/style.ts";
 import { displayWidth } from "../../lib/text/width.ts";
+import { nameTasks } from "../../lib/decide/names.ts";
 import { newTask, type Status } from "../../lib/task/fields.ts";
 import { countPhases, type Phase, type PhaseName, type TaskView } from "../../lib/decide/view.ts";
 import {
@@ -216,6 +217,10 @@ function cellOf(row: readonly Run[], header: readonly Run[], name: string): Run 
   );
 }
 
+function isPhase(text: string): text is PhaseName {
+  return (PHASES as readonly string[]).includes(text);
+}
+
 /** A phase of which only the name is looked at. */
 function phaseOf(kind: PhaseName): Phase {
   switch (kind) {
@@ -233,7 +238,8 @@ function phaseOf(kind: PhaseName): Phase {
 /** A task as a row of the table tells of it. */
 function viewOf(row: readonly Run[], header: readonly Run[]): TaskView {
   const cell = (name: string) => cellOf(row, header, name);
-  const id = cell("ID")?.text ?? "";
+  // The end of the id that suffices to type is set apart from the rest.
+  const id = `${row[0]?.text}${row[1]?.text}`;
   const phase = cell("STATUS")?.text as PhaseName;
   assert(/^task_\d{13}$/.test(id) && PHASES.includes(phase), JSON.stringify(row));
   const settled: Record<string, Status> = { retrying: "failed" };
@@ -244,6 +250,7 @@ function viewOf(row: readonly Run[], header: readonly Run[]): TaskView {
     prompt: cell("PROMPT")!.text,
     priority: Number(cell("PRIO")!.text),
     autoRetry: cell("TRY") !== undefined,
+    key: cell("KEY")?.text ?? null,
   };
   return {
     task: { ...newTask(id, wanted, Number(id.slice(5))), status },
@@ -274,6 +281,7 @@ Deno.test("the picture in README shows what status --watch prints today", () => 
     const expected = parseScreen(formatWatch(
       {
         ...{ views, hidden: 0, counts: countPhases(views), damaged: [], lanes: [], supervisor },
+        names: nameTasks(views.map(({ task }) => task)),
         // Nobody's folder: no path of who recorded it is in the picture.
         workspace: "/tmp/shop",
       },
@@ -281,11 +289,11 @@ Deno.test("the picture in README shows what status --watch prints today", () => 
       0,
       ROWS,
     ));
-    // All but the clock, what a row tells beyond its mark and status, and so the widths of columns.
+    // All but the clock, what a row tells beyond its names and status, and so the widths of columns.
     const known = (lines: Run[][]) =>
       lines.map((line) =>
         line[0]?.text.startsWith("task_")
-          ? line.slice(0, 3)
+          ? line.slice(0, line.findIndex(({ text }) => isPhase(text)) + 1)
           : line[0]?.text === "ID"
           ? line.map((run) => ({ ...run, column: 0 }))
           : line.filter(({ text }) => !/^\d\d:\d\d:\d\d$/.test(text))
