@@ -84,11 +84,12 @@ export function usageError(
   });
 }
 
+/** What arguments are called. */
+const ARGUMENTS = new Set("id agent prompt time key value shell filter".split(" "));
+
 /** An error of one of our parsers, with the option that it is about; an argument needs no name. */
 function named(inner: OrchestraError, error: unknown): OrchestraError {
   const where = (error as { externalFlagNameOrPlaceholder?: string }).externalFlagNameOrPlaceholder;
-  if (where === undefined) return inner;
-  const message = `--${where} ${inner.message}`
-    .replace(/^--(id|agent|prompt|time|key|value|shell|filter) /, "");
-  return new OrchestraError(inner.code, message, { hint: inner.hint });
+  if (where === undefined || ARGUMENTS.has(where)) return inner;
+  return new OrchestraError(inner.code, `--${where} ${inner.message}`, { hint: inner.hint });
 }

@@ -57,14 +57,16 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
     const open = dependentsOf(wanted, index).filter((task) => !isTerminal(task.status));
     wanted = [...new Set([...wanted, ...open.map((task) => task.taskId)])];
   }
-  const final: string[] = [];
+  /** What has ended by itself, and how. */
+  const final = new Map<string, string>();
   for (const id of wanted) {
     const task = queue.store.read(id);
     if (task === undefined) throw noTask(id);
-    if (isTerminal(task.status)) final.push(`${id} is ${task.status} already`);
+    if (isTerminal(task.status)) final.set(id, task.status);
   }
-  if (final.length > 0 && final.length === wanted.length) {
-    throw new OrchestraError("state", `Nothing to cancel: ${final.join(", ")}`, {
+  const skipped = () => [...final].map(([id, status]) => `${id} is ${status} already`);
+  if (final.size > 0 && final.size === wanted.length) {
+    throw new OrchestraError("state", `Nothing to cancel: ${skipped().join(", ")}`, {
       hint: "Only pending and running tasks can be cancelled.",
     });
   }
@@ -81,21 +83,19 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
       problems.push(toOrchestraError(outcome.error, `Cancelling ${outcome.id}`));
     } else if (outcome.cancelled) done.push(outcome.task!);
     // It ended while we came.
-    else if (!final.some((text) => text.startsWith(`${outcome.id} `))) {
-      final.push(`${outcome.id} is ${outcome.task?.status ?? "gone"} already`);
-    }
+    else if (!final.has(outcome.id)) final.set(outcome.id, outcome.task?.status ?? "gone");
   }
   if (done.length === 0 && problems.length > 0) throw problems[0];
   // Told before the processes are ended: we may be one of them.
   if (this.globals.json) {
     this.printJson({
       cancelled: done.map(({ taskId }) => taskId),
-      skipped: final,
+      skipped: skipped(),
       problems: problems.map(({ message }) => message),
     });
   } else {
     for (const { taskId } of done) this.print(`Cancelled ${taskId}`);
-    for (const text of final) this.note(`Skipped: ${text}`);
+    for (const text of skipped()) this.note(`Skipped: ${text}`);
     for (const { message } of problems) this.note(`Not cancelled: ${message}`);
     if (wanted.length === 0) {
       this.print(
