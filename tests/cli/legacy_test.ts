@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { LEGACY, LEGACY_TASKS, writeLegacyWorkspace } from "../support/legacy.ts";
 import { type Box, makeFolder, openBox } from "../support/program.ts";
-import { lineOf } from "../support/words.ts";
+import { endOf, lineOf } from "../support/words.ts";
 
 /** A copy of a workspace that the ancestor made. */
 async function makeLegacyBox(): Promise<Box> {
@@ -23,7 +23,9 @@ Deno.test("a workspace of the ancestor is shown as it was left, and its files st
     [LEGACY.cancelled]: /cancelled/,
     [LEGACY.pending]: /ready/,
     [LEGACY.pendingRetry]: /ready/,
-    [LEGACY.blocked]: new RegExp(`waiting.*${LEGACY.pendingRetry}`),
+    [LEGACY.blocked]: new RegExp(
+      `waiting.* waits for ${endOf(LEGACY.pendingRetry, Object.keys(LEGACY_TASKS))}$`,
+    ),
   };
   for (const [id, phase] of Object.entries(phases)) assertMatch(lineOf(status, id), phase);
   const ids = Object.keys(LEGACY_TASKS);
@@ -54,9 +56,10 @@ Deno.test("a workspace of the ancestor goes on: run, retry, cancel, clean; what 
   assert(Deno.statSync(box.path(`workspace/${LEGACY.pending}.txt`)).isFile);
   const last = box.tasks().filter((task) => task.prompt === "second: this fails").at(-1)!;
   assertEquals([last.status, last.retryCount, last.errorMessage], ["failed", 2, "boom"]);
+  const lastEnd = endOf(last.taskId, box.tasks().map(({ taskId }) => taskId));
   assertMatch(
     lineOf(await box.ok("status"), LEGACY.blocked),
-    new RegExp(`blocked.*Dependency ${last.taskId} failed`),
+    new RegExp(`blocked.*Dependency ${lastEnd} failed$`),
   );
   // The agent is mended; the retry of the dependency completes, and the blocked task runs.
   const config = `${box.root}/.orchestra-cli/agent-config.json`;

@@ -10,7 +10,7 @@ import {
 import { formatTime } from "../../lib/task/fields.ts";
 import { assertPrintable, makeBox } from "../support/program.ts";
 import { forge } from "../support/gated.ts";
-import { lineOf } from "../support/words.ts";
+import { endOf, lineOf } from "../support/words.ts";
 
 Deno.test("status shows what is active and the last 20 finished, filters, and counts the rest", async () => {
   await using box = await makeBox();
@@ -37,8 +37,9 @@ Deno.test("status shows what is active and the last 20 finished, filters, and co
   assertEquals([rows(plain), rows(all), json.tasks.length], [24, 27, 27]);
   assertStringIncludes(plain, "3 more");
   assertMatch(plain, /2 ready · 1 waiting · 1 blocked · 12 complete · 11 failed/);
-  assertStringIncludes(lineOf(plain, waiting), ready);
-  assertStringIncludes(lineOf(plain, blocked), `Dependency ${failed} failed`);
+  const end = (id: string) => endOf(id, box.tasks().map(({ taskId }) => taskId));
+  assert(lineOf(plain, waiting).endsWith(` waits for ${end(ready)}`), plain);
+  assert(lineOf(plain, blocked).endsWith(` Dependency ${end(failed)} failed`), plain);
   assertEquals(json.damaged, []);
   const viewed = json.tasks.find((task: { taskId: string }) => task.taskId === blocked);
   assertEquals(

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts
 import { terminal, test } from "../support/needs.ts";
 import { assertPrintable, makeBox } from "../support/program.ts";
 import { inTerminal } from "../support/terminal.ts";
+import { withoutColors } from "../support/words.ts";
 
 test(
   "status --watch is drawn anew on a change, and left with q, or with Ctrl+C and 130",
@@ -12,7 +13,7 @@ test(
     await using box = await makeBox();
     const id = await box.start("shell", "true");
     await using watching = inTerminal(box, 80, 24, "status", "--watch");
-    await watching.printed((text) => text.includes(id) && text.includes("ready"));
+    await watching.printed((text) => withoutColors(text).includes(id) && text.includes("ready"));
     assertStringIncludes(watching.stdout(), "\x1b[?1049h");
     await box.ok("run");
     await watching.printed((text) => text.includes("complete"));
@@ -38,7 +39,7 @@ test(
   async () => {
     await using box = await makeBox();
     const id = await box.start("shell", "true");
-    const drawn = (times: number) => (text: string) => text.split(id).length > times;
+    const drawn = (times: number) => (text: string) => withoutColors(text).split(id).length > times;
     const mode = "stty -a | grep -o -e '-*icanon'";
     // A shell with job control, which goes on behind what was stopped.
     await using shell = inTerminal(
@@ -51,7 +52,7 @@ test(
     );
     await shell.printed(drawn(1));
     await shell.type("\x1a");
-    const stopped = await shell.printed((text) => text.includes("icanon"));
+    const stopped = withoutColors(await shell.printed((text) => text.includes("icanon")));
     assertStringIncludes(stopped, "stopped icanon");
     assert(stopped.indexOf("\x1b[?25h\x1b[?1049l") > stopped.indexOf(id), "the page was left");
     await shell.type("\n");
