@@ -9,6 +9,7 @@ import type { Aliveness } from "./observe.ts";
 import type { Queue, Rules } from "./queue.ts";
 import { followUp, retry } from "./retry.ts";
 import { type May, step, type Stepped } from "./step.ts";
+import type { Task } from "../task/fields.ts";
 
 /** Who does it, and is told of it. */
 export interface Doer {
@@ -33,8 +34,12 @@ export function applyTurn(
   rules: Rules,
   doer: Doer,
 ): void {
-  const keep = (id: string, task: Parameters<LiveModel["keep"]>[1]) => {
+  const keep = (id: string, task: Task | undefined) => {
     for (const change of model.keep(id, task)) doer.changed(change);
+  };
+  // Somebody else was faster with these, or they are gone.
+  const readAgain = (ids: readonly string[]) => {
+    if (ids.length > 0) queue.store.locked(() => ids.forEach((id) => keep(id, read(queue, id))));
   };
   if (turn.step.length > 0) {
     queue.store.locked(() => {
@@ -60,22 +65,19 @@ export function applyTurn(
       if (successor !== undefined) keep(successor.taskId, successor);
       keep(task.taskId, task);
     }, doer.refused);
-    // Somebody else was faster, or it is gone.
-    for (const id of turn.retry) if (model.followed.has(id)) keep(id, readAgain(queue, id));
+    readAgain(turn.retry.filter((id) => model.followed.has(id)));
   }
   if (turn.launch.length > 0) {
     claim(queue, turn.launch, rules, ({ task, launched }) => {
       keep(task.taskId, task);
       if (launched !== undefined) doer.launched?.(launched);
     });
-    for (const id of turn.launch) {
-      if (model.index.byId.get(id)?.status === "pending") keep(id, readAgain(queue, id));
-    }
+    readAgain(turn.launch.filter((id) => model.index.byId.get(id)?.status === "pending"));
   }
 }
 
 /** A task that is damaged is not ours to decide about: every command that looks names it. */
-function readAgain({ store }: Queue, id: string) {
+function read({ store }: Queue, id: string): Task | undefined {
   try {
     return store.read(id);
   } catch {
