@@ -2,7 +2,7 @@
 // that starts itself with the permissions it needs and no others. It needs no network and no cache.
 
 import { minify } from "terser";
-import { calledFunctions, compileEagerly, declareArrows } from "./eager.ts";
+import { calledFunctions, compileEagerly } from "./eager.ts";
 import { permissionFlags } from "../lib/supervise/permissions.ts";
 
 const USAGE = "usage: deno task bundle [--output file]";
@@ -59,16 +59,9 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
     commit() ?? PLACEHOLDER,
   );
   // A second, closer look at what the bundler minified: less to read at each start.
-  const { code } = await minify(declareArrows(bundled), {
+  const { code } = await minify(bundled, {
     module: true,
     ecma: 2020,
-    compress: {
-      passes: 3,
-      unsafe_arrows: true,
-      keep_fargs: false,
-      pure_getters: true,
-      hoist_funs: true,
-    },
     // ASCII is taken by V8 as it is; and which functions stand in parentheses is decided below.
     format: { comments: false, ascii_only: true, wrap_func_args: false },
   });

@@ -13,14 +13,6 @@ interface Node {
   end: number;
   id?: Node | null;
   name?: string;
-  async?: boolean;
-  generator?: boolean;
-  params?: Node[];
-  body?: unknown;
-  callee?: Node;
-  right?: Node;
-  object?: Node;
-  superClass?: Node | null;
 }
 
 function parseModule(code: string): Node & { body: Node[] } {
@@ -28,67 +20,8 @@ function parseModule(code: string): Node & { body: Node[] } {
   return parse(code, options) as unknown as Node & { body: Node[] };
 }
 
-/**
- * Makes arrow functions of the declarations at the top level, for an arrow is shorter. They become
- * variables at the start of the module, so that they are there for whoever calls them before their
- * place. What looks at its own `this`, is a generator or may be built with `new` stays.
- *
- * @param code a module
- */
-export function declareArrows(code: string): string {
-  const program = parseModule(code);
-  const constructed = constructorsIn(program);
-  const declared = program.body.filter((node) =>
-    node.type === "FunctionDeclaration" && !node.generator &&
-    !constructed.has(node.id!.name!) && !usesOwnThis(node)
-  );
-  const variables: string[] = [];
-  let rest = "";
-  let from = 0;
-  for (const node of declared) {
-    const { start } = node.body as Node;
-    const parameters = code.slice(node.id!.end, start);
-    const before = node.async ? "async " : "";
-    variables.push(`${node.id!.name}=${before}${parameters}=>${code.slice(start, node.end)}`);
-    // The statements around a declaration must not become one.
-    rest += `${code.slice(from, node.start)};`;
-    from = node.end;
-  }
-  return `${variables.length === 0 ? "" : `var ${variables.join(",")};`}${rest}${code.slice(from)}`;
-}
-
-/** Whether a function has a `this`, an `arguments` or a `new.target` of its own that it looks at. */
-function usesOwnThis(declaration: Node): boolean {
-  const inside = nodesIn(
-    [declaration.params, declaration.body],
-    (node) => !/^Function|^Class/.test(node.type),
-  );
-  return inside.some((node) =>
-    node.type === "ThisExpression" || node.type === "MetaProperty" || node.name === "arguments"
-  );
-}
-
-/** Names behind which a constructor may stand: what is built, extended, or asked for as a class. */
-function constructorsIn(root: Node): Set<string | undefined> {
-  return new Set(
-    nodesIn(root).map((node) =>
-      node.type === "NewExpression"
-        ? node.callee!.name
-        : node.type === "BinaryExpression"
-        ? node.right!.name
-        : node.type === "MemberExpression"
-        ? node.object!.name
-        : node.superClass?.name
-    ),
-  );
-}
-
-/**
- * All nodes below some part of a syntax tree.
- *
- * @param enter whether to look into a node; into all where absent
- */
-function nodesIn(root: unknown, enter: (node: Node) => boolean = () => true): Node[] {
+/** All nodes below some part of a syntax tree. */
+function nodesIn(root: unknown): Node[] {
   const found: Node[] = [];
   const open: unknown[] = [root];
   while (open.length > 0) {
@@ -98,7 +31,7 @@ function nodesIn(root: unknown, enter: (node: Node) => boolean = () => true): No
     else if ("type" in value) {
       const node = value as Node;
       found.push(node);
-      if (enter(node)) open.push(...Object.values(node));
+      open.push(...Object.values(node));
     }
   }
   return found;
@@ -110,28 +43,50 @@ export function rangeKey(start: number, end: number): string {
 }
 
 /**
- * Puts functions in parentheses.
+ * Puts functions in parentheses. A declaration at the top level cannot stand in any: it becomes a
+ * variable at the start of the module, so that it is there for whoever calls it before its place.
  *
  * @param code a module
  * @param called ranges of the functions, as {@linkcode rangeKey} names them
  */
 export function compileEagerly(code: string, called: Pick<ReadonlySet<string>, "has">): string {
-  const wrapped = nodesIn(parseModule(code)).filter(({ type, start, end }) =>
-    called.has(rangeKey(start, end)) &&
-    // A method begins with its name, and the function in it with its parameters: it stays.
-    (type === "ArrowFunctionExpression" || (type === "FunctionExpression" && code[start] !== "("))
+  const program = parseModule(code);
+  const isCalled = ({ start, end }: Node) => called.has(rangeKey(start, end));
+  const declared = program.body.filter((node) =>
+    node.type === "FunctionDeclaration" && isCalled(node)
   );
-  const inserted = [
-    ...wrapped.map(({ start }) => ({ place: start, text: "(" })),
-    ...wrapped.map(({ end }) => ({ place: end, text: ")" })),
-  ].sort((a, b) => a.place - b.place || (a.text < b.text ? 1 : -1));
-  let text = "";
+  const expressions = nodesIn(program).filter((node) =>
+    isCalled(node) &&
+    // A method begins with its name, and the function in it with its parameters: it stays.
+    (node.type === "ArrowFunctionExpression" ||
+      (node.type === "FunctionExpression" && code[node.start] !== "("))
+  );
+  const parentheses = expressions.flatMap(({ start, end }) => [
+    { place: start, text: "(" },
+    { place: end, text: ")" },
+  ]).sort((a, b) => a.place - b.place || (a.text < b.text ? 1 : -1));
+  /** A part of the text, with the parentheses that belong there. */
+  const part = (from: number, to: number) => {
+    let text = "";
+    for (const { place, text: parenthesis } of parentheses) {
+      if (place < from || place > to) continue;
+      text += code.slice(from, place) + parenthesis;
+      from = place;
+    }
+    return text + code.slice(from, to);
+  };
+  const variables = declared.map(({ id, start, end }) => `${id!.name}=(${part(start, end)})`);
+  let rest = "";
   let from = 0;
-  for (const { place, text: parenthesis } of inserted) {
-    text += code.slice(from, place) + parenthesis;
-    from = place;
+  for (const { start, end } of declared) {
+    // The statements around a declaration must not become one.
+    rest += `${part(from, start)};`;
+    from = end;
   }
-  return text + code.slice(from);
+  rest += part(from, code.length);
+  if (variables.length === 0) return rest;
+  const first = code.startsWith("#!") ? code.indexOf("\n") + 1 : 0;
+  return `${rest.slice(0, first)}var ${variables.join(",")};${rest.slice(first)}`;
 }
 
 /** One script in a coverage file of Deno's, which has the form of V8's. */

@@ -191,8 +191,11 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     const marks = new Map<string, string[]>();
     // Somebody else may have made it since.
     if (!made && lstat(tasksDir) === undefined) return { tasks, damaged, marks };
-    for (const entry of Deno.readDirSync(tasksDir)) {
-      const { name } = entry;
+    // By name before any is read: most ids have one length, and so are in order.
+    const entries = new Map<string, Deno.DirEntry>();
+    for (const entry of Deno.readDirSync(tasksDir)) entries.set(entry.name, entry);
+    for (const name of [...entries.keys()].sort()) {
+      const entry = entries.get(name)!;
       const dot = name.indexOf(".");
       const id = dot < 0 ? name : name.slice(0, dot);
       const mark = dot < 0 ? "" : name.slice(dot + 1);
@@ -233,9 +236,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       if ("problem" in parsed) damaged.push({ file, problem: parsed.problem });
       else tasks.push(parsed.task);
     }
-    damaged.sort((a, b) => a.file < b.file ? -1 : 1);
     trace("tasks looked at", { tasks: tasks.length, damaged: damaged.length });
-    return { tasks: sortById(tasks), damaged, marks };
+    return { tasks: isInOrder(tasks) ? tasks : tasks.sort(byId), damaged, marks };
   }
 
   /** Path of a task's file; what is no id never becomes one. */
@@ -430,23 +432,11 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   };
 }
 
-/**
- * Tasks by id, oldest first. Each number is packed with its place into one that is sorted without
- * calling back: over ten thousand tasks that takes 2 ms instead of 15 in a process that has just
- * started.
- */
-function sortById(tasks: Task[]): Task[] {
-  const numbers = tasks.map((task) => Number(task.taskId.slice(5)));
-  const first = numbers.reduce((least, number) => Math.min(least, number), Infinity);
-  const last = numbers.reduce((most, number) => Math.max(most, number), 0);
-  const places = tasks.length;
-  // Ids too long for a number, too far apart, or with leading zeros are compared as ids.
-  if (
-    (last - first + 1) * places > Number.MAX_SAFE_INTEGER || last > Number.MAX_SAFE_INTEGER ||
-    tasks.some(({ taskId }) => taskId.length > 15 && taskId[5] === "0")
-  ) {
-    return tasks.sort((a, b) => compareIds(a.taskId, b.taskId));
-  }
-  const packed = Float64Array.from(numbers, (number, at) => (number - first) * places + at);
-  return Array.from(packed.sort(), (value) => tasks[value % places]!);
+function byId(a: Task, b: Task): number {
+  return compareIds(a.taskId, b.taskId);
+}
+
+/** Whether tasks in the order of their names are so in that of their numbers. */
+function isInOrder(tasks: readonly Task[]): boolean {
+  return tasks.every(({ taskId }) => taskId.length === tasks[0]!.taskId.length);
 }
