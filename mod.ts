@@ -27,7 +27,14 @@ export type {
   Usage,
 } from "./lib/task/fields.ts";
 export type { Blocked, Cause } from "./lib/decide/dependencies.ts";
-export type { PausedLane, Phase, PhaseName, TaskView, Wait } from "./lib/decide/view.ts";
+export type {
+  PausedLane,
+  Phase,
+  PhasedTask,
+  PhaseName,
+  TaskView,
+  Wait,
+} from "./lib/decide/view.ts";
 export type { Change, ChangeKind } from "./lib/decide/changes.ts";
 export type { Damage } from "./lib/store/tasks.ts";
 export type { RetryOptions } from "./lib/decide/retry.ts";

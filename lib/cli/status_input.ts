@@ -13,12 +13,12 @@ import { compareTimes, isTerminal, type Task } from "../task/fields.ts";
 import {
   countPhases,
   type PausedLane,
+  type PhasedTask,
   type PhaseName,
-  type QueueCounts,
-  settledPhase,
+  phaseOf,
   spokenOf,
   type TaskView,
-  viewTask,
+  timeTask,
 } from "../decide/view.ts";
 
 /** What is shown of a queue. */
@@ -37,34 +37,41 @@ export interface StatusFilter {
 /** How many finished tasks are shown unless all are asked for. */
 export const FINISHED_SHOWN = 20;
 
-/**
- * Views of all tasks that pass the filters: running first, then pending, then finished.
- *
- * @param lanes paused agents, where they are known or follow from more tasks than these
- */
+/** Views of all tasks that pass the filters: running first, then pending, then finished. */
 export function selectViews(
   snapshot: Pick<Snapshot, "tasks" | "index">,
   filter: StatusFilter,
   now: number,
-  lanes: ReadonlyMap<string, PausedLane> = pausedLanes(snapshot.tasks, now),
 ): TaskView[] {
+  const lanes = pausedLanes(snapshot.tasks, now);
+  return selectTasks(snapshot, filter, now, lanes).map((phased) => timeTask(phased, now));
+}
+
+/** The same without their times: most of ten thousand are only counted. */
+function selectTasks(
+  snapshot: Pick<Snapshot, "tasks" | "index">,
+  filter: StatusFilter,
+  now: number,
+  lanes: ReadonlyMap<string, PausedLane>,
+): PhasedTask[] {
   const { tasks } = snapshot;
   // Where no pending task depends on another, ten thousand tasks need not be indexed.
   const index = tasks.some((task) => task.status === "pending" && hasDependencies(task))
     ? snapshot.index
     : NO_INDEX;
   const memo = new Map<string, Readiness>();
-  const views: TaskView[] = [];
-  for (const task of tasks) {
+  const selected: PhasedTask[] = [];
+  // The youngest first: most that were queued later ended later, and what is in order is sorted at once.
+  for (const task of tasks.toReversed()) {
     if (!passes(task, filter)) continue;
-    const view = viewTask(task, index, now, memo, lanes);
+    const phase = phaseOf(task, index, now, memo, lanes);
     if (
       filter.status !== undefined &&
-      !filter.status.some((wanted) => wanted === view.phase.kind || wanted === task.status)
+      !filter.status.some((wanted) => wanted === phase.kind || wanted === task.status)
     ) continue;
-    views.push(view);
+    selected.push({ task, phase });
   }
-  return views.sort(compareViews);
+  return selected.sort(comparePhased);
 }
 
 function passes(task: Task, filter: StatusFilter): boolean {
@@ -73,11 +80,11 @@ function passes(task: Task, filter: StatusFilter): boolean {
     !filter.label?.some(([name, value]) => task.labels[name] !== value);
 }
 
-function rank(view: TaskView): number {
-  return view.task.status === "running" ? 0 : view.task.status === "pending" ? 1 : 2;
+function rank({ task }: PhasedTask): number {
+  return task.status === "running" ? 0 : task.status === "pending" ? 1 : 2;
 }
 
-function compareViews(a: TaskView, b: TaskView): number {
+function comparePhased(a: PhasedTask, b: PhasedTask): number {
   const difference = rank(a) - rank(b);
   if (difference !== 0) return difference;
   if (rank(a) < 2) return compareTasks(a.task, b.task);
@@ -92,15 +99,18 @@ export function statusInput(
   filter: StatusFilter,
 ): StatusInput {
   const now = queue.now();
-  const whole = filter.all || filter.ids !== undefined || filter.status !== undefined;
-  const { views, counts, lanes } = whole
-    ? everything(snapshot, filter, now)
-    : activeAndLast(snapshot, filter, now);
+  const lanes = pausedLanes(snapshot.tasks, now);
+  const all = selectTasks(snapshot, filter, now, lanes);
+  const first = all.findIndex(({ task }) => isTerminal(task.status));
+  const most = filter.all || filter.ids !== undefined || first < 0
+    ? all.length
+    : first + FINISHED_SHOWN;
+  const views = all.slice(0, most).map((phased) => timeTask(phased, now));
   return {
-    views: [...views],
+    views,
     names: nameTasks(snapshot.tasks, () => spokenOf(views)),
-    hidden: counts.total - views.length,
-    counts,
+    hidden: all.length - views.length,
+    counts: countPhases(all),
     damaged: [...snapshot.damaged],
     lanes: [...lanes.values()],
     supervisor: describeWatcher(queue),
@@ -109,80 +119,6 @@ export function statusInput(
       it !== undefined
     ),
   };
-}
-
-/** What is listed, and what is told of the whole. */
-interface Selection {
-  views: readonly TaskView[];
-  counts: QueueCounts;
-  lanes: ReadonlyMap<string, PausedLane>;
-}
-
-/** All that pass, the last finished ones only where not all are wanted. */
-function everything(
-  snapshot: Pick<Snapshot, "tasks" | "index">,
-  filter: StatusFilter,
-  now: number,
-): Selection {
-  const lanes = pausedLanes(snapshot.tasks, now);
-  const all = selectViews(snapshot, filter, now, lanes);
-  const first = all.findIndex((view) => isTerminal(view.task.status));
-  const most = filter.all || filter.ids !== undefined || first < 0
-    ? all.length
-    : first + FINISHED_SHOWN;
-  return { views: all.slice(0, most), counts: countPhases(all), lanes };
-}
-
-/** The same for most calls, with one look at ten thousand tasks that are not shown. */
-function activeAndLast(
-  snapshot: Pick<Snapshot, "tasks" | "index">,
-  filter: StatusFilter,
-  now: number,
-): Selection {
-  const { tasks } = snapshot;
-  const filtering = filter.agent !== undefined || filter.label !== undefined;
-  const counts = countPhases([]);
-  const shown: Task[] = [];
-  const last: Task[] = [];
-  const pausing: Task[] = [];
-  // From the youngest on, for most others ended before those that ended last.
-  for (let place = tasks.length - 1; place >= 0; place--) {
-    const task = tasks[place]!;
-    if (task.laneUntil !== null) pausing.push(task);
-    if (filtering && !passes(task, filter)) continue;
-    counts.total++;
-    if (isTerminal(task.status)) {
-      counts.byPhase[settledPhase(task).kind]++;
-      keepLast(last, task, FINISHED_SHOWN);
-    } else shown.push(task);
-  }
-  const lanes = pausedLanes(pausing, now);
-  shown.push(...last);
-  const views = selectViews(
-    {
-      tasks: shown,
-      get index() {
-        return snapshot.index;
-      },
-    },
-    {},
-    now,
-    lanes,
-  );
-  for (const { task, phase } of views) {
-    if (!isTerminal(task.status)) counts.byPhase[phase.kind]++;
-  }
-  return { views, counts, lanes };
-}
-
-/** Keeps the tasks that ended last, the last one first. */
-function keepLast(best: Task[], task: Task, most: number): void {
-  const isFull = best.length === most;
-  if (isFull && compareTimes(task.completedAt, best[most - 1]!.completedAt) <= 0) return;
-  let at = best.length;
-  while (at > 0 && compareTimes(task.completedAt, best[at - 1]!.completedAt) > 0) at--;
-  best.splice(at, 0, task);
-  if (isFull) best.pop();
 }
 
 function describeWatcher(queue: Queue): string | null {

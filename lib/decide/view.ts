@@ -27,12 +27,16 @@ export type Phase =
 /** Name of a phase, as people and scripts see it. */
 export type PhaseName = Phase["kind"];
 
-/** A task with what is derived from the others and the clock. */
-export interface TaskView {
+/** A task with its status, refined. */
+export interface PhasedTask {
   /** The task as it is stored. */
   task: Task;
   /** Its status, refined. */
   phase: Phase;
+}
+
+/** A task with what is derived from the others and the clock. */
+export interface TaskView extends PhasedTask {
   /** Seconds it has run or ran; null before it started. */
   elapsed: number | null;
   /** Seconds until its timeout; negative when overdue; null where it has none or does not run. */
@@ -65,9 +69,24 @@ export function viewTask(
   memo: Map<string, Readiness>,
   lanes: ReadonlyMap<string, PausedLane> = new Map(),
 ): TaskView {
-  const phase = task.status === "pending"
+  return timeTask({ task, phase: phaseOf(task, index, now, memo, lanes) }, now);
+}
+
+/** The phase of a task alone; see {@linkcode viewTask}. */
+export function phaseOf(
+  task: Task,
+  index: TaskIndex,
+  now: number,
+  memo: Map<string, Readiness>,
+  lanes: ReadonlyMap<string, PausedLane>,
+): Phase {
+  return task.status === "pending"
     ? pendingPhase(task, readinessOf(task, index, memo), now, lanes)
     : settledPhase(task);
+}
+
+/** A task whose phase is known, with its times. */
+export function timeTask({ task, phase }: PhasedTask, now: number): TaskView {
   const started = parseTime(task.startedAt);
   const ended = parseTime(task.completedAt);
   const elapsed = started === null || task.status === "pending"
@@ -112,7 +131,7 @@ const SETTLED: Readonly<Record<Exclude<Status, "pending">, Phase>> = {
 };
 
 /** The phase of a task that is not pending, which depends on no other task. */
-export function settledPhase(task: Task): Phase {
+function settledPhase(task: Task): Phase {
   const at = task.status === "failed" && task.retriedBy === null ? parseTime(task.retryAt) : null;
   return at === null
     ? SETTLED[task.status as Exclude<Status, "pending">]
@@ -135,8 +154,8 @@ export interface QueueCounts {
   byPhase: Record<PhaseName, number>;
 }
 
-/** Counts views by phase. */
-export function countPhases(views: Iterable<TaskView>): QueueCounts {
+/** Counts tasks by phase. */
+export function countPhases(tasks: Iterable<PhasedTask>): QueueCounts {
   const byPhase: Record<PhaseName, number> = {
     ready: 0,
     waiting: 0,
@@ -148,8 +167,8 @@ export function countPhases(views: Iterable<TaskView>): QueueCounts {
     cancelled: 0,
   };
   let total = 0;
-  for (const view of views) {
-    byPhase[view.phase.kind]++;
+  for (const { phase } of tasks) {
+    byPhase[phase.kind]++;
     total++;
   }
   return { total, byPhase };
