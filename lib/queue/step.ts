@@ -5,7 +5,7 @@
 import { decide, type Decision } from "../decide/reconcile.ts";
 import { endRulesOf } from "../decide/turn.ts";
 import { FENCE } from "../launch/launcher.ts";
-import { formatTime, type Task } from "../task/fields.ts";
+import { formatTime, isTerminal, type Task } from "../task/fields.ts";
 import { type Aliveness, type Observation, observe } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 import { markReaped, settle } from "./settle.ts";
@@ -83,7 +83,10 @@ export function step(
       // Only a mark changed: another look finds it.
       if (after === undefined) continue;
       result.task = after;
-      if (after.status === "running" || decision.kind === "reaped") return result;
+      // Nothing more can come of it.
+      if (after.status === "running" || (isTerminal(after.status) && after.reapAt === null)) {
+        return result;
+      }
       if (after.status === "cancelled") {
         // Another look would find nothing else.
         result.end = after.reapAt !== null;

@@ -13,6 +13,9 @@ export interface LiveRules {
   refresh(): Promise<void>;
 }
 
+/** Settings may be so old, milliseconds: a look at the files costs as much as a turn. */
+const FRESH = 50;
+
 /** @throws OrchestraError `config` where they are broken at the start */
 export async function openRules(queue: Queue): Promise<LiveRules> {
   const paths = [configPath(queue.store), `${queue.store.root}/${AGENTS_FILE}`];
@@ -23,11 +26,14 @@ export async function openRules(queue: Queue): Promise<LiveRules> {
     }).join();
   let stamp = stampNow();
   let current = await loadRules(queue);
+  let looked = performance.now();
   return {
     get current() {
       return current;
     },
     async refresh() {
+      if (performance.now() - looked < FRESH) return;
+      looked = performance.now();
       const now = stampNow();
       if (now === stamp) return;
       stamp = now;
