@@ -70,6 +70,7 @@ export function shortestEnds(ids: readonly string[]): Map<string, string> {
   const ends = new Map<string, string>();
   let left = ids;
   for (let length = SHORTEST_END; left.length > 0; length++) {
+    if (length === SHORTEST_END && !isAnyAlone(ids)) continue;
     const count = new Map<string, number>();
     for (const id of left) {
       const end = endOf(id, length);
@@ -83,6 +84,13 @@ export function shortestEnds(ids: readonly string[]): Map<string, string> {
     });
   }
   return ends;
+}
+
+/** Whether any id has its last three digits for itself: of ten thousand hardly one has. */
+function isAnyAlone(ids: readonly string[]): boolean {
+  const count = new Uint32Array(1000);
+  for (const id of ids) count[threeDigits(id, SHORTEST_END)]!++;
+  return count.includes(1);
 }
 
 /** Whatever has an id. */

@@ -3,7 +3,7 @@
 
 import type { Names } from "../decide/names.ts";
 import type { Task } from "../task/fields.ts";
-import type { Palette, Style } from "../text/style.ts";
+import type { Paint, Palette, Style } from "../text/style.ts";
 import type { Column, Span } from "../text/table.ts";
 import { firstLine } from "../text/width.ts";
 
@@ -12,12 +12,14 @@ const WIDEST_KEY = 24;
 const LONGEST_KEY = 100;
 
 /** An id, with the part of it set apart that suffices to type. */
-export function formatId(id: string, { end }: Names, palette: Palette): string | Span[] {
-  const typed = end(id);
-  return typed === undefined ? id : [
-    { text: id.slice(0, -typed.length), paint: palette.dim },
-    { text: typed, paint: palette.bold },
-  ];
+export function formatId(id: string, { end }: Names, palette: Palette): string | Span {
+  // One span and not two: a table may have ten thousand rows, and each is measured and cut.
+  const typed = palette.bold === palette.plain ? undefined : end(id);
+  if (typed === undefined) return id;
+  const head = id.slice(0, -typed.length);
+  // What is cut has lost its end.
+  const paint: Paint = (shown) => shown === id ? palette.dim(head) + palette.bold(typed) : shown;
+  return { text: id, paint };
 }
 
 /** The end of an id where colours do not set it apart; nothing elsewhere. */
@@ -51,7 +53,7 @@ export function nameColumns<Row>(
   const id = (row: Row) => named(row).taskId;
   const keyOf = (row: Row) => {
     const task = named(row);
-    return "key" in task ? formatKey(task) : "";
+    return "key" in task && task.key !== null ? formatKey(task) : "";
   };
   const columns: (Column<Row> | false)[] = [
     { header: "ID", cell: (row) => formatId(id(row), names, palette), measure: id },

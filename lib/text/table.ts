@@ -11,10 +11,10 @@ export interface Span {
 }
 
 /**
- * A cell: a text, a painted one, several in a row, or one that decides by the room it gets what to
- * say. The latter is asked with Infinity for its natural width.
+ * A cell: a text, a painted one, or one that decides by the room it gets what to say. The latter is
+ * asked with Infinity for its natural width.
  */
-export type Cell = string | Span | readonly Span[] | ((width: number) => readonly Span[]);
+export type Cell = string | Span | ((width: number) => Span[]);
 
 /** How a column takes its place in a line. */
 export interface ColumnLayout {
@@ -49,11 +49,9 @@ const MIN_FLEX = 12;
 
 function naturalWidth(cell: Cell): number {
   if (typeof cell === "string") return displayWidth(cell);
-  if ("text" in cell) return displayWidth(cell.text);
+  if (typeof cell !== "function") return displayWidth(cell.text);
   let total = 0;
-  for (const span of typeof cell === "function" ? cell(Infinity) : cell) {
-    total += displayWidth(span.text);
-  }
+  for (const span of cell(Infinity)) total += displayWidth(span.text);
   return total;
 }
 
@@ -212,9 +210,9 @@ export function formatRows<Row>(
       const at = pieces.push("") - 1;
       used = 0;
       if (typeof cell === "string") add(cell, width);
-      else if ("text" in cell) add(cell.text, width, cell.paint);
+      else if (typeof cell !== "function") add(cell.text, width, cell.paint);
       else {
-        for (const span of typeof cell === "function" ? cell(width) : cell) {
+        for (const span of cell(width)) {
           if (used >= width) break;
           add(span.text, width - used, span.paint);
         }
