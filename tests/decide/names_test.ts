@@ -148,6 +148,9 @@ Deno.test("the ends of some ids are the same ones as among the ends of all", () 
 });
 
 Deno.test("what is not among the tasks has no end, be it the end of one that is", () => {
+  // Nor does it make the end of one that is any longer.
+  const unknown = "task_9999999999612";
+  assertEquals(endsOfFew([{ taskId: OLD }], [unknown, OLD]), new Map([[OLD, "612"]]));
   assertEquals(endsOfFew([{ taskId: OLD }], ["task_2625600612"]), new Map());
   assertEquals(
     endsOfFew([OLD, "task_2625600612"].map((taskId) => ({ taskId })), ["task_11772625600612"]),

@@ -280,7 +280,7 @@ Deno.test("which of two equal tasks a case is does not depend on which ended or 
     parentTaskId: first.taskId,
     retryHistory: [{ attempt: 1, timestamp: "", error: null, retriedFrom: first.taskId }],
   });
-  const tasks = [retry, second, build, test, { ...first, retriedBy: retry.taskId }];
+  const tasks = [second, retry, build, test, { ...first, retriedBy: retry.taskId }];
   const cases = readXml(formatJunit(reportOf(tasks))).children[0]!.children;
   const failed = cases.filter(({ children }) => children.some(({ name }) => name === "failure"));
   assertEquals(failed.map(({ attributes }) => attributes.name), ["Again"]);
