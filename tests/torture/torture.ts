@@ -9,6 +9,8 @@
 // most failures, not the interleaving. A failure keeps its folder, with a journal of all commands.
 
 import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
+import { disagreements, readLedger } from "./ledger.ts";
+import { AGENT, findProcesses, gone, temporaries } from "./processes.ts";
 
 /** What a run is asked to do. It ends with the first of the two limits that is reached. */
 export interface TortureOptions {
@@ -52,7 +54,6 @@ const SETTLE_WITHIN = 600_000;
 const HANGS_AFTER = 300_000;
 
 const MAIN = decodeURIComponent(new URL("../../main.ts", import.meta.url).pathname);
-const AGENT = decodeURIComponent(new URL("torture_agent.sh", import.meta.url).pathname);
 
 /** Numbers from 0 to 1 that a seed decides: mulberry32. */
 export function createRandom(seed: number): () => number {
@@ -490,143 +491,6 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     const after = temporaries(root);
     if (after.length > 0) violated(`doctor --fix leaves ${after.slice(0, 5).join(", ")}`);
     return { tasks: states, launches: ledger.starts.size, releases, leftOver };
-  }
-}
-
-/** What the agents wrote. */
-interface Ledger {
-  /** Pids of the shims by task. */
-  starts: Map<string, string[]>;
-  good: Set<string>;
-  bad: Set<string>;
-  verified: Map<string, number>;
-}
-
-function readLedger(path: string, violated: (text: string) => void): Ledger {
-  const ledger: Ledger = {
-    starts: new Map(),
-    good: new Set(),
-    bad: new Set(),
-    verified: new Map(),
-  };
-  let text = "";
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch {
-    // No agent ran.
-  }
-  for (const line of text.split("\n")) {
-    if (line === "") continue;
-    const [verb = "", id = "", shim = ""] = line.split(" ");
-    if (!/^task_\d+$/.test(id)) violated(`the ledger has ${JSON.stringify(line)}`);
-    if (verb === "start") ledger.starts.set(id, [...ledger.starts.get(id) ?? [], shim]);
-    else if (verb === "good") ledger.good.add(id);
-    else if (verb === "bad") ledger.bad.add(id);
-    else if (verb === "verify") ledger.verified.set(id, (ledger.verified.get(id) ?? 0) + 1);
-    else violated(`the ledger has ${JSON.stringify(line)}`);
-  }
-  return ledger;
-}
-
-/** Where a task's file and the ledger tell different stories. */
-function disagreements(task: Task, ledger: Ledger, hurt: ReadonlySet<string>): string[] {
-  const { taskId: id, status, failureClass } = task;
-  const [kind] = task.prompt.split(" ");
-  const found: string[] = [];
-  const started = ledger.starts.has(id);
-  const good = ledger.good.has(id);
-  if (status === "complete") {
-    if (!started) found.push("is complete, and its agent never ran");
-    if (!good) found.push("is complete, and its agent did not succeed");
-    if (kind === "verified" && !ledger.verified.has(id)) found.push("is complete and unverified");
-  }
-  if (status === "pending" && started) found.push("is pending, and its agent ran");
-  const stopped = status === "cancelled" || failureClass === "timeout" || hurt.has(id);
-  if (good && !stopped && status !== "complete") {
-    found.push(`is ${status} (${failureClass}: ${task.errorMessage}), and its agent succeeded`);
-  }
-  if (status === "failed" && !stopped) {
-    const expected = { error: "agent-error", seven: "exit", quota: "rate-limit" }[kind!];
-    if (failureClass !== expected) {
-      found.push(`failed with ${failureClass} (${task.errorMessage}), its agent does ${kind}`);
-    }
-  }
-  if (status === "failed" && failureClass === "lost" && !hurt.has(id)) {
-    found.push("counts as lost, and nobody killed its agent");
-  }
-  if (failureClass === "timeout" && task.timeout !== null && task.startedAt && task.timedOutAt) {
-    const ran = Date.parse(task.timedOutAt) - Date.parse(task.startedAt);
-    const byHand = task.errorMessage?.includes("by hand");
-    if (!byHand && task.timeout === 1 && ran < 1000) found.push(`timed out after ${ran} ms of 1 s`);
-  }
-  // Due by the rules, and yet nobody queued it.
-  const retriable = task.autoRetry && task.retryCount < task.maxRetries;
-  const due = failureClass === "rate-limit" ||
-    (retriable && failureClass !== null && failureClass !== "spawn");
-  if (status === "failed" && due && task.retriedBy === null) {
-    found.push(`failed (${failureClass}) and was never retried, though it should be`);
-  }
-  if (isTerminal(status)) {
-    if (task.reapAt !== null) found.push("still has a reapAt");
-    if (task.completedAt === null) found.push("has no completedAt");
-  }
-  return found;
-}
-
-/** A process of a workspace. */
-interface Found {
-  pid: number;
-  kind: "supervisor" | "shim" | "agent" | "tool";
-  task: string | null;
-  text: string;
-}
-
-/** The processes that belong to a workspace: by the root in their environment or command line. */
-function findProcesses(root: string): Found[] {
-  const found: Found[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
-    try {
-      const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
-      if (words[0] === "") continue; // A zombie.
-      const text = words.join(" ");
-      const pid = Number(name);
-      if (words[words.indexOf("-C") + 1] === root) {
-        const watches = words.includes("_supervise") || / daemon run\b/.test(text);
-        if (watches) found.push({ pid, kind: "supervisor", task: null, text });
-        continue;
-      }
-      const environment = Deno.readTextFileSync(`/proc/${name}/environ`).split("\0");
-      if (!environment.includes(`ORCHESTRA_ROOT=${root}`)) continue;
-      const task = environment.find((item) => item.startsWith("ORCHESTRA_TASK_ID="))?.slice(18);
-      const kind = words.includes("orchestra-shim")
-        ? "shim"
-        : words.includes(AGENT)
-        ? "agent"
-        : "tool";
-      found.push({ pid, kind, task: task ?? null, text });
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return found;
-}
-
-/** Temporary files in a workspace. */
-function temporaries(root: string): string[] {
-  const found: string[] = [];
-  for (const folder of ["", "/tasks", "/archive", "/plans", "/logs"]) {
-    for (const { name } of Deno.readDirSync(`${root}/.orchestra${folder}`)) {
-      if (name.endsWith(".tmp")) found.push(`.orchestra${folder}/${name}`);
-    }
-  }
-  return found;
-}
-
-/** Waits until something is so, ten seconds at most: the end of a stranger's process is no event. */
-async function gone(check: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 200 && !check(); turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 

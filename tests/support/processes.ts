@@ -1,0 +1,47 @@
+// Processes of this machine: who lives, and whose they are.
+
+/** Sends a signal to a process that a test started; nothing where it has ended. */
+export function kill(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Whether a process lives; zombies do not. */
+export function lives(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX] /s.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch (error) {
+    if (Deno.build.os === "linux" || !(error instanceof Deno.errors.NotFound)) return false;
+  }
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] })
+    .outputSync();
+  const state = new TextDecoder().decode(stdout).trim();
+  return state !== "" && !state.startsWith("Z");
+}
+
+/** Processes whose command line or environment has all the given parts, in whatever order. */
+export function processesWith(kind: "cmdline" | "environ", parts: readonly string[]): number[] {
+  const found: number[] = [];
+  if (Deno.build.os !== "linux") {
+    const args = ["-axww", kind === "environ" ? "-Eo" : "-o", "pid=,command="];
+    const { stdout } = new Deno.Command("ps", { args }).outputSync();
+    for (const line of new TextDecoder().decode(stdout).split("\n")) {
+      const words = line.trim().split(" ");
+      if (parts.every((part) => words.includes(part))) found.push(Number(words[0]));
+    }
+    return found;
+  }
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
+    try {
+      const words = Deno.readTextFileSync(`/proc/${name}/${kind}`).split("\0");
+      if (parts.every((part) => words.includes(part))) found.push(Number(name));
+    } catch {
+      // It ended while we looked, or is somebody else's.
+    }
+  }
+  return found;
+}
