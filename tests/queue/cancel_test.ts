@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { commandLine, kill, lives, makeBox, processesWith } from "../support/program.ts";
-import { agentOf, gated, gone, numberIn, textIn } from "../support/gated.ts";
+import { agentOf, gated, gone, numberIn, stopOutsideLock, textIn } from "../support/gated.ts";
 
 Deno.test("cancel ends the processes itself where whoever watches does not", async () => {
   await using box = await makeBox();
@@ -13,7 +13,7 @@ Deno.test("cancel ends the processes itself where whoever watches does not", asy
     const found = box.supervisors();
     return found.length > 0 && found;
   });
-  kill(supervisor!, "SIGSTOP");
+  stopOutsideLock(box, supervisor!);
   await box.ok("cancel", id);
   assert(!lives(agent));
   assertEquals([box.task(id).status, box.task(id).reapAt], ["cancelled", null]);

@@ -2,7 +2,7 @@
 
 import { formatTime } from "../../lib/task/fields.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { forge } from "../support/gated.ts";
+import { forge, stopOutsideLock } from "../support/gated.ts";
 import { kill, lives } from "../support/program.ts";
 import { agentLives, gated, launchesOf, makeSite, noted, openGate } from "../support/site.ts";
 
@@ -18,8 +18,7 @@ Deno.test("a supervisor that was stopped catches up with all that happened meanw
     const found = box.supervisors();
     return found.length > 0 && found;
   });
-  // Inside the lock it would stop everybody else too: that is what a stopped process does.
-  kill(supervisor!, "SIGSTOP");
+  stopOutsideLock(box, supervisor!);
   const opened = openGate(site);
   await box.until("the end of the agent", () => !agentLives(site, ends));
   forge(box, hangs, { startedAt: formatTime(Date.now() - 7_200_000) });

@@ -1,7 +1,7 @@
 // Agents that wait at a gate and tell their numbers, and tasks as a crash would leave them.
 
 import type { Task } from "../../lib/task/fields.ts";
-import { type Box, lives } from "./program.ts";
+import { type Box, kill, lives } from "./program.ts";
 
 /** Lets go all that wait at the gate, now or later; they print what is in it. */
 export function openGate(box: Box): void {
@@ -46,4 +46,11 @@ export function forge(box: Box, id: string, change: Partial<Task>): void {
 
 export function gone(box: Box, pid: number): Promise<true> {
   return box.until(`the end of process ${pid}`, () => !lives(pid));
+}
+
+/** Stops a process while it is in no locked section of the workspace: in one it would stop everybody. */
+export function stopOutsideLock(box: Box, pid: number): void {
+  using lock = Deno.openSync(box.path("lock"), { write: true, create: true });
+  lock.lockSync(true);
+  kill(pid, "SIGSTOP");
 }
