@@ -1,6 +1,6 @@
 // A task gets its final status, and later, when nothing of it lives any more, the last that its agent
 // said. What belongs to the launch is removed only after the task's own file tells what it told. Killed
-// in between, the next look removes it.
+// in between, it stays and decides nothing: it goes with the task, to the archive or for good.
 
 import type { Outcome } from "../decide/reconcile.ts";
 import { mayRetry, retryDelay } from "../decide/retry.ts";
