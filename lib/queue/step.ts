@@ -80,7 +80,7 @@ export function step(
         return result;
       }
       const after = apply(queue, task, decision, observation, rules, now);
-      // Only a mark changed: another look finds it.
+      // Another look finds what it led to.
       if (after === undefined) continue;
       result.task = after;
       // Nothing more can come of it.
@@ -105,7 +105,7 @@ function withPid({ store }: Queue, task: Task, { shim }: Observation): Task {
   return known;
 }
 
-/** Does what was decided. Undefined: nothing changed, or only a mark did. */
+/** Does what was decided. Undefined: look again, for a mark changed, or when the task began. */
 function apply(
   queue: Queue,
   task: Task,
