@@ -157,7 +157,7 @@ export function findArchived(
   return result;
 }
 
-/** Index of tasks that also knows the archived ones that a pending task depends on. */
+/** The archived tasks that pending ones depend on, by their ids, with the retries that follow them. */
 export function archivedDependencies(store: Store, tasks: readonly Task[]): Map<string, Task> {
   const found = new Map<string, Task>();
   const waiting = tasks.filter((task) => task.status === "pending" && hasDependencies(task));

@@ -1,6 +1,7 @@
-// The only code that knows the layout on disk. Every write goes to a file beside its target, is
-// synced and renamed, so that readers never see half a file and a kill at any point leaves either
-// the old or the new content. Nothing here follows a symbolic link below the workspace root.
+// What is in `tasks/`: task files and the marks beside them, and the files that others keep below
+// `.orchestra/`. Every write goes to a file beside its target and is renamed, so that readers never see
+// half a file and a kill at any point leaves either the old or the new content; it is synced where more
+// depends on it than advice. Nothing here follows a symbolic link below the workspace root.
 
 import {
   createExclusive,
