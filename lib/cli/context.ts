@@ -1,5 +1,5 @@
-// What every command gets: where to write, how it should look, and the workspace. The only place
-// of the command line that touches the terminal.
+// What every command gets: where to write, how it should look, and the workspace. Results and comments
+// go to the terminal through it alone; the live view's page and keys are in screen.ts and keys.ts.
 
 import type { CommandContext } from "@stricli/core";
 import type { Config } from "../settings/config.ts";

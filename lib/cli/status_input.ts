@@ -1,4 +1,4 @@
-// What `status`, `run --wait` and the library show of a snapshot: filtered, ordered, counted.
+// What `status`, `wait`, `run --wait` and the live screen show of a snapshot: filtered, ordered, counted.
 
 import { isWatched, readDaemonInfo } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
