@@ -45,7 +45,7 @@ export interface Workspace {
    * dependency, `state` for a key that is taken, `environment`
    */
   start(task: NewTask): Promise<Task>;
-  /** All tasks, brought up to date, oldest first. */
+  /** All tasks, brought up to date and with due retries queued, oldest first. */
   tasks(): Promise<Task[]>;
   /**
    * One task as it is stored; undefined where no task has this id. Here and below, wherever an id is
@@ -55,25 +55,37 @@ export interface Workspace {
    */
   task(id: string): Task | undefined;
   /**
-   * Launches everything that is ready and watches over it until nothing is left to launch.
+   * Launches everything that is ready and watches over it until nothing runs and nothing is left to
+   * launch. This process is the one that watches: where it is stopped before, agents go on unwatched
+   * until a command looks.
    *
    * @returns all tasks, as last seen
    */
   run(options?: RunOptions): Promise<Task[]>;
   /**
    * Waits until the given tasks are settled, retries included, or can go on only if somebody acts
-   * (blocked by one that failed). It only watches: something must {@linkcode Workspace.run} them,
-   * here or elsewhere.
+   * (blocked by one that failed). It launches nothing: something must {@linkcode Workspace.run} them,
+   * here or elsewhere. Where nobody watches it settles what ends, enforces limits and queues retries.
    *
    * @param ids which; all that are not settled where absent
    * @returns the latest attempt of each
    */
   wait(ids?: readonly string[], options?: { signal?: AbortSignal }): Promise<Task[]>;
-  /** Cancels tasks and ends their processes; returns those that were cancelled. */
+  /**
+   * Cancels tasks and ends their processes; returns those that were cancelled. What has ended already,
+   * or is not there, is passed over.
+   */
   cancel(ids: readonly string[], reason?: string): Promise<Task[]>;
-  /** Queues a failed task again; returns the successor. */
+  /**
+   * Queues a failed or cancelled task again, however often it was retried; returns the successor.
+   *
+   * @throws OrchestraError `no-task`, or `state` where it has not failed or has a successor
+   */
   retry(id: string, options?: RetryOptions): Task;
-  /** Changes of tasks as they happen, by whomever, until the signal is aborted. */
+  /**
+   * Changes of tasks as they happen, by whomever, until the signal is aborted. Where nobody watches it
+   * does what {@linkcode Workspace.wait} does then.
+   */
   events(options?: { signal?: AbortSignal }): AsyncIterable<Change>;
 }
 
