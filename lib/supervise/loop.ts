@@ -51,9 +51,9 @@ export interface WatchOptions {
   readonly onFinished?: () => void;
 }
 
-/** A rescan may take at most this share of the time. */
+/** A rescan takes no more than this share of the time, unless {@linkcode THOROUGH} brings it sooner. */
 const RESCAN_SHARE = 1 / 500;
-/** Every so many rescans each file is looked at. */
+/** Every so many rescans each file is looked at; and no rescan waits for more intervals than these. */
 const THOROUGH = 12;
 /** Milliseconds after which a sentinel that is half there is looked at again. */
 const PARTIAL = 10;

@@ -19,7 +19,7 @@ export interface DaemonInfo {
   /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
   kind: "supervisor" | "daemon" | "run";
   launch: LaunchMode;
-  /** Most tasks at once; the settings' `max_concurrent` where absent. */
+  /** Most tasks at once, where all are launched; the settings' `max_concurrent` where absent. */
   parallel?: number;
 }
 
