@@ -27,7 +27,7 @@ export const FAILURE_CLASSES = [
   "lost",
   "dependency",
 ] as const;
-/** Why a task failed; see the guide for what each means. */
+/** Why a task failed; docs/concepts.md says what each means. */
 export type FailureClass = typeof FAILURE_CLASSES[number];
 
 /** Version of the task file that this program writes. */
@@ -89,7 +89,7 @@ export interface Task extends TaskOptions {
   createdAt: string;
   /** When its agent was last claimed for launch. */
   startedAt: string | null;
-  /** When it was settled. */
+  /** When it ended, as the sign of its end tells. */
   completedAt: string | null;
   /** When its time ran out. */
   timedOutAt: string | null;
