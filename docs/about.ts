@@ -63,7 +63,7 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   logFile: "log, relative to the workspace root",
   createdAt: "when it was queued",
   startedAt: "when its agent was last claimed for launch",
-  completedAt: "when it was settled",
+  completedAt: "when it ended, as the sign of its end tells",
   timedOutAt: "when its time ran out",
   retriedAt: "when its successor was queued",
   pid: "process of the launch shim, leader of its session",
