@@ -23,7 +23,8 @@ const ROOT = new URL("../", import.meta.url);
 /** What the exit codes mean; the codes themselves are in lib/task/error.ts. */
 const EXIT_ABOUT: Readonly<Record<number, string>> = {
   0: "done",
-  1: "done, but a task that was waited for did not complete",
+  1: "done, but a task that was waited for did not complete, or a check (`doctor`, `deps validate`, " +
+    "`agents check`) found something wrong",
   2: "the command line is wrong",
   3: "no such task, agent or workspace",
   4: "not possible in the present state",
@@ -40,7 +41,8 @@ const GLOBAL_OPTIONS: readonly (readonly [string, string])[] = [
   ["`--color`, `--no-color`", "colours in any case, or in none; also `NO_COLOR`"],
   [
     "`--debug`",
-    "tell what is done, and stack traces; also `ORCHESTRA_DEBUG=1` and `AGENT_DEBUG=1`",
+    "tell what is done, and stack traces; also `-d` before any command, `ORCHESTRA_DEBUG=1` and " +
+    "`AGENT_DEBUG=1`",
   ],
   ["`--version`, `-V`", "print the version (before any command)"],
   ["`--help`, `-h`", "print help, of a command too"],
