@@ -1,4 +1,4 @@
-// Notices that something changed in `tasks/`: names of files, gathered until somebody asks. Where
+// Notices that something changed in a folder: names of files, gathered until somebody asks. Where
 // the system does not let us watch, nothing is ever reported and the caller's rescan does it all.
 
 /** Changes in a folder, gathered. */

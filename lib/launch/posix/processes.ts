@@ -67,7 +67,7 @@ const CANARY = "task_0";
 export const PS_COLUMNS: readonly string[] = ["pid", "ppid", "pgid", "stat", "lstart"]
   .flatMap((column) => ["-o", `${column}=`]);
 
-/** Runs a constant command and returns what it prints; nothing where it cannot be run. */
+/** Runs a constant command and returns what it prints; throws where there is no such program. */
 function run(command: string, args: readonly string[]): string {
   const { stdout } = new Deno.Command(command, {
     args: [...args],
