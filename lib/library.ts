@@ -16,7 +16,7 @@ import { endTask } from "./queue/end.ts";
 import { resolveNames, resolveTask } from "./queue/names.ts";
 import { loadRules, noTask, openQueue, type Queue } from "./queue/queue.ts";
 import { refresh } from "./queue/refresh.ts";
-import { retry } from "./queue/retry.ts";
+import { retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
 import { findRoot } from "./store/paths.ts";
 import { type WatchOptions, watchOver } from "./supervise/loop.ts";
 import { isWatched } from "./supervise/watcher.ts";
@@ -72,19 +72,22 @@ export interface Workspace {
    */
   wait(ids?: readonly string[], options?: { signal?: AbortSignal }): Promise<Task[]>;
   /**
-   * Cancels tasks and ends their processes; returns those that were cancelled. What has ended already,
-   * or is not there, is passed over.
+   * Cancels tasks and ends their processes; returns those that were cancelled. What has ended already
+   * is passed over.
+   *
+   * @throws OrchestraError `no-task`, before anything is cancelled
    */
   cancel(ids: readonly string[], reason?: string): Promise<Task[]>;
   /**
-   * Queues a failed or cancelled task again, however often it was retried; returns the successor.
+   * Queues a failed or cancelled task again; returns the successor.
    *
-   * @throws OrchestraError `no-task`, or `state` where it has not failed or has a successor
+   * @throws OrchestraError `no-task`, or `state` where it has not failed, has a successor, or has used
+   * up its retries: allow more by `maxRetries`
    */
   retry(id: string, options?: RetryOptions): Task;
   /**
-   * Changes of tasks as they happen, by whomever, until the signal is aborted. Where nobody watches it
-   * does what {@linkcode Workspace.wait} does then.
+   * Changes of tasks since this call, by whomever, until the signal is aborted. Where nobody watches,
+   * reading them does what {@linkcode Workspace.wait} does then.
    */
   events(options?: { signal?: AbortSignal }): AsyncIterable<Change>;
 }
@@ -150,7 +153,9 @@ export function openWorkspace(folder: string): Workspace {
     },
     async cancel(names, reason) {
       const ids = resolveNames(store, names);
-      const rules = await loadRules(queue);
+      const missing = ids.find((id) => !store.has(id));
+      if (missing !== undefined) throw noTask(missing);
+      const rules = await loadRules(queue, () => {});
       const tasks: Task[] = [];
       for (const outcome of cancel(queue, ids, reason ?? null, rules)) {
         if ("error" in outcome) throw toOrchestraError(outcome.error, `Cancelling ${outcome.id}`);
@@ -165,18 +170,19 @@ export function openWorkspace(folder: string): Workspace {
     retry(name, options) {
       checkRetryOptions(options);
       const id = resolveTask(store, name);
-      if (store.read(id) === undefined) throw noTask(id);
+      const task = store.read(id);
+      if (task === undefined) throw noTask(id);
+      const problem = retryProblem(queue, task, options?.maxRetries);
+      if (problem !== undefined) throw problem;
       let made: Task | undefined;
       retry(queue, [{ id, options }], indexTasks(store.scan().tasks), ({ successor }) => {
         made = successor;
       });
-      if (made !== undefined) return made;
-      throw new OrchestraError(
-        "state",
-        `${id} cannot be retried: it has not failed, or was already`,
-      );
+      if (made === undefined) throw retriedMeanwhile(id);
+      return made;
     },
-    events: (options = {}) => follow(queue, lookOn(options.signal)),
+    events: (options = {}) =>
+      follow(queue, { ...lookOn(options.signal), from: store.scan().tasks }),
   };
 }
 
@@ -190,7 +196,7 @@ function openIds({ byId }: TaskIndex): string[] {
 /** Changes as they happen: a loop that looks on, read one by one. */
 async function* follow(
   queue: Queue,
-  options: Pick<WatchOptions, "wanted" | "isWatched" | "signal">,
+  options: Pick<WatchOptions, "wanted" | "isWatched" | "signal" | "from">,
 ): AsyncIterable<Change> {
   const stop = new AbortController();
   const changes: Change[] = [];

@@ -20,8 +20,8 @@ export type Wrong =
   | { readonly code: "unwatched"; readonly running: number }
   /** A claim without a launch. */
   | { readonly code: "stale-claim" }
-  /** Processes of a task that does not run; null: there is no such task any more. */
-  | { readonly code: "orphan"; readonly pids: readonly number[]; readonly status: Status | null }
+  /** Processes of a task that does not run. */
+  | { readonly code: "orphan"; readonly pids: readonly number[]; readonly status: Status }
   | { readonly code: "sentinel-without-task"; readonly marks: readonly string[] }
   /** A temporary file of a writer that is gone. */
   | { readonly code: "left-over" }
@@ -138,8 +138,8 @@ function diagnoseTasks({ tasks, watched, marks, processes }: Facts): Finding[] {
   }
   for (const [id, pids] of processes) {
     const task = known.get(id);
-    if (task !== undefined && isActive(task)) continue;
-    findings.push(warning(id, { code: "orphan", pids, status: task?.status ?? null }, false));
+    if (task === undefined || isActive(task)) continue;
+    findings.push(warning(id, { code: "orphan", pids, status: task.status }, false));
   }
   return findings;
 }

@@ -78,6 +78,14 @@ export interface EndReport {
 /** What a task file of the ancestor's tells of its process. */
 export type LegacyTask = Pick<Task, "taskId" | "pid" | "startedAt">;
 
+/** The processes of a place. */
+export interface Seen {
+  /** The numbers of all. */
+  readonly pids: ReadonlySet<number>;
+  /** Those that carry the mark of a task, by task, where the system tells; the caller left out. */
+  readonly marked: ReadonlyMap<string, readonly number[]>;
+}
+
 /** A place where agents run. What it answers may take its time: it is asked outside the lock. */
 export interface Launcher {
   /**
@@ -91,6 +99,8 @@ export interface Launcher {
   probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>>;
   /** Whether any living process carries the task's mark; `unknown` where the system cannot tell. */
   marked(taskId: string): Promise<Life>;
+  /** All processes that can be seen. */
+  survey(): Promise<Seen>;
   /**
    * The process of a task that the ancestor launched, of which the task tells a bare number and when
    * it started: null where no process has the number, `unknown` where one has it that is not proven

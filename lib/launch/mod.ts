@@ -4,7 +4,15 @@
 
 import type { AgentDefinition } from "../task/agent.ts";
 import type { Trace } from "../task/trace.ts";
-import type { EndOptions, EndReport, Identity, Launcher, LegacyTask, Life } from "./launcher.ts";
+import type {
+  EndOptions,
+  EndReport,
+  Identity,
+  Launcher,
+  LegacyTask,
+  Life,
+  Seen,
+} from "./launcher.ts";
 import { FENCE } from "./launcher.ts";
 import { createPosixLauncher } from "./posix/launcher.ts";
 
@@ -25,6 +33,8 @@ export interface Launchers {
   probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>>;
   /** Whether any living process carries the task's mark. */
   marked(taskId: string): Promise<Life>;
+  /** All processes of this machine that can be seen. */
+  survey(): Promise<Seen>;
   /** The process of a task that the ancestor launched; see {@linkcode Launcher.legacy}. */
   legacy(task: LegacyTask, root: string): Promise<Identity | null | "unknown">;
   /** Ends the tree of a task, at the place of its identity. */
@@ -71,6 +81,7 @@ export function joinLaunchers(
       return lives.find((life) => life === "alive") ??
         lives.find((life) => life === "unknown") ?? "dead";
     },
+    survey: local.survey,
     legacy: local.legacy,
     endTree(taskId, identity, options) {
       const place = identity === null ? local : placeOf(identity.token);

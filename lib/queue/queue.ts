@@ -26,7 +26,7 @@ import type { TurnRules } from "../decide/turn.ts";
 import { type Launchers, openLaunchers } from "../launch/mod.ts";
 
 import { loadAgents } from "../settings/agents.ts";
-import { type Config, loadConfig } from "../settings/config.ts";
+import { type Config, DEFAULT_CONFIG, loadConfig } from "../settings/config.ts";
 import { openStore, type Store } from "../store/tasks.ts";
 import { type AgentDefinition, type Agents, pickAgent } from "../task/agent.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -76,9 +76,23 @@ export function openQueue(root: string, options: QueueOptions = {}): Queue {
   };
 }
 
-/** Settings and agents, read anew. */
-export async function loadRules({ store }: Pick<Queue, "store">): Promise<Rules> {
-  const [{ config }, agents] = await Promise.all([loadConfig(store), loadAgents(store)]);
+/**
+ * Settings and agents, read anew.
+ *
+ * @param onBroken told of settings that are wrong, for who goes on with the defaults: to end something
+ * must not wait until they are mended
+ * @throws OrchestraError `config` where either is wrong
+ */
+export async function loadRules(
+  { store }: Pick<Queue, "store">,
+  onBroken?: (problem: OrchestraError) => void,
+): Promise<Rules> {
+  const settings = loadConfig(store).catch((error) => {
+    if (onBroken === undefined || !(error instanceof OrchestraError)) throw error;
+    onBroken(error);
+    return { config: DEFAULT_CONFIG };
+  });
+  const [{ config }, agents] = await Promise.all([settings, loadAgents(store)]);
   return { config, agents };
 }
 

@@ -5,6 +5,7 @@ import { compareIds } from "../decide/schedule.ts";
 import { retryOf, type TaskIndex } from "../decide/dependencies.ts";
 import { type RetryOptions, successorOf } from "../decide/retry.ts";
 import type { PausedLane } from "../decide/view.ts";
+import { OrchestraError } from "../task/error.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { activeIds } from "./names.ts";
 import { writePlan } from "./plan.ts";
@@ -73,6 +74,44 @@ function retryOne(
   const successor = store.create((fresh) => successorOf(task, fresh, options, now), now);
   writePlan(queue, successor);
   return { task: name(successor.taskId), successor };
+}
+
+/**
+ * Why a task cannot be retried by hand; undefined where it can.
+ *
+ * @param most retries that are allowed, where they are not the task's own
+ */
+export function retryProblem(
+  { store }: Queue,
+  task: Task,
+  most: number = task.maxRetries,
+): OrchestraError | undefined {
+  const { taskId: id, status, retriedBy, retryCount } = task;
+  if (isRetried(store, task)) {
+    return new OrchestraError("state", `${id} was retried already, by ${retriedBy}`, {
+      hint: `Retry that one instead: orchestra retry ${retriedBy}`,
+    });
+  }
+  if (status !== "failed" && status !== "cancelled") {
+    return new OrchestraError("state", `${id} is ${status}: only failed tasks are retried`, {
+      hint: status === "complete"
+        ? "To do the work once more, queue it again with: orchestra start"
+        : `End it first with: orchestra cancel ${id}`,
+    });
+  }
+  if (retryCount + 1 > most) {
+    return new OrchestraError("state", `${id} has used up its retries (${retryCount} of ${most})`, {
+      hint: `Allow more: orchestra retry ${id} --max-retries ${retryCount + 1}`,
+    });
+  }
+  return undefined;
+}
+
+/** The error for who came too late. */
+export function retriedMeanwhile(id: string): OrchestraError {
+  return new OrchestraError("state", `${id} was retried by somebody else just now`, {
+    hint: "See it with: orchestra status",
+  });
 }
 
 /** Finds the successor of a task, also among those that have come since the tasks were read. */

@@ -2,6 +2,7 @@
 // on disk before its shim is started, so that two who look at once start it once; killed in between, the
 // order is fenced off later and given again, under the next number.
 
+import { FENCE } from "../launch/launcher.ts";
 import { formatTime, type Task } from "../task/fields.ts";
 import { launchPrepared, prepare } from "./prepare.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
@@ -33,13 +34,16 @@ export function orderVerify(
   // What an order left that was fenced off must not decide this one.
   queue.store.removeMark(task.taskId, "verifycode");
   queue.store.write(ordered);
-  if ("problem" in prepared) {
-    queue.store.writeHint(task.taskId, "verifycode", "127 spawn\n");
-  } else {
-    launchPrepared(queue, ordered, agent ?? verifier, prepared, {
-      pid: `verify.${ordered.verifyClaim}.pid`,
-      exit: "verifycode",
-    });
+  const pid = `verify.${ordered.verifyClaim}.pid`;
+  try {
+    if (!("problem" in prepared)) {
+      launchPrepared(queue, ordered, agent ?? verifier, prepared, { pid, exit: "verifycode" });
+      return ordered;
+    }
+  } catch {
+    // Fenced first: should the system have started the shim all the same, it must not go on.
+    queue.store.createMark(task.taskId, pid, FENCE);
   }
+  queue.store.writeHint(task.taskId, "verifycode", "127 spawn\n");
   return ordered;
 }

@@ -123,7 +123,8 @@ function isBeginning(info: DaemonInfo | undefined): boolean {
 }
 
 /**
- * Tells whoever watches, or is about to, to launch everything from now on; read with its next turn.
+ * Tells whoever watches, or is about to, to launch everything from now on, so many at once where a
+ * number is given; read with its next turn. A daemon does so anyway.
  *
  * @returns whether there is somebody
  */
@@ -131,7 +132,10 @@ export function tellWatcher(store: Store, order: Order): boolean {
   const told = () => {
     const info = readDaemonInfo(store);
     if (!isBeginning(info) && !isWatched(store)) return false;
-    if (info?.launch === "retries" && order.launch === "all") {
+    // What was ordered last counts; a daemon has its number from who started it.
+    const isNew = info?.launch === "retries" ||
+      (order.parallel !== undefined && order.parallel !== info?.parallel);
+    if (info !== undefined && info.kind !== "daemon" && order.launch === "all" && isNew) {
       writeDaemonInfo(store, { ...info, ...order });
     }
     return true;
@@ -174,11 +178,11 @@ export function ensureSupervisor(store: Store, program: string, order: Order): b
     ["_supervise", ...argumentsOf(order)],
     LATER,
   );
-  writeDaemonInfo(store, {
-    pid,
-    startedAt: formatTime(Date.now()),
-    kind: "supervisor",
-    ...order,
+  store.locked(() => {
+    // It may have begun already, and said more than we know.
+    if (readDaemonInfo(store)?.pid === pid) return;
+    const startedAt = formatTime(Date.now());
+    writeDaemonInfo(store, { pid, startedAt, kind: "supervisor", ...order });
   });
   return true;
 }

@@ -46,6 +46,11 @@ Deno.test("the library takes the names that people give to tasks", async () => {
   assertEquals([latest!.taskId, latest!.status], [again.taskId, "failed"]);
   assertEquals(await codeOf(() => workspace.task("nobody")), "no-task");
   assertEquals(await codeOf(() => workspace.wait(["../x"])), "usage");
+  assertEquals(await codeOf(() => workspace.cancel(["task_1000000000000"])), "no-task");
+  const only = await workspace.start({ agent: "shell", prompt: "exit 1", maxRetries: 0 });
+  await workspace.run();
+  assertEquals(await codeOf(() => workspace.retry(only.taskId)), "state");
+  assertEquals(workspace.retry(only.taskId, { maxRetries: 1 }).retryCount, 1);
   assertEquals(workspace.task("task_1000000000000"), undefined);
 });
 

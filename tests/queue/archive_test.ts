@@ -53,3 +53,18 @@ Deno.test("archive and clean keep chains together, and what is not theirs, and g
   // Its retry is gone: it may be retried again.
   await box.ok("retry", first);
 });
+
+Deno.test("what is restored must not have the key of another task", async () => {
+  await using box = await makeBox();
+  const old = await box.start("shell", "true", "--key", "build");
+  await box.ok("run", "--all", "--wait");
+  box.config({ archive: { max_completed_age_days: 0 } });
+  await box.ok("archive");
+  const other = await box.start("shell", "true", "--key", "build");
+  const { message } = await box.fails(4, "archive", "restore", old);
+  assertEquals(message, `${old} has the key "build", and so has ${other}`);
+  await box.ok("cancel", other);
+  await box.ok("clean", other, "-y");
+  await box.ok("archive", "restore", old);
+  assertEquals(box.task(old).key, "build");
+});

@@ -35,6 +35,7 @@ function fakeLauncher(launched: string[]): Launcher {
     parsePidFile: () => undefined,
     probe: () => Promise.resolve(new Map()),
     marked: () => Promise.resolve("dead"),
+    survey: () => Promise.resolve({ pids: new Set(), marked: new Map() }),
     legacy: () => Promise.resolve(null),
     endTree: () => Promise.resolve({ signalled: 0, left: 0, unknown: false }),
   };

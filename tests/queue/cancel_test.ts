@@ -66,3 +66,28 @@ Deno.test("what one task's own files make impossible keeps cancel from no other"
   // A folder of that name says what a file of it says.
   assertEquals(box.task(bad).status, "cancelled");
 });
+
+Deno.test("cancel of what ended before anybody looked says so, as it does of what was seen to", async () => {
+  await using box = await makeBox();
+  box.config({ supervise: false });
+  const id = await box.start("shell", "true");
+  await box.ok("run");
+  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  const { message } = await box.fails(4, "cancel", id);
+  assertEquals(message, `Nothing to cancel: ${id} is complete already`);
+});
+
+for (const command of ["cancel", "timeout"]) {
+  Deno.test(`settings that are wrong keep nobody from ${command}`, async () => {
+    await using box = await makeBox();
+    const [id, other] = [await box.start("shell", gated()), await box.start("shell", gated())];
+    await box.ok("run", "--parallel", "2");
+    const agent = await agentOf(box, id);
+    box.config({ max_concurrent: "many" });
+    const { code, stderr } = await box.run(command, id);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, "Defaults hold: ");
+    assert(!lives(agent));
+    assertEquals(box.task(other).status, "running");
+  });
+}

@@ -15,6 +15,7 @@ const LIVING: Launcher = {
   parsePidFile,
   probe: (asked) => Promise.resolve(new Map(asked.map(({ token }) => [token, "alive"]))),
   marked: () => Promise.resolve("alive"),
+  survey: () => Promise.resolve({ pids: new Set(), marked: new Map() }),
   legacy: () => Promise.resolve(null),
   endTree: () => Promise.resolve({ signalled: 0, left: 0, unknown: false }),
 };

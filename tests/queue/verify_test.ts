@@ -48,3 +48,16 @@ Deno.test("a verify command whose launch never came is ordered again, once", asy
   assertEquals([status, verifyClaim], ["complete", 2]);
   assertEquals(textIn(box.path("workspace/verified")), `${id}\n`);
 });
+
+Deno.test("a verify command that cannot be started fails its task, once", async () => {
+  await using box = await makeBox();
+  box.config({ supervise: false });
+  const log = '"$ORCHESTRA_ROOT/.orchestra/logs/$ORCHESTRA_TASK_ID.log"';
+  const script = `rm ${log}; ln -s /dev/null ${log}`;
+  const id = await box.start("--verify", "true", "shell", script);
+  await box.ok("run");
+  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  await box.run("run", "--wait");
+  const { status, failureClass, verifyClaim } = box.task(id);
+  assertEquals([status, failureClass, verifyClaim], ["failed", "verify", 1]);
+});

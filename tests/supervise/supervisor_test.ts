@@ -67,3 +67,18 @@ Deno.test("what run --all began goes on with the next look, after its supervisor
   await box.unwatched();
   assertEquals(textIn(box.path("daemon.json")), undefined);
 });
+
+Deno.test("run --all with a number tells who watches already", async () => {
+  await using box = await makeBox();
+  const ids: string[] = [];
+  for (let at = 0; at < 4; at++) ids.push(await box.start("shell", gated()));
+  await box.ok("run", "--all", "--parallel", "1");
+  await agentOf(box, ids[0]!);
+  const orders = () => JSON.parse(textIn(box.path("daemon.json")) || "{}");
+  await box.until("its taking over", () => orders().start !== undefined);
+  await box.ok("run", "--all", "--parallel", "3");
+  assertEquals(orders().parallel, 3);
+  openGate(box);
+  for (const id of ids) assertEquals((await box.settled(id)).status, "complete");
+  await box.unwatched();
+});

@@ -9,7 +9,7 @@ import { sanitize } from "../../text/width.ts";
 import { nameTasks } from "../../decide/names.ts";
 import { formatArchive } from "../../format/lists.ts";
 import { formatBytes } from "../../text/bytes.ts";
-import { activeIds } from "../../queue/names.ts";
+import { activeIds, activeTasks } from "../../queue/names.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
 import { idArgument, optional, text } from "../parameters.ts";
@@ -131,6 +131,16 @@ async function restore(
       throw new OrchestraError("no-task", `No task ${id} in the archive`, {
         hint: "See what there is with: orchestra archive list",
       });
+    }
+    const taken = task.key === null ? undefined : activeTasks(store).keyed(task.key)[0];
+    if (taken !== undefined) {
+      throw new OrchestraError(
+        "state",
+        `${id} has the key ${JSON.stringify(task.key)}, and so has ${taken.taskId}`,
+        {
+          hint: `Archive or remove that one first: orchestra clean ${taken.taskId}`,
+        },
+      );
     }
     restoreTask(store, task);
   });

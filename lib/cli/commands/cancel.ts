@@ -65,12 +65,14 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
     if (isTerminal(task.status)) final.set(id, task.status);
   }
   const skipped = () => [...final].map(([id, status]) => `${id} is ${status} already`);
-  if (final.size > 0 && final.size === wanted.length) {
+  const checkLeft = () => {
+    if (final.size === 0 || final.size < wanted.length) return;
     throw new OrchestraError("state", `Nothing to cancel: ${skipped().join(", ")}`, {
       hint: "Only pending and running tasks can be cancelled.",
     });
-  }
-  const rules = await loadRules(queue);
+  };
+  checkLeft();
+  const rules = await loadRules(queue, ({ message }) => this.note(`Defaults hold: ${message}`));
   if (wanted.includes(env("ORCHESTRA_TASK_ID") ?? "") && Deno.build.os !== "windows") {
     // The agent that cancels itself wants to be told; whoever watches ends us with all of it.
     Deno.addSignalListener("SIGTERM", () => {});
@@ -85,6 +87,7 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
     // It ended while we came.
     else if (!final.has(outcome.id)) final.set(outcome.id, outcome.task?.status ?? "gone");
   }
+  if (!some) checkLeft();
   if (done.length === 0 && problems.length > 0) throw problems[0];
   // Told before the processes are ended: we may be one of them.
   if (this.globals.json) {

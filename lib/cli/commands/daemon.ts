@@ -172,7 +172,10 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   const stop = stopSignal();
   const lock = await takeWatch(queue);
   announce(queue.store, "daemon", { launch: "all", parallel: flags.maxConcurrent });
-  const say = flags.log ? logTo(queue) : (text: string) => this.print(text);
+  const say = flags.log ? logTo(queue) : (message: string) =>
+    this.print(
+      this.globals.json ? JSON.stringify({ time: formatTime(queue.now()), message }) : message,
+    );
   say(
     `Watching over ${queue.store.root}: at most ${
       flags.maxConcurrent ?? config.max_concurrent
@@ -342,8 +345,10 @@ async function showDaemon(this: Context): Promise<void> {
   const since = formatDuration((Date.now() - Date.parse(info.startedAt)) / 1000);
   this.print(
     `${info.kind} (pid ${info.pid}) since ${since}: launches ${
-      info.launch === "all" ? "everything" : "retries"
-    }, at most ${info.parallel ?? config.max_concurrent} at once; ${running} running`,
+      info.launch === "all"
+        ? `everything, at most ${info.parallel ?? config.max_concurrent} at once`
+        : "retries"
+    }; ${running} running`,
   );
 }
 

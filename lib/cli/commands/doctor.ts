@@ -13,7 +13,6 @@ import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram } from "../../launch/find.ts";
-import { readProcesses } from "../../launch/posix/processes.ts";
 import type { Queue } from "../../queue/queue.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
@@ -68,21 +67,18 @@ async function gather(queue: Queue): Promise<Facts> {
   const { store } = queue;
   const scan = store.scan();
   const strays: string[] = [];
-  const alive = readProcesses();
+  const { pids, marked } = await queue.launchers.survey();
   const folders = [".orchestra", ".orchestra/tasks", ".orchestra/archive"];
   for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
       // Ours are named after the process that writes them; while that lives they are in use.
       const writer = /\.(\d+)\.tmp$/.exec(name);
-      if (writer !== null && !alive.has(Number(writer[1]))) strays.push(`${folder}/${name}`);
+      if (writer !== null && !pids.has(Number(writer[1]))) strays.push(`${folder}/${name}`);
     }
   }
-  const processes = new Map<string, number[]>();
-  for (const process of alive.values()) {
-    if (process.marker === null || process.zombie || process.pid === Deno.pid) continue;
-    if (!scan.tasks.some((task) => task.taskId === process.marker)) continue;
-    processes.set(process.marker, [...processes.get(process.marker) ?? [], process.pid]);
-  }
+  // Other workspaces have tasks, too: what is not known here is not called an orphan.
+  const known = new Set(scan.tasks.map(({ taskId }) => taskId));
+  const processes = new Map([...marked].filter(([id]) => known.has(id)));
   let configProblem: string | null = null;
   const unusedSettings: SettingsWarning[] = [];
   let agents: Agents = new Map();

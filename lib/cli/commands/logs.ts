@@ -94,7 +94,7 @@ async function follow(
   const problem = (reason: string) =>
     context.note(`Watching failed, looking every second: ${reason}`);
   using log = watchFolder(`${queue.store.dir}/logs`, problem);
-  let over = false;
+  const over = new AbortController();
   const ended = lookOn(context, queue, {
     signal: leaves,
     retry: false,
@@ -102,14 +102,17 @@ async function follow(
       const task = index.byId.get(id);
       return task === undefined || (isTerminal(task.status) && task.reapAt === null);
     },
-  }).finally(() => over = true).then(() => {});
+  }).finally(() => over.abort());
+  // What went wrong is thrown when all is printed.
+  ended.catch(() => {});
+  const wakes = AbortSignal.any([leaves, over.signal]);
   for (let at = start; !leaves.aborted;) {
     // What was printed before its end is known is there now.
-    const last = over;
+    const last = over.signal.aborted;
     log.take();
     at = copyFrom(context, path, at, printer);
     if (last) break;
-    await pause(1000, leaves, [log.changed(), ended]);
+    await pause(1000, wakes, [log.changed()]);
   }
   await ended;
 }

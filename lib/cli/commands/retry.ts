@@ -3,8 +3,8 @@
 
 import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
-import { isRetried, noTask, type Queue } from "../../queue/queue.ts";
-import { retry as queueRetry } from "../../queue/retry.ts";
+import { noTask } from "../../queue/queue.ts";
+import { retriedMeanwhile, retry as queueRetry, retryProblem } from "../../queue/retry.ts";
 import type { Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
@@ -47,17 +47,16 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
   }
   const queue = await this.openQueue();
   const snapshot = await look(queue);
-  const most = (task: Task) => flags.maxRetries ?? task.maxRetries;
   const wanted: Task[] = [];
   if (filtering) {
     const passed = await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index);
-    const can = (task: Task) => problemOf(queue, task, most(task)) === undefined;
+    const can = (task: Task) => retryProblem(queue, task, flags.maxRetries) === undefined;
     wanted.push(...passed.filter(can));
   }
   for (const id of new Set(ids)) {
     const task = queue.store.read(id);
     if (task === undefined) throw noTask(id);
-    const problem = problemOf(queue, task, most(task));
+    const problem = retryProblem(queue, task, flags.maxRetries);
     if (problem !== undefined) throw problem;
     wanted.push(task);
   }
@@ -66,7 +65,7 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
     queue,
     wanted.map((task) => ({
       id: task.taskId,
-      options: { maxRetries: most(task), autoRetry: flags.auto ?? false },
+      options: { maxRetries: flags.maxRetries, autoRetry: flags.auto ?? false },
     })),
     snapshot.index,
     ({ successor }) => {
@@ -77,9 +76,7 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
     !queued.some(({ retryHistory }) => retryHistory.at(-1)?.retriedFrom === taskId)
   );
   if (missed !== undefined && !filtering) {
-    throw new OrchestraError("state", `${missed.taskId} was retried by somebody else just now`, {
-      hint: "See it with: orchestra status",
-    });
+    throw retriedMeanwhile(missed.taskId);
   }
   // One that was named is one value; what was picked is a list, of however many.
   if (this.globals.json) return this.printJson(ids.length === 1 ? queued[0]! : queued);
@@ -89,27 +86,4 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
   }
   if (queued.length > 0) this.note("Run it with: orchestra run");
   else this.print("Nothing to retry: no task that passes has failed");
-}
-
-/** Why a task cannot be retried. */
-function problemOf(queue: Queue, task: Task, most: number): OrchestraError | undefined {
-  const { taskId: id, status, retriedBy, retryCount } = task;
-  if (isRetried(queue.store, task)) {
-    return new OrchestraError("state", `${id} was retried already, by ${retriedBy}`, {
-      hint: `Retry that one instead: orchestra retry ${retriedBy}`,
-    });
-  }
-  if (status !== "failed" && status !== "cancelled") {
-    return new OrchestraError("state", `${id} is ${status}: only failed tasks are retried`, {
-      hint: status === "complete"
-        ? "To do the work once more, queue it again with: orchestra start"
-        : `End it first with: orchestra cancel ${id}`,
-    });
-  }
-  if (retryCount + 1 > most) {
-    return new OrchestraError("state", `${id} has used up its retries (${retryCount} of ${most})`, {
-      hint: `Allow more: orchestra retry ${id} --max-retries ${retryCount + 1}`,
-    });
-  }
-  return undefined;
 }

@@ -50,8 +50,7 @@ export const command = buildRouteMap({
 
 async function timeOutNow(this: Context, _flags: NoFlags, id: string): Promise<void> {
   const queue = await this.openQueue();
-  await look(queue);
-  const rules = await loadRules(queue);
+  const rules = await loadRules(queue, ({ message }) => this.note(`Defaults hold: ${message}`));
   const timedOut = timeOut(queue, id, rules);
   if (timedOut === undefined) {
     const task = queue.store.read(id);

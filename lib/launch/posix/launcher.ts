@@ -12,6 +12,7 @@ import type {
   LaunchSpec,
   LegacyTask,
   Life,
+  Seen,
 } from "../launcher.ts";
 import { FENCE } from "../launcher.ts";
 import { isNumber, judgeAncestral } from "./ancestral.ts";
@@ -120,6 +121,17 @@ export function createPosixLauncher(
     return Promise.resolve(seen.marked && mine.whole ? "dead" : "unknown");
   }
 
+  function surveyAll(): Promise<Seen> {
+    const { table } = survey();
+    const processes = [...table.values()].filter(({ zombie, pid }) => !zombie && pid !== Deno.pid);
+    readMarks(processes);
+    const marked = new Map<string, number[]>();
+    for (const { pid, marker } of processes) {
+      if (marker !== null) marked.set(marker, [...marked.get(marker) ?? [], pid]);
+    }
+    return Promise.resolve({ pids: new Set(table.keys()), marked });
+  }
+
   async function endTree(
     taskId: string,
     identity: Identity | null,
@@ -148,7 +160,7 @@ export function createPosixLauncher(
     return Promise.resolve(mine.whole ? null : "unknown");
   }
 
-  return { launch, parsePidFile, probe, marked, legacy, endTree };
+  return { launch, parsePidFile, probe, marked, survey: surveyAll, legacy, endTree };
 }
 
 function lifeOf(sight: Sight, found: boolean): Life {

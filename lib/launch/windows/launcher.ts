@@ -165,6 +165,11 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     probe,
     // Windows tells nobody another process's environment.
     marked: () => Promise.resolve("dead"),
+    survey: () =>
+      Promise.resolve({
+        pids: new Set(system.list().map(({ pid }) => pid)),
+        marked: new Map(),
+      }),
     // The ancestor recorded no creation time: what has its number is not proven to be the task's.
     legacy({ pid }) {
       const created = pid === null ? undefined : system.created(pid);

@@ -57,6 +57,7 @@ function createFakeLauncher(): FakeLauncher {
       const found = shims.some((shim) => shim.id === id && shim.state !== "ended");
       return Promise.resolve(found ? "alive" : "dead");
     },
+    survey: () => Promise.resolve({ pids: new Set(), marked: new Map() }),
     legacy: () => Promise.resolve(null),
     endTree(id) {
       const mine = shims.filter((shim) => shim.id === id && shim.state === "running");
