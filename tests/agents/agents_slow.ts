@@ -16,7 +16,7 @@ import {
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type ModelRequest, type ModelServer, startModelServer, USAGE } from "./model_server.ts";
 import { forge } from "../support/gated.ts";
-import { needs, ON_LINUX, test } from "../support/needs.ts";
+import { namespaces, needs, ON_LINUX, test } from "../support/needs.ts";
 import {
   type Box,
   kill,
@@ -60,8 +60,8 @@ interface Lab {
 let programs: AgentPrograms;
 let denoDir = "";
 
-/** Tools of agents are looked for in /proc. */
-const MISSING = ON_LINUX ?? needs("npm");
+/** Tools of agents are looked for in /proc; codex runs them in a namespace of their own. */
+const MISSING = ON_LINUX ?? needs("npm") ?? namespaces();
 
 Deno.test.beforeAll(async () => {
   if (MISSING !== null) return;

@@ -82,11 +82,16 @@ export const closing = once(() =>
   }, "no folder can be closed to us here, with chattr +i")
 );
 
+/** A user namespace, as agents make one for their sandboxes. */
+export const namespaces = once(() =>
+  ON_LINUX ?? (succeeds("unshare", "-Ur", "true") ? null : "no user namespace can be made here")
+);
+
 /** A process that cannot watch folders. */
 export const blinding = once(() => {
   const script = "echo 0 >/proc/sys/user/max_inotify_instances";
-  return ON_LINUX ??
-    (succeeds("unshare", "-Ur", "sh", "-c", script) ? null : "no user namespace can be made here");
+  const done = () => succeeds("unshare", "-Ur", "sh", "-c", script);
+  return namespaces() ?? (done() ? null : "what a process watches cannot be limited here");
 });
 
 /** A terminal, which script(1) of util-linux makes. */
