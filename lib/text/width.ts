@@ -220,7 +220,8 @@ export function wrap(text: string, width: number): string[] {
     for (const word of source.split(" ")) {
       if (word === "") continue;
       const size = displayWidth(word);
-      const space = used > indent.length ? 1 : 0;
+      // Not by its width: what is on it may have none, such as a mark without its letter.
+      const space = line !== indent ? 1 : 0;
       if (used + space + size <= limit) {
         line += " ".repeat(space) + word;
         used += space + size;
@@ -232,7 +233,7 @@ export function wrap(text: string, width: number): string[] {
       // A word that fits no line (a path, a URL, a language without spaces) is broken anywhere.
       eachUnit(word, (start, end, unit) => {
         if (used + unit > limit) {
-          if (used > indent.length) lines.push(line);
+          if (line !== indent) lines.push(line);
           // What is wider than the room beside the indent stands without it.
           line = indent.length + unit > limit ? "" : indent;
           used = line.length;
@@ -241,7 +242,7 @@ export function wrap(text: string, width: number): string[] {
         used += unit;
       });
     }
-    if (used > indent.length) lines.push(line);
+    if (line !== indent) lines.push(line);
   }
   return lines;
 }

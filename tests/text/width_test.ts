@@ -100,6 +100,7 @@ Deno.test("wrap breaks at spaces, keeps the indentation, and breaks a long word 
   assertEquals(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
   assertEquals(wrap("日本語のテキスト", 5), ["日本", "語の", "テキ", "スト"]);
   assertEquals(wrap("a\n\nb", 10), ["a", "", "b"]);
+  assertEquals(wrap("\u0301 abcdef", 4), ["\u0301", "abcd", "ef"]);
   assertEquals(wrap("see /a/very/long/path now", 8), ["see", "/a/very/", "long/pat", "h now"]);
 });
 
