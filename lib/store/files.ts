@@ -1,4 +1,4 @@
-// Files as a crash-only program writes and reads them: beside the target, synced, renamed, so that
+// Files as a crash-only program writes and reads them: under another name, synced, renamed, so that
 // readers never see half a file and a kill at any point leaves the old or the new content. Nothing
 // here knows what a task is.
 
@@ -105,9 +105,8 @@ export function syncFolder(path: string): void {
   }
 }
 
-/** Writes and syncs a new file beside `path`; returns its name. */
-export function writeBeside(path: string, text: string, sync = true): string {
-  const temporary = `${path}.${Deno.pid}.tmp`;
+/** Writes a new file under a temporary name, on its way to another one. */
+export function writeTemporary(temporary: string, text: string, sync = true): void {
   const open = () => Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
   let file: Deno.FsFile;
   try {
@@ -128,15 +127,15 @@ export function writeBeside(path: string, text: string, sync = true): string {
     removeFile(temporary);
     throw error;
   }
-  return temporary;
 }
 
 export function replaceFile(
   path: string,
+  temporary: string,
   text: string,
   sync: "name" | "content" | "nothing" = "name",
 ): void {
-  const temporary = writeBeside(path, text, sync !== "nothing");
+  writeTemporary(temporary, text, sync !== "nothing");
   try {
     Deno.renameSync(temporary, path);
   } catch (error) {
@@ -184,8 +183,8 @@ export function linkOrMove(temporary: string, path: string): void {
 }
 
 /** Creates a file that appears whole or not at all; false where the name is taken. */
-export function createExclusive(path: string, text: string): boolean {
-  const temporary = writeBeside(path, text);
+export function createExclusive(path: string, temporary: string, text: string): boolean {
+  writeTemporary(temporary, text);
   try {
     Deno.linkSync(temporary, path);
     return true;

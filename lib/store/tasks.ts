@@ -16,7 +16,7 @@ import {
   replaceFile,
   syncAll,
   syncFolder,
-  writeBeside,
+  writeTemporary,
 } from "./files.ts";
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
 import { openLockFile } from "./lock.ts";
@@ -167,6 +167,15 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   const relative = (path: string) =>
     path.startsWith(`${base}/`) ? path.slice(base.length + 1) : path;
 
+  /**
+   * Where a file is on its way to its name: in a folder that nobody watches, for each step of its making
+   * would wake whoever watches `tasks/`, and cost Deno ten times what it costs us.
+   */
+  const temporaryOf = (path: string) =>
+    `${dir}/${path.slice(path.lastIndexOf("/") + 1)}.${Deno.pid}.tmp`;
+  const replace = (path: string, text: string, sync?: "content" | "nothing") =>
+    replaceFile(path, temporaryOf(path), text, sync);
+
   let depth = 0;
 
   function locked<T>(critical: () => T): T {
@@ -292,7 +301,9 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     const named: string[] = [];
     try {
       for (const [at, task] of tasks.entries()) {
-        written.push(writeBeside(files[at]!, formatTask(task), false));
+        const temporary = temporaryOf(files[at]!);
+        writeTemporary(temporary, formatTask(task), false);
+        written.push(temporary);
       }
       syncAll(written, tasksDir);
       for (const [at, path] of files.entries()) {
@@ -315,7 +326,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       const id = formatTaskId(number);
       if (isArchived(id)) continue;
       const task = makeTask(id);
-      if (createExclusive(taskPath("tasks", task.taskId, "json"), formatTask(task))) {
+      const path = taskPath("tasks", task.taskId, "json");
+      if (createExclusive(path, temporaryOf(path), formatTask(task))) {
         syncFolder(tasksDir);
         trace("task created", { id: task.taskId, agent: task.agent });
         return task;
@@ -338,7 +350,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   }
 
   function createMark(id: string, mark: string, text: string): boolean {
-    const created = createExclusive(markPath(id, mark), text);
+    const path = markPath(id, mark);
+    const created = createExclusive(path, temporaryOf(path), text);
     trace(created ? "mark created" : "mark was there", { file: `${id}.${mark}` });
     if (created) syncFolder(tasksDir);
     return created;
@@ -390,7 +403,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
     write(task) {
       trace("task written", { id: task.taskId, status: task.status, claim: task.claim });
-      replaceFile(taskPath("tasks", task.taskId, "json"), formatTask(task), "content");
+      replace(taskPath("tasks", task.taskId, "json"), formatTask(task), "content");
     },
     create,
     createAll,
@@ -399,7 +412,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     readMark,
     writeHint(id, mark, text) {
       trace("mark written", { file: `${id}.${mark}` });
-      replaceFile(markPath(id, mark), text, "nothing");
+      replace(markPath(id, mark), text, "nothing");
     },
     createMark,
     removeMark(id, mark) {
@@ -409,16 +422,19 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     listMarks,
     make,
     isMade: () => made || lstat(tasksDir) !== undefined,
-    isHere: () => !made || (lstat(dir)?.isDirectory === true && lstat(dir)?.ino === opened),
+    isHere() {
+      const info = made ? lstat(dir) : undefined;
+      return !made || (info?.isDirectory === true && info.ino === opened);
+    },
     writeFile(path, text) {
       make();
       trace("file written", { file: relative(path), bytes: text.length });
-      replaceFile(path, text);
+      replace(path, text);
     },
     writeAdvice(path, text) {
       make();
       trace("file written", { file: relative(path), bytes: text.length });
-      replaceFile(path, text, "nothing");
+      replace(path, text, "nothing");
     },
     readFile(path) {
       const text = readRegular(path, MAX_TASK, relative(path));

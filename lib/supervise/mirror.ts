@@ -35,9 +35,12 @@ export interface Mirror extends LiveModel, Disposable {
   readonly damaged: ReadonlyMap<string, Damage>;
   /** Whether the system tells of changes; otherwise only a rescan finds them. */
   readonly watched: boolean;
-  /** Reads what changed since the last call. */
-  catchUp(): void;
-  /** Fulfilled when something changed since the last {@linkcode Mirror.catchUp}. */
+  /** Reads what changed since the last call; says whether that tells anything. */
+  catchUp(): boolean;
+  /**
+   * Fulfilled when something was read that tells anything: of all that the system tells, most is what we
+   * did ourselves.
+   */
   changed(): Promise<void>;
   /** The safety net, for changes that were not told of. */
   rescan(depth: Depth): void;
@@ -55,6 +58,9 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
   );
   /** Changes since `from`: told of with the first look, for nobody has the mirror yet. */
   let early: Change[] | undefined = [];
+  /** How often a task was read that is another one. */
+  let kept = 0;
+  let waiting: Promise<void> | undefined;
   /** What each task's file was when it was last read: another content has another stamp. */
   const stamps = new Map<string, string>();
 
@@ -81,6 +87,7 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
       damaged.delete(id);
       stamps.set(id, stamp);
     }
+    kept++;
     const changes = model.keep(id, task === undefined ? undefined : fit(task));
     for (const change of changes) {
       if (early === undefined) options.onChange(change);
@@ -118,22 +125,31 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     else if (!/^\d+\.pid$/.test(mark) && !options.isKnown?.(id, mark)) model.touch(id);
   }
 
+  function catchUp(): boolean {
+    const before = kept;
+    const first = early ?? [];
+    early = undefined;
+    for (const change of first) options.onChange(change);
+    for (const name of watch.take()) {
+      const dot = name.indexOf(".");
+      const id = name.slice(0, dot);
+      if (isTaskId(id)) note(id, name.slice(dot + 1));
+    }
+    return kept !== before || model.touched.size > 0;
+  }
+
+  async function untilChanged(): Promise<void> {
+    do await watch.changed(); while (!catchUp());
+    waiting = undefined;
+  }
+
   return {
     ...model,
     damaged,
     watched: watch.active,
     keep,
-    catchUp() {
-      const first = early ?? [];
-      early = undefined;
-      for (const change of first) options.onChange(change);
-      for (const name of watch.take()) {
-        const dot = name.indexOf(".");
-        const id = name.slice(0, dot);
-        if (isTaskId(id)) note(id, name.slice(dot + 1));
-      }
-    },
-    changed: watch.changed,
+    catchUp,
+    changed: () => waiting ??= untilChanged(),
     rescan(depth) {
       const names = new Set<string>();
       for (const { name } of Deno.readDirSync(store.tasksDir)) names.add(name);
