@@ -6,8 +6,9 @@ import { indexTasks, type Readiness, retryChain, type TaskIndex } from "../decid
 import { viewTask } from "../decide/view.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
 import type { Queue } from "../queue/queue.ts";
-import { refresh } from "../queue/refresh.ts";
+import { refresh, type Snapshot } from "../queue/refresh.ts";
 import { watchOver } from "../supervise/loop.ts";
+import type { Mirror } from "../supervise/mirror.ts";
 import {
   announce,
   isWatched,
@@ -65,7 +66,7 @@ export async function runAndWait(
     !settled.has(task.taskId) && (all || task.status !== "pending")
   );
   const printed = flags.report?.some(({ path }) => path === "-") ?? false;
-  await finish(this, queue, seen.tasks, mine, seen.interrupted, !printed);
+  finish(this, queue, seen, mine, !printed);
   if (flags.report !== undefined) {
     const { writeReports } = await import("./reports.ts");
     const seconds = (performance.now() - began) / 1000;
@@ -73,12 +74,17 @@ export async function runAndWait(
   }
 }
 
+/** What was seen last, with what ended meanwhile and is archived or removed by now. */
+interface Seen extends Pick<Snapshot, "tasks" | "index" | "damaged"> {
+  readonly interrupted: boolean;
+}
+
 /** Launches, and watches until it is finished or left. */
 async function watchRun(
   this: Context,
   queue: Queue,
   flags: RunWaitFlags,
-): Promise<{ tasks: Task[]; interrupted: boolean }> {
+): Promise<Seen> {
   const { store } = queue;
   const config = await this.config(store);
   const order: Order = flags.all
@@ -119,14 +125,14 @@ async function watchRun(
       // Whoever watched before us may end before all is done: then it is ours.
       isWatched: lock === undefined ? () => isWatched(store) : undefined,
       onChange: (change, { index }) => view.show(change, index),
-      onTurn: ({ index, damaged }) =>
-        view.draw([...index.byId.values()], [...damaged.values()], index),
+      onTurn: view.draw,
       onProblem: (problem) => this.note(problem),
       onFinished: leave,
     });
     if (!interrupted) guardian?.dismiss();
-    const ended = new Map([...view.ended, ...mirror.index.byId]);
-    return { tasks: [...ended.values()], interrupted };
+    const tasks = [...new Map([...view.ended, ...mirror.index.byId]).values()];
+    const index = indexTasks(tasks, mirror.index.archived);
+    return { tasks, index, damaged: [...mirror.damaged.values()], interrupted };
   } finally {
     view.close();
     leave();
@@ -151,7 +157,9 @@ function createView(context: Context, queue: Queue, onLeave: () => void) {
       const view = viewTask(task, index, queue.now(), new Map<string, Readiness>());
       context.note(formatPlainEvent(view, style, queue.now()));
     },
-    draw: (...shown: Parameters<NonNullable<typeof screen>["update"]>) => screen?.update(...shown),
+    draw({ index, damaged }: Mirror) {
+      screen?.update([...index.byId.values()], [...damaged.values()], index);
+    },
     close() {
       keys?.close();
       screen?.close();
@@ -160,18 +168,16 @@ function createView(context: Context, queue: Queue, onLeave: () => void) {
 }
 
 /** Prints how it ended, and sets the exit code: 1 where something that was run did not complete. */
-async function finish(
+function finish(
   context: Context,
   queue: Queue,
-  tasks: Task[],
+  seen: Seen,
   mine: readonly Task[],
-  interrupted: boolean,
   table: boolean,
-): Promise<void> {
-  const index = indexTasks(tasks);
+): void {
+  const { index, interrupted } = seen;
   const unmet = mine.filter((task) => retryChain(task, index).at(-1)?.status !== "complete");
-  const snapshot = await look(queue);
-  const input = statusInput(queue, snapshot, { ids: new Set(mine.map((task) => task.taskId)) });
+  const input = statusInput(queue, seen, { ids: new Set(mine.map((task) => task.taskId)) });
   if (context.globals.json) {
     context.printJson({
       tasks: input.views.map(viewJson),

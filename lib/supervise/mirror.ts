@@ -179,7 +179,8 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
 /** Whether a task is new to us, or may have changed where that is asked for. */
 function isOpen(task: Task | undefined, depth: Depth): boolean {
   if (task === undefined) return true;
-  return depth === "open" && (!isTerminal(task.status) || task.retriedBy === null);
+  if (depth !== "open" || task.retriedBy !== null) return false;
+  return task.status !== "complete" || task.reapAt !== null;
 }
 
 function idIn(file: string): string {

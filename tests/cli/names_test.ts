@@ -78,6 +78,10 @@ Deno.test("what is archived is found by its name where it is shown, and where it
   // The key is free again; the task that has it now is meant, and the archive has its own.
   const again = await box.start("shell", "true", "--key", "a");
   assertEquals((await box.json("show", "a")).task.taskId, again);
+  // Two of one key would be nobody's: the one in the archive stays there until the key is free.
+  assertStringIncludes((await box.fails(4, "archive", "restore", "111")).text, again);
+  await box.ok("cancel", again);
+  await box.ok("clean", "-y", again);
   assertEquals(await box.json("archive", "restore", "111"), { restored: a });
 });
 

@@ -90,7 +90,7 @@ function recordCalls(dir: string, action: () => void): string[] {
 Deno.test("a file is synced before it gets its name, and the folder after a new name", () => {
   using folder = new Folder();
   const store = folder.store();
-  const tmp = `tasks/${ID}.json.tmp`;
+  const tmp = `${ID}.json.tmp`;
   const json = `tasks/${ID}.json`;
   const record = (action: () => void) =>
     recordCalls(store.dir, action).filter((call) => !call.startsWith("remove"));
@@ -103,11 +103,11 @@ Deno.test("a file is synced before it gets its name, and the folder after a new 
   assertEquals(record(() => store.write(make(ID))), [`sync ${tmp}`, `rename ${tmp} ${json}`]);
   // What a synced write right after it confirms is not synced itself.
   assertEquals(record(() => store.writeHint(ID, "timeout", "x")), [
-    `rename tasks/${ID}.timeout.tmp tasks/${ID}.timeout`,
+    `rename ${ID}.timeout.tmp tasks/${ID}.timeout`,
   ]);
   assertEquals(record(() => store.createMark(ID, "1.pid", "x")), [
-    `sync tasks/${ID}.1.pid.tmp`,
-    `link tasks/${ID}.1.pid.tmp tasks/${ID}.1.pid`,
+    `sync ${ID}.1.pid.tmp`,
+    `link ${ID}.1.pid.tmp tasks/${ID}.1.pid`,
     "sync tasks",
   ]);
   assertEquals(record(() => store.writeFile(`${store.dir}/config.json`, "{}")), [
@@ -118,8 +118,8 @@ Deno.test("a file is synced before it gets its name, and the folder after a new 
   // A batch: all contents, then all names, then the folder once.
   const batch = record(() => store.createAll([make(idOf(1)), make(idOf(2))]));
   assertEquals(batch, [
-    ...[1, 2].map((number) => `sync tasks/${idOf(number)}.json.tmp`),
-    ...[1, 2].map((number) => `link tasks/${idOf(number)}.json.tmp tasks/${idOf(number)}.json`),
+    ...[1, 2].map((number) => `sync ${idOf(number)}.json.tmp`),
+    ...[1, 2].map((number) => `link ${idOf(number)}.json.tmp tasks/${idOf(number)}.json`),
     "sync tasks",
   ]);
   assertEquals(names(store.dir).filter((name) => name.endsWith(".tmp")), []);
