@@ -10,7 +10,7 @@ import { type Hold, NO_HOLD, type Orders, turn } from "../decide/turn.ts";
 import { archivedDependencies, findArchived } from "../store/archive.ts";
 import type { Damage, Scan } from "../store/tasks.ts";
 import { toOrchestraError } from "../task/error.ts";
-import { isTerminal, type Task } from "../task/fields.ts";
+import { isClosed, isTerminal, type Task } from "../task/fields.ts";
 import { applyTurn, type Doer } from "./apply.ts";
 import type { LaunchedTask } from "./claim.ts";
 import type { Aliveness } from "./observe.ts";
@@ -57,7 +57,14 @@ export async function refresh(queue: Queue, options: RefreshOptions = {}): Promi
   const [rules, aliveness] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
   return options.launch === undefined
     ? bringForward(queue, scan, rules, aliveness, options)
-    : store.locked(() => bringForward(queue, store.scan(), rules, aliveness, options));
+    : store.locked(() =>
+      bringForward(queue, store.scan(closedOf(scan)), rules, aliveness, options)
+    );
+}
+
+/** Tasks that need no second look, by id. */
+function closedOf({ tasks }: Scan): Map<string, Task> {
+  return new Map(tasks.filter(isClosed).map((task) => [task.taskId, task]));
 }
 
 /** Tasks whose files must be looked at. */

@@ -70,8 +70,12 @@ export interface Store {
   isHere(): boolean;
   /** Runs `critical` while no other process is inside a locked section of this workspace. */
   locked<T>(critical: () => T): T;
-  /** Reads all task files. */
-  scan(): Scan;
+  /**
+   * Reads all task files.
+   *
+   * @param known tasks as they were read before, by id, that need not be read again where they are there
+   */
+  scan(known?: ReadonlyMap<string, Task>): Scan;
   /** One task; undefined where there is no such file. Throws `damaged` where it is malformed. */
   read(id: string): Task | undefined;
   /** The same for an archived task. */
@@ -195,17 +199,20 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     }
   }
 
-  function scan(): Scan {
+  function scan(known?: ReadonlyMap<string, Task>): Scan {
     const tasks: Task[] = [];
     const damaged: Damage[] = [];
     const marks = new Map<string, string[]>();
     // Somebody else may have made it since.
     if (!made && lstat(tasksDir) === undefined) return { tasks, damaged, marks };
     // By name before any is read: most ids have one length, and so are in order.
-    const entries = new Map<string, Deno.DirEntry>();
-    for (const entry of Deno.readDirSync(tasksDir)) entries.set(entry.name, entry);
-    for (const name of [...entries.keys()].sort()) {
-      const entry = entries.get(name)!;
+    const names: string[] = [];
+    const strange = new Map<string, Deno.DirEntry>();
+    for (const entry of Deno.readDirSync(tasksDir)) {
+      names.push(entry.name);
+      if (!entry.isFile) strange.set(entry.name, entry);
+    }
+    for (const name of names.sort()) {
       const dot = name.indexOf(".");
       const id = dot < 0 ? name : name.slice(0, dot);
       const mark = dot < 0 ? "" : name.slice(dot + 1);
@@ -225,8 +232,14 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
         else list.push(mark);
         continue;
       }
+      const before = known?.get(id);
+      if (before !== undefined) {
+        tasks.push(before);
+        continue;
+      }
       const file = `.orchestra/tasks/${name}`;
-      if (!entry.isFile) {
+      const entry = strange.get(name);
+      if (entry !== undefined) {
         damaged.push({
           file,
           problem: entry.isSymlink ? "is a symbolic link, which is not followed" : "is not a file",

@@ -10,7 +10,7 @@ import type { Damage, Store } from "../store/tasks.ts";
 import { watchFolder } from "../store/watch.ts";
 import { OrchestraError } from "../task/error.ts";
 import { isTaskId } from "../task/id.ts";
-import { isTerminal, type Task } from "../task/fields.ts";
+import { isClosed, isTerminal, type Task } from "../task/fields.ts";
 
 /** How a mirror is kept. */
 export interface MirrorOptions {
@@ -178,9 +178,7 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
 
 /** Whether a task is new to us, or may have changed where that is asked for. */
 function isOpen(task: Task | undefined, depth: Depth): boolean {
-  if (task === undefined) return true;
-  if (depth !== "open" || task.retriedBy !== null) return false;
-  return task.status !== "complete" || task.reapAt !== null;
+  return task === undefined || (depth === "open" && !isClosed(task));
 }
 
 function idIn(file: string): string {
