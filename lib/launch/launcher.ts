@@ -58,11 +58,6 @@ export interface EndOptions {
   grace: number;
   /** Stops the waiting; what was signalled stays signalled. */
   signal?: AbortSignal;
-  /**
-   * Wait for the first moments without the event loop, for a caller that has nothing else to do:
-   * the first timer of a process costs Deno 7 ms, and most agents end in fewer.
-   */
-  blocking?: boolean;
 }
 
 /** What came of ending a process tree. */

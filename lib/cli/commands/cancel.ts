@@ -111,7 +111,7 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
   if (problems.length > 0) this.fail(5);
   const ends = done.filter(({ reapAt }) => reapAt !== null).map(({ taskId }) => taskId);
   if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);
-  await Promise.all(ends.map((id) => endTask(queue, id, rules, { blocking: true })));
+  await Promise.all(ends.map((id) => endTask(queue, id, rules)));
 }
 
 /**

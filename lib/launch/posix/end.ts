@@ -2,7 +2,7 @@
 // for once more and killed, until nothing is left. Every look proves anew whose a process is; should we
 // die in the middle, who ends the task next finds what is left by its mark.
 
-import { block, pause } from "../pause.ts";
+import { pause } from "../pause.ts";
 import type { Trace } from "../../task/trace.ts";
 import type { EndOptions, EndReport } from "../launcher.ts";
 import type { Shim } from "./place.ts";
@@ -15,8 +15,6 @@ const DEAD_POLL = [1, 0.5, 0.5, 1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
 const ROUNDS = 20;
 /** Milliseconds that what was killed gets to be gone. */
 const KILLED = 250;
-/** How long at most a caller may be kept from its event loop, milliseconds. */
-const BLOCKING = 60;
 /** A second: no system gives out all its numbers and comes back to one within it, milliseconds. */
 const SETTLED = 1000;
 
@@ -97,10 +95,9 @@ export function createTree(
 /** Ends a tree: asks, waits, forces. */
 export async function end(
   tree: Tree,
-  { grace, signal, blocking = false }: EndOptions,
+  { grace, signal }: EndOptions,
 ): Promise<Omit<EndReport, "unknown">> {
-  const wait = (members: readonly Process[], within: number) =>
-    allGone(members, within, signal, blocking);
+  const wait = (members: readonly Process[], within: number) => allGone(members, within, signal);
   let members = tree.collect();
   if (members.length > 0) await wait(tree.send(members, "SIGTERM"), grace);
   for (let round = 0; round < ROUNDS && members.length > 0 && !signal?.aborted; round++) {
@@ -142,17 +139,14 @@ async function allGone(
   members: readonly Process[],
   within: number,
   signal: AbortSignal | undefined,
-  blocking: boolean,
 ): Promise<void> {
-  const began = performance.now();
-  const deadline = began + within;
+  const deadline = performance.now() + within;
   let left = [...members];
   for (let turn = 0;; turn++) {
     left = living(left);
     const remaining = deadline - performance.now();
     if (left.length === 0 || remaining <= 0 || signal?.aborted) return;
     const wait = Math.min(remaining, DEAD_POLL[Math.min(turn, DEAD_POLL.length - 1)]!);
-    if (blocking && performance.now() - began < BLOCKING) block(wait);
-    else await pause(wait, signal);
+    await pause(wait, signal);
   }
 }
