@@ -558,12 +558,13 @@ function shellRate(script: string, jobs: number, env: Record<string, string>): n
 }
 
 /** Shims a second, two at a time, started by a shell as fast as it can. */
-function shimRate(jobs: number): number {
+function shimRate(jobs: number, parallel: number): number {
   const folder = Deno.makeTempDirSync({ dir: base, prefix: "shims-" });
   for (let number = 0; number < jobs; number++) {
     Deno.writeTextFileSync(`${folder}/${number}.json`, "");
   }
-  const script = `seq 0 ${jobs - 1} | xargs -P 2 -I {} setsid -w /bin/sh -c "$SHIM" shim ` +
+  const script =
+    `seq 0 ${jobs - 1} | xargs -P ${parallel} -I {} setsid -w /bin/sh -c "$SHIM" shim ` +
     `${folder}/{}.1.pid ${folder}/{}.exitcode ${folder}/log /dev/null / true >/dev/null`;
   const rate = shellRate(script, jobs, { SHIM });
   const ended = [...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(".exitcode"));
@@ -585,29 +586,30 @@ function writeRate(jobs: number): number {
 async function benchThroughput(): Promise<void> {
   const jobs = quick ? 100 : 500;
   heading(`${jobs} tasks that do nothing, from queued to settled (tasks a second)`);
-  const ours: number[] = [];
-  const whole: number[] = [];
-  const alone: number[] = [];
+  const atOnce = new Map(
+    [2, 4].map((parallel) => [
+      parallel,
+      { ours: [] as number[], whole: [] as number[], alone: [] as number[] },
+    ]),
+  );
   const rates: Record<"tsp -S 2" | "nq", number[]> = { "tsp -S 2": [], nq: [] };
   const file = `${base}/nothing.jsonl`;
   const item = JSON.stringify({ agent: "nothing", prompt: "do nothing" });
   Deno.writeTextFileSync(file, `${item}\n`.repeat(jobs));
   for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
-    const root = makeWorkspace(`throughput-${turn}`, 0);
-    const queued = timed(Deno.execPath(), [
-      ...bundled.args,
-      ...["-C", root, "start", "--from", file],
-    ]);
-    const ran = timed(Deno.execPath(), [
-      ...bundled.args,
-      ...["-C", root, "run", "--all", "--wait", "--parallel", "2"],
-    ]);
-    const done = readTasks(root).filter((task) => task.status === "complete").length;
-    if (done !== jobs) throw new Error(`${done} of ${jobs} tasks are complete`);
-    ours.push(jobs / ran * 1000);
-    whole.push(jobs / (queued + ran) * 1000);
-    alone.push(shimRate(jobs));
-    await atRest(root);
+    for (const [parallel, { ours, whole, alone }] of atOnce) {
+      const root = makeWorkspace(`throughput-${parallel}-${turn}`, 0);
+      const call = (...args: string[]) =>
+        timed(Deno.execPath(), [...bundled.args, "-C", root, ...args]);
+      const queued = call("start", "--from", file);
+      const ran = call("run", "--all", "--wait", "--parallel", String(parallel));
+      const done = readTasks(root).filter((task) => task.status === "complete").length;
+      if (done !== jobs) throw new Error(`${done} of ${jobs} tasks are complete`);
+      ours.push(jobs / ran * 1000);
+      whole.push(jobs / (queued + ran) * 1000);
+      alone.push(shimRate(jobs, parallel));
+      await atRest(root);
+    }
     if (isInstalled("tsp")) {
       const env = tspEnv(`many-${turn}`);
       // With two slots the last job to be queued is not always the last to end.
@@ -631,17 +633,20 @@ async function benchThroughput(): Promise<void> {
   }
   // What the contract asks for, and the others do without: a parent of its own for each agent, which
   // outlives us and records its end, and two writes that survive a power cut.
-  line("its shims alone, nobody watching", `${spread(alone)} /s`);
   line("its synced writes alone, two a task", `${round(writeRate(jobs))} /s`);
-  const share = median(ours) / median(alone);
+  for (const [parallel, { ours, alone }] of atOnce) {
+    const share = median(ours) / median(alone);
+    line(`its shims alone, ${parallel} at once`, `${spread(alone)} /s`);
+    line(
+      `run --all --wait --parallel ${parallel}`,
+      `${spread(ours)} /s`,
+      `${share.toFixed(2)}×`,
+      `of its shims alone ${verdict(Number(share.toFixed(2)), 0.6, "×", true)}`,
+    );
+  }
+  const { whole } = atOnce.get(2)!;
   line(
-    "run --all --wait --parallel 2",
-    `${spread(ours)} /s`,
-    `${share.toFixed(2)}×`,
-    `of its shims alone ${verdict(Number(share.toFixed(2)), 0.6, "×", true)}`,
-  );
-  line(
-    "start --from, then the same",
+    "start --from, then two at once",
     `${spread(whole)} /s`,
     "",
     verdict(median(whole), 100, " /s", true),
