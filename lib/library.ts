@@ -112,7 +112,7 @@ export function openWorkspace(folder: string): Workspace {
   const lookOn = (signal: AbortSignal | undefined) => ({
     wanted: () => ({ launch: "nothing" as const }),
     signal: signal ?? NEVER,
-    isWatched: () => isWatched(store),
+    leaveToOthers: () => isWatched(store),
   });
 
   return {
@@ -196,7 +196,7 @@ function openIds({ byId }: TaskIndex): string[] {
 /** Changes as they happen: a loop that looks on, read one by one. */
 async function* follow(
   queue: Queue,
-  options: Pick<WatchOptions, "wanted" | "isWatched" | "signal" | "from">,
+  options: Pick<WatchOptions, "wanted" | "leaveToOthers" | "signal" | "from">,
 ): AsyncIterable<Change> {
   const stop = new AbortController();
   const changes: Change[] = [];

@@ -2,11 +2,11 @@
 // and an end by Ctrl+C, a closed terminal or a reader that has gone.
 
 import type { Queue } from "../queue/queue.ts";
-import { type WatchOptions, watchOver as watch } from "../supervise/loop.ts";
+import { type WatchOptions, watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
 import { isWatched } from "../supervise/watcher.ts";
 import type { Context } from "./context.ts";
-import { orderLeft, watchOver } from "./supervision.ts";
+import { leaveSupervisor, orderLeft } from "./supervision.ts";
 
 /** Milliseconds that a supervisor gets to begin before another one is left. */
 const BEGINS = 3000;
@@ -23,11 +23,11 @@ export async function lookOn(
   options: LookOptions,
 ): Promise<Mirror> {
   const config = await context.config(queue.store);
-  return await watch(queue, {
+  return await watchOver(queue, {
     ...options,
     signal: AbortSignal.any([options.signal, context.readerGone]),
     wanted: () => ({ launch: "nothing" }),
-    isWatched: keepWatched(context, queue, config.supervise),
+    leaveToOthers: keepWatched(context, queue, config.supervise),
     onProblem: (problem) => context.note(problem),
   });
 }
@@ -49,7 +49,7 @@ export function keepWatched(
     if (order === undefined) return false;
     if (performance.now() - left < BEGINS) return true;
     left = performance.now();
-    watchOver(context, queue, order);
+    leaveSupervisor(context, queue, order);
     return true;
   };
 }

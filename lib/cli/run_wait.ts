@@ -12,8 +12,8 @@ import type { Mirror } from "../supervise/mirror.ts";
 import {
   announce,
   isWatched,
-  type Order,
   removeDaemonInfo,
+  type StandingOrder,
   startGuardian,
   tellWatcher,
   tryDaemonLock,
@@ -87,7 +87,7 @@ async function watchRun(
 ): Promise<Seen> {
   const { store } = queue;
   const config = await this.config(store);
-  const order: Order = flags.all
+  const order: StandingOrder = flags.all
     ? { launch: "all", parallel: flags.parallel }
     : { launch: "retries" };
   const lock = tryDaemonLock(store);
@@ -123,7 +123,7 @@ async function watchRun(
       from: from?.tasks,
       signal: stop.signal,
       // Whoever watched before us may end before all is done: then it is ours.
-      isWatched: lock === undefined ? () => isWatched(store) : undefined,
+      leaveToOthers: lock === undefined ? () => isWatched(store) : undefined,
       onChange: (change, { index }) => view.show(change, index),
       onTurn: view.draw,
       onProblem: (problem) => this.note(problem),

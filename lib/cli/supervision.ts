@@ -10,8 +10,8 @@ import {
   daemonInfoTime,
   ensureSupervisor,
   isWatched,
-  type Order,
   readDaemonInfo,
+  type StandingOrder,
 } from "../supervise/watcher.ts";
 import type { Context } from "./context.ts";
 
@@ -30,7 +30,7 @@ export async function leaveWatcher(
   if (order === undefined) return isWatched(queue.store);
   const config = await context.config(queue.store);
   if (!config.supervise) return isWatched(queue.store);
-  if (watchOver(context, queue, order)) {
+  if (leaveSupervisor(context, queue, order)) {
     context.note("Nobody watched over it: a supervisor goes on with it in the background");
   }
   return true;
@@ -61,7 +61,7 @@ export function look(queue: Queue, retry = false): Promise<Snapshot> {
 export function orderLeft(
   { store }: Queue,
   { unsettled, retrying }: Pick<Snapshot, "unsettled" | "retrying">,
-): Order | undefined {
+): StandingOrder | undefined {
   // Who ends takes its record along; a daemon that was killed is started again by who started it.
   const left = readDaemonInfo(store);
   const ordered = left === undefined || left.kind === "daemon" ? undefined : left.launch;
@@ -70,14 +70,14 @@ export function orderLeft(
 }
 
 /** Leaves a supervisor behind, unless somebody watches already; says whether it did. */
-export function watchOver(context: Context, queue: Queue, order: Order): boolean {
+export function leaveSupervisor(context: Context, queue: Queue, order: StandingOrder): boolean {
   return ensureSupervisor(queue.store, context.program, order);
 }
 
 /** What is to be launched: as it was ordered at first, or as others ordered since. */
-export function followOrders({ store }: Queue, mine: DaemonInfo): () => Order {
+export function followOrders({ store }: Queue, mine: DaemonInfo): () => StandingOrder {
   let seen = daemonInfoTime(store);
-  let order: Order = { launch: mine.launch, parallel: mine.parallel };
+  let order: StandingOrder = { launch: mine.launch, parallel: mine.parallel };
   return () => {
     const time = daemonInfoTime(store);
     if (time === seen) return order;

@@ -68,7 +68,7 @@ export function createModel(
     byId,
     successors,
     get archived() {
-      wait();
+      waitingOf();
       return archived;
     },
   };
@@ -83,7 +83,7 @@ export function createModel(
   let waiting: Waiting | undefined;
   let making = false;
 
-  function wait(): Waiting | undefined {
+  function waitingOf(): Waiting | undefined {
     if (waiting === undefined && !making) {
       making = true;
       waiting = createWaiting(index, archived, pending.values(), lookUpArchived);
@@ -171,7 +171,7 @@ export function createModel(
       if (seen === undefined) evidence.delete(id);
       else evidence.set(id, seen);
     },
-    ready: (automatic) => wait()!.ready(automatic),
+    ready: (automatic) => waitingOf()!.ready(automatic),
     lanes: (now) => pausedLanes(laneHolders.values(), now),
   };
 }
@@ -249,21 +249,21 @@ function createWaiting(
   }
 
   /** Looks again at all that wait for a task, or for an attempt before it. */
-  function settle(changed: Task): void {
+  function recheckWaiters(changed: Task): void {
     const seen = new Set<string>();
     for (let id: string | null = changed.taskId; id !== null && !seen.has(id);) {
       seen.add(id);
       const waiters = dependents.get(id);
       if (waiters !== undefined) {
         const met = dependencyState(id, index).kind === "met";
-        for (const waiter of waiters) settleOne(waiter, id, met);
+        for (const waiter of waiters) recheckWaiter(waiter, id, met);
       }
       const task: Task | undefined = id === changed.taskId ? changed : lookUp(id, index);
       id = task === undefined ? null : retryOf(task);
     }
   }
 
-  function settleOne(waiter: string, dependency: string, met: boolean): void {
+  function recheckWaiter(waiter: string, dependency: string, met: boolean): void {
     const open = unmet.get(waiter)!;
     const task = index.byId.get(waiter)!;
     const wasReady = open.size === 0;
@@ -287,7 +287,7 @@ function createWaiting(
         }
       }
       if (before?.status !== after?.status || before?.retriedBy !== after?.retriedBy) {
-        settle(changed);
+        recheckWaiters(changed);
       }
     },
     ready: (wanted) => wanted ? automatic : all,

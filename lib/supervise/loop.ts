@@ -37,8 +37,11 @@ export interface WatchOptions {
   readonly interval?: number;
   /** Whether due retries are queued; unless told not to. */
   readonly retry?: boolean;
-  /** Whether somebody else does what is to be done; asked when something is, and now and then. */
-  readonly isWatched?: (mirror: Mirror) => boolean;
+  /**
+   * Whether what is to be done is left to somebody else; asked when something is, and now and then.
+   * Whoever is asked may start that somebody.
+   */
+  readonly leaveToOthers?: (mirror: Mirror) => boolean;
   /** The tasks as they were last seen: what has changed since is told of. */
   readonly from?: readonly Task[];
   /** Called with each change, in order, whoever made it. */
@@ -95,7 +98,7 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
   const watch = openWatch(queue, options, await openRules(queue));
   using mirror = watch.mirror;
   const rescans = createRescans(watch);
-  options.isWatched?.(mirror);
+  options.leaveToOthers?.(mirror);
   await watch.children.ask([...mirror.running.values(), ...mirror.reaping.values()]);
   for (let shown = -1; !options.signal.aborted;) {
     mirror.catchUp();
@@ -190,7 +193,7 @@ function act(watch: Watch, next: Turn): boolean {
     options.onChange?.({ kind: "warning", task: mirror.index.byId.get(id)! }, mirror);
   }
   if (next.step.length + next.retry.length + next.launch.length > 0) {
-    if (options.isWatched?.(mirror)) {
+    if (options.leaveToOthers?.(mirror)) {
       for (const id of next.step) mirror.saw(id, mirror.evidence.get(id));
     } else doTurn(watch, next);
   }
@@ -297,6 +300,14 @@ async function sleep(watch: Watch, millis: number): Promise<void> {
   watch.wake = () => {};
 }
 
+/**
+ * Milliseconds until the next rescan: what one costs, with all that it led to, stays a small share of
+ * the time.
+ */
+function rescanDelay(least: number, cost: number): number {
+  return Math.max(least, Math.min(cost / RESCAN_SHARE, THOROUGH * least));
+}
+
 /** The safety net: everything is looked at now and then, whether a change was told of or not. */
 function createRescans(
   watch: Watch,
@@ -318,12 +329,9 @@ function createRescans(
     left() {
       const now = performance.now();
       if (began !== undefined) {
-        // What a rescan costs, with all that it led to, stays a small share of the time.
-        const least = interval();
-        const fair = Math.min((now - began) / RESCAN_SHARE, THOROUGH * least);
         // Where nothing is watched, or something is to be tried again, the interval is all there is.
         const urgent = !mirror.watched || hold.refused.size > 0 || hold.launching;
-        next = now + (urgent ? least : Math.max(least, fair));
+        next = now + (urgent ? interval() : rescanDelay(interval(), now - began));
         began = undefined;
       }
       return jumped ? 0 : Math.max(0, next - now);
@@ -335,7 +343,7 @@ function createRescans(
       count++;
       hold.refused.clear();
       hold.launching = false;
-      options.isWatched?.(mirror);
+      options.leaveToOthers?.(mirror);
       await rescan(watch, count % THOROUGH === 0 || !mirror.watched);
     },
   };
@@ -349,7 +357,7 @@ function noteSleep(watch: Watch, jump: number): void {
     `The clock ${jump > 0 ? "ran ahead" : "was set back"} by ${seconds} s: ` +
       "the machine slept, or somebody set it",
   );
-  if (options.isWatched?.(mirror)) return;
+  if (options.leaveToOthers?.(mirror)) return;
   attempt(watch, () => {
     addSleep(queue, [...mirror.running.keys()], jump / 1000);
     mirror.rescan("open");

@@ -106,7 +106,7 @@ export function isWatched(store: Store): boolean {
 }
 
 /** What a supervisor is to launch. */
-export interface Order {
+export interface StandingOrder {
   readonly launch: LaunchMode;
   /** Most at once; the settings' `max_concurrent` where absent. */
   readonly parallel?: number;
@@ -128,7 +128,7 @@ function isBeginning(info: DaemonInfo | undefined): boolean {
  *
  * @returns whether there is somebody
  */
-export function tellWatcher(store: Store, order: Order): boolean {
+export function tellWatcher(store: Store, order: StandingOrder): boolean {
   const told = () => {
     const info = readDaemonInfo(store);
     if (!isBeginning(info) && !isWatched(store)) return false;
@@ -144,7 +144,7 @@ export function tellWatcher(store: Store, order: Order): boolean {
 }
 
 /** Says who watches from now on; for who has the lock. What it was told meanwhile counts. */
-export function announce(store: Store, kind: DaemonInfo["kind"], order: Order): DaemonInfo {
+export function announce(store: Store, kind: DaemonInfo["kind"], order: StandingOrder): DaemonInfo {
   return store.locked(() => {
     const before = readDaemonInfo(store);
     const { launch, parallel } = before?.pid === Deno.pid ? before : order;
@@ -170,7 +170,7 @@ export function announce(store: Store, kind: DaemonInfo["kind"], order: Order): 
  * @param program module of the command line, or the path of the compiled program
  * @returns whether one was started
  */
-export function ensureSupervisor(store: Store, program: string, order: Order): boolean {
+export function ensureSupervisor(store: Store, program: string, order: StandingOrder): boolean {
   if (tellWatcher(store, order)) return false;
   const { pid } = spawnDetached(
     program,
@@ -188,7 +188,7 @@ export function ensureSupervisor(store: Store, program: string, order: Order): b
 }
 
 /** How the hidden command is told what to do. */
-function argumentsOf({ launch, parallel }: Order): string[] {
+function argumentsOf({ launch, parallel }: StandingOrder): string[] {
   return [`--launch=${launch}`, ...(parallel === undefined ? [] : [`--parallel=${parallel}`])];
 }
 
@@ -210,7 +210,7 @@ const GUARD = ["/bin/sh", "-c", 'read -r line; exec "$@"', "orchestra"] as const
 export function startGuardian(
   store: Store,
   program: string,
-  order: Order,
+  order: StandingOrder,
 ): Guardian | undefined {
   if (Deno.build.os === "windows") return undefined;
   const args = ["_supervise", ...argumentsOf(order)];

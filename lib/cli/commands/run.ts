@@ -1,7 +1,7 @@
 // `orchestra run`: launches what is ready, and leaves somebody to watch over it.
 
 import { buildCommand } from "@stricli/core";
-import { isWatched, type Order, tellWatcher } from "../../supervise/watcher.ts";
+import { isWatched, type StandingOrder, tellWatcher } from "../../supervise/watcher.ts";
 import { OrchestraError, printable } from "../../task/error.ts";
 import type { Change } from "../../decide/changes.ts";
 import { refresh } from "../../queue/refresh.ts";
@@ -11,7 +11,7 @@ import { describeChange } from "../changes.ts";
 import type { Context } from "../context.ts";
 import { integer, type ReportTarget, reportTarget } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
-import { isAlone, watchOver } from "../supervision.ts";
+import { isAlone, leaveSupervisor } from "../supervision.ts";
 
 interface RunFlags {
   parallel?: number;
@@ -67,7 +67,7 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
     const { runAndWait } = await import("../run_wait.ts");
     return await runAndWait.call(this, queue, flags);
   }
-  const order: Order = flags.all
+  const order: StandingOrder = flags.all
     ? { launch: "all", parallel: flags.parallel }
     : { launch: "retries" };
   if (flags.all) tellWatcher(queue.store, order);
@@ -84,7 +84,7 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
   const running = snapshot.tasks
     .filter((task) => task.status === "running" && !known.has(task.taskId)).length;
   const leaves = config.supervise && (launched.length > 0 || snapshot.unsettled || flags.all);
-  if (leaves) watchOver(this, queue, order);
+  if (leaves) leaveSupervisor(this, queue, order);
   const watched = leaves || isWatched(queue.store);
   report(this, launched.map(({ task }) => task), changes, running, parallel, watched);
 }

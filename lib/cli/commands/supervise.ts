@@ -5,7 +5,12 @@ import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { loadRules } from "../../queue/queue.ts";
 import { watchOver } from "../../supervise/loop.ts";
-import { announce, type Order, removeDaemonInfo, tryDaemonLock } from "../../supervise/watcher.ts";
+import {
+  announce,
+  removeDaemonInfo,
+  type StandingOrder,
+  tryDaemonLock,
+} from "../../supervise/watcher.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { stopSignal } from "../look_on.ts";
@@ -27,7 +32,7 @@ export const command = buildCommand({
   docs: { brief: "The supervisor that run leaves behind" },
 });
 
-async function superviseInBackground(this: Context, order: Order): Promise<void> {
+async function superviseInBackground(this: Context, order: StandingOrder): Promise<void> {
   const queue = await this.openQueue();
   if (this.globals.debug) await this.traceToFile(queue.store);
   // A command that only asks whether somebody watches holds the lock for a moment.

@@ -3,6 +3,15 @@
 // code. Killed before it has created the file it has done nothing; killed later, the agent goes on.
 
 /**
+ * What it does, in this order; killed between two steps it leaves what the steps before it did:
+ *
+ * 1. closes what else the caller had open, and sets its traps;
+ * 2. finds out who and where it is: pid, boot, start time, machine, host, pid namespace;
+ * 3. creates the pid file exclusively: from here on the claim is its own, and nobody else's;
+ * 4. checks that the task is still there, that folder, program and input can be had;
+ * 5. runs the agent, and waits for it;
+ * 6. creates the exit file, with the exit code.
+ *
  * $1 pid file, $2 exit file, $3 log, $4 stdin, $5 folder, then the command. Values come as
  * arguments only, never as text of the script. Its variables have names that no environment has,
  * for assigning to one that the agent inherits would change the agent's.
