@@ -62,7 +62,11 @@ export function spell(text: string, program: string): string {
   const name = nameOf(program);
   return name === "orchestra"
     ? text
-    : text.replace(/(: |&& |^ *)orchestra(?= [-a-z])/gm, (_, before) => before + name);
+    // A line of its own may be in bold.
+    : text.replace(
+      /(: |&& |^(?:\W\[\d+m)? *)orchestra(?= [-a-z])/gm,
+      (_, before) => before + name,
+    );
 }
 
 /** The command line as it was typed, but for some words of it. */

@@ -36,16 +36,14 @@ export function createScreen(
   const draw = () => {
     if (!entered) return;
     const { rows } = terminalSize();
-    const text = formatWatch(
-      {
-        ...statusInput(queue, { tasks, damaged, index }, filter),
-        workspace: queue.store.root,
-        hint,
-      },
+    const input = statusInput(queue, { tasks, damaged, index }, filter);
+    const screen = formatWatch(
+      { ...input, workspace: queue.store.root, hint },
       context.style(),
       queue.now(),
       rows,
     );
+    const text = input.counts.total === 0 ? context.spell(screen) : screen;
     // Each line is cleared to its end instead of the whole page: nothing flickers.
     write("\x1b[H" + text.split("\n").join("\x1b[K\n") + "\x1b[K\x1b[J");
   };

@@ -38,7 +38,8 @@ export async function watchStatus(
         if (screen !== undefined) return screen.update(tasks, [...damaged.values()], index);
         // Piped: the table again whenever it differs, separated by an empty line.
         const input = statusInput(queue, { tasks, damaged: [...damaged.values()], index }, filter);
-        const text = formatStatus(input, this.style(), queue.now());
+        const table = formatStatus(input, this.style(), queue.now());
+        const text = input.counts.total === 0 ? this.spell(table) : table;
         if (text !== last) this.print(last === "" ? text : `\n${text}`);
         last = text;
       },

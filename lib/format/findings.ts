@@ -89,7 +89,9 @@ function wordsOf(
       };
     case "agent-missing":
       return {
-        message: `Agent "${subject}": there is no ${finding.command} on PATH`,
+        message: `Agent "${subject}": there is no ${finding.command}${
+          finding.command?.includes("/") ? "" : " on PATH"
+        }`,
         remedy: "Install it, or take the agent out of .orchestra-cli/agent-config.json.",
       };
     case "agent-broken":

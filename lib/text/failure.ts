@@ -27,7 +27,7 @@ export function formatFailure(failure: Failure): string {
     case "spawn":
       return failure.problem === null
         ? `The command of agent "${failure.agent}" could not be started: ` +
-          "no such program on PATH, or not executable"
+          "there is no such program, or it is not executable"
         : `Agent "${failure.agent}" could not be launched: ${formatLaunchProblem(failure.problem)}`;
     case "exit":
       return `Process exited with code ${failure.code}`;

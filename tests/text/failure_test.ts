@@ -12,7 +12,7 @@ Deno.test("a task file says why it failed in the words of every earlier version"
     [{ kind: "exit", code: 7 }, "Process exited with code 7"],
     [
       { kind: "spawn", agent: "x", problem: null },
-      'The command of agent "x" could not be started: no such program on PATH, or not executable',
+      'The command of agent "x" could not be started: there is no such program, or it is not executable',
     ],
     [
       { kind: "spawn", agent: "x", problem: { kind: "outside", folder: "../y" } },
