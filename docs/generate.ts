@@ -3,7 +3,7 @@
 // a file is not current.
 
 import { listGroups, loadCommands } from "../lib/cli/application.ts";
-import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/settings/config.ts";
+import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/settings/config_fields.ts";
 import { EXIT_CODES } from "../lib/task/error.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
 import { FIELDS, type Task } from "../lib/task/fields.ts";

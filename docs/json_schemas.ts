@@ -2,7 +2,7 @@
 // program itself checks these files with, so that an editor says what the program would say. A check
 // that has no counterpart in JSON Schema gets one here by hand, or the generator stops.
 
-import { CONFIG_ABOUT } from "../lib/settings/config.ts";
+import { CONFIG_ABOUT } from "../lib/settings/config_fields.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
 import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../lib/task/fields.ts";
 import { NEEDED, OPTION_LIST } from "../lib/task/options.ts";

@@ -2,12 +2,13 @@
 // go to the terminal through it alone; the live view's page and keys are in screen.ts and keys.ts.
 
 import type { CommandContext } from "@stricli/core";
-import type { Config } from "../settings/config.ts";
+import type { Config } from "../settings/config_fields.ts";
 import { OrchestraError } from "../task/error.ts";
 import type { Queue } from "../queue/queue.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import type { Store } from "../store/tasks.ts";
 import type { Style } from "../text/style.ts";
+import { writeAll } from "./write.ts";
 import { env, mayOnlyUse, mayUse, outOfReach, spell } from "./calling.ts";
 
 /** Options that every command takes. */
@@ -62,8 +63,6 @@ export interface Context extends CommandContext {
   fail(code: number): void;
 }
 
-const encoder = new TextEncoder();
-
 /** What terminals obey and JSON leaves as it is; within its texts escaping changes no meaning. */
 const HIDDEN = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 /** What a comment never has; names and errors of others may. */
@@ -72,26 +71,6 @@ const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066
 
 function escapeCharacter(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-}
-
-/** Writes all of it; false where whoever read us has gone. */
-export function writeAll(
-  stream: { writeSync(bytes: Uint8Array): number },
-  text: string | Uint8Array,
-): boolean {
-  const bytes = typeof text === "string" ? encoder.encode(text) : text;
-  for (let at = 0; at < bytes.length;) {
-    try {
-      at += stream.writeSync(bytes.subarray(at));
-    } catch (error) {
-      // As good as written: who wants no more has seen what it wanted.
-      if (error instanceof Deno.errors.BrokenPipe) return false;
-      // A terminal that takes no more for now.
-      if (error instanceof Deno.errors.WouldBlock) continue;
-      throw error;
-    }
-  }
-  return true;
 }
 
 /** Columns and rows of the terminal, or what holds without one. */
@@ -198,10 +177,11 @@ export function createContext(
       return openQueue(root, { trace });
     },
     async config(store) {
-      const { CONFIG_ABOUT, loadConfig } = await import("../settings/config.ts");
+      const { loadConfig } = await import("../settings/config.ts");
       const { config, warnings } = await loadConfig(store);
       if (warnings.length > 0) {
         const { formatSettingsWarning } = await import("../format/settings.ts");
+        const { CONFIG_ABOUT } = await import("../settings/config_fields.ts");
         const keys = Object.keys(CONFIG_ABOUT);
         for (const warning of warnings) this.note(formatSettingsWarning(warning, keys));
       }

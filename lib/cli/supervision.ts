@@ -4,7 +4,7 @@
 import type { Queue } from "../queue/queue.ts";
 import { refresh, type Snapshot } from "../queue/refresh.ts";
 import { NOTHING_MORE } from "../queue/step.ts";
-import type { Config } from "../settings/config.ts";
+import type { Config } from "../settings/config_fields.ts";
 import {
   type DaemonInfo,
   daemonInfoTime,

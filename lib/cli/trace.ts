@@ -3,7 +3,7 @@
 // followed to it. Where it cannot be written, work goes on without.
 
 import { formatTrace } from "../format/trace.ts";
-import { writeAll } from "./context.ts";
+import { writeAll } from "./write.ts";
 import { lstat } from "../store/files.ts";
 import type { Trace } from "../task/trace.ts";
 

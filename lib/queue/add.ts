@@ -3,33 +3,18 @@
 // durably, or none: a kill in the middle leaves tasks that nobody was told of.
 
 import { findCycle } from "../decide/dependencies.ts";
-import { type LaunchProblem, MAX_ARGUMENT } from "../decide/launch_plan.ts";
+import { MAX_ARGUMENT } from "../decide/launch_plan.ts";
 import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
 import { readAgentNames } from "../settings/agents.ts";
-import { type Config, loadConfig } from "../settings/config.ts";
-import { COST_FORMATS, type UsageFormat } from "../task/agent.ts";
+import { loadConfig } from "../settings/config.ts";
+import type { Config } from "../settings/config_fields.ts";
+import { COST_FORMATS } from "../task/agent.ts";
 import { newTask, type Task } from "../task/fields.ts";
-import { OPTION_LIST, readWish, type Wish, type WishProblem } from "../task/options.ts";
+import { OPTION_LIST, readWish, type Wish } from "../task/options.ts";
 import { activeTasks } from "./names.ts";
 import { writePlan } from "./plan.ts";
 import { loadRules, type Queue } from "./queue.ts";
-
-/** Why a new task was refused. */
-export type Reason =
-  | WishProblem
-  | { readonly kind: "no-agent"; readonly agent: string; readonly known: readonly string[] }
-  /** The agent's command line cannot hold the prompt. */
-  | Extract<LaunchProblem, { kind: "too-long" }>
-  /** No task file can. */
-  | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
-  /** Nothing would tell what a run costs. */
-  | { readonly kind: "no-cost"; readonly agent: string; readonly usage: UsageFormat | undefined }
-  | { readonly kind: "dependency"; readonly problem: NameProblem }
-  | { readonly kind: "cycle"; readonly path: readonly string[] }
-  /** Another task of the same list has the key. */
-  | { readonly kind: "key-twice"; readonly key: string }
-  /** A task that is not archived has it. */
-  | { readonly kind: "key-taken"; readonly key: string; readonly id: string };
+import type { Reason } from "./refusal.ts";
 
 /** What was refused of a list of new tasks, and why. */
 export interface Refusal {

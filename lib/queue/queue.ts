@@ -26,7 +26,8 @@ import type { TurnRules } from "../decide/turn.ts";
 import { type Launchers, openLaunchers } from "../launch/mod.ts";
 
 import { loadAgents } from "../settings/agents.ts";
-import { type Config, DEFAULT_CONFIG, loadConfig } from "../settings/config.ts";
+import { loadConfig } from "../settings/config.ts";
+import { type Config, DEFAULT_CONFIG } from "../settings/config_fields.ts";
 import { openStore, type Store } from "../store/tasks.ts";
 import { type AgentDefinition, type Agents, pickAgent } from "../task/agent.ts";
 import { OrchestraError } from "../task/error.ts";

@@ -1,12 +1,31 @@
 // Why a new task was refused, as an error with its stable code. Loaded only where one is.
 
+import type { LaunchProblem } from "../decide/launch_plan.ts";
+import type { NameProblem } from "../decide/names.ts";
 import { unknownAgent } from "../settings/agents.ts";
 import { OrchestraError } from "../task/error.ts";
-import { NEEDED, OPTIONS } from "../task/options.ts";
+import type { UsageFormat } from "../task/agent.ts";
+import { NEEDED, OPTIONS, type WishProblem } from "../task/options.ts";
 import { formatTooLong } from "../text/failure.ts";
 import { closest } from "../text/suggest.ts";
-import type { Reason } from "./add.ts";
 import { nameError } from "./names.ts";
+
+/** Why a new task was refused. */
+export type Reason =
+  | WishProblem
+  | { readonly kind: "no-agent"; readonly agent: string; readonly known: readonly string[] }
+  /** The agent's command line cannot hold the prompt. */
+  | Extract<LaunchProblem, { kind: "too-long" }>
+  /** No task file can. */
+  | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
+  /** Nothing would tell what a run costs. */
+  | { readonly kind: "no-cost"; readonly agent: string; readonly usage: UsageFormat | undefined }
+  | { readonly kind: "dependency"; readonly problem: NameProblem }
+  | { readonly kind: "cycle"; readonly path: readonly string[] }
+  /** Another task of the same list has the key. */
+  | { readonly kind: "key-twice"; readonly key: string }
+  /** A task that is not archived has it. */
+  | { readonly kind: "key-taken"; readonly key: string; readonly id: string };
 
 function usage(message: string, hint?: string): OrchestraError {
   return new OrchestraError("usage", message, { hint });

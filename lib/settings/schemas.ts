@@ -3,7 +3,7 @@
 
 import * as z from "zod/mini";
 import type { AgentDefinition } from "../task/agent.ts";
-import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config.ts";
+import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config_fields.ts";
 import { COOLDOWN, isRegExp } from "./agent_shape.ts";
 import { OrchestraError } from "../task/error.ts";
 import { closest } from "../text/suggest.ts";

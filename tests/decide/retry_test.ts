@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../support/assert.ts";
 import { LEGACY, LEGACY_TASKS } from "../support/legacy.ts";
-import { DEFAULT_CONFIG } from "../../lib/settings/config.ts";
+import { DEFAULT_CONFIG } from "../../lib/settings/config_fields.ts";
 import {
   indexTasks,
   latestAttempt,

@@ -6,7 +6,7 @@ import { parseCommandLine } from "../../lib/cli/main.ts";
 import { type Context, createContext } from "../../lib/cli/context.ts";
 import { createApplication, loadCommands, type Target } from "../../lib/cli/application.ts";
 import { Misspelt } from "../../lib/cli/errors.ts";
-import { CONFIG_ABOUT } from "../../lib/settings/config.ts";
+import { CONFIG_ABOUT } from "../../lib/settings/config_fields.ts";
 import { PRESETS } from "../../lib/agents/presets.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { listBlocks, place, ROOT, SOME_ID } from "../support/pages.ts";

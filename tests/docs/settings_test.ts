@@ -1,6 +1,6 @@
 // The documented settings, agents and tasks are those of the program.
 
-import { CONFIG_ABOUT } from "../../lib/settings/config.ts";
+import { CONFIG_ABOUT } from "../../lib/settings/config_fields.ts";
 import { parseAgent, parseConfig } from "../../lib/settings/schemas.ts";
 import { refusalError } from "../../lib/queue/refusal.ts";
 import { readWish } from "../../lib/task/options.ts";

@@ -1,7 +1,8 @@
 // What a settings file may hold, and what its reader makes of what it does not know.
 
 import fc from "fast-check";
-import { DEFAULT_CONFIG, loadConfig } from "../../lib/settings/config.ts";
+import { loadConfig } from "../../lib/settings/config.ts";
+import { DEFAULT_CONFIG } from "../../lib/settings/config_fields.ts";
 import { configIssue, parseConfig } from "../../lib/settings/schemas.ts";
 import { readVerdict } from "../../lib/settings/verdict.ts";
 import { openStore } from "../../lib/store/tasks.ts";

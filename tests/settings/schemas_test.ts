@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
-import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../lib/settings/config.ts";
+import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../lib/settings/config_fields.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import { parseAgent, parseConfig } from "../../lib/settings/schemas.ts";
 

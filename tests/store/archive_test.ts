@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "../support/assert.ts";
 import { archivedIds, archiveFinished } from "../../lib/store/archive.ts";
-import { DEFAULT_CONFIG } from "../../lib/settings/config.ts";
+import { DEFAULT_CONFIG } from "../../lib/settings/config_fields.ts";
 import { readiness } from "../../lib/decide/dependencies.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { refresh } from "../../lib/queue/refresh.ts";

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { assert, assertEquals } from "../support/assert.ts";
-import { CONFIG_ABOUT } from "../../lib/settings/config.ts";
+import { CONFIG_ABOUT } from "../../lib/settings/config_fields.ts";
 import { closest } from "../../lib/text/suggest.ts";
 
 Deno.test("closest names what was probably meant, and nothing far off", () => {

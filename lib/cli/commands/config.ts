@@ -2,13 +2,8 @@
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
-import {
-  CONFIG_ABOUT,
-  configPath,
-  DEFAULT_CONFIG,
-  parseJsonFile,
-  pickKnown,
-} from "../../settings/config.ts";
+import { configPath, parseJsonFile, pickKnown } from "../../settings/config.ts";
+import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { parseDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";

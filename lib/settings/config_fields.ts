@@ -1,0 +1,86 @@
+// The settings of a workspace: their names, defaults and meaning.
+
+import type { FailureClass } from "../task/fields.ts";
+
+/** All settings. Names are spelled as the ancestor spelled them, with underscores. */
+export interface Config {
+  max_concurrent: number;
+  interval: number;
+  max_retries: number;
+  auto_retry: boolean;
+  priority: number;
+  timeout: number | null;
+  timeout_warning: number | null;
+  idle_timeout: number | null;
+  grace_period: number;
+  supervise: boolean;
+  debug_log: boolean;
+  retry: {
+    base: number;
+    factor: number;
+    cap: number;
+    jitter: boolean;
+    on: FailureClass[];
+  };
+  archive: {
+    enabled: boolean;
+    max_completed_age_days: number;
+    max_failed_age_days: number;
+    max_queue_size: number;
+    archive_dir: string;
+  };
+}
+
+/** What holds where the file says nothing. */
+export const DEFAULT_CONFIG: Config = {
+  max_concurrent: 3,
+  interval: 5,
+  max_retries: 3,
+  auto_retry: false,
+  priority: 5,
+  timeout: null,
+  timeout_warning: null,
+  idle_timeout: null,
+  grace_period: 5,
+  supervise: true,
+  debug_log: false,
+  retry: {
+    base: 1,
+    factor: 2,
+    cap: 3600,
+    jitter: true,
+    on: ["exit", "agent-error", "no-signal", "timeout", "idle", "verify", "lost"],
+  },
+  archive: {
+    enabled: true,
+    max_completed_age_days: 7,
+    max_failed_age_days: 14,
+    max_queue_size: 1000,
+    archive_dir: ".orchestra/archive",
+  },
+};
+
+/** What each setting means, in the order in which they are shown. */
+export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
+  max_concurrent: "how many tasks run at once: by the daemon, run --all and the library",
+  interval: "seconds between the daemon's safety rescans",
+  max_retries: "most retries of a new task, unless --max-retries says otherwise",
+  auto_retry: "whether new tasks are retried by themselves",
+  priority: "priority of a new task, 1 to 10",
+  timeout: "seconds a new task may run, or null for no limit",
+  timeout_warning: "seconds before its timeout at which a task is shown with a warning",
+  idle_timeout: "seconds without output after which a task is ended, or null",
+  grace_period: "seconds between asking an agent to end (SIGTERM) and ending it (SIGKILL)",
+  supervise: "whether run and status leave a supervisor in the background",
+  debug_log: "whether supervisors and daemons tell .orchestra/debug.log what they do",
+  "retry.base": "seconds before the first retry, at most",
+  "retry.factor": "by what each further wait grows",
+  "retry.cap": "longest wait before a retry, seconds",
+  "retry.jitter": "draw each wait evenly between zero and its full length",
+  "retry.on": "failure classes that are retried",
+  "archive.enabled": "whether the daemon archives by itself",
+  "archive.max_completed_age_days": "complete tasks older than this are archived",
+  "archive.max_failed_age_days": "failed and cancelled tasks older than this are archived",
+  "archive.max_queue_size": "beyond this many finished tasks, the oldest are archived",
+  "archive.archive_dir": "where archived tasks go; always .orchestra/archive",
+};
