@@ -17,7 +17,9 @@ import { resolveNames, resolveTask } from "./queue/names.ts";
 import { loadRules, noTask, openQueue, type Queue } from "./queue/queue.ts";
 import { refresh } from "./queue/refresh.ts";
 import { retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
+import { readAgentNames } from "./settings/agents.ts";
 import { findRoot } from "./store/paths.ts";
+import type { Store } from "./store/tasks.ts";
 import { type WatchOptions, watchOver } from "./supervise/loop.ts";
 import { isWatched } from "./supervise/watcher.ts";
 import { OrchestraError, toOrchestraError } from "./task/error.ts";
@@ -99,7 +101,15 @@ export interface Workspace {
  * @throws OrchestraError `no-workspace`
  */
 export function openWorkspace(folder: string): Workspace {
-  const start = Deno.realPathSync(folder);
+  let start: string;
+  try {
+    start = Deno.realPathSync(folder);
+  } catch (error) {
+    throw new OrchestraError("no-workspace", `No workspace in ${folder}: it cannot be opened`, {
+      hint: error instanceof Error ? error.message : undefined,
+      cause: error,
+    });
+  }
   const root = findRoot(start);
   if (root === undefined) {
     throw new OrchestraError("no-workspace", `No workspace in ${start} or above it`, {
@@ -121,7 +131,7 @@ export function openWorkspace(folder: string): Workspace {
     tasks: async () => (await refresh(queue)).tasks,
     task: (name) => store.read(resolveTask(store, name)),
     async run(options = {}) {
-      checkParallel(options.parallel);
+      checkRunOptions(options);
       const { onChange } = options;
       const { index } = await watchOver(queue, {
         wanted: () => ({ launch: "all", parallel: options.parallel }),
@@ -137,7 +147,7 @@ export function openWorkspace(folder: string): Workspace {
       const latest = (index: TaskIndex) =>
         wanted!.map((id) => {
           const task = index.byId.get(id) ?? store.readArchived(id);
-          if (task === undefined) throw noTask(id);
+          if (task === undefined) throw noTask(store, id);
           return latestAttempt(task, index);
         });
       const { index } = await watchOver(queue, {
@@ -154,7 +164,7 @@ export function openWorkspace(folder: string): Workspace {
     async cancel(names, reason) {
       const ids = resolveNames(store, names);
       const missing = ids.find((id) => !store.has(id));
-      if (missing !== undefined) throw noTask(missing);
+      if (missing !== undefined) throw noTask(store, missing);
       const rules = await loadRules(queue, () => {});
       const tasks: Task[] = [];
       for (const outcome of cancel(queue, ids, reason ?? null, rules)) {
@@ -168,10 +178,10 @@ export function openWorkspace(folder: string): Workspace {
       return tasks;
     },
     retry(name, options) {
-      checkRetryOptions(options);
+      checkRetryOptions(store, options);
       const id = resolveTask(store, name);
       const task = store.read(id);
-      if (task === undefined) throw noTask(id);
+      if (task === undefined) throw noTask(store, id);
       const problem = retryProblem(queue, task, options?.maxRetries);
       if (problem !== undefined) throw problem;
       let made: Task | undefined;
@@ -233,7 +243,23 @@ async function* follow(
 }
 
 /** A program that is not checked by the compiler gets an error, not a damaged file. */
-function checkRetryOptions(options: RetryOptions = {}): void {
+function checkRetryOptions(store: Store, options: RetryOptions = {}): void {
+  checkNames("retry", options, ["maxRetries", "autoRetry", "agent", "free", "notBefore"]);
+  const { agent, notBefore, free } = options;
+  const known = agent === undefined ? [] : readAgentNames(store);
+  if (agent !== undefined && !known.includes(agent)) {
+    throw new OrchestraError("no-agent", `retry: there is no agent ${JSON.stringify(agent)}`, {
+      hint: `There are: ${known.join(", ")}`,
+    });
+  }
+  if (notBefore !== undefined && !(Math.abs(notBefore) <= 8.64e15)) {
+    throw new OrchestraError("usage", `retry: "notBefore" must be a time, and is ${notBefore}`, {
+      hint: "Milliseconds since the epoch.",
+    });
+  }
+  if (free !== undefined && typeof free !== "boolean") {
+    throw new OrchestraError("usage", `retry: "free" must be true or false, and is ${free}`);
+  }
   for (const name of ["maxRetries", "autoRetry"] as const) {
     const value = options[name];
     const { kind } = OPTIONS[name];
@@ -243,7 +269,18 @@ function checkRetryOptions(options: RetryOptions = {}): void {
   }
 }
 
-function checkParallel(parallel: number | undefined): void {
+/** An option that is misspelt is refused, not passed over. */
+function checkNames(method: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new OrchestraError("usage", `${method} has no option ${JSON.stringify(unknown)}`, {
+    hint: `There are: ${known.join(", ")}`,
+  });
+}
+
+function checkRunOptions(options: RunOptions): void {
+  checkNames("run", options, ["parallel", "signal", "onChange"]);
+  const { parallel } = options;
   if (parallel === undefined || (Number.isInteger(parallel) && parallel >= 1)) return;
   throw new OrchestraError(
     "usage",

@@ -1,7 +1,9 @@
 // How this program was called: its environment, what is typed for it, and what Deno lets it do. What a
 // hint tells to type works as it stands, and where Deno forbids something the hint is what it allows.
 
+import type { Store } from "../store/tasks.ts";
 import { OrchestraError, UNPERMITTED } from "../task/error.ts";
+import type { Task } from "../task/fields.ts";
 
 /** What it may use where it was started by the first line of its own file, or compiled. */
 const LIMIT = "Deno lets this program use only .orchestra and .orchestra-cli of the folder it is " +
@@ -11,6 +13,18 @@ const LIMIT = "Deno lets this program use only .orchestra and .orchestra-cli of 
 export function env(name: string): string | undefined {
   try {
     return Deno.env.get(name) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The running task whose agent called us, or a program that it started; undefined where none did. */
+export function ownTask(store: Store): Task | undefined {
+  const id = env("ORCHESTRA_TASK_ID");
+  if (id === undefined || env("ORCHESTRA_ROOT") !== store.root) return undefined;
+  try {
+    const task = store.read(id);
+    return task?.status === "running" ? task : undefined;
   } catch {
     return undefined;
   }
@@ -60,13 +74,24 @@ function nameOf(program: string): string {
 export function spell(text: string, program: string): string {
   if (!text.includes("orchestra ")) return text;
   const name = nameOf(program);
-  return name === "orchestra"
-    ? text
+  const folder = folderGiven(Deno.args);
+  return text.replace(
     // A line of its own may be in bold.
-    : text.replace(
-      /(: |&& |^(?:\W\[\d+m)? *)orchestra(?= [-a-z])/gm,
-      (_, before) => before + name,
-    );
+    /(: |&& |^(?:\W\[\d+m)? *)orchestra(?= [-a-z])(?! -C)/gm,
+    (_, before) =>
+      before + name +
+      // Whoever goes to the folder first needs no name for it.
+      (folder === undefined || text.startsWith("cd ") ? "" : ` -C ${quote([folder])}`),
+  );
+}
+
+/** What `-C` of a command line names; undefined where it has none. */
+function folderGiven(words: readonly string[]): string | undefined {
+  for (let at = 0; at < words.length && words[at] !== "--"; at++) {
+    if (words[at] === "-C") return words[at + 1];
+    if (words[at]!.startsWith("-C")) return words[at]!.slice(2);
+  }
+  return undefined;
 }
 
 /** The command line as it was typed, but for some words of it. */

@@ -43,7 +43,8 @@ export class Misspelt extends Error {
 /** An option that is not there, as the framework found it, with what it takes for near. */
 export function noOption(given: string, near: readonly string[]): Misspelt {
   const kebab = near.map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
-  return new Misspelt("option", given, [...kebab, ...GLOBAL_OPTIONS, "color"], "--");
+  const long = given.length > 1;
+  return new Misspelt("option", given, [...kebab, ...GLOBAL_OPTIONS, "color"], long ? "--" : "-");
 }
 
 /** A group of commands, as far as it is looked at here. */

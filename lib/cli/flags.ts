@@ -48,7 +48,7 @@ export function duration(text: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return seconds;
   throw usage(
-    `${JSON.stringify(text)} is not a duration above zero`,
+    `${JSON.stringify(text)} is not a duration above zero and up to ten years`,
     "Write it as 90, 90s, 5m or 1h30m.",
   );
 }

@@ -7,12 +7,17 @@ import { OrchestraError } from "../task/error.ts";
 import { forbiddenFile, quote, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 
-/** Queues the tasks of a file, or of standard input for `-`. */
+/**
+ * Queues the tasks of a file, or of standard input for `-`.
+ *
+ * @param defaults options of the tasks that do not say otherwise
+ */
 export async function startFrom(
   this: Context,
   queue: Queue,
   source: string,
   quiet: boolean,
+  defaults: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const name = source === "-" ? "standard input" : source;
   const text = source === "-"
@@ -24,7 +29,7 @@ export async function startFrom(
       hint: 'One a line: {"agent": "shell", "prompt": "echo hello"}',
     });
   }
-  const added = await tryAdd(queue, [...lines.values()]);
+  const added = await tryAdd(queue, [...lines.values()].map((line) => fillIn(line, defaults)));
   if ("refusal" in added) {
     const { at, reason } = added.refusal;
     throw wrongLine([...lines.keys()][at]!, await refusalError(reason));
@@ -37,6 +42,12 @@ export async function startFrom(
     this.print(`Queued ${tasks.length} ${tasks.length === 1 ? "task" : "tasks"} from ${name}`);
     this.note("Run them with: orchestra run --all");
   }
+}
+
+/** A line with the defaults for what it does not say; what is no object is refused as it is. */
+function fillIn(line: unknown, defaults: Readonly<Record<string, unknown>>): unknown {
+  const isObject = typeof line === "object" && line !== null && !Array.isArray(line);
+  return isObject ? { ...defaults, ...line } : line;
 }
 
 async function readSource(path: string): Promise<string> {

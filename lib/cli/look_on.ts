@@ -37,10 +37,11 @@ export function keepWatched(
   context: Context,
   queue: Queue,
   supervise: boolean,
-): (mirror: Mirror) => boolean {
+): NonNullable<WatchOptions["leaveToOthers"]> {
   let left = -Infinity;
-  return (mirror) => {
-    if (isWatched(queue.store)) return true;
+  return (mirror, unseen) => {
+    // What runs elsewhere is watched over there, or by nobody.
+    if (isWatched(queue.store) || unseen.size > 0) return true;
     if (!supervise) return false;
     const order = orderLeft(queue, {
       unsettled: mirror.running.size + mirror.reaping.size > 0,

@@ -5,18 +5,22 @@ import type { Change, ChangeKind } from "../decide/changes.ts";
 import { indexTasks, type Readiness, retryChain, type TaskIndex } from "../decide/dependencies.ts";
 import { viewTask } from "../decide/view.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
+import { pause } from "../launch/pause.ts";
 import type { Queue } from "../queue/queue.ts";
 import { refresh, type Snapshot } from "../queue/refresh.ts";
+import type { Store } from "../store/tasks.ts";
 import { watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
 import {
   announce,
+  ensureSupervisor,
   isWatched,
   removeDaemonInfo,
   type StandingOrder,
   startGuardian,
   tellWatcher,
   tryDaemonLock,
+  watcherOf,
 } from "../supervise/watcher.ts";
 import { isTerminal, type Task } from "../task/fields.ts";
 import type { Context } from "./context.ts";
@@ -79,6 +83,15 @@ interface Seen extends Pick<Snapshot, "tasks" | "index" | "damaged"> {
   readonly interrupted: boolean;
 }
 
+/** The lock of the one who watches. A command that only asks whether somebody does has it for a moment. */
+async function takeWatch(store: Store): Promise<Disposable | undefined> {
+  for (let turn = 0;; turn++) {
+    const lock = tryDaemonLock(store);
+    if (lock !== undefined || turn === 20 || watcherOf(store) !== undefined) return lock;
+    await pause(10);
+  }
+}
+
 /** Launches, and watches until it is finished or left. */
 async function watchRun(
   this: Context,
@@ -90,25 +103,31 @@ async function watchRun(
   const order: StandingOrder = flags.all
     ? { launch: "all", parallel: flags.parallel }
     : { launch: "retries" };
-  const lock = tryDaemonLock(store);
-  if (lock === undefined) tellWatcher(store, order);
+  let lock = await takeWatch(store);
   const orders = lock === undefined
     ? () => order
     : followOrders(queue, announce(store, "run", order));
-  const guardian = lock === undefined || !config.supervise
+  const isOthers = lock === undefined && tellWatcher(store, order);
+  const guardian = isOthers || !config.supervise
     ? undefined
     : startGuardian(store, this.program, order);
-  let left = false;
-  const leave = () => {
-    if (left || lock === undefined) return;
-    left = true;
-    removeDaemonInfo(store);
-    lock[Symbol.dispose]();
-  };
   this.endsByExit = true;
   let interrupted = false;
+  const leave = () => {
+    // What was ordered stays on record for who goes on with it.
+    if (lock !== undefined && (!interrupted || guardian === undefined)) removeDaemonInfo(store);
+    lock?.[Symbol.dispose]();
+    lock = undefined;
+  };
+  /** Nobody is to wait for one that is stopped. */
+  const handOver = () => {
+    if (lock === undefined || !config.supervise) return;
+    lock[Symbol.dispose]();
+    lock = undefined;
+    ensureSupervisor(store, this.program, orders());
+  };
   const stop = stopSignal(() => interrupted = true);
-  const view = createView(this, queue, () => {
+  const view = createView(this, queue, handOver, () => {
     interrupted = true;
     stop.abort();
   });
@@ -123,7 +142,7 @@ async function watchRun(
       from: from?.tasks,
       signal: stop.signal,
       // Whoever watched before us may end before all is done: then it is ours.
-      leaveToOthers: lock === undefined ? () => isWatched(store) : undefined,
+      leaveToOthers: () => lock === undefined && isWatched(store),
       onChange: (change, { index }) => view.show(change, index),
       onTurn: view.draw,
       onProblem: (problem) => this.note(problem),
@@ -140,10 +159,15 @@ async function watchRun(
 }
 
 /** What a person sees while it runs: a screen on a terminal, otherwise a line for each change. */
-function createView(context: Context, queue: Queue, onLeave: () => void) {
+function createView(
+  context: Context,
+  queue: Queue,
+  onSuspend: () => void,
+  onLeave: () => void,
+) {
   const live = context.interactive && !context.globals.json;
   const screen = live
-    ? createScreen(context, queue, {}, "q or Ctrl+C to leave; a supervisor goes on")
+    ? createScreen(context, queue, {}, "q or Ctrl+C to leave; a supervisor goes on", onSuspend)
     : undefined;
   const keys = screen === undefined ? undefined : readKeys(onLeave);
   const style = { ...context.style(), color: false };

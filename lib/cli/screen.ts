@@ -20,12 +20,17 @@ export interface Screen {
 const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
 
-/** Takes over the terminal. */
+/**
+ * Takes over the terminal.
+ *
+ * @param onSuspend called before Ctrl+Z stops us
+ */
 export function createScreen(
   context: Context,
   queue: Queue,
   filter: StatusFilter = {},
   hint?: string,
+  onSuspend?: () => void,
 ): Screen {
   let tasks: Task[] = [];
   let damaged: Damage[] = [];
@@ -47,9 +52,8 @@ export function createScreen(
     // Each line is cleared to its end instead of the whole page: nothing flickers.
     write("\x1b[H" + text.split("\n").join("\x1b[K\n") + "\x1b[K\x1b[J");
   };
-  const timer = setInterval(() => {
-    if (tasks.some((task) => task.status === "running")) draw();
-  }, 1000);
+  // The clock goes on, ages grow, and whoever watched may have gone.
+  const timer = setInterval(draw, 1000);
   const setRaw = (raw: boolean) => {
     if (Deno.stdin.isTerminal()) Deno.stdin.setRaw(raw, { cbreak: raw });
   };
@@ -78,6 +82,7 @@ export function createScreen(
   // SIGTTIN stops nobody whom no shell could let go on. Either way the timer is due when we run.
   const suspend = () => {
     leave();
+    onSuspend?.();
     Deno.kill(Deno.pid, "SIGTTIN");
     again = setTimeout(enter, 50);
   };

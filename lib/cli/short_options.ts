@@ -37,17 +37,25 @@ export function detachValues(words: readonly string[], target: Target | undefine
   };
   const awaitsValue = (word: string) =>
     word.startsWith("--")
-      ? takesValue(word.slice(2).replace(/-./g, ([, letter]) => letter!.toUpperCase()))
+      ? takesValue(nameOf(word))
       : word.length === 2 && word.startsWith("-") && kindOf(word[1]!) === "value";
 
   const found = words.slice(0, named);
   for (let at = named; at < words.length; at++) {
     const word = words[at]!;
     if (word === "--") return [...found, ...words.slice(at)];
+    const value = /^(--[^=\n]+)=([^]*\n[^]*)$/.exec(word);
     if (at > named && awaitsValue(found.at(-1)!)) found.push(word);
+    // The framework reads no further than the first line.
+    else if (value !== null && takesValue(nameOf(value[1]!))) found.push(value[1]!, value[2]!);
     else found.push(...detach(word, kindOf));
   }
   return found;
+}
+
+/** The name of an option in the table, of how it is typed. */
+function nameOf(word: string): string {
+  return word.slice(2).replace(/-./g, ([, letter]) => letter!.toUpperCase());
 }
 
 /** One word: the switches at its start, then the option with its value. */

@@ -1,6 +1,6 @@
 // What `status`, `wait`, `run --wait` and the live screen show of a snapshot: filtered, ordered, counted.
 
-import { isWatched, readDaemonInfo } from "../supervise/watcher.ts";
+import { isStopped, watcherOf } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
 import { formatReason } from "../format/reason.ts";
 import type { StatusInput } from "../format/status.ts";
@@ -113,7 +113,7 @@ export function statusInput(
     counts: countPhases(all),
     damaged: [...snapshot.damaged],
     lanes: [...lanes.values()],
-    supervisor: describeWatcher(queue),
+    supervisor: describeWatcher(queue, snapshot.tasks),
     usage: filter.usage,
     filtered: [filter.ids, filter.status, filter.agent, filter.label].some((it) =>
       it !== undefined
@@ -121,12 +121,14 @@ export function statusInput(
   };
 }
 
-function describeWatcher(queue: Queue): string | null {
-  if (!isWatched(queue.store)) return null;
-  const info = readDaemonInfo(queue.store);
-  if (info === undefined) return "somebody watches over it";
+function describeWatcher(queue: Queue, tasks: readonly Task[]): string | null {
+  const info = watcherOf(queue.store);
+  if (info === undefined) return null;
   const who = info.kind === "daemon" ? "daemon" : info.kind === "run" ? "run --wait" : "supervisor";
-  return `${who} (pid ${info.pid}) watches over it`;
+  // Where nothing is to be done it is not worth a look.
+  return tasks.some(({ status }) => status === "running" || status === "pending") && isStopped(info)
+    ? `${who} (pid ${info.pid}) is stopped, and nothing goes on: kill -CONT ${info.pid}`
+    : `${who} (pid ${info.pid}) watches over it`;
 }
 
 /** A task as `--json` prints it: its file's fields, and what is derived beside them. */

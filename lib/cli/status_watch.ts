@@ -37,7 +37,9 @@ export async function watchStatus(
         const tasks = [...index.byId.values()];
         if (screen !== undefined) return screen.update(tasks, [...damaged.values()], index);
         // Piped: the table again whenever it differs, separated by an empty line.
-        const input = statusInput(queue, { tasks, damaged: [...damaged.values()], index }, filter);
+        const shown = { tasks, damaged: [...damaged.values()], index };
+        // Who watches is no change of the queue: a table that stays must not tell it.
+        const input = { ...statusInput(queue, shown, filter), supervisor: null };
         const table = formatStatus(input, this.style(), queue.now());
         const text = input.counts.total === 0 ? this.spell(table) : table;
         if (text !== last) this.print(last === "" ? text : `\n${text}`);

@@ -24,8 +24,13 @@ import type { Context } from "./context.ts";
 export async function leaveWatcher(
   context: Context,
   queue: Queue,
-  seen: Pick<Snapshot, "unsettled" | "retrying">,
+  seen: Pick<Snapshot, "unsettled" | "retrying" | "unseen">,
 ): Promise<boolean> {
+  if (seen.unseen) {
+    const watched = isWatched(queue.store);
+    if (!watched) context.note(UNSEEN);
+    return watched;
+  }
   const order = orderLeft(queue, seen);
   if (order === undefined) return isWatched(queue.store);
   const config = await context.config(queue.store);
@@ -35,6 +40,9 @@ export async function leaveWatcher(
   }
   return true;
 }
+
+const UNSEEN = "Nobody watches over what runs in another container or on another machine: " +
+  "look at it from there";
 
 /** Whether nobody watches, and the settings say that nobody is to be left. */
 export function isAlone({ store }: Queue, config: Pick<Config, "supervise">): boolean {

@@ -18,6 +18,8 @@ export type Wrong =
   | { readonly code: "low-disk"; readonly free: number }
   /** So many tasks run, and nobody watches. */
   | { readonly code: "unwatched"; readonly running: number }
+  /** Whoever watches is stopped, by its process number. */
+  | { readonly code: "watcher-stopped"; readonly pid: number }
   /** A claim without a launch. */
   | { readonly code: "stale-claim" }
   /** Processes of a task that does not run. */
@@ -55,21 +57,26 @@ export interface Facts {
   strays: readonly string[];
   /** Processes that carry the mark of a task, by task. */
   processes: ReadonlyMap<string, readonly number[]>;
-  agents: readonly {
-    name: string;
-    problem: string | null;
-    command: string | null;
-    found: boolean;
-  }[];
+  /** Null where they cannot be read. */
+  agents:
+    | readonly {
+      name: string;
+      problem: string | null;
+      command: string | null;
+      found: boolean;
+    }[]
+    | null;
   watched: boolean;
+  /** Process of who watches and is stopped; null where nobody is. */
+  stoppedWatcher: number | null;
   /** Why the folder cannot be watched; null where it can. */
   watchProblem: string | null;
   /** Free space, bytes; null where it is not known. */
   freeBytes: number | null;
   /** Files or folders with permissions for others than the owner. */
   open: readonly string[];
-  /** Why the settings cannot be read; null where they can. */
-  configProblem: string | null;
+  /** Why settings or agents cannot be read; nothing where they can. */
+  configProblems: readonly string[];
   /** What the settings file says without effect. */
   unusedSettings: readonly SettingsWarning[];
 }
@@ -100,12 +107,10 @@ function warning(subject: string, wrong: Wrong, fixable: boolean): Finding {
 
 /** What cannot be read, or written before long. */
 function diagnoseFiles(
-  { configProblem, unusedSettings, damaged, freeBytes }: Facts,
+  { configProblems, unusedSettings, damaged, freeBytes }: Facts,
 ): Finding[] {
   return [
-    ...(configProblem === null
-      ? []
-      : [error(SETTINGS, { code: "settings", problem: configProblem })]),
+    ...configProblems.map((problem) => error(SETTINGS, { code: "settings", problem })),
     ...unusedSettings.map((unused) =>
       warning(SETTINGS, { code: "setting-unused", warning: unused }, false)
     ),
@@ -122,13 +127,19 @@ function isActive(task: Task): boolean {
 }
 
 /** What runs and should not, or does not and should. */
-function diagnoseTasks({ tasks, watched, marks, processes }: Facts): Finding[] {
+function diagnoseTasks(
+  { tasks, watched, stoppedWatcher, marks, processes }: Facts,
+): Finding[] {
   const findings: Finding[] = [];
   const known = new Map(tasks.map((task) => [task.taskId, task]));
   const active = tasks.filter(isActive);
   if (active.length > 0 && !watched) {
     const wrong = { code: "unwatched", running: active.length } as const;
     findings.push(warning(active[0]!.taskId, wrong, true));
+  }
+  if (stoppedWatcher !== null) {
+    const wrong = { code: "watcher-stopped", pid: stoppedWatcher } as const;
+    findings.push(error(".orchestra/daemon.lock", wrong));
   }
   for (const { taskId, status, claim } of tasks) {
     if (status !== "running" || claim === 0 || marks.get(taskId)?.includes(`${claim}.pid`)) {
@@ -171,6 +182,7 @@ function diagnoseLeftovers(
 /** Agents that cannot be launched; one that nothing waits for is no error. */
 function diagnoseAgents({ tasks, agents }: Facts): Finding[] {
   const findings: Finding[] = [];
+  if (agents === null) return findings;
   const used = new Set(
     tasks.filter((task) => task.status === "pending").map((task) => task.agent),
   );

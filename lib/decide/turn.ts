@@ -139,6 +139,9 @@ export function turn(
   for (const [id, task] of orders.retry ? model.followed : []) {
     const due = followDue(task, model.index, rules.config.retry);
     if (due === null || hold.refused.has(id)) continue;
+    // What lives of it would work beside its successor. That it has ended brings the next turn; one that
+    // is there already is only given its name.
+    if (task.reapAt !== null && !model.index.successors.has(id)) continue;
     if (due <= now) retry.push(id);
     else at = earliest(at, due);
   }

@@ -35,7 +35,7 @@ function wordsOf(
     case "setting-unused":
       return {
         message: formatSettingsWarning(finding.warning, settings),
-        remedy: "Take it out of the file, or spell it as: orchestra config show",
+        remedy: "Take it out of the file, or spell it right: orchestra config show",
       };
     case "damaged-file":
       return {
@@ -46,6 +46,11 @@ function wordsOf(
       return {
         message: `Only ${Math.floor(finding.free / 1024 / 1024)} MB are free on the disk`,
         remedy: "Free some space: a full disk stops the queue, though nothing is lost.",
+      };
+    case "watcher-stopped":
+      return {
+        message: `Process ${finding.pid}, which watches over the workspace, is stopped`,
+        remedy: `Nothing goes on until it does: kill -CONT ${finding.pid}`,
       };
     case "unwatched":
       return {

@@ -32,6 +32,8 @@ export interface TaskDetail {
   logTail: string | null;
   /** Bytes of the whole log. */
   logSize: number | null;
+  /** Whether it is in the archive. */
+  archived?: boolean;
   /** What it consumed so far, where that is known better than from the task's file. */
   usage: Usage | null;
 }
@@ -308,7 +310,13 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
   // What, when, limits with retries and process, usage.
   for (
     const rows of [
-      whatRows(view, names, now, palette),
+      [
+        ...row(
+          "Archived",
+          detail.archived ? "yes; orchestra archive restore brings it back" : null,
+        ),
+        ...whatRows(view, names, now, palette),
+      ],
       whenRows(view, now, palette),
       [...limitRows(task), ...retryRows(view, now), ...processRows(view)],
       usageRows(detail.usage ?? task.usage),

@@ -9,9 +9,9 @@ import { readAgentNames } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
 import type { Config } from "../settings/config_fields.ts";
 import { COST_FORMATS } from "../task/agent.ts";
-import { newTask, type Task } from "../task/fields.ts";
+import { isTerminal, newTask, type Task } from "../task/fields.ts";
 import { OPTION_LIST, readWish, type Wish } from "../task/options.ts";
-import { activeTasks } from "./names.ts";
+import { activeTasks, archivedEnds } from "./names.ts";
 import { writePlan } from "./plan.ts";
 import { loadRules, type Queue } from "./queue.ts";
 import type { Reason } from "./refusal.ts";
@@ -130,10 +130,16 @@ function resolveAll({ store }: Queue, wishes: readonly Wish[]): Resolved {
   const keys = new Map<string, number>();
   for (const [at, { key = null }] of wishes.entries()) if (key !== null) keys.set(key, at);
   const known: Known = activeTasks(store);
+  const archived = archivedEnds(store);
   for (const [key, at] of keys) {
     const taken = known.keyed(key)[0];
     if (taken !== undefined) {
-      return { refusal: { at, reason: { kind: "key-taken", key, id: taken.taskId } } };
+      return {
+        refusal: {
+          at,
+          reason: { kind: "key-taken", key, id: taken.taskId, ended: isTerminal(taken.status) },
+        },
+      };
     }
   }
   const resolved: Wish[] = [];
@@ -145,7 +151,10 @@ function resolveAll({ store }: Queue, wishes: readonly Wish[]): Resolved {
         dependsOn.add(name);
         continue;
       }
-      const found = resolveName(name, known);
+      const active = resolveName(name, known);
+      const found = "problem" in active && active.problem.kind === "unknown"
+        ? resolveName(name, archived)
+        : active;
       const problem: NameProblem | undefined = "problem" in found
         ? found.problem
         : store.has(found.id)

@@ -13,7 +13,7 @@ import type { Task } from "../task/fields.ts";
 
 /** Who does it, and is told of it. */
 export interface Doer {
-  readonly may: May;
+  may(id: string): May;
   /** What is known of a task's processes, asked before. */
   aliveness(id: string): Aliveness;
   /** Each change, in order. */
@@ -45,7 +45,7 @@ export function applyTurn(
     queue.store.locked(() => {
       for (const id of turn.step) {
         try {
-          const stepped = step(queue, id, rules, doer.aliveness(id), doer.may);
+          const stepped = step(queue, id, rules, doer.aliveness(id), doer.may(id));
           model.saw(id, stepped.observation?.evidence);
           keep(id, stepped.task);
           doer.stepped?.(id, stepped);

@@ -19,7 +19,7 @@ export function extendTimeout(
 ): { before: Task; after: Task } {
   return queue.store.locked(() => {
     const before = queue.store.read(id);
-    if (before === undefined) throw noTask(id);
+    if (before === undefined) throw noTask(queue.store, id);
     if (isTerminal(before.status)) {
       throw new OrchestraError("state", `${id} is ${before.status}: its time cannot be extended`, {
         hint: `Try it again with more: orchestra retry ${id}`,

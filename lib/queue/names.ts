@@ -5,6 +5,7 @@ import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
 import { archivedIds } from "../store/archive.ts";
 import type { Store } from "../store/tasks.ts";
 import { OrchestraError } from "../task/error.ts";
+import { activeError, archivedError } from "./queue.ts";
 import { isTaskId, type Task } from "../task/fields.ts";
 
 /** Where tasks are looked for by a name that is no full id. */
@@ -39,7 +40,12 @@ export function activeTasks(store: Store, tasks?: () => readonly Task[]): Known 
   };
 }
 
-/** The same for the archive. */
+/** Those in the archive by the ends of their ids: a key names none there, for it may be another's now. */
+export function archivedEnds(store: Store): Known {
+  return { ids: once(() => archivedIds(store)), keyed: () => [] };
+}
+
+/** The same for the archive, keys included. */
 function archivedTasks(store: Store): Known {
   const ids = once(() => archivedIds(store));
   return {
@@ -72,6 +78,9 @@ export function resolveNames(
     ...(where === "archived" ? [] : [activeTasks(store)]),
     ...(where === "active" ? [] : [archivedTasks(store)]),
   ];
+  if (!Array.isArray(names) || !names.every((name) => typeof name === "string")) {
+    throw new OrchestraError("usage", "Tasks are named by texts: ids, ends of them, keys, @last");
+  }
   const ids = names.map((name) => {
     let problem: NameProblem | undefined;
     for (const place of places) {
@@ -80,9 +89,17 @@ export function resolveNames(
       problem ??= found.problem;
       if (found.problem.kind !== "unknown") break;
     }
+    if (problem!.kind === "unknown" && where !== "anywhere") throw elsewhere(store, name, where);
     throw nameError(problem!);
   });
   return [...new Set(ids)];
+}
+
+/** The error for a name that means none here: it may mean one on the other side of the archive's door. */
+function elsewhere(store: Store, name: string, where: "active" | "archived"): OrchestraError {
+  const found = resolveName(name, where === "active" ? archivedTasks(store) : activeTasks(store));
+  if (!("id" in found)) return nameError({ kind: "unknown", name });
+  return where === "active" ? archivedError(found.id) : activeError(found.id);
 }
 
 /** The id of what a person typed; see {@linkcode resolveNames}. */

@@ -150,6 +150,8 @@ function observeVerify(
   aliveness: Aliveness,
   now: number,
 ): Evidence["verify"] {
+  // Where an agent has made a folder no code can be told: the check cannot pass.
+  if (store.isFolder(task.taskId, "verifycode")) return 127;
   if (task.verifyAt === null) return "none";
   const code = store.readMark(task.taskId, "verifycode");
   // While the file is empty it is not written yet.

@@ -11,15 +11,24 @@ export function shimOf({ store, launchers }: Queue, task: Task): Identity | null
   return mark === undefined ? null : launchers.parsePidFile(mark.text) ?? null;
 }
 
+/** What a look at processes told. */
+export interface Probed {
+  readonly aliveness: Aliveness;
+  /** Tasks of which nothing can be said from here: another container or machine runs them. */
+  readonly unseen: ReadonlySet<string>;
+}
+
 /** Asks once which of the tasks' processes live. */
-export async function probe(queue: Queue, tasks: readonly Task[]): Promise<Aliveness> {
+export async function probe(queue: Queue, tasks: readonly Task[]): Promise<Probed> {
   const { store, launchers } = queue;
   const shims: Identity[] = [];
+  const claims = new Map<string, Identity>();
   const found = new Map<string, Life>();
   for (const task of tasks) {
     if (task.claim === 0) {
       if (task.pid === null) continue;
       const life = await launchers.legacy(task, store.root);
+      claims.set(task.taskId, ancestral(task));
       found.set(
         ancestral(task).token,
         life === null ? "dead" : life === "unknown" ? life : "alive",
@@ -32,13 +41,17 @@ export async function probe(queue: Queue, tasks: readonly Task[]): Promise<Alive
       const mark = store.readMark(task.taskId, name);
       if (mark === undefined) continue;
       const shim = launchers.parsePidFile(mark.text);
-      if (shim) shims.push(shim);
-      else if (isUnnamed(mark, launchers, queue.now())) {
+      if (shim) {
+        shims.push(shim);
+        if (!claims.has(task.taskId)) claims.set(task.taskId, shim);
+      } else if (isUnnamed(mark, launchers, queue.now())) {
         found.set(unnamed(task).token, await launchers.marked(task.taskId));
       }
     }
   }
-  return alivenessOf(await launchers.probe(shims), found);
+  const aliveness = alivenessOf(await launchers.probe(shims), found);
+  const unseen = [...claims].filter(([, shim]) => aliveness(shim) === "unknown").map(([id]) => id);
+  return { aliveness, unseen: new Set(unseen) };
 }
 
 /** What some looks found, by tokens. */

@@ -108,8 +108,23 @@ export function isRetried(store: Store, { retriedBy }: Task): boolean {
   return retriedBy !== null && store.has(retriedBy);
 }
 
-/** The error for an id that no task has. */
-export function noTask(id: string): OrchestraError {
+/** The error for a task that would have to come back first. */
+export function archivedError(id: string): OrchestraError {
+  return new OrchestraError("state", `${id} is archived`, {
+    hint: `Bring it back with: orchestra archive restore ${id}`,
+  });
+}
+
+/** The error for a task that is not in the archive. */
+export function activeError(id: string): OrchestraError {
+  return new OrchestraError("state", `${id} is not archived`, {
+    hint: `See it with: orchestra show ${id}`,
+  });
+}
+
+/** The error for an id that no task has, or an archived one alone. */
+export function noTask(store: Store, id: string): OrchestraError {
+  if (store.has(id)) return archivedError(id);
   return new OrchestraError("no-task", `No task ${id} in this workspace`, {
     hint: "See what there is with: orchestra status --all   and: orchestra archive list",
   });

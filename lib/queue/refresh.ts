@@ -13,8 +13,7 @@ import { toOrchestraError } from "../task/error.ts";
 import { isClosed, isTerminal, type Task } from "../task/fields.ts";
 import { applyTurn, type Doer } from "./apply.ts";
 import type { LaunchedTask } from "./claim.ts";
-import type { Aliveness } from "./observe.ts";
-import { probe } from "./probe.ts";
+import { probe, type Probed } from "./probe.ts";
 import { loadRules, type Queue, type Rules } from "./queue.ts";
 import { type May, NOTHING_MORE } from "./step.ts";
 
@@ -28,8 +27,10 @@ export interface Snapshot {
   readonly changes: readonly Change[];
   /** The tasks by id, with the archived ones that pending tasks depend on. */
   readonly index: TaskIndex;
-  /** Something runs, must be ended or verified: somebody should be watching. */
+  /** Something runs here, must be ended or verified: somebody should be watching. */
   readonly unsettled: boolean;
+  /** Something runs in another container or on another machine: whoever watches must be there. */
+  readonly unseen: boolean;
   /** Something is retried by itself, now or later: who was ordered to watch should be watching. */
   readonly retrying: boolean;
   /** What this look launched. */
@@ -54,12 +55,10 @@ export async function refresh(queue: Queue, options: RefreshOptions = {}): Promi
     return snapshotOf(queue, scan, scan.tasks, [], []);
   }
   // Settings and processes come first, for nothing may wait inside the lock.
-  const [rules, aliveness] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
+  const [rules, probed] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
   return options.launch === undefined
-    ? bringForward(queue, scan, rules, aliveness, options)
-    : store.locked(() =>
-      bringForward(queue, store.scan(closedOf(scan)), rules, aliveness, options)
-    );
+    ? bringForward(queue, scan, rules, probed, options)
+    : store.locked(() => bringForward(queue, store.scan(closedOf(scan)), rules, probed, options));
 }
 
 /** Tasks that need no second look, by id. */
@@ -98,7 +97,7 @@ function bringForward(
   queue: Queue,
   scan: Scan,
   rules: Rules,
-  aliveness: Aliveness,
+  { aliveness, unseen }: Probed,
   { retry = true, launch, may = () => NOTHING_MORE }: RefreshOptions,
 ): Snapshot {
   const { store } = queue;
@@ -116,7 +115,7 @@ function bringForward(
   let due = false;
   const allowed = may(rules);
   const doer: Doer = {
-    may: allowed,
+    may: (id) => unseen.has(id) ? NOTHING_MORE : allowed,
     aliveness: () => aliveness,
     changed: (change) => void changes.push(change),
     launched: (one) => void launched.push(one),
@@ -141,7 +140,7 @@ function bringForward(
     applyTurn(queue, model, turn(model, all, rules, queue.now(), hold), rules, doer);
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
-  return snapshotOf(queue, scan, tasks, changes, launched, due);
+  return snapshotOf(queue, scan, tasks, changes, launched, due, unseen);
 }
 
 function snapshotOf(
@@ -151,6 +150,7 @@ function snapshotOf(
   changes: Change[],
   launched: LaunchedTask[],
   due = false,
+  unseen: ReadonlySet<string> = new Set(),
 ): Snapshot {
   let index: TaskIndex | undefined;
   return {
@@ -159,7 +159,11 @@ function snapshotOf(
     marks,
     changes,
     launched,
-    unsettled: due || tasks.some((task) => task.status === "running" || task.reapAt !== null),
+    unsettled: due ||
+      tasks.some((task) =>
+        (task.status === "running" || task.reapAt !== null) && !unseen.has(task.taskId)
+      ),
+    unseen: unseen.size > 0,
     get retrying() {
       return tasks.some((task) => isFollowed(task) || isWaitingRetry(task));
     },

@@ -25,7 +25,12 @@ export type Reason =
   /** Another task of the same list has the key. */
   | { readonly kind: "key-twice"; readonly key: string }
   /** A task that is not archived has it. */
-  | { readonly kind: "key-taken"; readonly key: string; readonly id: string };
+  | {
+    readonly kind: "key-taken";
+    readonly key: string;
+    readonly id: string;
+    readonly ended: boolean;
+  };
 
 function usage(message: string, hint?: string): OrchestraError {
   return new OrchestraError("usage", message, { hint });
@@ -88,7 +93,9 @@ export async function refusalError(reason: Reason): Promise<OrchestraError> {
         problem.kind === "ambiguous" ? "usage" : "no-task",
         problem.kind === "ambiguous"
           ? `It depends on ${quote(problem.name)}, and ${message}`
-          : `It depends on ${quote(problem.name)}, which is no task: neither an id nor a key`,
+          : `It depends on ${
+            quote(problem.name)
+          }, which is no task: neither an id nor the key of one that is not archived`,
         { hint },
       );
     }
@@ -104,8 +111,9 @@ export async function refusalError(reason: Reason): Promise<OrchestraError> {
         "state",
         `the key ${quote(reason.key)} is that of ${reason.id}`,
         {
-          hint: "Take another key, or take that task away first: orchestra clean " +
-            `${reason.id}   or: orchestra archive`,
+          hint: "Take another key, or take that task away: " +
+            (reason.ended ? "" : `orchestra cancel ${reason.id} && `) +
+            `orchestra clean ${reason.id}`,
         },
       );
   }

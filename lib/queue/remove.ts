@@ -3,6 +3,7 @@
 
 import { placesOf } from "../store/places.ts";
 import { isOwnMark } from "../task/marks.ts";
+import { OrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 import type { Queue } from "./queue.ts";
 
@@ -13,6 +14,12 @@ import type { Queue } from "./queue.ts";
  */
 export function removeTask({ store }: Queue, task: Task, marks: readonly string[]): void {
   const { planFile, logFile, promptFile } = placesOf(store, task);
+  const folder = marks.filter(isOwnMark).find((mark) => store.isFolder(task.taskId, mark));
+  if (folder !== undefined) {
+    throw new OrchestraError("damaged", `.orchestra/tasks/${task.taskId}.${folder} is a folder`, {
+      hint: "Move it out of the way.",
+    });
+  }
   const fences: string[] = [];
   for (const mark of marks.filter(isOwnMark)) {
     if (mark.endsWith(".pid")) fences.push(mark);

@@ -174,7 +174,7 @@ export function parseConfig(value: unknown, source = ".orchestra/config.json"): 
   if (issue === undefined) return ConfigSchema.parse(value);
   const { text, hint } = describeIssue(issue);
   throw new OrchestraError("config", `Reading ${source}: ${text}`, {
-    hint: hint ?? "See all settings with: orchestra config show",
+    hint: hint ?? "Mend the value in the file; docs/formats.md says what each setting may be.",
   });
 }
 

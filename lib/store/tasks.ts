@@ -21,7 +21,14 @@ import {
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
 import { openLockFile } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
-import { formatTask, formatTaskId, isTaskId, parseTask, type Task } from "../task/fields.ts";
+import {
+  formatTask,
+  formatTaskId,
+  isTaskId,
+  type ParsedTask,
+  parseTask,
+  type Task,
+} from "../task/fields.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import { compareIds } from "../decide/schedule.ts";
 
@@ -78,6 +85,8 @@ export interface Store {
   scan(known?: ReadonlyMap<string, Task>): Scan;
   /** One task; undefined where there is no such file. Throws `damaged` where it is malformed. */
   read(id: string): Task | undefined;
+  /** The same, or what is wrong with its text. */
+  tryRead(id: string): ParsedTask | undefined;
   /** The same for an archived task. */
   readArchived(id: string): Task | undefined;
   /** Whether a task has this id, archived ones included; its file is not looked into. */
@@ -111,6 +120,8 @@ export interface Store {
   createMark(id: string, mark: string, text: string): boolean;
   /** Removes such a file; nothing happens where it does not exist. */
   removeMark(id: string, mark: string): void;
+  /** Whether a folder stands where a file is expected. */
+  isFolder(id: string, mark: string): boolean;
   /** Everything in `tasks/` that belongs to one task, as marks; `json` is not among them. */
   listMarks(id: string): string[];
   /** Replaces a file below `.orchestra/`, durably. */
@@ -275,11 +286,17 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     return readTask(taskPath("tasks", id, "json"), id);
   }
 
-  function readTask(path: string, id: string): Task | undefined {
+  function parseFile(path: string, id: string): ParsedTask | undefined {
     const text = readRegular(path, MAX_TASK, relative(path));
     if (text === undefined) return undefined;
     const parsed = parseTask(text, id);
     trace("task read", { file: relative(path), ok: "task" in parsed });
+    return parsed;
+  }
+
+  function readTask(path: string, id: string): Task | undefined {
+    const parsed = parseFile(path, id);
+    if (parsed === undefined) return undefined;
     if ("problem" in parsed) {
       throw new OrchestraError(
         "damaged",
@@ -412,6 +429,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     locked,
     scan,
     read,
+    tryRead: (id) => parseFile(taskPath("tasks", id, "json"), id),
     has,
     readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
     write(task) {
@@ -432,6 +450,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       trace("mark removed", { file: `${id}.${mark}` });
       removeFile(markPath(id, mark));
     },
+    isFolder: (id, mark) => lstat(markPath(id, mark))?.isDirectory === true,
     listMarks,
     make,
     isMade: () => made || lstat(tasksDir) !== undefined,

@@ -15,6 +15,8 @@ export interface Children {
   has(id: string): boolean;
   /** Asks the system for the processes of some tasks; what it says holds until the next turn. */
   ask(tasks: readonly Task[]): Promise<void>;
+  /** Tasks of which nothing can be said from here, when they were last asked about. */
+  readonly unseen: ReadonlySet<string>;
   /** What is known of a task's processes now. */
   aliveness(id: string): Aliveness;
   /** What was asked is too old to be believed. */
@@ -29,6 +31,7 @@ export interface Children {
 export function createChildren(queue: Queue, onEnd: (id: string) => void): Children {
   const living = new Map<string, number>();
   const ended = new Map<string, number>();
+  const unseen = new Set<string>();
   let asked: Aliveness | undefined;
   return {
     adopt({ task: { taskId: id }, pid, ended: end }) {
@@ -41,8 +44,12 @@ export function createChildren(queue: Queue, onEnd: (id: string) => void): Child
       });
     },
     has: (id) => living.has(id),
+    unseen,
     async ask(tasks) {
-      asked = await probe(queue, tasks);
+      const probed = await probe(queue, tasks);
+      asked = probed.aliveness;
+      for (const { taskId } of tasks) unseen.delete(taskId);
+      for (const id of probed.unseen) unseen.add(id);
     },
     aliveness: (id) => (shim) => {
       if (shim.pid !== null && ended.get(id) === shim.pid) return "dead";

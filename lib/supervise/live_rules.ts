@@ -4,6 +4,7 @@
 import { AGENTS_FILE } from "../task/agent.ts";
 import { configPath } from "../settings/config.ts";
 import { lstat } from "../store/files.ts";
+import type { OrchestraError } from "../task/error.ts";
 import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
 
 /** Settings and agents as they are now. */
@@ -16,8 +17,14 @@ export interface LiveRules {
 /** Settings may be so old, milliseconds: a look at the files costs as much as a turn. */
 const FRESH = 50;
 
-/** @throws OrchestraError `config` where they are broken at the start */
-export async function openRules(queue: Queue): Promise<LiveRules> {
+/**
+ * @param onBroken told of settings that are wrong at the start: the defaults hold until they are mended
+ * @throws OrchestraError `config` where they are broken at the start
+ */
+export async function openRules(
+  queue: Queue,
+  onBroken?: (problem: OrchestraError) => void,
+): Promise<LiveRules> {
   const paths = [configPath(queue.store), `${queue.store.root}/${AGENTS_FILE}`];
   const stampNow = () =>
     paths.map((path) => {
@@ -25,7 +32,7 @@ export async function openRules(queue: Queue): Promise<LiveRules> {
       return info === undefined ? "-" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
     }).join();
   let stamp = stampNow();
-  let current = await loadRules(queue);
+  let current = await loadRules(queue, onBroken);
   let looked = performance.now();
   return {
     get current() {

@@ -8,10 +8,10 @@ import { pause } from "../launch/pause.ts";
 import type { Identity } from "../launch/launcher.ts";
 import { applyTurn, type Doer } from "../queue/apply.ts";
 import { endTask } from "../queue/end.ts";
-import { EVERYTHING } from "../queue/step.ts";
+import { EVERYTHING, NOTHING_MORE } from "../queue/step.ts";
 import { addSleep } from "../queue/limits.ts";
 import type { Queue, Rules } from "../queue/queue.ts";
-import { toOrchestraError } from "../task/error.ts";
+import { type OrchestraError, toOrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 import { type Children, createChildren } from "./children.ts";
 import { createSleepClock } from "./clock.ts";
@@ -39,15 +39,17 @@ export interface WatchOptions {
   readonly retry?: boolean;
   /**
    * Whether what is to be done is left to somebody else; asked when something is, and now and then.
-   * Whoever is asked may start that somebody.
+   * Whoever is asked may start that somebody, but not for what cannot be seen from here.
    */
-  readonly leaveToOthers?: (mirror: Mirror) => boolean;
+  readonly leaveToOthers?: (mirror: Mirror, unseen: ReadonlySet<string>) => boolean;
   /** The tasks as they were last seen: what has changed since is told of. */
   readonly from?: readonly Task[];
   /** Called with each change, in order, whoever made it. */
   readonly onChange?: (change: Change, mirror: Mirror) => void;
   /** Called after each turn in which something changed. */
   readonly onTurn?: (mirror: Mirror) => void;
+  /** Told of settings that are wrong at the start, by who goes on with the defaults then. */
+  readonly onBroken?: (problem: OrchestraError) => void;
   /** Called with what makes the watching difficult, a sentence each, once. */
   readonly onProblem?: (problem: string) => void;
   /** Called inside the workspace lock when nothing is left to do, before the loop returns. */
@@ -82,6 +84,10 @@ interface Watch {
   readonly shims: Map<string, Identity>;
   /** How many changes there were so far. */
   changes: number;
+  /** What whoever is told of changes has thrown: the loop ends with it. */
+  thrown: { readonly error: unknown } | undefined;
+  /** Tells of a change. What is to be done goes on, whatever comes of it. */
+  say(change: Change): void;
   /** Ends the sleep. */
   wake(): void;
   /** Says what makes the watching difficult, once. */
@@ -92,20 +98,21 @@ interface Watch {
  * Watches over a workspace.
  *
  * @returns the tasks as last seen
- * @throws OrchestraError `config` where settings or agents are broken at the start
+ * @throws OrchestraError `config` where settings or agents are broken at the start and nobody is told
  */
 export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mirror> {
-  const watch = openWatch(queue, options, await openRules(queue));
+  const watch = openWatch(queue, options, await openRules(queue, options.onBroken));
   using mirror = watch.mirror;
   const rescans = createRescans(watch);
-  options.leaveToOthers?.(mirror);
   await watch.children.ask([...mirror.running.values(), ...mirror.reaping.values()]);
+  isLeft(watch);
   for (let shown = -1; !options.signal.aborted;) {
     mirror.catchUp();
     await watch.rules.refresh();
     rescans.noteJump();
     const next = decideTurn(watch);
     const acted = act(watch, next);
+    if (watch.thrown !== undefined) throw watch.thrown.error;
     if (shown !== watch.changes) {
       shown = watch.changes;
       options.onTurn?.(mirror);
@@ -153,7 +160,7 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
       whole: options.onTurn !== undefined || typeof options.until === "function",
       onChange(change) {
         watch.changes++;
-        options.onChange?.(change, watch.mirror);
+        watch.say(change);
       },
       onProblem: (reason) =>
         tell(`The folder cannot be watched, it is looked at now and then: ${reason}`),
@@ -164,10 +171,23 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
     partial: new Set(),
     shims: new Map(),
     changes: 0,
+    thrown: undefined,
+    say(change) {
+      try {
+        options.onChange?.(change, watch.mirror);
+      } catch (error) {
+        watch.thrown ??= { error };
+      }
+    },
     wake() {},
     tell,
   };
   return watch;
+}
+
+/** Whether somebody else does what is to be done; see {@linkcode WatchOptions}. */
+function isLeft({ options, mirror, children }: Watch): boolean {
+  return options.leaveToOthers?.(mirror, children.unseen) ?? false;
 }
 
 function decideTurn(watch: Watch): Turn {
@@ -184,16 +204,16 @@ function mostOf(launch: Orders["launch"], { config }: Rules): number {
 
 /** Does what a turn says; whether the next turn may be another one. */
 function act(watch: Watch, next: Turn): boolean {
-  const { options, mirror, hold } = watch;
+  const { mirror, hold } = watch;
   const before = watch.changes;
   const touched = mirror.touched.size;
   for (const id of next.warn) {
     hold.warned.add(id);
     watch.changes++;
-    options.onChange?.({ kind: "warning", task: mirror.index.byId.get(id)! }, mirror);
+    watch.say({ kind: "warning", task: mirror.index.byId.get(id)! });
   }
   if (next.step.length + next.retry.length + next.launch.length > 0) {
-    if (options.leaveToOthers?.(mirror)) {
+    if (isLeft(watch)) {
       for (const id of next.step) mirror.saw(id, mirror.evidence.get(id));
     } else doTurn(watch, next);
   }
@@ -224,7 +244,8 @@ function doTurn(watch: Watch, next: Turn): void {
 function createDoer(watch: Watch): Doer {
   const { children, hold, partial, shims } = watch;
   return {
-    may: EVERYTHING,
+    // Whoever can see it ends it.
+    may: (id) => children.unseen.has(id) ? NOTHING_MORE : EVERYTHING,
     aliveness: (id) => children.aliveness(id),
     // The mirror tells of them.
     changed() {},
@@ -343,7 +364,7 @@ function createRescans(
       count++;
       hold.refused.clear();
       hold.launching = false;
-      options.leaveToOthers?.(mirror);
+      isLeft(watch);
       await rescan(watch, count % THOROUGH === 0 || !mirror.watched);
     },
   };
@@ -351,13 +372,13 @@ function createRescans(
 
 /** The machine slept, or its clock was set: what runs has not had that time. */
 function noteSleep(watch: Watch, jump: number): void {
-  const { queue, mirror, options } = watch;
+  const { queue, mirror } = watch;
   const seconds = Math.round(Math.abs(jump) / 1000);
   watch.tell(
     `The clock ${jump > 0 ? "ran ahead" : "was set back"} by ${seconds} s: ` +
       "the machine slept, or somebody set it",
   );
-  if (options.leaveToOthers?.(mirror)) return;
+  if (isLeft(watch)) return;
   attempt(watch, () => {
     addSleep(queue, [...mirror.running.keys()], jump / 1000);
     mirror.rescan("open");

@@ -10,7 +10,7 @@ import type { Damage, Store } from "../store/tasks.ts";
 import { watchFolder } from "../store/watch.ts";
 import { OrchestraError } from "../task/error.ts";
 import { isTaskId } from "../task/id.ts";
-import { isClosed, isTerminal, type Task } from "../task/fields.ts";
+import { isClosed, isTerminal, type ParsedTask, type Task } from "../task/fields.ts";
 
 /** How a mirror is kept. */
 export interface MirrorOptions {
@@ -107,15 +107,22 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     const stamp = stampOf(id);
     if (stamps.get(id) === stamp) return;
     const before = model.index.byId.get(id)?.status;
-    try {
-      keep(id, store.read(id), stamp);
-    } catch (error) {
+    const read = tryRead(id);
+    if (read === undefined || "task" in read) keep(id, read?.task, stamp);
+    else {
       // Reported by every command that looks; the rest of the queue goes on.
       keep(id, undefined);
-      const problem = error instanceof OrchestraError ? error.message : String(error);
-      damaged.set(id, { file: `.orchestra/tasks/${id}.json`, problem });
+      damaged.set(id, { file: `.orchestra/tasks/${id}.json`, problem: read.problem });
     }
     if (model.running.has(id) && before !== "running") model.touch(id);
+  }
+
+  function tryRead(id: string): ParsedTask | undefined {
+    try {
+      return store.tryRead(id);
+    } catch (error) {
+      return { problem: error instanceof OrchestraError ? error.message : String(error) };
+    }
   }
 
   /** What a file beside a task, by its name, tells of it. */

@@ -15,6 +15,8 @@ export interface DaemonInfo {
   pid: number;
   /** Its start time as the system tells it: proof that the pid is still its own. */
   start?: string;
+  /** It was started just now, and has not said so itself yet. */
+  begins?: boolean;
   startedAt: string;
   /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
   kind: "supervisor" | "daemon" | "run";
@@ -117,9 +119,23 @@ const BEGINS = 5000;
 
 /** Whether a record is of a supervisor that was started just now and has not taken the lock yet. */
 function isBeginning(info: DaemonInfo | undefined): boolean {
-  if (info?.kind !== "supervisor" || info.start !== undefined) return false;
+  if (info?.kind !== "supervisor" || info.begins !== true) return false;
   if (Math.abs(Date.now() - Date.parse(info.startedAt)) >= BEGINS) return false;
-  return readProcesses([info.pid]).get(info.pid)?.zombie === false;
+  // Another container has other processes under the same numbers.
+  const process = readProcesses([info.pid]).get(info.pid);
+  return process?.zombie === false && process.start === info.start;
+}
+
+/** Who watches, or begins to; undefined for nobody, and for who has not said or is leaving. */
+export function watcherOf(store: Store): DaemonInfo | undefined {
+  const info = readDaemonInfo(store);
+  return info !== undefined && (isWatched(store) || isBeginning(info)) ? info : undefined;
+}
+
+/** Whether who watches is stopped (Ctrl+Z, SIGSTOP): it holds the lock, and nothing goes on. */
+export function isStopped({ pid, start }: DaemonInfo): boolean {
+  const process = readProcesses([pid]).get(pid);
+  return process?.stopped === true && process.start === start;
 }
 
 /**
@@ -143,11 +159,16 @@ export function tellWatcher(store: Store, order: StandingOrder): boolean {
   return order.launch === "all" ? store.locked(told) : told();
 }
 
-/** Says who watches from now on; for who has the lock. What it was told meanwhile counts. */
+/**
+ * Says who watches from now on; for who has the lock. What it was told meanwhile counts, and so does
+ * what whoever had the lock before did not live to do.
+ */
 export function announce(store: Store, kind: DaemonInfo["kind"], order: StandingOrder): DaemonInfo {
   return store.locked(() => {
     const before = readDaemonInfo(store);
-    const { launch, parallel } = before?.pid === Deno.pid ? before : order;
+    const inherits = before !== undefined && before.kind !== "daemon" && before.launch === "all" &&
+      order.launch !== "all";
+    const { launch, parallel } = before?.pid === Deno.pid || inherits ? before! : order;
     const info: DaemonInfo = {
       pid: Deno.pid,
       start: readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-",
@@ -181,8 +202,9 @@ export function ensureSupervisor(store: Store, program: string, order: StandingO
   store.locked(() => {
     // It may have begun already, and said more than we know.
     if (readDaemonInfo(store)?.pid === pid) return;
+    const start = readProcesses([pid]).get(pid)?.start;
     const startedAt = formatTime(Date.now());
-    writeDaemonInfo(store, { pid, startedAt, kind: "supervisor", ...order });
+    writeDaemonInfo(store, { pid, start, begins: true, startedAt, kind: "supervisor", ...order });
   });
   return true;
 }

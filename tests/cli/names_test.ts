@@ -74,7 +74,8 @@ Deno.test("what is archived is found by its name where it is shown, and where it
   Deno.renameSync(box.path(`tasks/${a}.json`), box.path(`archive/${a}.json`));
   assertEquals((await box.json("show", "111")).task.taskId, a);
   assertEquals((await box.json("show", "a")).task.taskId, a);
-  await box.fails(3, "cancel", "a");
+  // The way back is told.
+  assertStringIncludes((await box.fails(4, "cancel", "a")).text, `archive restore ${a}`);
   // The key is free again; the task that has it now is meant, and the archive has its own.
   const again = await box.start("shell", "true", "--key", "a");
   assertEquals((await box.json("show", "a")).task.taskId, again);

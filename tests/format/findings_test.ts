@@ -13,10 +13,11 @@ const HEALTHY: Facts = {
   processes: new Map(),
   agents: [{ name: "shell", problem: null, command: "sh", found: true }],
   watched: true,
+  stoppedWatcher: null,
   watchProblem: null,
   freeBytes: LOW_DISK,
   open: [],
-  configProblem: null,
+  configProblems: [],
   unusedSettings: [],
 };
 const SETTINGS = ["archive.enabled", "interval"];
@@ -41,7 +42,7 @@ Deno.test("a workspace in order has no findings", () => {
       tasks: [running, task(2, { status: "complete" }), task(3)],
       marks: new Map([[idOf(1), ["1.pid", "2.pid"]], [idOf(2), ["done"]], [idOf(9), ["note"]]]),
       processes: new Map([[idOf(1), [7, 8]]]),
-      agents: [...HEALTHY.agents, { name: "x", problem: null, command: "x", found: true }],
+      agents: [...HEALTHY.agents!, { name: "x", problem: null, command: "x", found: true }],
     }),
     [],
   );
@@ -57,7 +58,7 @@ Deno.test("what cannot work comes first, and says how to mend it", () => {
   const mend = "Mend its entry in .orchestra-cli/agent-config.json.";
   const install = "Install it, or take the agent out of .orchestra-cli/agent-config.json.";
   assertEquals(
-    told({ tasks, agents, configProblem: "it is not JSON", freeBytes: LOW_DISK - 1 }),
+    told({ tasks, agents, configProblems: ["it is not JSON"], freeBytes: LOW_DISK - 1 }),
     [
       ...[
         [
@@ -120,7 +121,7 @@ Deno.test("what may surprise is told with what is known of it", () => {
       ...["warning", "setting-unused", ".orchestra/config.json", false],
       '.orchestra/config.json: there is no setting "intervall"; it is left out of account ' +
       '(did you mean "interval"?)',
-      "Take it out of the file, or spell it as: orchestra config show",
+      "Take it out of the file, or spell it right: orchestra config show",
     ],
     [
       ...["warning", "unwatched", idOf(1), true],

@@ -9,6 +9,7 @@ export function tableOf(
     ppid: 1,
     session: 0,
     zombie: false,
+    stopped: false,
     start: `b ${process.pid}`,
     marker: null,
     ...process,

@@ -10,6 +10,7 @@ import { nameTasks } from "../../decide/names.ts";
 import { formatArchive } from "../../format/lists.ts";
 import { formatBytes } from "../../text/bytes.ts";
 import { activeIds, activeTasks } from "../../queue/names.ts";
+import { activeError } from "../../queue/queue.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
 import { idArgument, optional, text } from "../parameters.ts";
@@ -122,9 +123,7 @@ async function restore(
   const { store } = await this.openQueue();
   store.locked(() => {
     if (store.read(id) !== undefined) {
-      throw new OrchestraError("state", `${id} is not archived`, {
-        hint: `See it with: orchestra show ${id}`,
-      });
+      throw activeError(id);
     }
     const task = store.readArchived(id);
     if (task === undefined) {

@@ -61,7 +61,7 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
   const final = new Map<string, string>();
   for (const id of wanted) {
     const task = queue.store.read(id);
-    if (task === undefined) throw noTask(id);
+    if (task === undefined) throw noTask(queue.store, id);
     if (isTerminal(task.status)) final.set(id, task.status);
   }
   const skipped = () => [...final].map(([id, status]) => `${id} is ${status} already`);

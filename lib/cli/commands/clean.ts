@@ -59,7 +59,7 @@ async function clean(
   const snapshot = await look(queue);
   for (const id of ids) {
     const task = snapshot.index.byId.get(id);
-    if (task === undefined) throw noTask(id);
+    if (task === undefined) throw noTask(queue.store, id);
     if (!isTerminal(task.status)) {
       throw new OrchestraError(
         "state",

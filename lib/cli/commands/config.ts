@@ -72,7 +72,11 @@ async function showConfig(this: Context): Promise<void> {
   if (this.globals.json) return this.printJson(config);
   this.print(
     formatTable(
-      [{ header: "SETTING" }, { header: "VALUE" }, { header: "MEANING", flex: 1 }],
+      [
+        { header: "SETTING" },
+        { header: "VALUE", flex: 1, min: 10 },
+        { header: "MEANING", flex: 3, min: 30 },
+      ],
       Object.entries(CONFIG_ABOUT).map(([key, about]) => {
         const value = valueAt(config, key);
         const text = Array.isArray(value) ? value.join(",") : String(value);
@@ -152,6 +156,7 @@ function parseValue(key: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
+    if (valueAt(DEFAULT_CONFIG, key) === null && text === "none") return null;
     return SECONDS.test(key) ? parseDuration(text) ?? text : text;
   }
 }

@@ -126,6 +126,17 @@ function isSame(info: DaemonInfo): boolean {
   return info.start !== undefined && startOf(info.pid) === info.start;
 }
 
+/** The error for a daemon where somebody watches who does not give way. */
+function watchedBy({ kind, pid }: DaemonInfo): OrchestraError {
+  return kind === "daemon"
+    ? new OrchestraError("state", `A daemon runs for this workspace already (pid ${pid})`, {
+      hint: "Stop it with: orchestra daemon stop",
+    })
+    : new OrchestraError("state", `A run --wait watches over this workspace (pid ${pid})`, {
+      hint: "Wait until it is done, or interrupt it.",
+    });
+}
+
 /**
  * Takes over the watch: a supervisor that `run` left is asked to go, for a daemon does all it does.
  *
@@ -139,19 +150,7 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
     const info = readDaemonInfo(store);
     // A record that a killed one left behind says nothing: somebody only asked, just now.
     const same = info !== undefined && isSame(info);
-    if (same && info.kind !== "supervisor") {
-      throw new OrchestraError(
-        "state",
-        info.kind === "daemon"
-          ? `A daemon runs for this workspace already (pid ${info.pid})`
-          : `A run --wait watches over this workspace (pid ${info.pid})`,
-        {
-          hint: info.kind === "daemon"
-            ? "Stop it with: orchestra daemon stop"
-            : "Wait until it is done, or interrupt it.",
-        },
-      );
-    }
+    if (same && info.kind !== "supervisor") throw watchedBy(info);
     if (same && turn === 0) askToStop(info.pid);
     await pause(10);
   }
@@ -248,14 +247,8 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   const queue = await this.openQueue();
   await loadRules(queue); // A broken settings file is told here, not to a log.
   const before = readDaemonInfo(queue.store);
-  if (isWatched(queue.store) && before?.kind === "daemon") {
-    throw new OrchestraError(
-      "state",
-      `A daemon runs for this workspace already (pid ${before.pid})`,
-      {
-        hint: "Stop it with: orchestra daemon stop",
-      },
-    );
+  if (before !== undefined && before.kind !== "supervisor" && isWatched(queue.store)) {
+    throw watchedBy(before);
   }
   using watch = watchFolder(queue.store.dir);
   const { pid } = spawnDetached(this.program, queue.store.root, [

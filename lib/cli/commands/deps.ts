@@ -95,7 +95,7 @@ async function showDependencies(
   const snapshot = await look(queue);
   const index = indexWhole(queue, snapshot);
   const task = index.byId.get(id);
-  if (task === undefined) throw noTask(id);
+  if (task === undefined) throw noTask(queue.store, id);
   const upstream = collectUpstream(task, index);
   const downstream = dependentsOf([id], index);
   const ready = readinessOf(task, index, new Map());

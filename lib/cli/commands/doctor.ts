@@ -5,7 +5,7 @@ import { lstat } from "../../store/files.ts";
 import type { Agents } from "../../task/agent.ts";
 import { isOwnMark } from "../../task/marks.ts";
 import { loadAgents } from "../../settings/agents.ts";
-import { isWatched } from "../../supervise/watcher.ts";
+import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
 import { loadConfig } from "../../settings/config.ts";
 import { CONFIG_ABOUT } from "../../settings/config_fields.ts";
 import { diagnose, type Facts, type Finding } from "../../decide/diagnose.ts";
@@ -80,15 +80,21 @@ async function gather(queue: Queue): Promise<Facts> {
   // Other workspaces have tasks, too: what is not known here is not called an orphan.
   const known = new Set(scan.tasks.map(({ taskId }) => taskId));
   const processes = new Map([...marked].filter(([id]) => known.has(id)));
-  let configProblem: string | null = null;
+  const configProblems: string[] = [];
+  const problem = (error: unknown) =>
+    void configProblems.push(error instanceof Error ? error.message : String(error));
   const unusedSettings: SettingsWarning[] = [];
-  let agents: Agents = new Map();
+  let agents: Agents | undefined;
   try {
     const { warnings } = await loadConfig(store);
     unusedSettings.push(...warnings);
+  } catch (error) {
+    problem(error);
+  }
+  try {
     agents = await loadAgents(store);
   } catch (error) {
-    configProblem = error instanceof Error ? error.message : String(error);
+    problem(error);
   }
   let watchProblem: string | null = null;
   if (store.isMade()) {
@@ -97,25 +103,29 @@ async function gather(queue: Queue): Promise<Facts> {
   const marks = new Map(
     [...scan.marks].map(([id, list]) => [id, list.filter((mark) => !mark.endsWith(".tmp"))]),
   );
+  const watcher = watcherOf(store);
   return {
     tasks: scan.tasks,
     damaged: scan.damaged,
     marks,
     strays,
     processes,
-    agents: [...agents].map(([name, agent]) =>
-      "problem" in agent ? { name, problem: agent.problem, command: null, found: false } : {
-        name,
-        problem: null,
-        command: agent.command,
-        found: findProgram(name, agent, store.root) !== null,
-      }
-    ),
+    agents: agents === undefined
+      ? null
+      : [...agents].map(([name, agent]) =>
+        "problem" in agent ? { name, problem: agent.problem, command: null, found: false } : {
+          name,
+          problem: null,
+          command: agent.command,
+          found: findProgram(name, agent, store.root) !== null,
+        }
+      ),
     watched: isWatched(store),
+    stoppedWatcher: watcher !== undefined && isStopped(watcher) ? watcher.pid : null,
     watchProblem,
     freeBytes: freeSpace(store.dir),
     open: openToOthers(queue),
-    configProblem,
+    configProblems,
     unusedSettings,
   };
 }

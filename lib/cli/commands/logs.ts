@@ -39,7 +39,7 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
   const queue = await this.openQueue();
   const active = queue.store.read(id);
   const task = active ?? queue.store.readArchived(id);
-  if (task === undefined) throw noTask(id);
+  if (task === undefined) throw noTask(queue.store, id);
   // The log of a task that has not begun is not there yet: it is not in the archive either.
   const { logFile } = active === undefined
     ? readablePlaces(queue.store, task)
@@ -48,7 +48,7 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
     const tail = tailFile(logFile, flags.lines ?? JSON_LINES);
     return this.printJson({
       taskId: id,
-      file: task.logFile,
+      file: `.orchestra${logFile.slice(queue.store.dir.length)}`,
       size: tail?.size ?? 0,
       lines: tail?.lines ?? [],
     });

@@ -55,7 +55,7 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
   }
   for (const id of new Set(ids)) {
     const task = queue.store.read(id);
-    if (task === undefined) throw noTask(id);
+    if (task === undefined) throw noTask(queue.store, id);
     const problem = retryProblem(queue, task, flags.maxRetries);
     if (problem !== undefined) throw problem;
     wanted.push(task);

@@ -8,6 +8,7 @@ import { refresh } from "../../queue/refresh.ts";
 import { EVERYTHING, NOTHING_MORE } from "../../queue/step.ts";
 import type { Task } from "../../task/fields.ts";
 import { describeChange } from "../changes.ts";
+import { ownTask } from "../calling.ts";
 import type { Context } from "../context.ts";
 import { integer, type ReportTarget, reportTarget } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
@@ -60,6 +61,14 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
     );
   }
   if (flags.wait) {
+    const own = ownTask(queue.store);
+    if (own !== undefined) {
+      throw new OrchestraError(
+        "usage",
+        `run --wait inside ${own.taskId} would wait for that task itself`,
+        { hint: "Launch with: orchestra run --all   and wait for the others with: orchestra wait" },
+      );
+    }
     if (flags.report !== undefined) {
       const { checkReports } = await import("../reports.ts");
       checkReports(flags.report, this.globals.json);

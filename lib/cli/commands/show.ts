@@ -45,9 +45,11 @@ async function show(
   const lanes = pausedLanes(snapshot.tasks, now);
   const view = (task: TaskView["task"]) => viewTask(task, index, now, memo, lanes);
   // Reading it anew says what is wrong with a file that is there but damaged.
-  const task = index.byId.get(id) ?? queue.store.read(id) ?? queue.store.readArchived(id);
-  if (task === undefined) throw noTask(id);
+  const active = index.byId.get(id) ?? queue.store.read(id);
+  const task = active ?? queue.store.readArchived(id);
+  if (task === undefined) throw noTask(queue.store, id);
   const { planFile, logFile } = readablePlaces(queue.store, task);
+  const below = (path: string) => `.orchestra${path.slice(queue.store.dir.length)}`;
   const log = tailFile(logFile, LOG_LINES, LOG_BYTES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {
@@ -80,7 +82,8 @@ async function show(
   }
   this.print(formatShow(
     {
-      view: view(task),
+      view: view({ ...task, planFile: below(planFile), logFile: below(logFile) }),
+      archived: active === undefined,
       names: nameTasks(snapshot.tasks),
       chain,
       dependencies,

@@ -2,6 +2,8 @@
 
 import { buildCommand } from "@stricli/core";
 import { add } from "../../queue/add.ts";
+import { lstat } from "../../store/files.ts";
+import type { Store } from "../../store/tasks.ts";
 import { OrchestraError } from "../../task/error.ts";
 import type { Context } from "../context.ts";
 import { askedFor, optionFlags, type OptionValues } from "../option_flags.ts";
@@ -23,7 +25,8 @@ export const command = buildCommand({
       ...options.flags as Record<never, never>,
       from: parsed(
         text,
-        "queue the tasks of a file, one JSON object a line; - reads stdin",
+        "queue the tasks of a file, one JSON object a line, which the other options are defaults of; " +
+          "- reads stdin",
         "file",
       ),
       quiet: optional("print the id alone"),
@@ -63,7 +66,8 @@ async function start(
     }
     await this.config(queue.store);
     const { startFrom } = await import("../import.ts");
-    return await startFrom.call(this, queue, flags.from, flags.quiet ?? false);
+    const asked = askedFor(flags as OptionValues);
+    return await startFrom.call(this, queue, flags.from, flags.quiet ?? false, asked);
   }
   if (agent === undefined || prompt === undefined) {
     throw new OrchestraError(
@@ -82,8 +86,17 @@ async function start(
   else if (flags.quiet) this.print(task.taskId);
   else {
     this.print(`Queued ${task.taskId} for ${agent}`);
-    this.note("Run it with: orchestra run");
+    this.note(await isLaunched(queue.store) ? LAUNCHED : "Run it with: orchestra run");
   }
+}
+
+const LAUNCHED = "Whoever watches over the queue launches it in its turn";
+
+/** Whether somebody watches who launches everything that comes. */
+async function isLaunched(store: Store): Promise<boolean> {
+  if (lstat(`${store.dir}/daemon.json`) === undefined) return false;
+  const { watcherOf } = await import("../../supervise/watcher.ts");
+  return watcherOf(store)?.launch === "all";
 }
 
 async function readStdin(): Promise<string> {

@@ -11,6 +11,7 @@ import {
   type StandingOrder,
   tryDaemonLock,
 } from "../../supervise/watcher.ts";
+import type { OrchestraError } from "../../task/error.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { stopSignal } from "../look_on.ts";
@@ -45,7 +46,9 @@ async function superviseInBackground(this: Context, order: StandingOrder): Promi
   this.endsByExit = true;
   const stop = stopSignal();
   const mine = announce(queue.store, "supervisor", order);
-  const { config } = await loadRules(queue);
+  // Limits are enforced while a setting is wrong, too: as the defaults say.
+  const onBroken = ({ message }: OrchestraError) => this.trace("problem", { problem: message });
+  const { config } = await loadRules(queue, onBroken);
   if (config.debug_log && !this.globals.debug) await this.traceToFile(queue.store);
   const leave = () => {
     // Moved away meanwhile, it is another's folder.
@@ -56,6 +59,7 @@ async function superviseInBackground(this: Context, order: StandingOrder): Promi
   await watchOver(queue, {
     wanted: followOrders(queue, mine),
     until: "finished",
+    onBroken,
     signal: stop.signal,
     // Inside the workspace lock: whoever launches next sees that nobody watches.
     onFinished() {

@@ -54,7 +54,7 @@ async function timeOutNow(this: Context, _flags: NoFlags, id: string): Promise<v
   const timedOut = timeOut(queue, id, rules);
   if (timedOut === undefined) {
     const task = queue.store.read(id);
-    if (task === undefined) throw noTask(id);
+    if (task === undefined) throw noTask(queue.store, id);
     throw new OrchestraError("state", `${id} is ${task.status}: only running tasks can time out`, {
       hint: task.status === "pending" ? `Cancel it with: orchestra cancel ${id}` : undefined,
     });

@@ -5,6 +5,7 @@ import { buildCommand } from "@stricli/core";
 import { isWatched } from "../../supervise/watcher.ts";
 import { findArchived } from "../../store/archive.ts";
 import {
+  dependentsOf,
   indexTasks,
   latestAttempt,
   type Readiness,
@@ -16,6 +17,7 @@ import { OrchestraError } from "../../task/error.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import type { Mirror } from "../../supervise/mirror.ts";
 import { isTerminal, type Task } from "../../task/fields.ts";
+import { ownTask } from "../calling.ts";
 import type { Context } from "../context.ts";
 import { duration } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
@@ -54,15 +56,24 @@ async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<
     if (
       !snapshot.index.byId.has(id) && queue.store.read(id) === undefined &&
       queue.store.readArchived(id) === undefined
-    ) throw noTask(id);
+    ) throw noTask(queue.store, id);
   }
   await leaveWatcher(this, queue, snapshot);
+  const others = notEndingBefore(ownTask(queue.store), snapshot.index);
+  const itself = ids.find((id) => others.has(id));
+  if (itself !== undefined) {
+    throw new OrchestraError(
+      "usage",
+      `wait ${itself}: it cannot end before the task that asks, which would wait for itself`,
+      { hint: "Leave it out: orchestra wait waits for all others." },
+    );
+  }
+  const open = isFiltering(flags)
+    ? await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index)
+    : snapshot.tasks.filter((task) => !isTerminal(task.status));
   const wanted = ids.length > 0
     ? ids
-    : isFiltering(flags)
-    ? (await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index))
-      .map((task) => task.taskId)
-    : snapshot.tasks.filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
+    : open.map(({ taskId }) => taskId).filter((id) => !others.has(id));
   this.endsByExit = true;
   let interrupted = false;
   const stop = stopSignal(() => interrupted = true);
@@ -89,7 +100,18 @@ async function wait(this: Context, flags: WaitFlags, ...ids: string[]): Promise<
     },
   });
   clearTimeout(patience);
-  finish(this, queue, mirror, wanted, openOf(mirror.index), interrupted);
+  if (wanted.length === 0 && !this.globals.json) {
+    const none = `no ${others.size > 0 ? "other " : ""}task${
+      isFiltering(flags) ? " that passes" : ""
+    }`;
+    this.print(`Nothing to wait for: ${none} is pending or running`);
+  } else finish(this, queue, mirror, wanted, openOf(mirror.index), interrupted);
+}
+
+/** A task that asks from within, and what waits for it. */
+function notEndingBefore(own: Task | undefined, index: TaskIndex): ReadonlySet<string> {
+  if (own === undefined) return new Set();
+  return new Set([own, ...dependentsOf([own.taskId], index)].map(({ taskId }) => taskId));
 }
 
 /** Timers take at most 2^31 - 1 ms. */
@@ -122,8 +144,6 @@ function finish(
       timedOut: open.length > 0 && !interrupted,
       tasks: input.views.map(viewJson),
     });
-  } else if (wanted.length === 0) {
-    context.print("Nothing to wait for: no task is pending or running");
   } else context.print(formatStatus(input, context.style(), queue.now()));
   if (interrupted) return context.fail(130);
   if (open.length > 0) {

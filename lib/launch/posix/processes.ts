@@ -13,6 +13,8 @@ export interface Process {
   session: number;
   /** Ended, and waiting for its parent to notice. */
   zombie: boolean;
+  /** Stopped by a signal, or by who debugs it. */
+  stopped: boolean;
   /** Start time as the system tells it, opaque. */
   start: string;
   /** Value of `ORCHESTRA_TASK_ID` in its first environment; null where it was not asked for. */
@@ -264,6 +266,7 @@ export function parseStat(pid: number, stat: string, boot: string): Process | un
     ppid: Number(ppid),
     session: Number(session),
     zombie: state === "Z" || state === "X",
+    stopped: state === "T" || state === "t",
     start: `${boot} ${ticks}`,
     marker: null,
   };
@@ -282,6 +285,7 @@ export function parsePs(text: string, marked: string): Map<number, Process> {
       ppid: Number(match[2]),
       session: Number(match[3]),
       zombie: match[4]!.startsWith("Z"),
+      stopped: match[4]!.startsWith("T"),
       start: `- ${match[5]!.trim().split(/\s+/).join("_")}`,
       marker: null,
     });

@@ -54,6 +54,7 @@ Deno.test("parseStat is not misled by a name", () => {
         ppid,
         session: 77,
         zombie: false,
+        stopped: false,
         start: `b ${ticks}`,
         marker: null,
       });
@@ -85,6 +86,7 @@ Deno.test("parseProc reads what the shell prints, whatever the names are", () =>
     ppid: 1,
     session: 77,
     zombie: false,
+    stopped: false,
     start: "boot 20",
     marker: "task_12345678901",
   });
@@ -110,6 +112,7 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
     ppid: 1,
     session: 412,
     zombie: false,
+    stopped: false,
     start: "- Tue_Sep_1_07:03:05_2026",
     marker: "task_1795331564659",
   });

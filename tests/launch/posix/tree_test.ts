@@ -42,6 +42,7 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
     ppid: fc.nat(30),
     session: fc.nat(30),
     zombie: fc.boolean(),
+    stopped: fc.boolean(),
     start: fc.constantFrom("b 1", "b 2"),
     marker: fc.constantFrom(null, TASK, "task_1000000000000"),
   });

@@ -35,6 +35,8 @@ interface ModelTask {
 export class Model {
   tasks: ModelTask[] = [];
   started = 0;
+  /** Settled tasks of which something may live: they are not followed yet. */
+  owed: ReadonlySet<string> = new Set();
 
   clone(): Model {
     const copy = new Model();
@@ -90,7 +92,8 @@ export class Model {
       if (task.status === "running") this.judge(task, now);
     }
     for (const task of [...this.tasks]) {
-      const followed = task.status === "failed" && task.retriedBy === null;
+      const followed = task.status === "failed" && task.retriedBy === null &&
+        !this.owed.has(task.id);
       if (followed && task.retryAt !== null && task.retryAt <= now) this.retry(task, now);
     }
   }

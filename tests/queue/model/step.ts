@@ -4,7 +4,7 @@
 import { endTask } from "../../../lib/queue/end.ts";
 import { refresh } from "../../../lib/queue/refresh.ts";
 import { EVERYTHING } from "../../../lib/queue/step.ts";
-import { isTerminal } from "../../../lib/task/fields.ts";
+import { isTerminal, type Task } from "../../../lib/task/fields.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { Crash, crash } from "./crash.ts";
 import type { FakeShim, World } from "./world.ts";
@@ -23,7 +23,6 @@ export async function run(operation: Operation, model: Model, world: World): Pro
   const { now } = world.clock;
   const before = model.clone();
   const after = model.clone();
-  operation.predict(after, now);
   crash.reset();
   crash.left = operation.crashAfter ?? Infinity;
   try {
@@ -38,6 +37,8 @@ export async function run(operation: Operation, model: Model, world: World): Pro
     world.reopen();
     await refresh(world.queue, { may: () => EVERYTHING });
     const disk = world.queue.store.scan().tasks;
+    before.owed = after.owed = owedOf(disk);
+    operation.predict(after, now);
     before.look(now);
     after.look(now);
     adoptIds(before, disk);
@@ -64,6 +65,8 @@ export async function run(operation: Operation, model: Model, world: World): Pro
     }
   } else {
     const disk = world.queue.store.scan().tasks;
+    after.owed = owedOf(disk);
+    operation.predict(after, now);
     adoptIds(after, disk);
     const sorted = [...after.tasks].sort((a, b) => compareIds(a.id, b.id));
     assertEquals(disk.map(factsOnDisk), sorted.map(factsOf), `after ${operation.name}`);
@@ -71,6 +74,11 @@ export async function run(operation: Operation, model: Model, world: World): Pro
     model.started = after.started;
   }
   checkInvariants(world);
+}
+
+/** What lives of a task is not the model's business, but that its retry waits for the end of it is. */
+function owedOf(tasks: readonly Task[]): Set<string> {
+  return new Set(tasks.filter(({ reapAt }) => reapAt !== null).map(({ taskId }) => taskId));
 }
 
 function same(a: unknown, b: unknown): boolean {
@@ -157,6 +165,11 @@ export async function drain(model: Model, world: World): Promise<void> {
       if (status !== "running") continue;
       act(world, shim, "done", model);
       act(world, shim, completion === "exit" ? "exit 0" : "killed", model);
+      busy = true;
+    }
+    // What follows a task comes when nothing lives of it.
+    for (const id of owedOf(world.queue.store.scan().tasks)) {
+      await endTask(world.queue, id, world.rules);
       busy = true;
     }
     if (!busy && !model.tasks.some((task) => task.status === "running" || model.isReady(task))) {
