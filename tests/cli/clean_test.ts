@@ -30,3 +30,25 @@ Deno.test("clean removes what is finished and nothing that others still need", a
     assertEquals(left.filter((name) => name.includes(bad!) || name.includes(done!)), [], folder);
   }
 });
+
+Deno.test("clean removes all of a task or nothing: a folder among its files is named", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "exit 3");
+  await box.run("run", "--wait");
+  Deno.mkdirSync(box.path(`tasks/${id}.2.pid/x`), { recursive: true });
+  const outcome = await box.run("clean", id, "--yes");
+  assertEquals(outcome.code, 5);
+  assertStringIncludes(outcome.stderr, `${id}.2.pid is a folder`);
+  assertEquals(box.task(id).status, "failed");
+  assertStringIncludes(await box.ok("show", id), "exited with code 3");
+});
+
+Deno.test("clean of what is archived says where it is", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true", "--key", "old");
+  await box.run("run", "--wait");
+  Deno.renameSync(box.path(`tasks/${id}.json`), box.path(`archive/${id}.json`));
+  assertStringIncludes((await box.fails(4, "clean", "old")).text, `${id} is archived`);
+  assertStringIncludes((await box.fails(4, "retry", id)).text, `archive restore ${id}`);
+  assertStringIncludes(await box.ok("show", "old"), "Archived");
+});

@@ -21,7 +21,7 @@ Deno.test("the workspace is that of -C, else the nearest above; outside there is
   }
   assertRefused(await runProgram(folder.path, ["-C", `${box.root}/a`, "status"]), 3);
   const outside = await runProgram("/", ["-C", folder.path, "status"]);
-  assertStringIncludes(assertRefused(outside, 3), " init");
+  assertStringIncludes(assertRefused(outside, 3), ` -C ${folder.path} init`);
 });
 
 Deno.test("a stack trace is printed with --debug or ORCHESTRA_DEBUG=1, and never otherwise", async () => {

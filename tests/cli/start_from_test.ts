@@ -71,3 +71,20 @@ Deno.test("start --from names a wrong line by its number", async () => {
   }));
   assertEquals(box.tasks(), []);
 });
+
+Deno.test("options beside --from are defaults of the tasks that do not say otherwise", async () => {
+  await using box = await makeBox();
+  const lines = [
+    { agent: "shell", prompt: "true" },
+    { agent: "shell", prompt: "true", priority: 3, timeout: null, labels: {} },
+  ];
+  const options = ["--priority", "9", "--timeout", "5m", "--label", "a=b"];
+  const stdin = lines.map((line) => JSON.stringify(line)).join("\n");
+  await box.runWith({ stdin }, "start", "--from", "-", ...options);
+  assertEquals(box.tasks().map(({ priority, timeout, labels }) => [priority, timeout, labels]), [
+    [9, 300, { a: "b" }],
+    [3, null, {}],
+  ]);
+  const refused = await box.runWith({ stdin }, "start", "--from", "-", "--depends-on", "nobody");
+  assertStringIncludes(assertRefused(refused, 3), "line 1");
+});

@@ -71,3 +71,34 @@ Deno.test("what the library's own options cannot be is refused, and nothing happ
     .catch((error) => error);
   assertStringIncludes(error.message, '"priority" must be a whole number from 1 to 10');
 });
+
+Deno.test("what the library does not know it refuses, and what its callers throw it passes on", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const failed = await workspace.start({ agent: "shell", prompt: "exit 1" });
+  await workspace.run();
+  const wrong = [
+    () => openWorkspace("/nowhere/at/all"),
+    () => workspace.run({ paralel: 2 } as never),
+    () => workspace.retry(failed.taskId, { foo: 1 } as never),
+    () => workspace.retry(failed.taskId, { agent: "nobody" }),
+    () => workspace.retry(failed.taskId, { agent: 3 } as never),
+    () => workspace.retry(failed.taskId, { notBefore: NaN }),
+    () => workspace.cancel("x" as never),
+    () => workspace.wait([null] as never),
+    () => workspace.task(null as never),
+  ];
+  const codes = await Promise.all(wrong.map(codeOf));
+  assertEquals(codes, [
+    ...["no-workspace", "usage", "usage", "no-agent", "no-agent"],
+    ...["usage", "usage", "usage", "usage"],
+  ]);
+  assertEquals((await workspace.tasks()).length, 1);
+  await workspace.start({ agent: "shell", prompt: "true" });
+  const thrown = await workspace.run({
+    onChange() {
+      throw new RangeError("mine");
+    },
+  }).catch((error) => error);
+  assert(thrown instanceof RangeError, String(thrown));
+});

@@ -61,3 +61,12 @@ Deno.test("a verify command that cannot be started fails its task, once", async 
   const { status, failureClass, verifyClaim } = box.task(id);
   assertEquals([status, failureClass, verifyClaim], ["failed", "verify", 1]);
 });
+
+Deno.test("a folder where the code of a check belongs fails the task, and holds nobody up", async () => {
+  await using box = await makeBox();
+  const script = 'mkdir -p ".orchestra/tasks/$ORCHESTRA_TASK_ID.verifycode/x"';
+  const id = await box.start("--verify", "true", "--timeout", "1h", "shell", script);
+  assertEquals((await box.run("run", "--wait")).code, 1);
+  const { status, failureClass } = await box.settled(id);
+  assertEquals([status, failureClass], ["failed", "verify"]);
+});

@@ -87,6 +87,16 @@ export const namespaces = once(() =>
   ON_LINUX ?? (succeeds("unshare", "-Ur", "true") ? null : "no user namespace can be made here")
 );
 
+/** What starts a program in a pid namespace of its own, as a container does. */
+export const CONTAINED = ["unshare", "-Urpf", "--mount-proc"] as const;
+
+/** A pid namespace. */
+export const containers = once(() => {
+  const [command, ...args] = CONTAINED;
+  return ON_LINUX ??
+    (succeeds(command, ...args, "true") ? null : "no pid namespace can be made here");
+});
+
 /** A process that cannot watch folders. */
 export const blinding = once(() => {
   const script = "echo 0 >/proc/sys/user/max_inotify_instances";

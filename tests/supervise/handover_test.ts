@@ -1,0 +1,128 @@
+// Whoever takes over goes on with all that was ordered: of another who is there, of one who asked just
+// when we came, under settings that are wrong, in place of one who was stopped.
+
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { agentOf, gated, gone, openGate, textIn } from "../support/gated.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
+import { type Box, kill, makeBox } from "../support/program.ts";
+
+/** What `daemon.json` says. */
+// deno-lint-ignore no-explicit-any
+function record(box: Box): any {
+  return JSON.parse(textIn(box.path("daemon.json")) || "{}");
+}
+
+for (const signal of ["SIGINT", "SIGKILL"] as const) {
+  test(`what a run --wait was told to launch goes on after ${signal}`, ON_POSIX, async () => {
+    await using box = await makeBox();
+    const ids = [await box.start("shell", gated())];
+    for (let at = 0; at < 3; at++) ids.push(await box.start("shell", "true"));
+    await using live = box.live({}, "run", "--wait");
+    await agentOf(box, ids[0]!);
+    await box.until("its record", () => record(box).kind === "run");
+    await box.ok("run", "--all", "--parallel", "1");
+    assertEquals([record(box).launch, record(box).parallel], ["all", 1]);
+    kill(live.pid, signal);
+    await live.ended();
+    await box.until("a supervisor", () => record(box).kind === "supervisor");
+    assertEquals([record(box).launch, record(box).parallel], ["all", 1]);
+    openGate(box);
+    for (const id of ids) assertEquals((await box.settled(id)).status, "complete");
+    await box.unwatched();
+    assertEquals(textIn(box.path("daemon.json")), undefined);
+  });
+}
+
+test(
+  "run --wait has the watch, though somebody asked who has it when it came",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    const id = await box.start("shell", gated());
+    const last = await box.start("shell", "true");
+    const lock = Deno.openSync(box.path("daemon.lock"), { write: true, create: true });
+    lock.lockSync(false);
+    await using live = box.live({}, "run", "--all", "--wait", "--parallel", "1");
+    // Nothing tells that it has found the lock taken; who asks has it no longer than this.
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    lock.unlockSync();
+    lock.close();
+    await agentOf(box, id);
+    assertEquals(record(box).kind, "run");
+    kill(live.pid, "SIGKILL");
+    await live.ended();
+    await box.until("a supervisor", () => record(box).kind === "supervisor");
+    openGate(box);
+    for (const one of [id, last]) assertEquals((await box.settled(one)).status, "complete");
+    await box.unwatched();
+  },
+);
+
+test("a supervisor enforces limits while a setting is wrong", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const id = await box.start("--timeout=1", "shell", gated());
+  await using live = box.live({}, "run", "--all", "--wait");
+  await agentOf(box, id);
+  await box.until("its record", () => record(box).kind === "run");
+  box.config({ max_concurrent: "x" });
+  kill(live.pid, "SIGINT");
+  await live.ended();
+  assertEquals((await box.settled(id)).failureClass, "timeout");
+  await box.unwatched();
+});
+
+test("a watcher that is stopped is named by status and doctor", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", gated());
+  await box.ok("run");
+  await agentOf(box, id);
+  const pid: number = await box.until(
+    "the watcher",
+    () => record(box).begins ? null : record(box).pid,
+  );
+  kill(pid, "SIGSTOP");
+  try {
+    assertStringIncludes(await box.ok("status"), `(pid ${pid}) is stopped`);
+    const { stdout, code } = await box.run("doctor");
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, `kill -CONT ${pid}`);
+  } finally {
+    kill(pid, "SIGCONT");
+  }
+  assertStringIncludes(await box.ok("status"), `(pid ${pid}) watches over it`);
+  openGate(box);
+  await box.settled(id);
+  await gone(box, pid);
+});
+
+test("daemon start beside a run --wait says who watches", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", gated());
+  await using live = box.live({}, "run", "--wait");
+  await agentOf(box, id);
+  await box.until("its record", () => record(box).kind === "run");
+  const { text } = await box.fails(4, "daemon", "start");
+  assertStringIncludes(text, `A run --wait watches over this workspace (pid ${live.pid})`);
+  openGate(box);
+  assertEquals((await live.ended()).code, 0);
+});
+
+test(
+  "an agent that waits does not wait for itself, nor for what waits for it",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    const self = Deno.execPath();
+    const main = new URL("../../main.ts", import.meta.url).pathname;
+    const call = `"${self}" run -A --quiet "${main}"`;
+    const script = `${call} start -q shell true; ${call} run; ${call} wait; echo waited $?; ` +
+      `${call} wait $ORCHESTRA_TASK_ID; echo refused $?; ${call} run --all --wait; echo refused $?`;
+    const id = await box.start("shell", script);
+    await box.start("shell", "true", "--depends-on", id);
+    await box.run("run", "--all", "--wait");
+    const log = textIn(box.path(`logs/${id}.log`)) ?? "";
+    assertStringIncludes(log, "waited 0");
+    assertEquals(log.split("refused 2").length - 1, 2, log);
+    assert(box.tasks().every(({ status }) => status === "complete"), log);
+  },
+);
