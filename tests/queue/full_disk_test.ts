@@ -114,7 +114,7 @@ onSmallDisk("a timeout on a full disk ends the task when there is room again", a
   await box.settled(first);
   disk.fill(0);
   // The write that the full disk refuses is seen by what is made for it, and removed.
-  using watcher = Deno.watchFs(box.path("tasks"), { recursive: false });
+  using watcher = Deno.watchFs(box.path(""), { recursive: false });
   const past = formatTime(Date.now() - 7_200_000);
   const path = box.path(`tasks/${id}.json`);
   // In its place: a text of the same length needs no room.
