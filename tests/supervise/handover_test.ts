@@ -2,7 +2,7 @@
 // when we came, under settings that are wrong, in place of one who was stopped.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { agentOf, gated, gone, openGate, textIn } from "../support/gated.ts";
+import { agentOf, gated, gone, openGate, stopOutsideLock, textIn } from "../support/gated.ts";
 import { ON_POSIX, test } from "../support/needs.ts";
 import { type Box, kill, makeBox } from "../support/program.ts";
 
@@ -80,7 +80,7 @@ test("a watcher that is stopped is named by status and doctor", ON_POSIX, async 
     "the watcher",
     () => record(box).begins ? null : record(box).pid,
   );
-  kill(pid, "SIGSTOP");
+  stopOutsideLock(box, pid);
   try {
     assertStringIncludes(await box.ok("status"), `(pid ${pid}) is stopped`);
     const { stdout, code } = await box.run("doctor");
