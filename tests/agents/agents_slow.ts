@@ -419,8 +419,9 @@ scenario("cancel in the middle of a tool ends agent and tool", {}, async (lab) =
     agents.map((agent) => lab.start(agent, `[[model: slow-tool pid=${agent}.pid]]`)),
   );
   await Promise.all(agents.map((agent) => lab.toolBegan(`${agent}.pid`)));
+  // A process that is just being exchanged for another program shows no environment.
   for (const id of ids) {
-    assert(processesOf(lab, id).length > 2, "no tool runs");
+    await lab.box.until(`the tool of ${id}`, () => processesOf(lab, id).length > 2);
   }
   await lab.ok("cancel", ...ids, "--reason", "not wanted any more");
   for (const id of ids) {
