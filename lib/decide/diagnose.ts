@@ -23,7 +23,7 @@ export type Wrong =
   /** A claim without a launch. */
   | { readonly code: "stale-claim" }
   /** Processes of a task that does not run. */
-  | { readonly code: "orphan"; readonly pids: readonly number[]; readonly status: Status }
+  | { readonly code: "orphan"; readonly pids: readonly number[]; readonly status: Status | null }
   | { readonly code: "sentinel-without-task"; readonly marks: readonly string[] }
   /** A temporary file of a writer that is gone. */
   | { readonly code: "left-over" }
@@ -149,8 +149,9 @@ function diagnoseTasks(
   }
   for (const [id, pids] of processes) {
     const task = known.get(id);
-    if (task === undefined || isActive(task)) continue;
-    findings.push(warning(id, { code: "orphan", pids, status: task.status }, false));
+    if (task !== undefined && isActive(task)) continue;
+    const status = task?.status ?? null;
+    findings.push(warning(id, { code: "orphan", pids, status }, false));
   }
   return findings;
 }

@@ -32,6 +32,8 @@ export const BASIC_ENV: readonly string[] = [
 /** Places that a launch refers to; all absolute. */
 export interface Places {
   root: string;
+  /** What marks its processes. */
+  mark: string;
   planFile: string;
   logFile: string;
   promptFile: string;
@@ -120,6 +122,7 @@ export function prepareLaunch(
   }
   const env: Record<string, string> = {
     ORCHESTRA_TASK_ID: task.taskId,
+    ORCHESTRA_MARK: places.mark,
     ORCHESTRA_ROOT: places.root,
     ORCHESTRA_PROMPT_FILE: places.promptFile,
     ORCHESTRA_PLAN_FILE: places.planFile,

@@ -66,7 +66,9 @@ function wordsOf(
       const { pids, status } = finding;
       return {
         message: `${pids.length} ${pids.length === 1 ? "process" : "processes"} of ${subject} ` +
-          `still run (pid ${pids.slice(0, 5).join(", ")}), though it is ${status}`,
+          `still run (pid ${pids.slice(0, 5).join(", ")}), ${
+            status === null ? "and there is no such task" : `though it is ${status}`
+          }`,
         remedy: "An agent may have left a server behind on purpose; if not, end them.",
       };
     }

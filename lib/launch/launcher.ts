@@ -58,6 +58,8 @@ export interface EndOptions {
   grace: number;
   /** Stops the waiting; what was signalled stays signalled. */
   signal?: AbortSignal;
+  /** Its root was proven otherwise, and needs no mark: the ancestor knew none. */
+  unmarked?: boolean;
 }
 
 /** What came of ending a process tree. */
@@ -77,7 +79,7 @@ export type LegacyTask = Pick<Task, "taskId" | "pid" | "startedAt">;
 export interface Seen {
   /** The numbers of all. */
   readonly pids: ReadonlySet<number>;
-  /** Those that carry the mark of a task, by task, where the system tells; the caller left out. */
+  /** Those that carry the mark of a task, by mark, where the system tells; the caller left out. */
   readonly marked: ReadonlyMap<string, readonly number[]>;
 }
 
@@ -93,7 +95,7 @@ export interface Launcher {
   /** Which of the given processes live, by their tokens. A zombie does not. */
   probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>>;
   /** Whether any living process carries the task's mark; `unknown` where the system cannot tell. */
-  marked(taskId: string): Promise<Life>;
+  marked(mark: string): Promise<Life>;
   /** All processes that can be seen. */
   survey(): Promise<Seen>;
   /**
@@ -109,7 +111,7 @@ export interface Launcher {
    * environment, and what descends from that; asks first, forces after the grace period. Never
    * touches a process that is not proven to be the task's, nor the caller.
    */
-  endTree(taskId: string, identity: Identity | null, options: EndOptions): Promise<EndReport>;
+  endTree(mark: string, identity: Identity | null, options: EndOptions): Promise<EndReport>;
 }
 
 /** Content of a pid file that fences a claim off. */

@@ -32,13 +32,13 @@ export interface Launchers {
   /** Which of the given processes live, by their tokens. */
   probe(asked: readonly Identity[]): Promise<ReadonlyMap<string, Life>>;
   /** Whether any living process carries the task's mark. */
-  marked(taskId: string): Promise<Life>;
+  marked(mark: string): Promise<Life>;
   /** All processes of this machine that can be seen. */
   survey(): Promise<Seen>;
   /** The process of a task that the ancestor launched; see {@linkcode Launcher.legacy}. */
   legacy(task: LegacyTask, root: string): Promise<Identity | null | "unknown">;
   /** Ends the tree of a task, at the place of its identity. */
-  endTree(taskId: string, identity: Identity | null, options: EndOptions): Promise<EndReport>;
+  endTree(mark: string, identity: Identity | null, options: EndOptions): Promise<EndReport>;
 }
 
 /** A pid file of a place that this version does not know begins with the place's name. */
@@ -76,18 +76,18 @@ export function joinLaunchers(
       }
       return lives;
     },
-    async marked(taskId) {
-      const lives = await Promise.all(places.map((place) => place.marked(taskId)));
+    async marked(mark) {
+      const lives = await Promise.all(places.map((place) => place.marked(mark)));
       return lives.find((life) => life === "alive") ??
         lives.find((life) => life === "unknown") ?? "dead";
     },
     survey: local.survey,
     legacy: local.legacy,
-    endTree(taskId, identity, options) {
+    endTree(mark, identity, options) {
       const place = identity === null ? local : placeOf(identity.token);
       return place === undefined
         ? Promise.resolve({ signalled: 0, left: 0, unknown: true })
-        : place.endTree(taskId, identity, options);
+        : place.endTree(mark, identity, options);
     },
   };
 }

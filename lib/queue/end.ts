@@ -2,6 +2,7 @@
 // the middle, `reapAt` is still there, and whoever watches next does it again.
 
 import type { EndOptions } from "../launch/launcher.ts";
+import { processMark } from "../task/marks.ts";
 import { observe } from "./observe.ts";
 import { shimOf } from "./probe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
@@ -24,7 +25,11 @@ export async function endTask(
   const found = task.claim === 0 ? await launchers.legacy(task, store.root) : shimOf(queue, task);
   const shim = found === "unknown" ? null : found;
   const grace = rules.config.grace_period * 1000;
-  const report = await launchers.endTree(id, shim, { ...options, grace });
+  const report = await launchers.endTree(processMark(store.identity, id), shim, {
+    ...options,
+    grace,
+    unmarked: task.claim === 0,
+  });
   // Whoever can see it ends it.
   if (report.unknown || options.signal?.aborted) return false;
   return store.locked(() => {

@@ -2,6 +2,7 @@
 
 import type { Identity, Life } from "../launch/launcher.ts";
 import type { Task } from "../task/fields.ts";
+import { processMark } from "../task/marks.ts";
 import { type Aliveness, ancestral, isUnnamed, unnamed } from "./observe.ts";
 import type { Queue } from "./queue.ts";
 
@@ -45,7 +46,10 @@ export async function probe(queue: Queue, tasks: readonly Task[]): Promise<Probe
         shims.push(shim);
         if (!claims.has(task.taskId)) claims.set(task.taskId, shim);
       } else if (isUnnamed(mark, launchers, queue.now())) {
-        found.set(unnamed(task).token, await launchers.marked(task.taskId));
+        found.set(
+          unnamed(task).token,
+          await launchers.marked(processMark(store.identity, task.taskId)),
+        );
       }
     }
   }

@@ -2,6 +2,7 @@
 // a place below `.orchestra/`, or it is an error.
 
 import type { Places } from "../decide/launch_plan.ts";
+import { processMark } from "../task/marks.ts";
 import type { Task } from "../task/fields.ts";
 import { lstat } from "./files.ts";
 import type { Store } from "./tasks.ts";
@@ -16,6 +17,7 @@ export function placesOf(store: Store, task: Task): Places {
   const log = task.logFile || `.orchestra/logs/${task.taskId}.log`;
   return {
     root: store.root,
+    mark: processMark(store.identity, task.taskId),
     planFile: store.resolve(plan, `The plan of ${task.taskId}`, "plans"),
     logFile: store.resolve(log, `The log of ${task.taskId}`, "logs"),
     promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,

@@ -67,6 +67,11 @@ export interface Store {
   readonly root: string;
   /** `<root>/.orchestra` */
   readonly dir: string;
+  /**
+   * Which workspace it is, wherever it lies: a copy is another one, and so is one that was made anew in
+   * its place. Empty before its folders are made.
+   */
+  readonly identity: string;
   /** `<root>/.orchestra/tasks` */
   readonly tasksDir: string;
   /** Makes the folders of a workspace that has none yet, as everything does that writes. */
@@ -146,6 +151,11 @@ export interface StoreOptions {
   trace?: Trace;
 }
 
+/** A folder by what no other has at the same time, and by when it was made: numbers are given out again. */
+function identityOf({ dev, ino, birthtime }: Deno.FileInfo): string {
+  return [dev, ino ?? 0, birthtime?.getTime() ?? 0].map((part) => part.toString(36)).join(".");
+}
+
 /**
  * Opens the workspace whose root is given. Folders that an older workspace lacks are made.
  *
@@ -171,12 +181,12 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       }
     }
   }
-  let opened = lstat(dir)?.ino;
+  let opened = lstat(dir);
   function make(): void {
     if (made) return;
     createFolders(root);
     made = true;
-    opened = lstat(dir)?.ino;
+    opened = lstat(dir);
   }
   const tasksDir = `${dir}/tasks`;
   const relative = (path: string) =>
@@ -426,6 +436,9 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     root: base === "" ? "/" : base,
     dir,
     tasksDir,
+    get identity() {
+      return opened === undefined ? "" : identityOf(opened);
+    },
     locked,
     scan,
     read,
@@ -456,7 +469,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     isMade: () => made || lstat(tasksDir) !== undefined,
     isHere() {
       const info = made ? lstat(dir) : undefined;
-      return !made || (info?.isDirectory === true && info.ino === opened);
+      return !made || (info?.isDirectory === true && info.ino === opened?.ino);
     },
     writeFile(path, text) {
       make();

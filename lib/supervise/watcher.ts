@@ -275,7 +275,7 @@ export function spawnDetached(
     stdout: "null",
     stderr: "null",
     // An agent may have started us: its mark must not make the supervisor part of its tree.
-    env: { ORCHESTRA_TASK_ID: "" },
+    env: { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "" },
   });
 }
 

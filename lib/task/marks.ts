@@ -1,6 +1,15 @@
-// The names of the files beside a task: sentinels (`done`, `error`, `cancelled`, `timeout`), what shims
+// What is known of a task by its name. The files beside it: sentinels (`done`, `error`, `cancelled`, `timeout`), what shims
 // write (`<claim>.pid`, `exitcode`, and for a check `verify.<claim>.pid`, `verifycode`), and what a write
 // that was interrupted left. What each holds, and who writes it, is in docs/formats.md.
+
+/**
+ * What marks the processes of a task in their environment.
+ *
+ * @param workspace its identity
+ */
+export function processMark(workspace: string, id: string): string {
+  return `${workspace}/${id}`;
+}
 
 /** Whether a file beside a task is one that Orchestra or an agent makes; others are the user's. */
 export function isOwnMark(mark: string): boolean {

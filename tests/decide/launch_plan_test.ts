@@ -96,6 +96,7 @@ Deno.test("prepareLaunch tells the agent where everything is, and runs it in the
   assertEquals(inherit, null);
   assertEquals(env, {
     ORCHESTRA_TASK_ID: ID,
+    ORCHESTRA_MARK: PLACES.mark,
     ORCHESTRA_ROOT: "/w",
     ORCHESTRA_PROMPT_FILE: PLACES.promptFile,
     ORCHESTRA_PLAN_FILE: PLACES.planFile,

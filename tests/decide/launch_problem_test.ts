@@ -7,6 +7,7 @@ import { newTask } from "../../lib/task/fields.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const PLACES = {
+  mark: "1.2.3/task_1",
   root: "/w",
   planFile: "/w/plan",
   logFile: "/w/log",

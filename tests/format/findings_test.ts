@@ -139,6 +139,11 @@ Deno.test("what may surprise is told with what is known of it", () => {
       leave,
     ],
     [
+      ...["warning", "orphan", idOf(9), false],
+      `1 process of ${idOf(9)} still run (pid 7), and there is no such task`,
+      leave,
+    ],
+    [
       ...["warning", "sentinel-without-task", idOf(8), true],
       `${idOf(8)}.done, ${idOf(8)}.1.pid: there is no such task`,
       "They are of no use and can be removed.",

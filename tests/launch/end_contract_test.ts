@@ -17,7 +17,7 @@ import {
   namesIn,
   seen,
   shimOf,
-  uniqueTaskId,
+  uniqueMark,
 } from "../support/launch.ts";
 import { PATIENCE } from "../support/program.ts";
 import { programArguments, SLEPT } from "./launch_program.ts";
@@ -94,11 +94,11 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     const launched = launcher.launch(place.script("echo up; exec sleep 600"));
     const shim = await place.shim();
     await place.line("log");
-    const { signalled: count } = await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
+    const { signalled: count } = await launcher.endTree(place.mark, shim, { grace: PATIENCE });
     assertEquals(count, 2);
     await held(launched.ended);
     assertEquals(place.read("exitcode"), "143\n");
-    assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 0);
+    assertEquals((await launcher.endTree(place.mark, shim, { grace: PATIENCE })).signalled, 0);
   });
 
   contract("ends what ignores being asked, and what that starts", async (place) => {
@@ -110,7 +110,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     );
     const shim = await place.shim();
     const pids = [Number(await place.line("agent")), Number(await place.line("child"))];
-    await launcher.endTree(place.taskId, shim, { grace: 20 });
+    await launcher.endTree(place.mark, shim, { grace: 20 });
     assertEquals(living(pids), []);
     await held(launched.ended);
     assertEquals(place.read("exitcode"), "137\n");
@@ -122,7 +122,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     const shim = await place.shim();
     await place.line("log");
     const forged = later(shim);
-    const other = uniqueTaskId();
+    const other = uniqueMark();
     for (const identity of [forged, null]) {
       assertEquals((await launcher.endTree(other, identity, { grace: 20 })).signalled, 0);
     }
@@ -146,11 +146,11 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     const shim = await place.shim();
     await place.line("log");
     const stop = new AbortController();
-    const end = launcher.endTree(place.taskId, shim, { grace: 600_000, signal: stop.signal });
+    const end = launcher.endTree(place.mark, shim, { grace: 600_000, signal: stop.signal });
     stop.abort();
     await end;
     assertEquals((await alive(launcher, [shim])).length, 1);
-    await launcher.endTree(place.taskId, shim, { grace: 10 });
+    await launcher.endTree(place.mark, shim, { grace: 10 });
     assertEquals((await alive(launcher, [shim])).length, 0);
   });
 

@@ -101,7 +101,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
 
   contract("hands the environment on as it is, with what the launch sets", async (place) => {
     const mine = { out: "x y", line: "l", start: "s", boot: "b", mask: "m", IFS: "," };
-    const env = { ORCHESTRA_TASK_ID: place.taskId, start: "set $(here)\nand 'there'" };
+    const env = { ORCHESTRA_MARK: place.mark, start: "set $(here)\nand 'there'" };
     const names = ["out", "line", "start", "boot", "mask"];
     const print = `for n in ${names.join(" ")}; do eval "printf '%s=%s\\n' $n \\"\\$$n\\""; done`;
     await launchElsewhere({ launch: kind, spec: place.script(print, { env }) }, { env: mine });
@@ -125,7 +125,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     assertEquals(Object.fromEntries(got), {
       PATH: Deno.env.get("PATH")!,
       ORCHESTRA_TEST_PASSED: "passed",
-      ORCHESTRA_TASK_ID: place.taskId,
+      ORCHESTRA_MARK: place.mark,
     });
   });
 

@@ -1,5 +1,7 @@
 // Claims and the processes behind them: whoever died in between, each is run once, and nobody else's is touched.
 
+import { openStore } from "../../lib/store/tasks.ts";
+import { processMark } from "../../lib/task/marks.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -74,7 +76,11 @@ Deno.test("a shim that slept before it could tell its number is waited for, a de
   }
   Deno.writeTextFileSync(box.path(`tasks/${verifies}.exitcode`), "0\n");
   {
-    const env = (id: string) => ({ cwd: box.root, env: { ORCHESTRA_TASK_ID: id } });
+    const { identity } = openStore(box.root);
+    const env = (id: string) => ({
+      cwd: box.root,
+      env: { ORCHESTRA_MARK: processMark(identity, id) },
+    });
     await using _shim = spawn("sleep", ["1000"], env(slept));
     await using _verify = spawn("sleep", ["1000"], env(verifies));
     await box.ok("status");

@@ -143,6 +143,7 @@ Deno.test("what the schema accepts is read the same without it, and what is read
       if (shaped !== undefined) {
         prepareLaunch(task, shaped, null, firstPlan(task), {
           ...places,
+          mark: "",
           errorFile: "",
           workspace: "",
         });

@@ -36,7 +36,7 @@ export function identity({ pid, start }: Shim): Identity {
 /** A folder for one launch. */
 export interface Place extends AsyncDisposable {
   readonly dir: string;
-  readonly taskId: string;
+  mark: string;
   spec(command: string, args?: readonly string[], more?: Partial<LaunchSpec>): LaunchSpec;
   /** A spec for a script for sh, which runs in the folder. */
   script(text: string, more?: Partial<LaunchSpec>): LaunchSpec;
@@ -47,15 +47,15 @@ export interface Place extends AsyncDisposable {
   shim(): Promise<Known>;
 }
 
-/** An id that nobody else has, in this or any other run of the tests on this machine. */
-export function uniqueTaskId(): string {
+/** A mark that nobody else has, in this or any other run of the tests on this machine. */
+export function uniqueMark(): string {
   const digits = crypto.getRandomValues(new Uint32Array(1))[0]! % 10_000_000;
-  return `task_${Date.now()}${String(digits).padStart(7, "0")}`;
+  return `test/task_${Date.now()}${String(digits).padStart(7, "0")}`;
 }
 
 export async function openPlace(): Promise<Place> {
   const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra_launch_" }));
-  const taskId = uniqueTaskId();
+  const mark = uniqueMark();
   Deno.writeTextFileSync(`${dir}/t.json`, "{}\n");
   const spec: Place["spec"] = (command, args = [], more = {}) => ({
     pidFile: `${dir}/t.1.pid`,
@@ -65,7 +65,7 @@ export async function openPlace(): Promise<Place> {
     cwd: dir,
     command,
     args,
-    env: { ORCHESTRA_TASK_ID: taskId },
+    env: { ORCHESTRA_MARK: mark },
     inherit: null,
     ...more,
   });
@@ -84,7 +84,7 @@ export async function openPlace(): Promise<Place> {
   }
   return {
     dir,
-    taskId,
+    mark,
     spec,
     script: (text, more) => spec("/bin/sh", ["-c", text], more),
     read,

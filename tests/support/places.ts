@@ -4,6 +4,7 @@ import type { Places } from "../../lib/decide/launch_plan.ts";
 
 export const PLACES: Places = {
   root: "/w",
+  mark: "1.2.3/task_1",
   planFile: "/w/.orchestra/plans/p.md",
   logFile: "/w/.orchestra/logs/l.log",
   promptFile: "/w/.orchestra/plans/prompt.md",

@@ -3,7 +3,7 @@
 import { buildCommand } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
 import type { Agents } from "../../task/agent.ts";
-import { isOwnMark } from "../../task/marks.ts";
+import { isOwnMark, processMark } from "../../task/marks.ts";
 import { loadAgents } from "../../settings/agents.ts";
 import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
 import { loadConfig } from "../../settings/config.ts";
@@ -77,9 +77,12 @@ async function gather(queue: Queue): Promise<Facts> {
       if (writer !== null && !pids.has(Number(writer[1]))) strays.push(`${folder}/${name}`);
     }
   }
-  // Other workspaces have tasks, too: what is not known here is not called an orphan.
-  const known = new Set(scan.tasks.map(({ taskId }) => taskId));
-  const processes = new Map([...marked].filter(([id]) => known.has(id)));
+  // Other workspaces have tasks, too.
+  const ours = processMark(store.identity, "");
+  const processes = new Map(
+    [...marked].filter(([mark]) => mark.startsWith(ours))
+      .map(([mark, numbers]) => [mark.slice(ours.length), numbers]),
+  );
   const configProblems: string[] = [];
   const problem = (error: unknown) =>
     void configProblems.push(error instanceof Error ? error.message : String(error));

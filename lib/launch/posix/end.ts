@@ -34,14 +34,17 @@ export interface Tree {
  *
  * @param shim its root, where known
  * @param first all processes, as they were just seen
+ * @param unmarked its root is proven already
  */
 export function createTree(
-  taskId: string,
+  mark: string,
   shim: Shim | null,
   first: Map<number, Process>,
   trace: Trace,
+  unmarked = false,
 ): Tree {
   const known = new Map<number, string>();
+  if (unmarked && shim !== null) known.set(shim.pid, shim.start);
   const signalled = new Set<number>();
   const forbidden = new Set<number>();
   // What is older than the shim is not of its tree, and need not be looked at again for a while.
@@ -67,14 +70,14 @@ export function createTree(
       const { table, markable } = look();
       readMarks(markable);
       // What may not be signalled (an agent's `sudo`) is not waited for either.
-      const members = pickTree(table, taskId, shim, Deno.pid, known)
+      const members = pickTree(table, mark, shim, Deno.pid, known)
         .filter((member) => !forbidden.has(member.pid));
       for (const { pid, start } of members) known.set(pid, start);
       return members;
     },
     send(members, name) {
       if (members.length > 0) {
-        trace("signalled", { task: taskId, name, pids: members.map(({ pid }) => pid) });
+        trace("signalled", { task: mark, name, pids: members.map(({ pid }) => pid) });
       }
       for (const { pid } of members) {
         try {

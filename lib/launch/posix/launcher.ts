@@ -113,11 +113,11 @@ export function createPosixLauncher(
     return Promise.resolve(lives);
   }
 
-  function marked(taskId: string): Promise<Life> {
+  function marked(mark: string): Promise<Life> {
     const { seen, mine } = look();
     const processes = [...seen.table.values()].filter((process) => !process.zombie);
     readMarks(processes);
-    if (processes.some((process) => process.marker === taskId)) return Promise.resolve("alive");
+    if (processes.some((process) => process.marker === mark)) return Promise.resolve("alive");
     return Promise.resolve(seen.marked && mine.whole ? "dead" : "unknown");
   }
 
@@ -127,26 +127,26 @@ export function createPosixLauncher(
     readMarks(processes);
     const marked = new Map<string, number[]>();
     for (const { pid, marker } of processes) {
-      if (marker !== null) marked.set(marker, [...marked.get(marker) ?? [], pid]);
+      if (marker) marked.set(marker, [...marked.get(marker) ?? [], pid]);
     }
     return Promise.resolve({ pids: new Set(table.keys()), marked });
   }
 
   async function endTree(
-    taskId: string,
+    mark: string,
     identity: Identity | null,
     options: EndOptions,
   ): Promise<EndReport> {
     const shim = identity === null ? null : parsePidText(identity.token) ?? null;
     const { seen, mine } = look();
     const sight = shim === null ? mine.whole ? "here" : "perhaps" : sightOf(shim, mine);
-    trace("ending", { task: taskId, pid: shim?.pid ?? "none", sight });
+    trace("ending", { task: mark, pid: shim?.pid ?? "none", sight });
     if (sight === "rebooted") return { signalled: 0, left: 0, unknown: false };
     // The numbers in another namespace's /proc are not those that a signal is sent to.
     if (sight === "elsewhere" || mine.namespace === "?") {
       return { signalled: 0, left: 0, unknown: true };
     }
-    const report = await end(createTree(taskId, shim, seen.table, trace), options);
+    const report = await end(createTree(mark, shim, seen.table, trace, options.unmarked), options);
     return { ...report, unknown: sight === "perhaps" && report.signalled === 0 };
   }
 

@@ -17,15 +17,18 @@ export interface Process {
   stopped: boolean;
   /** Start time as the system tells it, opaque. */
   start: string;
-  /** Value of `ORCHESTRA_TASK_ID` in its first environment; null where it was not asked for. */
+  /**
+   * The mark of a task in its first environment; empty where it has none, null where it was not asked
+   * for or may not be read.
+   */
   marker: string | null;
 }
 
-/** Name of the environment variable that marks a task's processes. */
-export const MARKER = "ORCHESTRA_TASK_ID";
+/** Name of the environment variable that marks a task's processes: workspace and task. */
+export const MARKER = "ORCHESTRA_MARK";
 
 /** One line of an environment that says whose process it is. */
-const MARK = new RegExp(`(?:^|\\0)${MARKER}=(task_\\d+)(?:\\0|$)`);
+const MARK = new RegExp(`(?:^|\\0)${MARKER}=([0-9a-z.-]+/task_\\d+)(?:\\0|$)`);
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 // Six lines that tell the place: the boot's id, the machine's, its name, our own number as /proc shows
@@ -55,14 +58,14 @@ if [ "$#" -gt 0 ]; then
 fi
 grep -a -H '' [0-9]*/stat
 [ "$?" -lt 126 ] || read_stats [0-9]*
-grep -a -o -z -H '^${MARKER}=task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
+grep -a -o -z -H '^${MARKER}=[0-9a-z.-]*/task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
 exit 0`;
 
 /** How many lines come before the table. */
 const HEAD = 6;
 
 /** A helper's own mark, which is no task's: where it is seen, marks can be read. */
-const CANARY = "task_0";
+const CANARY = "-/task_0";
 
 /** What the `ps` of macOS is asked for. Each column is an option of its own: POSIX lets the text
  * behind `=` go on to the end of the argument, and that `ps` does. */
@@ -209,7 +212,7 @@ export function readMarks(processes: readonly Process[]): void {
   try {
     for (const process of processes) {
       const environment = readFile(`/proc/${process.pid}/environ`);
-      process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? null;
+      process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? "";
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
@@ -242,7 +245,9 @@ export function parseProc(text: string): Survey {
   const table = new Map<number, Process>();
   for (const [pid, stat] of stats) {
     const process = parseStat(pid, stat, place.boot);
-    if (process !== undefined) table.set(pid, { ...process, marker: marks.get(pid) ?? null });
+    if (process !== undefined) {
+      table.set(pid, { ...process, marker: marks.get(pid) ?? (marked ? "" : null) });
+    }
   }
   return { table, place, marked };
 }
@@ -291,7 +296,7 @@ export function parsePs(text: string, marked: string): Map<number, Process> {
     });
   }
   // The last one counts: the environment follows the command line, and arguments may forge it.
-  const mark = new RegExp(`^\\s*(\\d+)\\s.*\\s${MARKER}=(task_\\d+)(?:\\s|$)`);
+  const mark = new RegExp(`^\\s*(\\d+)\\s.*\\s${MARKER}=([0-9a-z.-]+/task_\\d+)(?:\\s|$)`);
   for (const line of marked.split("\n")) {
     const match = mark.exec(line);
     const process = match === null ? undefined : table.get(Number(match[1]));

@@ -29,7 +29,7 @@ function splitStart(start: string): [string, string | undefined] {
  * look had proven. What carries another task's mark is that task's, with all that descends from it.
  *
  * @param table all processes
- * @param taskId whose tree
+ * @param mark of the task whose tree it is
  * @param shim leader of its session, where known
  * @param self our own pid, never part of it
  * @param known start times by pid of what was proven before: since then a process may have lost its
@@ -37,7 +37,7 @@ function splitStart(start: string): [string, string | undefined] {
  */
 export function pickTree(
   table: ReadonlyMap<number, Process>,
-  taskId: string,
+  mark: string,
   shim: Shim | null,
   self: number,
   known: ReadonlyMap<number, string> = new Map(),
@@ -49,18 +49,19 @@ export function pickTree(
     else list.push(process);
   }
   const root = shim === null ? undefined : table.get(shim.pid);
+  // A pid file may be forged: what can be read and has no mark is not a task's.
   const proven = root !== undefined && root.start === shim!.start &&
-    (root.marker === null || root.marker === taskId);
+    (root.marker === null || root.marker === mark || known.get(root.pid) === root.start);
   const queue: Process[] = [];
   for (const process of table.values()) {
-    const ours = process.marker === taskId || known.get(process.pid) === process.start ||
+    const ours = process.marker === mark || known.get(process.pid) === process.start ||
       (proven && (process === root || process.session === root.pid));
     if (ours) queue.push(process);
   }
   const found = new Map<number, Process>();
   for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
     if (found.has(process.pid) || process.pid === self || process.pid <= 1) continue;
-    if (process.marker !== null && process.marker !== taskId) continue;
+    if (process.marker && process.marker !== mark) continue;
     found.set(process.pid, process);
     queue.push(...children.get(process.pid) ?? []);
   }

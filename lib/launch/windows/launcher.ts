@@ -107,7 +107,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
   }
 
   async function endTree(
-    taskId: string,
+    mark: string,
     identity: Identity | null,
     { grace, signal }: EndOptions,
   ): Promise<EndReport> {
@@ -124,7 +124,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     };
     let members = collect();
     if (members.length === 0) return { signalled: 0, left: 0, unknown: false };
-    trace("signalled", { task: taskId, pids: members.map(({ pid }) => pid) });
+    trace("signalled", { task: mark, pids: members.map(({ pid }) => pid) });
     // The shim has nothing that could be asked; it ends by itself with the agent.
     const others = members.filter(({ pid }) => pid !== shim?.pid);
     system.ask(others.map(({ pid }) => pid));

@@ -23,7 +23,7 @@ import {
   openPlace,
   type Place,
   shimOf,
-  uniqueTaskId,
+  uniqueMark,
 } from "../../support/launch.ts";
 import { PATIENCE } from "../../support/program.ts";
 
@@ -78,12 +78,12 @@ posix("endTree leaves nothing of sessions, orphans and the deaf", async (place) 
   const stranger = new Deno.Command("setsid", {
     args: ["sleep", "600"],
     cwd: place.dir,
-    env: { ORCHESTRA_TASK_ID: uniqueTaskId() },
+    env: { ORCHESTRA_MARK: uniqueMark() },
     stdout: "null",
     stderr: "null",
   }).spawn();
   assertEquals(living(tools), tools);
-  const { signalled: count } = await launcher.endTree(place.taskId, shim, { grace: 50 });
+  const { signalled: count } = await launcher.endTree(place.mark, shim, { grace: 50 });
   assertGreater(count, TOOLS.length + 1);
   assertEquals(living([...tools, shim.pid]), []);
   assertEquals(inFolder(place.dir), [stranger.pid]);
@@ -96,21 +96,21 @@ posix("endTree finds by their mark what a dead shim has left", async (place) => 
   const { shim, tools } = await nastyTree(place, "exit 0");
   await gone([shim.pid]);
   const [session, orphan, bare, group] = tools as [number, number, number, number];
-  await launcher.endTree(place.taskId, shim, { grace: 50 });
+  await launcher.endTree(place.mark, shim, { grace: 50 });
   // Nothing proves any more whose the one is that has lost its parent and its environment.
   assertEquals(living([session, orphan, bare, group]), [bare]);
 }, ON_LINUX);
 
 posix("endTree leaves another task below the shim alone, and all that it starts", async (place) => {
-  const id = uniqueTaskId();
-  const other = `env ORCHESTRA_TASK_ID=${id} setsid sh -c ` +
-    '\'(echo $$ >other; exec env -u ORCHESTRA_TASK_ID sh -c "echo \\$\\$ >below; exec sleep 600") & ' +
+  const id = uniqueMark();
+  const other = `env ORCHESTRA_MARK=${id} setsid sh -c ` +
+    '\'(echo $$ >other; exec env -u ORCHESTRA_MARK sh -c "echo \\$\\$ >below; exec sleep 600") & ' +
     "echo $$ >outer; exec sleep 600' &";
   const launched = launcher.launch(place.script(`${other}\necho up\nexec sleep 600`));
   const shim = await place.shim();
   const others = [Number(await place.line("outer")), Number(await place.line("below"))];
   await place.line("log");
-  assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
+  assertEquals((await launcher.endTree(place.mark, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
   assertEquals(living(others), others);
   const ended = await launcher.endTree(id, null, { grace: PATIENCE });
@@ -119,11 +119,11 @@ posix("endTree leaves another task below the shim alone, and all that it starts"
 }, ON_LINUX);
 
 posix("endTree spares who calls it, who may be the agent's own child", async (place) => {
-  // The agent asks for its own end, as `orchestra cancel $ORCHESTRA_TASK_ID` within it does.
+  // The agent asks for its own end, as `orchestra cancel $ORCHESTRA_MARK` within it does.
   fifo(`${place.dir}/gate`);
   const launched = launcher.launch(place.script("read word <gate; sh ./call; sleep 600"));
   const shim = await place.shim();
-  const args = programArguments({ end: place.taskId, shim, grace: PATIENCE });
+  const args = programArguments({ end: place.mark, shim, grace: PATIENCE });
   Deno.writeTextFileSync(`${place.dir}/order`, args.at(-1)!);
   Deno.writeTextFileSync(
     `${place.dir}/call`,
@@ -138,7 +138,7 @@ posix("endTree ends what is stopped", async (place) => {
   const launched = launcher.launch(place.script("echo $$ >agent; exec sleep 600"));
   const shim = await place.shim();
   Deno.kill(Number(await place.line("agent")), "SIGSTOP");
-  assertEquals((await launcher.endTree(place.taskId, shim, { grace: 20 })).signalled, 2);
+  assertEquals((await launcher.endTree(place.mark, shim, { grace: 20 })).signalled, 2);
   await held(launched.ended);
   // Either of the two signals may come first.
   assertMatch(place.read("exitcode"), /^(?:137|143)\n$/);
@@ -180,14 +180,14 @@ posix("what has ended and waits to be noticed is not alive", async (place) => {
   const zombie = shimOf(pid);
   assertEquals(await alive(launcher, [identity(zombie)]), []);
   const shim = await place.shim();
-  assertEquals((await launcher.endTree(place.taskId, shim, { grace: PATIENCE })).signalled, 2);
+  assertEquals((await launcher.endTree(place.mark, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
 }, ON_LINUX);
 
 for (const path of ["/usr/bin:/bin", "/nonexistent"]) {
   posix(`all of it works with few permissions and a PATH of ${path}`, async (place) => {
     const { shim, tools } = await nastyTree(place, "exec sleep 600");
-    const order = { end: place.taskId, shim, grace: 50 };
+    const order = { end: place.mark, shim, grace: 50 };
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-prompt", "--allow-run", "--allow-env", ...programArguments(order)],
       env: { PATH: path },
@@ -197,7 +197,7 @@ for (const path of ["/usr/bin:/bin", "/nonexistent"]) {
     // Without grep nobody reads marks: what was orphaned before is not found.
     const left = path === "/nonexistent" ? [tools[1]!] : [];
     assertEquals(living([...tools, shim.pid]), left);
-    await launcher.endTree(place.taskId, null, { grace: 0 });
+    await launcher.endTree(place.mark, null, { grace: 0 });
   }, ON_LINUX);
 }
 
@@ -207,7 +207,7 @@ posix("the table is the same whether read directly or printed by the shell", asy
   await place.line("log");
   const direct = readProcesses().get(shim.pid)!;
   readMarks([direct]);
-  assertEquals(direct.marker, place.taskId);
+  assertEquals(direct.marker, place.mark);
   const module = new URL("../../../lib/launch/posix/processes.ts", import.meta.url).href;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -224,8 +224,8 @@ posix("the table is the same whether read directly or printed by the shell", asy
     ],
   }).output();
   const [all, one] = JSON.parse(new TextDecoder().decode(stdout));
-  assertEquals([all, { ...one, marker: place.taskId }], [direct, direct]);
-  await launcher.endTree(place.taskId, shim, { grace: PATIENCE });
+  assertEquals([all, { ...one, marker: place.mark }], [direct, direct]);
+  await launcher.endTree(place.mark, shim, { grace: PATIENCE });
   await held(launched.ended);
 }, ON_LINUX);
 

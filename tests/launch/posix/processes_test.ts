@@ -78,7 +78,7 @@ Deno.test("parseProc reads what the shell prints, whatever the names are", () =>
     // A name that would pass for another process, were it not for the name of the file.
     print(8, statLine(8, "x\n9 (y) S 1 1 1", "S", 1, 20)) +
     print(3, "3 (cut off) S 1") + "4/stat:\nnoise\n" +
-    `8/environ:ORCHESTRA_TASK_ID=task_12345678901\n5/environ:ORCHESTRA_TASK_ID=task_1\n`;
+    `8/environ:ORCHESTRA_MARK=1.2-x/task_12345678901\n5/environ:ORCHESTRA_MARK=1.2-x/task_1\n`;
   const { table } = parseProc(text);
   assertEquals([...table.keys()], [1, 8]);
   assertEquals(table.get(8), {
@@ -88,7 +88,7 @@ Deno.test("parseProc reads what the shell prints, whatever the names are", () =>
     zombie: false,
     stopped: false,
     start: "boot 20",
-    marker: "task_12345678901",
+    marker: "1.2-x/task_12345678901",
   });
   assertEquals(parseProc("").table.size, 0);
 });
@@ -100,9 +100,9 @@ const MAC_TABLE = `    1     0     1 Ss   Mon Aug 31 09:12:44 2026
  5121  5120   412 Z+   Tue Sep  1 07:03:06 2026
  5122  5120   412 S+   Tue Sep  1 07:0`;
 const MAC_MARKED = `    1 /sbin/launchd
-  412 /bin/sh -c x orchestra-shim ORCHESTRA_TASK_ID=task_9999999999 PATH=/bin ORCHESTRA_TASK_ID=task_1795331564659 HOME=/x
+  412 /bin/sh -c x orchestra-shim ORCHESTRA_MARK=1.2-x/task_9999999999 PATH=/bin ORCHESTRA_MARK=1.2-x/task_1795331564659 HOME=/x
  5120 sleep 600 PATH=/usr/bin
-  999 gone ORCHESTRA_TASK_ID=task_1795331564659`;
+  999 gone ORCHESTRA_MARK=1.2-x/task_1795331564659`;
 
 Deno.test("parsePs reads what the ps of macOS prints", () => {
   const table = parsePs(MAC_TABLE, MAC_MARKED);
@@ -114,7 +114,7 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
     zombie: false,
     stopped: false,
     start: "- Tue_Sep_1_07:03:05_2026",
-    marker: "task_1795331564659",
+    marker: "1.2-x/task_1795331564659",
   });
   assertEquals(table.get(5120)!.marker, null);
   assertEquals(table.get(5121)!.zombie, true);
@@ -122,7 +122,7 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
   const shim = parsePidText("412 - Tue Sep  1 07:03:05 2026\n")!;
   assertEquals(pickTree(table, "task_1", shim, 5).map(({ pid }) => pid), []);
   assertEquals(
-    pickTree(table, "task_1795331564659", shim, 5).map(({ pid }) => pid).sort(),
+    pickTree(table, "1.2-x/task_1795331564659", shim, 5).map(({ pid }) => pid).sort(),
     [412, 5120],
   );
 });

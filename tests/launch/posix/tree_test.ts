@@ -44,7 +44,7 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
     zombie: fc.boolean(),
     stopped: fc.boolean(),
     start: fc.constantFrom("b 1", "b 2"),
-    marker: fc.constantFrom(null, TASK, "task_1000000000000"),
+    marker: fc.constantFrom(null, "", TASK, "task_1000000000000"),
   });
   fc.assert(fc.property(
     fc.array(process, { maxLength: 40 }),
@@ -53,7 +53,7 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
     (processes, self, shim) => {
       const table = new Map(processes.map((item) => [item.pid, item]));
       for (const { pid, marker, zombie } of pickTree(table, TASK, shim, self)) {
-        assert(pid > 1 && pid !== self && !zombie && (marker === null || marker === TASK));
+        assert(pid > 1 && pid !== self && !zombie && (!marker || marker === TASK));
       }
       const proven = shim !== null && table.get(shim.pid)?.start === shim.start;
       if (!proven && !processes.some(({ marker }) => marker === TASK)) {
@@ -76,4 +76,18 @@ Deno.test("pickMarkable leaves out what is older than the shim, and the kernel's
   assertEquals(pidsOf(pickMarkable(table, { pid: 11, start: "b 100" })), [11, 12, 13]);
   assertEquals(pidsOf(pickMarkable(table, null)), [10, 11, 12, 13]);
   assertEquals(pidsOf(pickMarkable(table, { pid: 1, start: "- Tue_Sep_1" })), [10, 11, 12, 13]);
+});
+
+Deno.test("pickTree believes no pid file where a mark could be read and there is none", () => {
+  const bare = { pid: 100, session: 100, marker: "" };
+  const table = tableOf(bare, { pid: 101, ppid: 100, session: 100, marker: "" }, {
+    pid: 1,
+    ppid: 0,
+  });
+  const shim = { pid: 100, start: "b 100" };
+  assertEquals(pickTree(table, TASK, shim, 7), []);
+  // Proven otherwise it is taken, with what descends from it; below a mark the environment may be another.
+  assertEquals(pidsOf(pickTree(table, TASK, shim, 7, new Map([[100, "b 100"]]))), [100, 101]);
+  table.set(100, { ...table.get(100)!, marker: TASK });
+  assertEquals(pidsOf(pickTree(table, TASK, shim, 7)), [100, 101]);
 });

@@ -53,14 +53,14 @@ function createFakeLauncher(): FakeLauncher {
       Promise.resolve(
         new Map(asked.map(({ pid, token }) => [token, living(pid!) ? "alive" : "dead"] as const)),
       ),
-    marked(id) {
-      const found = shims.some((shim) => shim.id === id && shim.state !== "ended");
+    marked(mark) {
+      const found = shims.some((shim) => mark.endsWith(`/${shim.id}`) && shim.state !== "ended");
       return Promise.resolve(found ? "alive" : "dead");
     },
     survey: () => Promise.resolve({ pids: new Set(), marked: new Map() }),
     legacy: () => Promise.resolve(null),
-    endTree(id) {
-      const mine = shims.filter((shim) => shim.id === id && shim.state === "running");
+    endTree(mark) {
+      const mine = shims.filter((shim) => mark.endsWith(`/${shim.id}`) && shim.state === "running");
       for (const shim of mine) shim.end();
       return Promise.resolve({ signalled: mine.length, left: 0, unknown: false });
     },
