@@ -33,7 +33,7 @@ export const V8_FLAGS = "--v8-flags=--single-threaded";
 /** What the first line of the file tells Deno, in the short forms: Linux reads 255 bytes of it. */
 export function startFlags(): string[] {
   const short = permissionFlags().map((flag) =>
-    flag.replace(/^--allow-(read|write|env)=/, (_, name) => `-${name[0].toUpperCase()}=`)
+    flag.replace(/^--allow-(read|write|env|sys)=/, (_, name) => `-${name[0].toUpperCase()}=`)
   );
   // A settings file that happens to lie beside the program, or above it, is none of its business.
   return ["--no-config", V8_FLAGS, ...short];

@@ -36,6 +36,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   archive: { group: "Change", load: () => import("./commands/archive.ts") },
   config: { group: "Set up", load: () => import("./commands/config.ts") },
   completions: { group: "Set up", load: () => import("./commands/completions.ts") },
+  trust: { group: "Set up", load: () => import("./commands/trust.ts") },
   upgrade: { group: "Set up", load: () => import("./commands/upgrade.ts") },
   _supervise: { group: null, load: () => import("./commands/supervise.ts") },
 };

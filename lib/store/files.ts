@@ -26,16 +26,36 @@ export function lstat(path: string): Deno.FileInfo | undefined {
   }
 }
 
-export function readRegular(path: string, limit: number, name: string): string | undefined {
+/** Whether what a file says counts, by whose it is. */
+export type Obeyed = (info: Deno.FileInfo) => boolean;
+
+/** Why a file is not read, as a predicate of it; undefined where it may be. */
+export function refusalOf(
+  info: Deno.FileInfo,
+  limit: number,
+  isObeyed: Obeyed = () => true,
+): string | undefined {
+  if (!info.isFile) return "is not a regular file";
+  if (!isObeyed(info)) return "belongs to another user";
+  return info.size > limit ? `is too large (${info.size} bytes)` : undefined;
+}
+
+/**
+ * The text of a file that must be a regular one; undefined where there is none.
+ *
+ * @param name what it is called in a message
+ */
+export function readRegular(
+  path: string,
+  limit: number,
+  name: string,
+  isObeyed?: Obeyed,
+): string | undefined {
   const info = lstat(path);
   if (info === undefined) return undefined;
-  if (!info.isFile) {
-    throw new OrchestraError("damaged", `Reading ${name}: it is not a regular file`, {
-      hint: info.isSymlink ? "Orchestra follows no links there." : "Move it out of the way.",
-    });
-  }
-  if (info.size > limit) {
-    throw new OrchestraError("damaged", `Reading ${name}: it is too large (${info.size} bytes)`, {
+  const problem = refusalOf(info, limit, isObeyed);
+  if (problem !== undefined) {
+    throw new OrchestraError("damaged", `Reading ${name}: it ${problem}`, {
       hint: "Move it out of the way.",
     });
   }
@@ -43,13 +63,20 @@ export function readRegular(path: string, limit: number, name: string): string |
   return decoder.decode(Deno.readFileSync(path));
 }
 
+/** A file of somebody else's, of which nothing was read. */
+export class ForeignFile extends Error {}
+
 /**
  * The text of a task file; undefined where it is larger than any task. No more than that is ever
  * read: a file of many gigabytes costs no memory. As fast as reading it in one call.
  */
-export function readBounded(path: string): string | undefined {
+export function readBounded(
+  path: string,
+  isObeyed?: Obeyed,
+): string | undefined {
   const file = Deno.openSync(path);
   try {
+    if (isObeyed !== undefined && !isObeyed(file.statSync())) throw new ForeignFile();
     for (let length = 0;;) {
       length += file.readSync(length === 0 ? buffer : buffer.subarray(length)) ?? 0;
       // A regular file gives less than was asked for only at its end.

@@ -5,6 +5,7 @@
 
 import {
   createExclusive,
+  ForeignFile,
   linkOrMove,
   lstat,
   MAX_TASK,
@@ -12,12 +13,14 @@ import {
   readBounded,
   readHead,
   readRegular,
+  refusalOf,
   removeFile,
   replaceFile,
   syncAll,
   syncFolder,
   writeTemporary,
 } from "./files.ts";
+import { foreignError, isClosed, isObeyed, isSafe } from "./owner.ts";
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
 import { openLockFile } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -31,6 +34,8 @@ import {
 } from "../task/fields.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import { compareIds } from "../decide/schedule.ts";
+
+const decoder = new TextDecoder();
 
 /** A file that is not what it should be: reported by name, kept as it is. */
 export interface Damage {
@@ -170,18 +175,25 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     });
   }
   // A clone has only `.orchestra-cli/`: whoever first writes makes the rest.
-  let made = lstat(dir) !== undefined;
+  let opened = lstat(dir);
+  let made = opened !== undefined;
+  const folders = [opened, lstat(`${base}/.orchestra-cli`)];
   if (made) {
     refuseLink(dir, ".orchestra");
     for (const name of FOLDERS) {
       const info = lstat(`${dir}/${name}`);
+      folders.push(info);
       if (info === undefined || !info.isDirectory || info.isSymlink) {
         createFolders(root);
         break;
       }
     }
   }
-  let opened = lstat(dir);
+  const foreign = folders.find((info) => info !== undefined && !isObeyed(info));
+  const trusted = foreign !== undefined && isSafe(base === "" ? "/" : base);
+  if (foreign !== undefined && !trusted) throw foreignError(base === "" ? "/" : base, foreign);
+  /** Others may have put files in: each is looked at. In a folder that is closed all are ours. */
+  const isShared = !trusted && folders.some((info) => info !== undefined && !isClosed(info));
   function make(): void {
     if (made) return;
     createFolders(root);
@@ -200,6 +212,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     `${dir}/${path.slice(path.lastIndexOf("/") + 1)}.${Deno.pid}.tmp`;
   const replace = (path: string, text: string, sync?: "content" | "nothing") =>
     replaceFile(path, temporaryOf(path), text, sync);
+
+  const obeyed = trusted ? undefined : isObeyed;
 
   let depth = 0;
 
@@ -269,10 +283,14 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       }
       let text: string | undefined;
       try {
-        text = readBounded(`${tasksDir}/${name}`);
+        text = readBounded(`${tasksDir}/${name}`, isShared ? isObeyed : undefined);
       } catch (error) {
         // Archived or cleaned between the listing and the reading.
         if (error instanceof Deno.errors.NotFound) continue;
+        if (error instanceof ForeignFile) {
+          damaged.push({ file, problem: "belongs to another user" });
+          continue;
+        }
         damaged.push({ file, problem: `cannot be read: ${messageOf(error)}` });
         continue;
       }
@@ -297,9 +315,12 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   }
 
   function parseFile(path: string, id: string): ParsedTask | undefined {
-    const text = readRegular(path, MAX_TASK, relative(path));
-    if (text === undefined) return undefined;
-    const parsed = parseTask(text, id);
+    const info = lstat(path);
+    if (info === undefined) return undefined;
+    const problem = refusalOf(info, MAX_TASK, obeyed);
+    const parsed = problem === undefined
+      ? parseTask(decoder.decode(Deno.readFileSync(path)), id)
+      : { problem };
     trace("task read", { file: relative(path), ok: "task" in parsed });
     return parsed;
   }
@@ -482,7 +503,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       replace(path, text, "nothing");
     },
     readFile(path) {
-      const text = readRegular(path, MAX_TASK, relative(path));
+      const text = readRegular(path, MAX_TASK, relative(path), obeyed);
       trace("file read", { file: relative(path), bytes: text?.length ?? "none" });
       return text;
     },

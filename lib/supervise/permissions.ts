@@ -31,6 +31,8 @@ export function permissionFlags(prefix = ""): string[] {
     `--allow-read=${folders}`,
     `--allow-write=${folders}`,
     "--allow-run",
+    // Whose a workspace is.
+    "--allow-sys=uid",
     `--allow-env=${ENV.join(",")}`,
   ];
 }

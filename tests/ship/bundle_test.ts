@@ -13,7 +13,7 @@ test("the bundle is one file that asks for its permissions and no others", ON_PO
   assertEquals(
     text.slice(0, text.indexOf("\n")),
     "#!/usr/bin/env -S deno run --no-config --v8-flags=--single-threaded --no-prompt " +
-      "-R=.orchestra,.orchestra-cli -W=.orchestra,.orchestra-cli --allow-run " +
+      "-R=.orchestra,.orchestra-cli -W=.orchestra,.orchestra-cli --allow-run -S=uid " +
       `-E=${ENV.join(",")}`,
   );
   const everything = permissionFlags().filter((flag) =>

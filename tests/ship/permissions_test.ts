@@ -61,6 +61,8 @@ const STEPS: readonly Step[] = [
   ["doctor --fix"],
   ["completions bash"],
   ["clean all --yes"],
+  // Beyond the two folders nothing may be written.
+  ["trust --list", 5],
   // Without a network this cannot succeed; that it is said is all there is to see here.
   ["upgrade --check", 5],
 ];
