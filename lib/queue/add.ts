@@ -10,6 +10,7 @@ import { loadConfig } from "../settings/config.ts";
 import type { Config } from "../settings/config_fields.ts";
 import { COST_FORMATS } from "../task/agent.ts";
 import { isTerminal, newTask, type Task } from "../task/fields.ts";
+import { taskNumber } from "../task/id.ts";
 import { OPTION_LIST, readWish, type Wish } from "../task/options.ts";
 import { activeTasks, archivedEnds } from "./names.ts";
 import { writePlan } from "./plan.ts";
@@ -186,14 +187,15 @@ export function create(
 ): Task[] {
   const { store } = queue;
   const at = queue.now();
+  const first = taskNumber(at, queue.random());
   if (wanted.length === 1) {
-    const task = store.locked(() => store.create((id) => newTask(id, wanted[0]!, at), at));
+    const task = store.locked(() => store.create((id) => newTask(id, wanted[0]!, at), first));
     writePlan(queue, task);
     return [task];
   }
   return store.locked(() => {
     const ids = new Map<number, string>();
-    let next = at;
+    let next = first;
     // What a task depends on gets its id before it, so that ids rise along the dependencies.
     for (const place of dependencyOrder(wanted, keys)) {
       const id = store.freeId(next);

@@ -7,6 +7,7 @@ import { type RetryOptions, successorOf } from "../decide/retry.ts";
 import type { PausedLane } from "../decide/view.ts";
 import { OrchestraError } from "../task/error.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
+import { taskNumber } from "../task/id.ts";
 import { activeIds } from "./names.ts";
 import { writePlan } from "./plan.ts";
 import { definitionOf, isRetried, type Queue, type Rules } from "./queue.ts";
@@ -71,7 +72,10 @@ function retryOne(
   // Whoever queued it died before it could be named here.
   const earlier = successors(id);
   if (earlier !== undefined) return { task: name(earlier) };
-  const successor = store.create((fresh) => successorOf(task, fresh, options, now), now);
+  const successor = store.create(
+    (fresh) => successorOf(task, fresh, options, now),
+    taskNumber(now, queue.random()),
+  );
   writePlan(queue, successor);
   return { task: name(successor.taskId), successor };
 }

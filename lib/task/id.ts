@@ -7,9 +7,20 @@ export function isTaskId(text: string): boolean {
   return ID.test(text);
 }
 
-/** The id for a creation time, in milliseconds since the epoch. */
-export function formatTaskId(millis: number): string {
-  return `task_${String(Math.max(0, Math.trunc(millis))).padStart(10, "0")}`;
+/** The id of a number. */
+export function formatTaskId(number: number): string {
+  return `task_${String(Math.max(0, Math.trunc(number))).padStart(10, "0")}`;
+}
+
+/**
+ * The number of a new task: the time, and three digits by chance, so that two workspaces in which tasks
+ * are queued at the same moment rarely have one in common.
+ *
+ * @param millis since the epoch
+ * @param random from 0 to 1
+ */
+export function taskNumber(millis: number, random: number): number {
+  return Math.max(0, Math.trunc(millis)) * 1000 + Math.trunc(random * 1000);
 }
 
 /** Fewest digits that are taken for the end of an id. */
