@@ -54,7 +54,7 @@ export const IMPORT_ABOUT: Readonly<Record<string, string>> = {
 
 /** What each field of a task file means. */
 export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
-  taskId: "`task_` and the creation time in milliseconds, made unique",
+  taskId: "`task_`, the creation time in milliseconds, three digits by chance",
   status: "pending, running, complete, failed or cancelled",
   agent: "name of the agent in `agent-config.json`",
   prompt: "what the agent is asked to do",

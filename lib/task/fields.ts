@@ -73,7 +73,7 @@ export interface Usage {
 
 /** A task, as it stands in `tasks/<id>.json`. Times are ISO 8601, UTC when we write them. */
 export interface Task extends TaskOptions {
-  /** `task_` and the creation time in milliseconds, made unique. */
+  /** `task_`, the creation time in milliseconds, three digits by chance. */
   taskId: string;
   /** Pending, running, complete, failed or cancelled. */
   status: Status;
