@@ -4,7 +4,7 @@
 
 import { CONFIG_ABOUT } from "../lib/settings/config_fields.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
-import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../lib/task/fields.ts";
+import { FAILURE_CLASSES, FIELDS, MOST, STATUSES, type Task } from "../lib/task/fields.ts";
 import { NEEDED, OPTION_LIST } from "../lib/task/options.ts";
 import {
   AGENT_ABOUT,
@@ -129,7 +129,8 @@ const KIND_SCHEMAS: Readonly<Record<Kind, JsonSchema>> = {
   "boolean": { type: "boolean" },
   "id?": { type: "string", pattern: TASK_ID },
   "ids": { type: "array", items: { type: "string", pattern: TASK_ID } },
-  "strings?": { type: "array", items: { type: "string" } },
+  "command?": { type: "array", items: { type: "string" }, minItems: 1 },
+  "count": { type: "integer", minimum: 0, maximum: MOST },
   "labels": { type: "object", additionalProperties: { type: "string" } },
   "history": {
     type: "array",

@@ -10,6 +10,7 @@ import {
 } from "./decide/dependencies.ts";
 import { hasEnded } from "./decide/ended.ts";
 import type { RetryOptions } from "./decide/retry.ts";
+import { LONGEST_WAIT } from "./decide/waits.ts";
 import { add } from "./queue/add.ts";
 import { cancel } from "./queue/cancel.ts";
 import { endTask } from "./queue/end.ts";
@@ -252,9 +253,9 @@ function checkRetryOptions(store: Store, options: RetryOptions = {}): void {
       hint: `There are: ${known.join(", ")}`,
     });
   }
-  if (notBefore !== undefined && !(Math.abs(notBefore) <= 8.64e15)) {
+  if (notBefore !== undefined && !(notBefore - Date.now() <= LONGEST_WAIT)) {
     throw new OrchestraError("usage", `retry: "notBefore" must be a time, and is ${notBefore}`, {
-      hint: "Milliseconds since the epoch.",
+      hint: "Milliseconds since the epoch, at most 31 days ahead.",
     });
   }
   if (free !== undefined && typeof free !== "boolean") {

@@ -2,6 +2,7 @@
 // change does not grow with their number. A command makes one for a look; whoever watches keeps one.
 // Pure: what is archived is asked of a function that is given.
 
+import { believedTime } from "./waits.ts";
 import type { Task } from "../task/fields.ts";
 import { isTerminal, parseTime } from "../task/fields.ts";
 import { type Change, changesBetween } from "./changes.ts";
@@ -181,7 +182,7 @@ export function pausedLanes(tasks: Iterable<Task>, now: number): Map<string, Pau
   const lanes = new Map<string, PausedLane>();
   for (const task of tasks) {
     if (task.laneUntil === null) continue;
-    const until = parseTime(task.laneUntil) ?? 0;
+    const until = believedTime(parseTime(task.laneUntil), now);
     if (until > now && until > (lanes.get(task.agent)?.until ?? 0)) {
       lanes.set(task.agent, { agent: task.agent, until });
     }

@@ -3,6 +3,7 @@
 
 import { compareTimes, parseTime, type Task } from "../task/fields.ts";
 import type { PausedLane } from "./view.ts";
+import { believedTime } from "./waits.ts";
 
 /** What bounds a launch. */
 export interface Limits {
@@ -67,7 +68,7 @@ export function heldUntil(
   lanes: ReadonlyMap<string, PausedLane>,
   now: number,
 ): number | null {
-  const notBefore = parseTime(task.notBefore) ?? 0;
+  const notBefore = believedTime(parseTime(task.notBefore), now);
   const until = Math.max(notBefore, lanes.get(task.agent)?.until ?? 0);
   return until > now ? until : null;
 }

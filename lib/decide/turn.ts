@@ -8,6 +8,7 @@ import type { Model } from "./model.ts";
 import { type EndRules, nextDue, NO_EVIDENCE } from "./reconcile.ts";
 import { followDue, type RetryPolicy } from "./retry.ts";
 import { heldUntil, pickNext } from "./schedule.ts";
+import { believedTime } from "./waits.ts";
 
 /** What whoever asks is to bring about. */
 export interface Orders {
@@ -142,7 +143,7 @@ export function turn(
     // What lives of it would work beside its successor. That it has ended brings the next turn; one that
     // is there already is only given its name.
     if (task.reapAt !== null && !model.index.successors.has(id)) continue;
-    if (due <= now) retry.push(id);
+    if (believedTime(due, now) <= now) retry.push(id);
     else at = earliest(at, due);
   }
   const { warn, next } = warnings(model, hold.warned, now);

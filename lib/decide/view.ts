@@ -1,5 +1,6 @@
 // What a person or a script is shown of a task beyond its file: derived, never stored. Pure.
 
+import { believedTime } from "./waits.ts";
 import { type Blocked, type Readiness, readinessOf, type TaskIndex } from "./dependencies.ts";
 import { parseTime, type Status, type Task } from "../task/fields.ts";
 
@@ -111,8 +112,8 @@ function pendingPhase(
   if (ready.kind === "waiting") {
     return { kind: "waiting", wait: { kind: "tasks", ids: ready.on } };
   }
-  const until = parseTime(task.notBefore);
-  if (until !== null && until > now) return { kind: "waiting", wait: { kind: "time", until } };
+  const until = believedTime(parseTime(task.notBefore), now);
+  if (until > now) return { kind: "waiting", wait: { kind: "time", until } };
   const lane = lanes.get(task.agent);
   if (lane !== undefined && lane.until > now) {
     const { agent, until } = lane;

@@ -176,7 +176,7 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   retriedAt: { kind: "time?", fallback: null },
   pid: { kind: "pid?", fallback: null },
   errorMessage: { kind: "string?", fallback: null },
-  retryCount: { kind: "number", fallback: 0 },
+  retryCount: { kind: "count", fallback: 0 },
   retryHistory: { kind: "history", fallback: [] },
   parentTaskId: { kind: "id?", fallback: null },
   retriedBy: { kind: "id?", fallback: null },
@@ -185,8 +185,8 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   exitCode: { kind: "number?", fallback: null },
   failureClass: { kind: "string?", fallback: null },
   errorDetails: { kind: "string?", fallback: null },
-  claim: { kind: "number", fallback: 0 },
-  verifyClaim: { kind: "number", fallback: 0 },
+  claim: { kind: "count", fallback: 0 },
+  verifyClaim: { kind: "count", fallback: 0 },
   verifyAt: { kind: "time?", fallback: null },
   asleep: { kind: "number", fallback: 0 },
   wokeAt: { kind: "time?", fallback: null },
@@ -312,6 +312,9 @@ const isNumber = (value: unknown) => Number.isFinite(value);
 const isTime = (value: unknown) => typeof value === "string" && parseTime(value) !== null;
 const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
 
+/** No task is launched or retried more often. */
+export const MOST = 2 ** 31 - 1;
+
 const TEXT: KindRule = { must: "a text", is: isText };
 const TIME: KindRule = { must: "an ISO 8601 time", is: isTime, quick: isOurTime };
 const NUMBER: KindRule = { must: "a number", is: isNumber };
@@ -345,9 +348,13 @@ const KINDS = {
       Array.isArray(value) && value.every((id) => typeof id === "string" && isTaskId(id)),
     quick: isEmptyList,
   },
-  "strings?": {
-    must: "a list of texts",
-    is: (value) => Array.isArray(value) && value.every(isText),
+  "count": {
+    must: "a whole number from 0",
+    is: (value) => Number.isInteger(value) && value as number >= 0 && value as number <= MOST,
+  },
+  "command?": {
+    must: "a list of texts, the program first",
+    is: (value) => Array.isArray(value) && value.length > 0 && value.every(isText),
   },
   "labels": {
     must: "an object of texts",
@@ -372,6 +379,41 @@ const QUICK = FIELD_ENTRIES.map(([, { kind }]) =>
   (KINDS[kind] as KindRule).quick ?? KINDS[kind].is
 );
 
+/** So deep may what stands in a file be: deeper, writing it again would exhaust the stack. */
+const DEEPEST = 1000;
+
+/** Whether brackets stand deeper within each other than a file may have them. */
+function isTooDeep(text: string): boolean {
+  // Most files are too short for that, or have too few.
+  if (text.length <= 2 * DEEPEST || countOf("{", text) + countOf("[", text) <= DEEPEST) {
+    return false;
+  }
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (inText) {
+      if (character === "\\") at++;
+      else if (character === '"') inText = false;
+    } else if (character === '"') inText = true;
+    else if (character === "{" || character === "[") {
+      if (++depth > DEEPEST) return true;
+    } else if (character === "}" || character === "]") depth--;
+  }
+  return false;
+}
+
+/** How often a character stands in a text, as far as it matters. */
+function countOf(character: string, text: string): number {
+  let count = 0;
+  for (
+    let at = text.indexOf(character);
+    at >= 0 && count <= DEEPEST;
+    at = text.indexOf(character, at + 1)
+  ) count++;
+  return count;
+}
+
 /**
  * The one gate for task files. Fields that an older file lacks get their fallback; unknown fields
  * are kept on the object and so survive a rewrite.
@@ -388,8 +430,11 @@ export function parseTask(text: string, id: string): ParsedTask {
     return { problem: text.trim() === "" ? "is empty" : "is not valid JSON" };
   }
   if (!isObject(value)) return { problem: "must hold a JSON object" };
+  if (isTooDeep(text)) return { problem: `is nested deeper than ${DEEPEST} levels` };
   const task = value;
-  if (task.taskId === id && isWhole(task)) return { task: task as unknown as Task };
+  if (task.taskId === id && isWhole(task) && isLaunched(task)) {
+    return { task: task as unknown as Task };
+  }
   for (const [name, field] of FIELD_ENTRIES) {
     const found = task[name];
     // Most fields of most tasks: this loop runs over ten thousand files.
@@ -413,8 +458,18 @@ export function parseTask(text: string, id: string): ParsedTask {
   if (!STATUS_SET.has(task.status)) {
     return { problem: `has a bad "status": ${JSON.stringify(task.status)}` };
   }
+  if (!isLaunched(task)) {
+    return {
+      problem: 'says "running", but neither a claim nor a process: nothing tells what runs',
+    };
+  }
   if (task.failureClass !== null && !CLASS_SET.has(task.failureClass)) task.failureClass = null;
   return { task: task as unknown as Task };
+}
+
+/** Whether what is said to run tells by what it is known. */
+function isLaunched({ status, claim, pid }: Record<string, unknown>): boolean {
+  return status !== "running" || claim !== 0 || pid !== null;
 }
 
 /** A value whose lists and objects are nobody else's. */

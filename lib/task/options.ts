@@ -69,7 +69,7 @@ export interface OptionKind<T> {
     | "number?"
     | "seconds?"
     | "boolean"
-    | "strings?"
+    | "command?"
     | "ids"
     | "labels";
   /** What a value must be, to be read after "must be" and "is not". */
@@ -207,7 +207,7 @@ function isSaid(value: unknown): value is string {
 
 /** A command as its program and arguments, or a line for the shell; null for none. */
 const COMMAND: OptionKind<string[] | null> = {
-  field: "strings?",
+  field: "command?",
   must: "a command",
   hint: "For example: 'make test'",
   parse: (text) => isSaid(text) ? ["sh", "-c", text] : undefined,

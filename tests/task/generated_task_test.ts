@@ -130,11 +130,14 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   notBefore: fc.option(anyTime),
   idleTimeout: fc.option(fc.integer({ min: 1 })),
   budget: fc.option(fc.nat()),
-  verify: fc.option(fc.array(anyText)),
+  verify: fc.option(fc.array(anyText, { minLength: 1 })),
   result: fc.option(fc.record({ summary: anyText, files: fc.array(anyText) })),
   usage: fc.option(fc.record({ inputTokens: fc.nat() })),
   schemaVersion: fc.nat(),
-});
+}).map((task) =>
+  // What runs tells by what it is known.
+  task.status === "running" && task.claim === 0 && task.pid === null ? { ...task, claim: 1 } : task
+);
 
 Deno.test("what formatTask writes of any task, parseTask reads as that task", () => {
   fc.assert(fc.property(anyTask, (task) => {

@@ -123,7 +123,7 @@ async function gather(queue: Queue): Promise<Facts> {
           found: findProgram(name, agent, store.root) !== null,
         }
       ),
-    watched: isWatched(store),
+    watched: watcher !== undefined || isWatched(store),
     stoppedWatcher: watcher !== undefined && isStopped(watcher) ? watcher.pid : null,
     watchProblem,
     freeBytes: freeSpace(store.dir),
