@@ -38,22 +38,46 @@ const UNITS: Readonly<Record<string, number>> = {
  * @param now milliseconds since the epoch
  */
 export function findRateLimit(output: string, rules: RateLimit, now: number): LimitHit | null {
+  const lines = output.split("\n");
   for (const pattern of rules.patterns) {
-    const match = new RegExp(pattern, "im").exec(output);
-    if (match === null) continue;
-    const start = output.lastIndexOf("\n", match.index) + 1;
-    const end = output.indexOf("\n", match.index);
-    const line = output.slice(start, end < 0 ? undefined : end);
+    const found = findIn(lines, pattern);
+    if (found === undefined) continue;
+    const { line, match } = found;
     const told = rules.resetPattern === undefined
       ? null
-      : new RegExp(rules.resetPattern, "im").exec(output)?.[1];
-    const until = told == null ? null : parseReset(told, now);
+      : findIn(lines, rules.resetPattern)?.match[1];
+    const until = told == null ? null : parseReset(told.slice(0, LONGEST_TIME), now);
     return {
       until: Math.min(until ?? now + rules.cooldown * 1000, now + LONGEST),
       line: line.length > LONGEST_LINE ? match[0].slice(0, LONGEST_LINE) : line.trim(),
     };
   }
   return null;
+}
+
+/**
+ * Matches are looked for in so much at a time, and so much of it again with the next, characters: what a
+ * pattern may cost with the square of a text's length, it costs with that of this.
+ */
+const WINDOW = 16_000;
+const OVERLAP = 4000;
+/** No time takes more characters to be told. */
+const LONGEST_TIME = 200;
+
+/** The first match of a pattern, and the line that it is in. */
+function findIn(
+  lines: readonly string[],
+  pattern: string,
+): { line: string; match: RegExpExecArray } | undefined {
+  const regExp = new RegExp(pattern, "i");
+  for (const line of lines) {
+    for (let at = 0; at === 0 || at + OVERLAP < line.length; at += WINDOW - OVERLAP) {
+      const match = regExp.exec(line.length <= WINDOW ? line : line.slice(at, at + WINDOW));
+      if (match !== null) return { line, match };
+      if (line.length <= WINDOW) break;
+    }
+  }
+  return undefined;
 }
 
 /**
