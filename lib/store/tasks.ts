@@ -83,7 +83,7 @@ export interface Store {
   make(): void;
   /** Whether they are there; where they are not, there are no tasks. */
   isMade(): boolean;
-  /** Whether `.orchestra/` is still the folder that was opened: not moved, removed or exchanged. */
+  /** Whether `.orchestra/` and `tasks/` are the folders that they were: not moved, removed or exchanged. */
   isHere(): boolean;
   /** Runs `critical` while no other process is inside a locked section of this workspace. */
   locked<T>(critical: () => T): T;
@@ -213,6 +213,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   const replace = (path: string, text: string, sync?: "content" | "nothing") =>
     replaceFile(path, temporaryOf(path), text, sync);
 
+  /** The folder of tasks as it was when it was first looked for. */
+  let inner: number | null | undefined;
   const obeyed = trusted ? undefined : isObeyed;
 
   let depth = 0;
@@ -489,8 +491,11 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     make,
     isMade: () => made || lstat(tasksDir) !== undefined,
     isHere() {
-      const info = made ? lstat(dir) : undefined;
-      return !made || (info?.isDirectory === true && info.ino === opened?.ino);
+      if (!made) return true;
+      inner ??= lstat(tasksDir)?.ino;
+      const [info, tasks] = [lstat(dir), lstat(tasksDir)];
+      return info?.isDirectory === true && info.ino === opened?.ino &&
+        tasks?.isDirectory === true && tasks.ino === inner;
     },
     writeFile(path, text) {
       make();

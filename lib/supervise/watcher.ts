@@ -94,7 +94,7 @@ export function isWatched(store: Store): boolean {
     // Only read: asking must work where nothing may be written.
     const info = lstat(path);
     if (info === undefined) return false;
-    if (info.isSymlink) openLockFile(path); // Refuses it.
+    if (!info.isFile) openLockFile(path); // Refuses it.
     file = Deno.openSync(path);
   } catch (error) {
     if (error instanceof OrchestraError) throw error;
@@ -130,6 +130,22 @@ function isBeginning(info: DaemonInfo | undefined): boolean {
 export function watcherOf(store: Store): DaemonInfo | undefined {
   const info = readDaemonInfo(store);
   return info !== undefined && (isWatched(store) || isBeginning(info)) ? info : undefined;
+}
+
+/**
+ * Whether a process has the lock of a workspace open: the proof that it watches, which no record is, for
+ * that may be forged. Told by `sh`, for others' descriptors are not among the files that we may look at.
+ */
+export function holdsLock(store: Store, pid: number): boolean {
+  // No other system tells.
+  if (Deno.build.os !== "linux") return true;
+  const script = 'for f in "/proc/$1/fd"/*; do [ "$f" -ef "$2" ] && exit 0; done; exit 1';
+  return new Deno.Command("/bin/sh", {
+    args: ["-c", script, "sh", String(pid), `${store.dir}/daemon.lock`],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).outputSync().success;
 }
 
 /** Whether who watches is stopped (Ctrl+Z, SIGSTOP): it holds the lock, and nothing goes on. */

@@ -7,6 +7,7 @@ import { archiveFinished } from "../../store/archive.ts";
 import {
   announce,
   type DaemonInfo,
+  holdsLock,
   isWatched,
   readDaemonInfo,
   removeDaemonInfo,
@@ -19,6 +20,7 @@ import { sanitize } from "../../text/width.ts";
 import { readProcesses } from "../../launch/posix/processes.ts";
 import type { Change } from "../../decide/changes.ts";
 import { loadRules, type Queue } from "../../queue/queue.ts";
+import type { Store } from "../../store/tasks.ts";
 import { loadConfig } from "../../settings/config.ts";
 import { watchOver } from "../../supervise/loop.ts";
 import { formatTime } from "../../task/fields.ts";
@@ -121,9 +123,9 @@ function askToStop(pid: number): void {
   }
 }
 
-/** Whether the process that the record names is still the one that wrote it. */
-function isSame(info: DaemonInfo): boolean {
-  return info.start !== undefined && startOf(info.pid) === info.start;
+/** Whether the process that the record names is still the one that wrote it, and watches. */
+function isSame(store: Store, info: DaemonInfo): boolean {
+  return info.start !== undefined && startOf(info.pid) === info.start && holdsLock(store, info.pid);
 }
 
 /** The error for a daemon where somebody watches who does not give way. */
@@ -149,7 +151,7 @@ async function takeWatch(queue: Queue): Promise<Disposable> {
     if (lock !== undefined) return lock;
     const info = readDaemonInfo(store);
     // A record that a killed one left behind says nothing: somebody only asked, just now.
-    const same = info !== undefined && isSame(info);
+    const same = info !== undefined && isSame(store, info);
     if (same && info.kind !== "supervisor") throw watchedBy(info);
     if (same && turn === 0) askToStop(info.pid);
     await pause(10);
@@ -232,15 +234,40 @@ function describe({ kind, task }: Change): string {
   }
 }
 
+/** Writes lines to the daemon's own log; what else stands in its place is not followed. */
 function logTo(queue: Queue): (text: string) => void {
   const path = logPath(queue);
-  if ((lstat(path)?.size ?? 0) > MAX_LOG || lstat(path)?.isSymlink) queue.store.remove(path);
+  const before = lstat(path);
+  if (before !== undefined && (!before.isFile || before.size > MAX_LOG)) removeLog(path);
+  let file: Deno.FsFile | undefined;
   return (text) => {
-    Deno.writeTextFileSync(path, `${formatTime(Date.now())} ${text}\n`, {
-      append: true,
-      mode: 0o600,
-    });
+    try {
+      const named = lstat(path);
+      if (file === undefined || named?.ino !== file.statSync().ino) {
+        file?.close();
+        file = undefined;
+        if (named !== undefined && !named.isFile) return;
+        file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+        // Nobody has exchanged it just now.
+        if (lstat(path)?.ino !== file.statSync().ino) {
+          file.close();
+          file = undefined;
+          return;
+        }
+      }
+      file.writeSync(new TextEncoder().encode(`${formatTime(Date.now())} ${text}\n`));
+    } catch {
+      // The watching goes on without a log.
+    }
   };
+}
+
+function removeLog(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // A folder that is not empty: nothing is logged.
+  }
 }
 
 async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
@@ -294,7 +321,7 @@ async function stopDaemon(this: Context): Promise<void> {
       },
     );
   }
-  if (!isSame(info)) {
+  if (!isSame(queue.store, info)) {
     throw new OrchestraError(
       "state",
       `Process ${info.pid} is not the one in .orchestra/daemon.json`,
