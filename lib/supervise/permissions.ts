@@ -19,13 +19,9 @@ export const ENV: readonly string[] = [
   "JSR_URL",
 ];
 
-/**
- * The flags of `deno run` for one workspace.
- *
- * @param prefix what leads to the workspace, with a slash at its end; empty for the current folder
- */
-export function permissionFlags(prefix = ""): string[] {
-  const folders = `${prefix}.orchestra,${prefix}.orchestra-cli`;
+/** The flags of `deno run` for the workspace in the current folder. */
+export function permissionFlags(): string[] {
+  const folders = ".orchestra,.orchestra-cli";
   return [
     "--no-prompt",
     `--allow-read=${folders}`,

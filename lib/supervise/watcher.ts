@@ -283,10 +283,13 @@ export function spawnDetached(
   const args = ["-C", root, ...rest];
   const command = Deno.build.standalone
     ? { path: Deno.execPath(), args: [...args] }
-    : { path: Deno.execPath(), args: ["run", ...runFlags(program, root), program, ...args] };
+    : { path: Deno.execPath(), args: ["run", ...runFlags(program), program, ...args] };
   const [first, ...others] = [...leading, command.path, ...command.args];
   return spawnSession(first!, {
     args: others,
+    // What it may use is told by names that begin there: a comma in a path would part it in two, and
+    // let it use more than the workspace.
+    cwd: root,
     stdin,
     stdout: "null",
     stderr: "null",
@@ -296,7 +299,7 @@ export function spawnDetached(
 }
 
 /** The permissions that we have ourselves, for a process that goes on in our place. */
-function runFlags(program: string, root: string): string[] {
+function runFlags(program: string): string[] {
   const everything = Deno.permissions.querySync({ name: "write" }).state === "granted";
   // The sources need their own deno.json. Any other that Deno finds is somebody else's, and one with
   // a mistake in it would keep the supervisor from starting, with nobody there to be told.
@@ -308,6 +311,6 @@ function runFlags(program: string, root: string): string[] {
     // for. With flags of its own V8's code cache would be of no use to it, and be spoiled for others.
     "--no-code-cache",
     "--v8-flags=--max-semi-space-size=1",
-    ...(everything ? ["-A", "--no-prompt"] : permissionFlags(`${root}/`)),
+    ...(everything ? ["-A", "--no-prompt"] : permissionFlags()),
   ];
 }

@@ -59,7 +59,8 @@ interface Desk extends AsyncDisposable {
 export async function makeDesk(): Promise<Desk> {
   const { path, programs } = await ship();
   const folder = await makeFolder();
-  const root = `${folder.path}/work`;
+  // A comma parts names in what Deno is allowed.
+  const root = `${folder.path}/work,play`;
   const cache = `${folder.path}/cache`;
   Deno.mkdirSync(root);
   Deno.mkdirSync(cache);
