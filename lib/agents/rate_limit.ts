@@ -72,9 +72,8 @@ function findIn(
   const regExp = new RegExp(pattern, "i");
   for (const line of lines) {
     for (let at = 0; at === 0 || at + OVERLAP < line.length; at += WINDOW - OVERLAP) {
-      const match = regExp.exec(line.length <= WINDOW ? line : line.slice(at, at + WINDOW));
+      const match = regExp.exec(line.slice(at, at + WINDOW));
       if (match !== null) return { line, match };
-      if (line.length <= WINDOW) break;
     }
   }
   return undefined;

@@ -2,7 +2,7 @@
 // hint tells to type works as it stands, and where Deno forbids something the hint is what it allows.
 
 import type { Store } from "../store/tasks.ts";
-import { OrchestraError, UNPERMITTED } from "../task/error.ts";
+import { OrchestraError, quote, UNPERMITTED } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 
 /** What it may use where it was started by the first line of its own file, or compiled. */
@@ -43,13 +43,6 @@ export function mayUse(folder: string): boolean {
 /** Whether that is all that may be used there. */
 export function mayOnlyUse(folder: string): boolean {
   return mayUse(folder) && !mayRead(folder);
-}
-
-/** Words as a shell takes them. */
-export function quote(words: readonly string[]): string {
-  return words.map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  ).join(" ");
 }
 
 /** The file of the one-file program, or of the executable; undefined for the sources. */

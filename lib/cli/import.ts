@@ -3,8 +3,8 @@
 import { tryAdd } from "../queue/add.ts";
 import type { Queue } from "../queue/queue.ts";
 import { refusalError } from "../queue/refusal.ts";
-import { OrchestraError } from "../task/error.ts";
-import { forbiddenFile, quote, retyped } from "./calling.ts";
+import { OrchestraError, quote } from "../task/error.ts";
+import { forbiddenFile, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 
 /**

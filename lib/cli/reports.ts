@@ -3,7 +3,7 @@
 
 import { readablePlaces } from "../store/places.ts";
 import { indexTasks, type Readiness } from "../decide/dependencies.ts";
-import { OrchestraError, toOrchestraError, UNPERMITTED } from "../task/error.ts";
+import { OrchestraError, quote, toOrchestraError, UNPERMITTED } from "../task/error.ts";
 import {
   formatAnnotations,
   formatJunit,
@@ -13,7 +13,7 @@ import {
 import type { Queue } from "../queue/queue.ts";
 import type { Task } from "../task/fields.ts";
 import { viewTask } from "../decide/view.ts";
-import { forbiddenFile, quote, retyped } from "./calling.ts";
+import { forbiddenFile, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 import type { ReportTarget } from "./flags.ts";
 import { tailFile } from "./tail.ts";

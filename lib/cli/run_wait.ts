@@ -5,21 +5,18 @@ import type { Change, ChangeKind } from "../decide/changes.ts";
 import { indexTasks, type Readiness, retryChain, type TaskIndex } from "../decide/dependencies.ts";
 import { viewTask } from "../decide/view.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
-import { pause } from "../launch/pause.ts";
 import type { Queue } from "../queue/queue.ts";
 import { refresh, type Snapshot } from "../queue/refresh.ts";
-import type { Store } from "../store/tasks.ts";
 import { watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
 import {
   announce,
-  ensureSupervisor,
   isWatched,
   removeDaemonInfo,
   type StandingOrder,
   startGuardian,
   tellWatcher,
-  tryDaemonLock,
+  waitForDaemonLock,
   watcherOf,
 } from "../supervise/watcher.ts";
 import { isTerminal, type Task } from "../task/fields.ts";
@@ -29,7 +26,7 @@ import { stopSignal } from "./look_on.ts";
 import { createScreen } from "./screen.ts";
 import { readKeys } from "./keys.ts";
 import { statusInput, viewJson } from "./status_input.ts";
-import { followOrders, look } from "./supervision.ts";
+import { followOrders, leaveSupervisor, look } from "./supervision.ts";
 
 /** What `run --wait` launches, and what it writes about it. */
 export interface RunWaitFlags {
@@ -83,15 +80,6 @@ interface Seen extends Pick<Snapshot, "tasks" | "index" | "damaged"> {
   readonly interrupted: boolean;
 }
 
-/** The lock of the one who watches. A command that only asks whether somebody does has it for a moment. */
-async function takeWatch(store: Store): Promise<Disposable | undefined> {
-  for (let turn = 0;; turn++) {
-    const lock = tryDaemonLock(store);
-    if (lock !== undefined || turn === 20 || watcherOf(store) !== undefined) return lock;
-    await pause(10);
-  }
-}
-
 /** Launches, and watches until it is finished or left. */
 async function watchRun(
   this: Context,
@@ -103,7 +91,7 @@ async function watchRun(
   const order: StandingOrder = flags.all
     ? { launch: "all", parallel: flags.parallel }
     : { launch: "retries" };
-  let lock = await takeWatch(store);
+  let lock = await waitForDaemonLock(store, () => watcherOf(store) !== undefined);
   const orders = lock === undefined
     ? () => order
     : followOrders(queue, announce(store, "run", order));
@@ -124,7 +112,7 @@ async function watchRun(
     if (lock === undefined || !config.supervise) return;
     lock[Symbol.dispose]();
     lock = undefined;
-    ensureSupervisor(store, this.program, orders());
+    leaveSupervisor(this, queue, orders());
   };
   const stop = stopSignal(() => interrupted = true);
   const view = createView(this, queue, handOver, () => {

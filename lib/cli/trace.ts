@@ -4,7 +4,7 @@
 
 import { formatTrace } from "../format/trace.ts";
 import { writeAll } from "./write.ts";
-import { lstat } from "../store/files.ts";
+import { lstat, openNamed } from "../store/files.ts";
 import type { Trace } from "../task/trace.ts";
 
 /** Beyond this size the file is begun anew, bytes; one earlier is kept. */
@@ -38,16 +38,10 @@ function appendTo(path: string): (line: string) => void {
       if (info.isFile) Deno.renameSync(path, `${path}.1`);
       else Deno.removeSync(path);
     }
-    file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
-    const opened = file.statSync();
-    const named = lstat(path);
+    file = openNamed(path, { append: true });
     // Somebody put a link there just now.
-    if (named === undefined || !named.isFile || named.ino !== opened.ino) {
-      file.close();
-      file = undefined;
-      throw new Error(`${path} is a link`);
-    }
-    size = opened.size;
+    if (file === undefined) throw new Error(`${path} is a link`);
+    size = file.statSync().size;
   };
   return (line) => {
     try {

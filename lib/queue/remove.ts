@@ -14,14 +14,15 @@ import type { Queue } from "./queue.ts";
  */
 export function removeTask({ store }: Queue, task: Task, marks: readonly string[]): void {
   const { planFile, logFile, promptFile } = placesOf(store, task);
-  const folder = marks.filter(isOwnMark).find((mark) => store.isFolder(task.taskId, mark));
+  const own = marks.filter(isOwnMark);
+  const folder = own.find((mark) => store.isFolder(task.taskId, mark));
   if (folder !== undefined) {
     throw new OrchestraError("damaged", `.orchestra/tasks/${task.taskId}.${folder} is a folder`, {
       hint: "Move it out of the way.",
     });
   }
   const fences: string[] = [];
-  for (const mark of marks.filter(isOwnMark)) {
+  for (const mark of own) {
     if (mark.endsWith(".pid")) fences.push(mark);
     else store.removeMark(task.taskId, mark);
   }

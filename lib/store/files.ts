@@ -29,19 +29,25 @@ export function lstat(path: string): Deno.FileInfo | undefined {
 /** Whether what a file says counts, by whose it is. */
 export type Obeyed = (info: Deno.FileInfo) => boolean;
 
-/** Why a file is not read, as a predicate of it; undefined where it may be. */
-export function refusalOf(
-  info: Deno.FileInfo,
+const FOREIGN = "belongs to another user";
+
+/** The text of a file that must be a regular one, or why it is not read; undefined where there is none. */
+export function tryReadRegular(
+  path: string,
   limit: number,
   isObeyed: Obeyed = () => true,
-): string | undefined {
-  if (!info.isFile) return "is not a regular file";
-  if (!isObeyed(info)) return "belongs to another user";
-  return info.size > limit ? `is too large (${info.size} bytes)` : undefined;
+): { text: string } | { problem: string } | undefined {
+  const info = lstat(path);
+  if (info === undefined) return undefined;
+  if (!info.isFile) return { problem: "is not a regular file" };
+  if (!isObeyed(info)) return { problem: FOREIGN };
+  if (info.size > limit) return { problem: `is too large (${info.size} bytes)` };
+  // As the scan reads it: an editor's byte order mark is no part of the text.
+  return { text: decoder.decode(Deno.readFileSync(path)) };
 }
 
 /**
- * The text of a file that must be a regular one; undefined where there is none.
+ * The same, for who cannot go on without it.
  *
  * @param name what it is called in a message
  */
@@ -51,20 +57,19 @@ export function readRegular(
   name: string,
   isObeyed?: Obeyed,
 ): string | undefined {
-  const info = lstat(path);
-  if (info === undefined) return undefined;
-  const problem = refusalOf(info, limit, isObeyed);
-  if (problem !== undefined) {
-    throw new OrchestraError("damaged", `Reading ${name}: it ${problem}`, {
-      hint: "Move it out of the way.",
-    });
-  }
-  // As the scan reads it: an editor's byte order mark is no part of the text.
-  return decoder.decode(Deno.readFileSync(path));
+  const read = tryReadRegular(path, limit, isObeyed);
+  if (read === undefined || "text" in read) return read?.text;
+  throw new OrchestraError("damaged", `Reading ${name}: it ${read.problem}`, {
+    hint: "Move it out of the way.",
+  });
 }
 
 /** A file of somebody else's, of which nothing was read. */
-export class ForeignFile extends Error {}
+export class ForeignFile extends Error {
+  constructor() {
+    super(FOREIGN);
+  }
+}
 
 /**
  * The text of a task file; undefined where it is larger than any task. No more than that is ever
@@ -89,6 +94,20 @@ export function readBounded(
   } finally {
     file.close();
   }
+}
+
+/**
+ * Opens a file to write to it, and looks at what was opened: undefined where its name is that of
+ * something else, a link among them, or was given to something else in between.
+ */
+export function openNamed(path: string, options: Deno.OpenOptions): Deno.FsFile | undefined {
+  const before = lstat(path);
+  if (before !== undefined && !before.isFile) return undefined;
+  const file = Deno.openSync(path, { create: true, mode: 0o600, ...options });
+  const named = lstat(path);
+  if (named?.isFile === true && named.ino === file.statSync().ino) return file;
+  file.close();
+  return undefined;
 }
 
 /** The first bytes of a file as text; undefined where it is gone. */

@@ -2,7 +2,7 @@
 // due. So one that belongs to somebody else is not obeyed, unless it is named as safe in the user's
 // settings: `safe` in `$XDG_CONFIG_HOME/orchestra/settings.json`.
 
-import { OrchestraError, UNPERMITTED } from "../task/error.ts";
+import { OrchestraError, quote, UNPERMITTED } from "../task/error.ts";
 import { lstat } from "./files.ts";
 
 let known: { readonly uid: number | null } | undefined;
@@ -41,32 +41,38 @@ export function userSettingsPath(): string | undefined {
 /** Whether the user has said that a workspace is to be obeyed, whoever owns it. */
 export function isSafe(root: string): boolean {
   try {
-    return readSafe().includes(root);
-  } catch (error) {
+    const path = userSettingsPath();
+    const text = path === undefined ? undefined : readUserSettings(path);
+    return text !== undefined && safeIn(path!, JSON.parse(text)).includes(root);
+  } catch {
     // Not for us to read, or damaged: nothing is said.
-    if (error instanceof OrchestraError) throw error;
     return false;
   }
 }
 
-/** The workspaces that the user trusts, by their roots. */
-export function readSafe(): string[] {
-  const path = userSettingsPath();
-  const info = path === undefined ? undefined : lstat(path);
+/** The text of the user's own settings; undefined where there are none. */
+export function readUserSettings(path: string): string | undefined {
+  return lstat(path) === undefined ? undefined : Deno.readTextFileSync(path);
+}
+
+/** The workspaces that settings name as safe, by their roots; none where they are somebody else's. */
+export function safeIn(path: string, settings: unknown): string[] {
+  const info = lstat(path);
   if (info === undefined || !isObeyed(info)) return [];
-  const { safe = [] } = JSON.parse(Deno.readTextFileSync(path!)) as { safe?: unknown };
+  const safe = (settings as { safe?: unknown } | null)?.safe;
   return Array.isArray(safe) ? safe.filter((root) => typeof root === "string") : [];
 }
 
 /** The error for a workspace of somebody else's. */
 export function foreignError(root: string, { uid }: Pick<Deno.FileInfo, "uid">): OrchestraError {
-  const quoted = /^[\w@%+=:,./-]+$/.test(root) ? root : `'${root.replaceAll("'", "'\\''")}'`;
   return new OrchestraError(
     "environment",
     `The workspace in ${root} belongs to somebody else (user ${uid}): ` +
       "what stands in it would be run as you",
     {
-      hint: mayReadSettings() ? `To trust it all the same: orchestra trust ${quoted}` : UNPERMITTED,
+      hint: mayReadSettings()
+        ? `To trust it all the same: orchestra trust ${quote([root])}`
+        : UNPERMITTED,
     },
   );
 }

@@ -13,11 +13,11 @@ import {
   readBounded,
   readHead,
   readRegular,
-  refusalOf,
   removeFile,
   replaceFile,
   syncAll,
   syncFolder,
+  tryReadRegular,
   writeTemporary,
 } from "./files.ts";
 import { foreignError, isClosed, isObeyed, isSafe } from "./owner.ts";
@@ -34,8 +34,6 @@ import {
 } from "../task/fields.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import { compareIds } from "../decide/schedule.ts";
-
-const decoder = new TextDecoder();
 
 /** A file that is not what it should be: reported by name, kept as it is. */
 export interface Damage {
@@ -79,6 +77,8 @@ export interface Store {
   readonly identity: string;
   /** `<root>/.orchestra/tasks` */
   readonly tasksDir: string;
+  /** A path below the workspace root as it is called there. */
+  relative(path: string): string;
   /** Makes the folders of a workspace that has none yet, as everything does that writes. */
   make(): void;
   /** Whether they are there; where they are not, there are no tasks. */
@@ -177,7 +177,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   // A clone has only `.orchestra-cli/`: whoever first writes makes the rest.
   let opened = lstat(dir);
   let made = opened !== undefined;
-  const folders = [opened, lstat(`${base}/.orchestra-cli`)];
+  const folders = [opened];
   if (made) {
     refuseLink(dir, ".orchestra");
     for (const name of FOLDERS) {
@@ -189,9 +189,11 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       }
     }
   }
-  const foreign = folders.find((info) => info !== undefined && !isObeyed(info));
-  const trusted = foreign !== undefined && isSafe(base === "" ? "/" : base);
-  if (foreign !== undefined && !trusted) throw foreignError(base === "" ? "/" : base, foreign);
+  const folder = base === "" ? "/" : base;
+  const foreign = [...folders, lstat(`${base}/.orchestra-cli`)]
+    .find((info) => info !== undefined && !isObeyed(info));
+  const trusted = foreign !== undefined && isSafe(folder);
+  if (foreign !== undefined && !trusted) throw foreignError(folder, foreign);
   /** Others may have put files in: each is looked at. In a folder that is closed all are ours. */
   const isShared = !trusted && folders.some((info) => info !== undefined && !isClosed(info));
   function make(): void {
@@ -290,7 +292,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
         // Archived or cleaned between the listing and the reading.
         if (error instanceof Deno.errors.NotFound) continue;
         if (error instanceof ForeignFile) {
-          damaged.push({ file, problem: "belongs to another user" });
+          damaged.push({ file, problem: error.message });
           continue;
         }
         damaged.push({ file, problem: `cannot be read: ${messageOf(error)}` });
@@ -317,12 +319,9 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   }
 
   function parseFile(path: string, id: string): ParsedTask | undefined {
-    const info = lstat(path);
-    if (info === undefined) return undefined;
-    const problem = refusalOf(info, MAX_TASK, obeyed);
-    const parsed = problem === undefined
-      ? parseTask(decoder.decode(Deno.readFileSync(path)), id)
-      : { problem };
+    const read = tryReadRegular(path, MAX_TASK, obeyed);
+    if (read === undefined) return undefined;
+    const parsed = "text" in read ? parseTask(read.text, id) : read;
     trace("task read", { file: relative(path), ok: "task" in parsed });
     return parsed;
   }
@@ -456,9 +455,10 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   trace("workspace opened", { root: base });
   return {
     trace,
-    root: base === "" ? "/" : base,
+    root: folder,
     dir,
     tasksDir,
+    relative,
     get identity() {
       return opened === undefined ? "" : identityOf(opened);
     },
@@ -492,8 +492,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     isMade: () => made || lstat(tasksDir) !== undefined,
     isHere() {
       if (!made) return true;
-      inner ??= lstat(tasksDir)?.ino;
       const [info, tasks] = [lstat(dir), lstat(tasksDir)];
+      inner ??= tasks?.ino;
       return info?.isDirectory === true && info.ino === opened?.ino &&
         tasks?.isDirectory === true && tasks.ino === inner;
     },

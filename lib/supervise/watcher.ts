@@ -4,8 +4,9 @@
 import { lstat } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
 import { OrchestraError } from "../task/error.ts";
+import { pause } from "../launch/pause.ts";
 import { spawnSession } from "../launch/posix/launcher.ts";
-import { readProcesses } from "../launch/posix/processes.ts";
+import { isAlive, readProcesses } from "../launch/posix/processes.ts";
 import { permissionFlags } from "./permissions.ts";
 import type { Store } from "../store/tasks.ts";
 import { formatTime } from "../task/fields.ts";
@@ -86,6 +87,23 @@ export function tryDaemonLock(store: Store): Disposable | undefined {
   return undefined;
 }
 
+/**
+ * The same, tried again for a while: a command that only asks whether somebody watches has the lock for
+ * a moment.
+ *
+ * @param isTaken whether somebody has it for longer
+ */
+export async function waitForDaemonLock(
+  store: Store,
+  isTaken: () => boolean = () => false,
+): Promise<Disposable | undefined> {
+  for (let turn = 0;; turn++) {
+    const lock = tryDaemonLock(store);
+    if (lock !== undefined || turn === 20 || isTaken()) return lock;
+    await pause(10);
+  }
+}
+
 /** Whether somebody watches over the workspace right now. Those who only ask do not see each other. */
 export function isWatched(store: Store): boolean {
   const path = `${store.dir}/daemon.lock`;
@@ -121,9 +139,12 @@ const BEGINS = 5000;
 function isBeginning(info: DaemonInfo | undefined): boolean {
   if (info?.kind !== "supervisor" || info.begins !== true) return false;
   if (Math.abs(Date.now() - Date.parse(info.startedAt)) >= BEGINS) return false;
-  // Another container has other processes under the same numbers.
-  const process = readProcesses([info.pid]).get(info.pid);
-  return process?.zombie === false && process.start === info.start;
+  return isRecorded(info);
+}
+
+/** Whether the process of a record lives; another container has others under the same numbers. */
+export function isRecorded({ pid, start }: DaemonInfo): boolean {
+  return start !== undefined && isAlive({ pid, start }, readProcesses([pid]));
 }
 
 /** Who watches, or begins to; undefined for nobody, and for who has not said or is leaving. */

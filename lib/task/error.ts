@@ -105,6 +105,13 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
   });
 }
 
+/** Words as a shell takes them, for a hint that tells what to type. */
+export function quote(words: readonly string[]): string {
+  return words.map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  ).join(" ");
+}
+
 /** A message may name what a hostile file holds: what a terminal would obey is spelled out. */
 export function printable(text: string): string {
   return text.replace(

@@ -1,13 +1,14 @@
 // `orchestra daemon`: the loop that never ends, in the foreground or in the background.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { lstat } from "../../store/files.ts";
+import { lstat, openNamed } from "../../store/files.ts";
 import { pause } from "../../launch/pause.ts";
 import { archiveFinished } from "../../store/archive.ts";
 import {
   announce,
   type DaemonInfo,
   holdsLock,
+  isRecorded,
   isWatched,
   readDaemonInfo,
   removeDaemonInfo,
@@ -125,7 +126,7 @@ function askToStop(pid: number): void {
 
 /** Whether the process that the record names is still the one that wrote it, and watches. */
 function isSame(store: Store, info: DaemonInfo): boolean {
-  return info.start !== undefined && startOf(info.pid) === info.start && holdsLock(store, info.pid);
+  return isRecorded(info) && holdsLock(store, info.pid);
 }
 
 /** The error for a daemon where somebody watches who does not give way. */
@@ -246,16 +247,9 @@ function logTo(queue: Queue): (text: string) => void {
       if (file === undefined || named?.ino !== file.statSync().ino) {
         file?.close();
         file = undefined;
-        if (named !== undefined && !named.isFile) return;
-        file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
-        // Nobody has exchanged it just now.
-        if (lstat(path)?.ino !== file.statSync().ino) {
-          file.close();
-          file = undefined;
-          return;
-        }
+        file = openNamed(path, { append: true });
       }
-      file.writeSync(new TextEncoder().encode(`${formatTime(Date.now())} ${text}\n`));
+      file?.writeSync(new TextEncoder().encode(`${formatTime(Date.now())} ${text}\n`));
     } catch {
       // The watching goes on without a log.
     }

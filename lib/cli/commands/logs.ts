@@ -48,7 +48,7 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
     const tail = tailFile(logFile, flags.lines ?? JSON_LINES);
     return this.printJson({
       taskId: id,
-      file: `.orchestra${logFile.slice(queue.store.dir.length)}`,
+      file: queue.store.relative(logFile),
       size: tail?.size ?? 0,
       lines: tail?.lines ?? [],
     });

@@ -49,7 +49,7 @@ async function show(
   const task = active ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(queue.store, id);
   const { planFile, logFile } = readablePlaces(queue.store, task);
-  const below = (path: string) => `.orchestra${path.slice(queue.store.dir.length)}`;
+  const { relative } = queue.store;
   const log = tailFile(logFile, LOG_LINES, LOG_BYTES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {
@@ -82,7 +82,7 @@ async function show(
   }
   this.print(formatShow(
     {
-      view: view({ ...task, planFile: below(planFile), logFile: below(logFile) }),
+      view: view({ ...task, planFile: relative(planFile), logFile: relative(logFile) }),
       archived: active === undefined,
       names: nameTasks(snapshot.tasks),
       chain,

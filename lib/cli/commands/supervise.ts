@@ -2,14 +2,13 @@
 // when nothing is left to do; killed, whoever looks next leaves another one.
 
 import { buildCommand } from "@stricli/core";
-import { pause } from "../../launch/pause.ts";
 import { loadRules } from "../../queue/queue.ts";
 import { watchOver } from "../../supervise/loop.ts";
 import {
   announce,
   removeDaemonInfo,
   type StandingOrder,
-  tryDaemonLock,
+  waitForDaemonLock,
 } from "../../supervise/watcher.ts";
 import type { OrchestraError } from "../../task/error.ts";
 import type { Context } from "../context.ts";
@@ -36,12 +35,7 @@ export const command = buildCommand({
 async function superviseInBackground(this: Context, order: StandingOrder): Promise<void> {
   const queue = await this.openQueue();
   if (this.globals.debug) await this.traceToFile(queue.store);
-  // A command that only asks whether somebody watches holds the lock for a moment.
-  let lock = tryDaemonLock(queue.store);
-  for (let turn = 0; lock === undefined && turn < 20; turn++) {
-    await pause(10);
-    lock = tryDaemonLock(queue.store);
-  }
+  const lock = await waitForDaemonLock(queue.store);
   if (lock === undefined) return;
   this.endsByExit = true;
   const stop = stopSignal();

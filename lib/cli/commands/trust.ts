@@ -1,7 +1,9 @@
 // `orchestra trust`: obey a workspace that belongs to somebody else.
 
 import { buildCommand } from "@stricli/core";
-import { readSafe, userSettingsPath } from "../../store/owner.ts";
+import { parseJsonFile } from "../../settings/config.ts";
+import { replaceFile } from "../../store/files.ts";
+import { readUserSettings, safeIn, userSettingsPath } from "../../store/owner.ts";
 import { findRoot } from "../../store/paths.ts";
 import { OrchestraError, UNPERMITTED } from "../../task/error.ts";
 import { forbiddenFile } from "../calling.ts";
@@ -41,8 +43,10 @@ async function trust(this: Context, flags: TrustFlags, folder?: string): Promise
       hint: "Set HOME or XDG_CONFIG_HOME.",
     });
   }
+  const before = readUserSettings(path);
+  const settings = before === undefined ? {} : parseJsonFile(before, path) as object;
+  const safe = safeIn(path, settings);
   if (flags.list) {
-    const safe = readSafe();
     if (this.globals.json) return this.printJson(safe);
     return this.print(
       safe.length === 0 ? "No workspace of another user is trusted" : safe.join("\n"),
@@ -58,8 +62,10 @@ async function trust(this: Context, flags: TrustFlags, folder?: string): Promise
       },
     );
   }
-  const others = readSafe().filter((other) => other !== root);
-  write(path, flags.remove ? others : [...others, root]);
+  const others = safe.filter((other) => other !== root);
+  const after = { ...settings, safe: flags.remove ? others : [...others, root] };
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  replaceFile(path, `${path}.${Deno.pid}.tmp`, JSON.stringify(after, null, 2) + "\n");
   if (this.globals.json) this.printJson({ root, trusted: !flags.remove });
   else this.print(flags.remove ? `Trusted no more: ${root}` : `Trusted from now on: ${root}`);
 }
@@ -79,24 +85,4 @@ function realPath(folder: string): string {
   } catch {
     throw new OrchestraError("no-workspace", `There is no folder ${JSON.stringify(folder)}`);
   }
-}
-
-/** Writes the list, and leaves alone what else the file says. */
-function write(path: string, safe: readonly string[]): void {
-  let settings: Record<string, unknown> = {};
-  try {
-    settings = JSON.parse(Deno.readTextFileSync(path));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      throw new OrchestraError("config", `Reading ${path}: it is not valid JSON`, {
-        hint: "Mend the file by hand.",
-      });
-    }
-  }
-  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${Deno.pid}.tmp`;
-  Deno.writeTextFileSync(temporary, JSON.stringify({ ...settings, safe }, null, 2) + "\n", {
-    mode: 0o600,
-  });
-  Deno.renameSync(temporary, path);
 }
