@@ -112,7 +112,7 @@ const WISHES: readonly (readonly [Given, Partial<Task> | string])[] = [
   [{ ...work, labels: { a: "b=c", d: "" } }, { labels: { a: "b=c", d: "" } }],
   [{ agent: "dear", prompt: "x", budget: 0.5 }, { budget: 0.5 }],
   [{ ...work, dependsOn: EARLIER }, { dependsOn: [EARLIER] }],
-  [{ ...work, dependsOn: [EARLIER, EARLIER, "612"] }, { dependsOn: [EARLIER] }],
+  [{ ...work, dependsOn: [EARLIER, EARLIER, EARLIER.slice(-7)] }, { dependsOn: [EARLIER] }],
   [{ ...work, dependsOn: "first" }, { dependsOn: [EARLIER] }],
   [{ ...work, dependsOn: ARCHIVED }, { dependsOn: [ARCHIVED] }],
   [{ ...work, key: "second" }, { key: "second" }],
