@@ -1,12 +1,4 @@
-// Waiting: until a time, a signal or an event, and without a turn of the event loop.
-
-/** Nobody ever changes it: waiting for that is a sleep. */
-const NEVER = new Int32Array(new SharedArrayBuffer(4));
-
-/** Waits for some milliseconds without a turn of the event loop, for who has nothing else to do. */
-export function block(millis: number): void {
-  Atomics.wait(NEVER, 0, 0, millis);
-}
+// Waiting: until a time, a signal or an event.
 
 /**
  * Waits for some milliseconds, or until the signal is aborted.

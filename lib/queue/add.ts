@@ -12,7 +12,7 @@ import { COST_FORMATS } from "../task/agent.ts";
 import { isTerminal, newTask, type Task } from "../task/fields.ts";
 import { taskNumber } from "../task/id.ts";
 import { OPTION_LIST, readWish, type Wish } from "../task/options.ts";
-import { activeTasks, archivedEnds } from "./names.ts";
+import { activeTasks, archivedEnds, once } from "./names.ts";
 import { writePlan } from "./plan.ts";
 import { loadRules, type Queue } from "./queue.ts";
 import type { Reason } from "./refusal.ts";
@@ -55,16 +55,36 @@ export async function tryAdd(queue: Queue, given: readonly unknown[]): Promise<A
   const refusal = checkKeys(wishes) ?? await checkAgents(queue, wishes);
   if (refusal !== undefined) return { refusal };
   const { config } = await loadConfig(queue.store);
-  return queue.store.locked(() => {
+  const { store } = queue;
+  const whole = (found: readonly Wish[]) => found.map((wish) => withDefaults(wish, config));
+  if (wishes.length === 1) {
     // Looked up inside the lock: what is found there is still there when the task is.
-    const resolved = resolveAll(queue, wishes);
-    return "refusal" in resolved ? resolved : {
-      tasks: create(
-        queue,
-        resolved.wishes.map((wish) => withDefaults(wish, config)),
-        resolved.keys,
-      ),
-    };
+    return store.locked(() => {
+      const resolved = resolveAll(queue, wishes, () => store.scan().tasks);
+      return "refusal" in resolved
+        ? resolved
+        : { tasks: whole(resolved.wishes).map((wish) => createOne(queue, wish)) };
+    });
+  }
+  for (;;) {
+    const read = once(() => store.scan().tasks);
+    const resolved = resolveAll(queue, wishes, read);
+    if ("refusal" in resolved) return resolved;
+    // Written before others are kept out: what is found then must be the same. Keys do not change, so
+    // what was read is not read again.
+    const known = once(() => new Map(read().map((task) => [task.taskId, task])));
+    const check = () => same(resolveAll(queue, wishes, () => store.scan(known()).tasks), resolved);
+    const tasks = createAll(queue, whole(resolved.wishes), resolved.keys, check);
+    if (tasks !== undefined) return { tasks };
+  }
+}
+
+/** Whether the same tasks are found under the same names. */
+function same(one: Resolved, other: Resolved): boolean {
+  if ("refusal" in one || "refusal" in other) return false;
+  return one.wishes.every(({ dependsOn }, at) => {
+    const before = other.wishes[at]!.dependsOn;
+    return dependsOn!.every((id, place) => id === before![place]);
   });
 }
 
@@ -127,10 +147,14 @@ function bytesAsJson(text: string): number {
 type Resolved = { wishes: Wish[]; keys: Map<string, number> } | { refusal: Refusal };
 
 /** The dependencies as ids, or as keys of the same list; inside the lock. */
-function resolveAll({ store }: Queue, wishes: readonly Wish[]): Resolved {
+function resolveAll(
+  { store }: Queue,
+  wishes: readonly Wish[],
+  tasks: () => readonly Task[],
+): Resolved {
   const keys = new Map<string, number>();
   for (const [at, { key = null }] of wishes.entries()) if (key !== null) keys.set(key, at);
-  const known: Known = activeTasks(store);
+  const known: Known = activeTasks(store, tasks);
   const archived = archivedEnds(store);
   for (const [key, at] of keys) {
     const taken = known.keyed(key)[0];
@@ -176,42 +200,57 @@ function resolveAll({ store }: Queue, wishes: readonly Wish[]): Resolved {
     : { refusal: { at: keys.get(path[0]!) ?? 0, reason: { kind: "cycle", path } } };
 }
 
-/**
- * Creates tasks whose names are resolved: a dependency that is one of the keys stands for the task at
- * that place of the list. There must be no cycle. All become visible in one locked section.
- */
-export function create(
-  queue: Queue,
-  wanted: readonly Wish[],
-  keys: ReadonlyMap<string, number>,
-): Task[] {
+/** Creates a task whose dependencies are resolved. */
+export function createOne(queue: Queue, wish: Wish): Task {
   const { store } = queue;
   const at = queue.now();
   const first = taskNumber(at, queue.random());
-  if (wanted.length === 1) {
-    const task = store.locked(() => store.create((id) => newTask(id, wanted[0]!, at), first));
-    writePlan(queue, task);
-    return [task];
+  const task = store.locked(() => store.create((id) => newTask(id, wish, at), first));
+  writePlan(queue, task);
+  return task;
+}
+
+/**
+ * Creates tasks whose names are resolved: a dependency that is one of the keys stands for the task at
+ * that place of the list. There must be no cycle. All become visible in one locked section.
+ *
+ * @param check asked in that section
+ * @returns undefined where it said no, or an id was taken meanwhile: nothing is created
+ */
+function createAll(
+  queue: Queue,
+  wanted: readonly Wish[],
+  keys: ReadonlyMap<string, number>,
+  check: () => boolean,
+): Task[] | undefined {
+  const tasks = plan(queue, wanted, keys);
+  if (!queue.store.createAll(tasks, check)) return undefined;
+  // Killed before, whoever claims a task writes its plan.
+  for (const task of tasks) writePlan(queue, task);
+  return tasks;
+}
+
+/** The tasks as they will be, with ids that are free now. */
+function plan(
+  { store, now, random }: Queue,
+  wanted: readonly Wish[],
+  keys: ReadonlyMap<string, number>,
+): Task[] {
+  const at = now();
+  const ids = new Map<number, string>();
+  let next = taskNumber(at, random());
+  // What a task depends on gets its id before it, so that ids rise along the dependencies.
+  for (const place of dependencyOrder(wanted, keys)) {
+    const id = store.freeId(next);
+    next = Number(id.slice(5)) + 1;
+    ids.set(place, id);
   }
-  return store.locked(() => {
-    const ids = new Map<number, string>();
-    let next = first;
-    // What a task depends on gets its id before it, so that ids rise along the dependencies.
-    for (const place of dependencyOrder(wanted, keys)) {
-      const id = store.freeId(next);
-      next = Number(id.slice(5)) + 1;
-      ids.set(place, id);
-    }
-    const tasks = wanted.map((item, place) => {
-      const dependsOn = item.dependsOn?.map((name) => {
-        const other = keys.get(name);
-        return other === undefined ? name : ids.get(other)!;
-      });
-      return newTask(ids.get(place)!, { ...item, dependsOn }, at);
+  return wanted.map((item, place) => {
+    const dependsOn = item.dependsOn?.map((name) => {
+      const other = keys.get(name);
+      return other === undefined ? name : ids.get(other)!;
     });
-    store.createAll(tasks);
-    for (const task of tasks) writePlan(queue, task);
-    return tasks;
+    return newTask(ids.get(place)!, { ...item, dependsOn }, at);
   });
 }
 
@@ -224,10 +263,12 @@ function dependencyOrder(wanted: readonly Wish[], keys: ReadonlyMap<string, numb
     const stack = [place];
     while (stack.length > 0) {
       const top = stack.at(-1)!;
-      const missing = wanted[top]!.dependsOn?.map((name) => keys.get(name))
-        .find((other) => other !== undefined && !done.has(other));
-      if (missing !== undefined) {
-        stack.push(missing);
+      const missing = done.has(top) ? [] : (wanted[top]!.dependsOn ?? []).flatMap((name) => {
+        const other = keys.get(name);
+        return other === undefined || done.has(other) ? [] : [other];
+      });
+      if (missing.length > 0) {
+        stack.push(...missing);
         continue;
       }
       stack.pop();

@@ -39,23 +39,19 @@ export function applyTurn(
   };
   // Somebody else was faster with these, or they are gone.
   const readAgain = (ids: readonly string[]) => {
-    if (ids.length > 0) queue.store.locked(() => ids.forEach((id) => keep(id, read(queue, id))));
+    queue.store.lockedEach(ids, (id) => keep(id, read(queue, id)));
   };
-  if (turn.step.length > 0) {
-    queue.store.locked(() => {
-      for (const id of turn.step) {
-        try {
-          const stepped = step(queue, id, rules, doer.aliveness(id), doer.may(id));
-          model.saw(id, stepped.observation?.evidence);
-          keep(id, stepped.task);
-          doer.stepped?.(id, stepped);
-        } catch (error) {
-          model.saw(id, undefined);
-          doer.refused(id, error);
-        }
-      }
-    });
-  }
+  queue.store.lockedEach(turn.step, (id) => {
+    try {
+      const stepped = step(queue, id, rules, doer.aliveness(id), doer.may(id));
+      model.saw(id, stepped.observation?.evidence);
+      keep(id, stepped.task);
+      doer.stepped?.(id, stepped);
+    } catch (error) {
+      model.saw(id, undefined);
+      doer.refused(id, error);
+    }
+  });
   if (turn.retry.length > 0) {
     const lanes = model.lanes(queue.now());
     const wanted = turn.retry.map((id) =>

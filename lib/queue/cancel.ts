@@ -23,15 +23,15 @@ export function cancel(
   reason: string | null,
   rules: Rules,
 ): Cancelled[] {
-  return queue.store.locked(() =>
-    ids.map((id) => {
-      try {
-        return cancelOne(queue, id, reason, rules);
-      } catch (error) {
-        return { id, error };
-      }
-    })
-  );
+  const outcomes: Cancelled[] = [];
+  queue.store.lockedEach(ids, (id) => {
+    try {
+      outcomes.push(cancelOne(queue, id, reason, rules));
+    } catch (error) {
+      outcomes.push({ id, error });
+    }
+  });
+  return outcomes;
 }
 
 function cancelOne(queue: Queue, id: string, reason: string | null, rules: Rules): Cancelled {

@@ -36,16 +36,14 @@ export function claim(
   onClaimed: (claimed: Claimed) => void,
 ): void {
   const { store } = queue;
-  store.locked(() => {
-    for (const id of ids) {
-      let task: Task | undefined;
-      try {
-        task = store.read(id);
-      } catch {
-        // Damaged: every command that looks names it, and the others go on.
-      }
-      if (task?.status === "pending") onClaimed(tryClaim(queue, task, rules));
+  store.lockedEach(ids, (id) => {
+    let task: Task | undefined;
+    try {
+      task = store.read(id);
+    } catch {
+      // Damaged: every command that looks names it, and the others go on.
     }
+    if (task?.status === "pending") onClaimed(tryClaim(queue, task, rules));
   });
 }
 

@@ -22,7 +22,7 @@ export function activeIds(store: Store): string[] {
 }
 
 /** A value that is made when it is first asked for. */
-function once<T>(make: () => T): () => T {
+export function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
   return () => (made ??= { value: make() }).value;
 }
@@ -33,10 +33,13 @@ function once<T>(make: () => T): () => T {
  * @param tasks those that were read already; undefined for those on disk
  */
 export function activeTasks(store: Store, tasks?: () => readonly Task[]): Known {
-  const all = once(tasks ?? (() => store.scan().tasks));
+  const byKey = once(() => {
+    const all = (tasks ?? (() => store.scan().tasks))();
+    return Map.groupBy(all.filter(({ key }) => key !== null), ({ key }) => key!);
+  });
   return {
     ids: once(() => activeIds(store)),
-    keyed: (key) => all().filter((task) => task.key === key),
+    keyed: (key) => byKey().get(key) ?? [],
   };
 }
 

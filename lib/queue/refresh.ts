@@ -56,10 +56,27 @@ export async function refresh(queue: Queue, options: RefreshOptions = {}): Promi
   }
   // Settings and processes come first, for nothing may wait inside the lock.
   const [rules, probed] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
-  return options.launch === undefined
-    ? bringForward(queue, scan, rules, probed, options)
-    : store.locked(() => bringForward(queue, store.scan(closedOf(scan)), rules, probed, options));
+  if (options.launch === undefined) return bringForward(queue, scan, rules, probed, options);
+  // What has ended is settled first, so that the locked sections in which something is launched are short.
+  const earlier = needsTurn(scan, options)
+    ? bringForward(queue, scan, rules, probed, { ...options, launch: undefined })
+    : undefined;
+  const changes = [...earlier?.changes ?? []];
+  const launched: LaunchedTask[] = [];
+  const known = closedOf(scan);
+  for (let left = options.launch;;) {
+    const part = store.locked(() =>
+      bringForward(queue, store.scan(known), rules, probed, { ...options, launch: left })
+    );
+    changes.push(...part.changes);
+    launched.push(...part.launched);
+    if (!part.more) return Object.assign(part, { changes, launched });
+    if (typeof left === "object") left = { more: left.more - part.launched.length };
+  }
 }
+
+/** So many tasks are launched while others are kept out: some hundred milliseconds. */
+const AT_ONCE = 50;
 
 /** Tasks that need no second look, by id. */
 function closedOf({ tasks }: Scan): Map<string, Task> {
@@ -92,14 +109,14 @@ function hasNameless(tasks: readonly Task[]): boolean {
   });
 }
 
-/** Turn after turn, until nothing is left to do now. */
+/** Turn after turn, until nothing is left to do now; whether more is to be launched than was. */
 function bringForward(
   queue: Queue,
   scan: Scan,
   rules: Rules,
   { aliveness, unseen }: Probed,
   { retry = true, launch, may = () => NOTHING_MORE }: RefreshOptions,
-): Snapshot {
+): Snapshot & { more: boolean } {
   const { store } = queue;
   const model = createModel(
     scan.tasks,
@@ -135,12 +152,15 @@ function bringForward(
     applyTurn(queue, model, next, rules, doer);
     for (const id of next.retry) refused.add(id);
   }
+  let more = false;
   if (launch !== undefined) {
     const all: Orders = { ...settling, launch: "all", parallel: launch };
-    applyTurn(queue, model, turn(model, all, rules, queue.now(), hold), rules, doer);
+    const next = turn(model, all, rules, queue.now(), hold);
+    more = next.launch.length > AT_ONCE;
+    applyTurn(queue, model, { ...next, launch: next.launch.slice(0, AT_ONCE) }, rules, doer);
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
-  return snapshotOf(queue, scan, tasks, changes, launched, due, unseen);
+  return Object.assign(snapshotOf(queue, scan, tasks, changes, launched, due, unseen), { more });
 }
 
 function snapshotOf(

@@ -40,17 +40,15 @@ export function retry(
     throw error;
   },
 ): void {
-  queue.store.locked(() => {
-    const successors = findSuccessors(queue, known);
-    for (const { id, options } of wanted) {
-      try {
-        const retried = retryOne(queue, id, options ?? {}, successors);
-        if (retried !== undefined) onRetried(retried);
-      } catch (error) {
-        onProblem(id, error);
-      }
+  let successors: (id: string) => string | undefined;
+  queue.store.lockedEach(wanted, ({ id, options }) => {
+    try {
+      const retried = retryOne(queue, id, options ?? {}, successors);
+      if (retried !== undefined) onRetried(retried);
+    } catch (error) {
+      onProblem(id, error);
     }
-  });
+  }, () => successors = findSuccessors(queue, known));
 }
 
 function retryOne(

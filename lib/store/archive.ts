@@ -6,8 +6,8 @@ import { isOwnMark } from "../task/marks.ts";
 import { hasDependencies, indexTasks } from "../decide/dependencies.ts";
 import { type ArchivePolicy, pickArchivable } from "../decide/archiving.ts";
 import { toOrchestraError } from "../task/error.ts";
-import type { Store } from "./tasks.ts";
-import { isTaskId, type Task } from "../task/fields.ts";
+import type { Scan, Store } from "./tasks.ts";
+import { isClosed, isTaskId, type Task } from "../task/fields.ts";
 
 /** Names of a task's files in their usual place and in the archive. */
 function filesOf(store: Store, task: Task): { home: string; archived: string }[] {
@@ -34,7 +34,7 @@ function move(from: string, to: string): void {
  * Moves the tasks that the policy picks into the archive, oldest first.
  *
  * @param onProblem told of each task whose files cannot be moved; it stays, the others go
- * @param most how many at once: everybody else waits for as long
+ * @param most how many at once
  * @returns what was moved
  */
 export function archiveFinished(
@@ -44,19 +44,27 @@ export function archiveFinished(
   onProblem: (problem: string) => void,
   most = Infinity,
 ): Task[] {
-  return store.locked(() => {
-    const { tasks, marks } = store.scan();
-    const chosen = pickArchivable(indexTasks(tasks), policy, now).slice(0, most);
-    return chosen.filter((task) => {
-      try {
-        archiveTask(store, task, marks.get(task.taskId) ?? []);
-        return true;
-      } catch (error) {
-        onProblem(toOrchestraError(error, `Archiving ${task.taskId}`).message);
-        return false;
-      }
-    });
+  const pick = (scan: Scan) => pickArchivable(indexTasks(scan.tasks), policy, now);
+  // What is read here need not be read again while others wait.
+  const before = store.scan();
+  const settled = new Map(before.tasks.filter(isClosed).map((task) => [task.taskId, task]));
+  let scan = before;
+  let mayGo = new Set<string>();
+  const moved: Task[] = [];
+  store.lockedEach(pick(before).slice(0, most), (task) => {
+    const id = task.taskId;
+    if (!mayGo.has(id)) return;
+    try {
+      archiveTask(store, task, scan.marks.get(id) ?? []);
+      moved.push(task);
+    } catch (error) {
+      onProblem(toOrchestraError(error, `Archiving ${id}`).message);
+    }
+  }, () => {
+    scan = store.scan(settled);
+    mayGo = new Set(pick(scan).map(({ taskId }) => taskId));
   });
+  return moved;
 }
 
 /** Moves a finished task into the archive. */

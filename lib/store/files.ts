@@ -223,7 +223,8 @@ export function linkOrMove(temporary: string, path: string): void {
     Deno.linkSync(temporary, path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw error;
-    // A file system without hard links; the caller holds the lock and has seen that the name is free.
+    // A file system without hard links; the caller holds the lock.
+    if (lstat(path) !== undefined) throw new Deno.errors.AlreadyExists(path);
     Deno.renameSync(temporary, path);
   }
 }

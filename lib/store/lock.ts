@@ -16,3 +16,11 @@ export function openLockFile(path: string): Deno.FsFile {
     hint: "Move it out of the way; Orchestra makes the file itself.",
   });
 }
+
+/** Nobody ever changes it: waiting for that is a sleep. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
+/** Waits for some milliseconds without a turn of the event loop, for who has nothing else to do. */
+export function block(millis: number): void {
+  Atomics.wait(NEVER, 0, 0, millis);
+}

@@ -22,7 +22,7 @@ import {
 } from "./files.ts";
 import { foreignError, isClosed, isObeyed, isSafe } from "./owner.ts";
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
-import { openLockFile } from "./lock.ts";
+import { block, openLockFile } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
 import {
   formatTask,
@@ -62,6 +62,11 @@ export interface Mark {
 /** Of a sentinel no more than this is read, bytes. */
 const MAX_MARK = 64 * 1024;
 
+/** So long others are kept out while something is done for each of many, milliseconds. */
+const SECTION = 200;
+/** And so long they have for getting in, milliseconds: who gives a lock up would win it again. */
+const BETWEEN = 1;
+
 /** A workspace on disk. All methods are synchronous and short. */
 export interface Store {
   /** Told of what is locked, looked at and written. */
@@ -87,6 +92,13 @@ export interface Store {
   isHere(): boolean;
   /** Runs `critical` while no other process is inside a locked section of this workspace. */
   locked<T>(critical: () => T): T;
+  /**
+   * Does something for each of many while no other process is inside a locked section; every now and
+   * then others have their turn, unless all of it is inside a locked section itself.
+   *
+   * @param begin called first in each of the locked sections: others may have changed what is there
+   */
+  lockedEach<T>(items: readonly T[], each: (item: T) => void, begin?: () => void): void;
   /**
    * Reads all task files.
    *
@@ -114,10 +126,13 @@ export interface Store {
    */
   create(make: (id: string) => Task, millis: number): Task;
   /**
-   * Creates the files of many new tasks, durably; inside the lock. All appear, or (where the system
-   * refuses) none that the caller was told of.
+   * Creates the files of many new tasks, durably. They are written first, for that takes its time; then
+   * all appear in one locked section, or (where the system refuses) none that the caller was told of.
+   *
+   * @param check asked first in that section; nothing is created where it says no
+   * @returns whether they were created: not where one of the ids was taken meanwhile
    */
-  createAll(tasks: readonly Task[]): void;
+  createAll(tasks: readonly Task[], check?: () => boolean): boolean;
   /** The first id from the wanted one up that no task has; for {@linkcode createAll}. */
   freeId(millis: number): string;
   /** Path of a file beside a task: `tasks/<id>.<mark>`, absolute. */
@@ -235,6 +250,23 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       }
     } finally {
       file?.close();
+    }
+  }
+
+  function lockedEach<T>(
+    items: readonly T[],
+    each: (item: T) => void,
+    begin: () => void = () => {},
+  ): void {
+    for (let at = 0; at < items.length;) {
+      if (at > 0) block(BETWEEN);
+      locked(() => {
+        begin();
+        const until = performance.now() + SECTION;
+        do each(items[at++]!); while (
+          at < items.length && (depth > 1 || performance.now() < until)
+        );
+      });
     }
   }
 
@@ -357,10 +389,10 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     }
   }
 
-  function createAll(tasks: readonly Task[]): void {
+  function createAll(tasks: readonly Task[], check: () => boolean = () => true): boolean {
+    make();
     const files = tasks.map((task) => taskPath("tasks", task.taskId, "json"));
     const written: string[] = [];
-    const named: string[] = [];
     try {
       for (const [at, task] of tasks.entries()) {
         const temporary = temporaryOf(files[at]!);
@@ -368,18 +400,29 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
         written.push(temporary);
       }
       syncAll(written, tasksDir);
-      for (const [at, path] of files.entries()) {
-        linkOrMove(written[at]!, path);
-        named.push(path);
-      }
-    } catch (error) {
-      for (const path of named) removeFile(path);
-      throw error;
+      if (!locked(() => check() && giveNames(written, files))) return false;
     } finally {
       for (const path of written) removeFile(path);
     }
     syncFolder(tasksDir);
     trace("tasks created", { ids: tasks.map(({ taskId }) => taskId) });
+    return true;
+  }
+
+  /** Gives files their names, all or none: false where one is taken. */
+  function giveNames(written: readonly string[], files: readonly string[]): boolean {
+    const named: string[] = [];
+    try {
+      for (const [at, path] of files.entries()) {
+        linkOrMove(written[at]!, path);
+        named.push(path);
+      }
+      return true;
+    } catch (error) {
+      for (const path of named) removeFile(path);
+      if (error instanceof Deno.errors.AlreadyExists) return false;
+      throw error;
+    }
   }
 
   function create(makeTask: (id: string) => Task, millis: number): Task {
@@ -463,6 +506,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       return opened === undefined ? "" : identityOf(opened);
     },
     locked,
+    lockedEach,
     scan,
     read,
     tryRead: (id) => parseFile(taskPath("tasks", id, "json"), id),

@@ -1,7 +1,7 @@
 // `orchestra cancel`: ends pending and running tasks, with everything they started.
 
 import { buildCommand } from "@stricli/core";
-import { block } from "../../launch/pause.ts";
+import { block } from "../../store/lock.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { dependentsOf, indexTasks } from "../../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
@@ -116,13 +116,15 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
 
 /**
  * Whoever watches sees the same change and ends the processes too, and is quicker: it runs already.
- * We wait for it a moment, as long as a willing agent takes, before we do it ourselves.
+ * While it gets on we wait: for each a moment, as long as a willing agent takes. What it has not ended
+ * then we end ourselves.
  */
 function waitForWatcher(store: Store, ids: readonly string[]): void {
-  const deadline = performance.now() + 100;
-  const left = new Set(ids);
-  while (left.size > 0 && performance.now() < deadline) {
-    block(0.5);
-    for (const id of left) if (store.read(id)?.reapAt === null) left.delete(id);
+  for (const id of ids) {
+    const deadline = performance.now() + 100;
+    while (store.read(id)?.reapAt !== null) {
+      if (performance.now() >= deadline) return;
+      block(0.5);
+    }
   }
 }

@@ -6,7 +6,7 @@ import { indexTasks, lookUp, retryChain, type TaskIndex } from "../../decide/dep
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
 import { removeTask } from "../../queue/remove.ts";
-import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
+import { isClosed, isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskNameOr } from "../flags.ts";
 import { filterFlags, optional, startingWith } from "../parameters.ts";
@@ -120,20 +120,27 @@ async function clean(
   }
   const { store } = queue;
   const removed: string[] = [];
-  store.locked(() => {
-    // Looked at again: somebody may have queued what depends on one of them since we asked.
-    const { tasks, marks } = store.scan();
-    const agreed = new Set(going.map(({ taskId }) => taskId));
-    const now = choose(tasks, indexTasks(tasks, archivedDependencies(store, tasks)));
-    for (const task of now.going.filter(({ taskId }) => agreed.has(taskId))) {
-      try {
-        removeTask(queue, task, marks.get(task.taskId) ?? []);
-        removed.push(task.taskId);
-      } catch (error) {
-        this.note(`It stays: ${toOrchestraError(error, `Removing ${task.taskId}`).message}`);
-        this.fail(5);
-      }
+  // Looked at again: somebody may have queued what depends on one of them since we asked.
+  const settled = new Map(
+    snapshot.tasks.filter(isClosed).map((task) => [task.taskId, task]),
+  );
+  let { marks } = snapshot;
+  let mayGo = new Set<string>();
+  store.lockedEach(going, (task) => {
+    const id = task.taskId;
+    if (!mayGo.has(id)) return;
+    try {
+      removeTask(queue, task, marks.get(id) ?? []);
+      removed.push(id);
+    } catch (error) {
+      this.note(`It stays: ${toOrchestraError(error, `Removing ${id}`).message}`);
+      this.fail(5);
     }
+  }, () => {
+    const scan = store.scan(settled);
+    const index = indexTasks(scan.tasks, archivedDependencies(store, scan.tasks));
+    mayGo = new Set(choose(scan.tasks, index).going.map(({ taskId }) => taskId));
+    marks = scan.marks;
   });
   if (this.globals.json) {
     this.printJson({ removed, kept: kept.map((task) => task.taskId) });

@@ -6,7 +6,8 @@ import { pause } from "../pause.ts";
 import type { Trace } from "../../task/trace.ts";
 import type { EndOptions, EndReport } from "../launcher.ts";
 import type { Shim } from "./place.ts";
-import { exists, isAlive, type Process, readMarks, readProcesses } from "./processes.ts";
+import type { Look, Looks } from "./looks.ts";
+import { exists, isAlive, type Process, readProcesses } from "./processes.ts";
 import { pickMarkable, pickTree } from "./tree.ts";
 
 /** Milliseconds between looks at what was asked to end; the last one repeats. */
@@ -21,7 +22,7 @@ const SETTLED = 1000;
 /** The living processes of a task, found again and again while they are being ended. */
 export interface Tree {
   /** Looks for all that belong to it and may be signalled. */
-  collect(): Process[];
+  collect(): Promise<Process[]>;
   /** Sends a signal, and returns those that it may be sent to. */
   send(members: readonly Process[], name: Deno.Signal): Process[];
   isShim(member: Process): boolean;
@@ -34,12 +35,14 @@ export interface Tree {
  *
  * @param shim its root, where known
  * @param first all processes, as they were just seen
+ * @param looks how they are seen again
  * @param unmarked its root is proven already
  */
 export function createTree(
   mark: string,
   shim: Shim | null,
-  first: Map<number, Process>,
+  first: Look,
+  looks: Looks,
   trace: Trace,
   unmarked = false,
 ): Tree {
@@ -50,27 +53,25 @@ export function createTree(
   // What is older than the shim is not of its tree, and need not be looked at again for a while.
   let older: ReadonlySet<number> = new Set();
   let olderUntil = 0;
-  let seen: Map<number, Process> | undefined = first;
+  let seen: Look | undefined = first;
 
-  function look(): { table: Map<number, Process>; markable: Process[] } {
+  async function look(): Promise<Look> {
     const at = performance.now();
-    const table = seen ?? readProcesses(undefined, at < olderUntil ? older : undefined);
+    const taken = seen ?? await looks.take(at < olderUntil ? older : undefined);
     seen = undefined;
-    const markable = pickMarkable(table, shim);
-    if (at >= olderUntil) {
-      const younger = new Set(markable.map(({ pid }) => pid));
-      older = new Set([...table.keys()].filter((pid) => !younger.has(pid)));
+    if (taken.alone && at >= olderUntil) {
+      const younger = new Set(pickMarkable(taken.table, shim).map(({ pid }) => pid));
+      older = new Set([...taken.table.keys()].filter((pid) => !younger.has(pid)));
       olderUntil = at + SETTLED;
     }
-    return { table, markable };
+    return taken;
   }
 
   return {
-    collect() {
-      const { table, markable } = look();
-      readMarks(markable);
+    async collect() {
+      const index = (await look()).index(shim);
       // What may not be signalled (an agent's `sudo`) is not waited for either.
-      const members = pickTree(table, mark, shim, Deno.pid, known)
+      const members = pickTree(index, mark, shim, Deno.pid, known)
         .filter((member) => !forbidden.has(member.pid));
       for (const { pid, start } of members) known.set(pid, start);
       return members;
@@ -101,11 +102,11 @@ export async function end(
   { grace, signal }: EndOptions,
 ): Promise<Omit<EndReport, "unknown">> {
   const wait = (members: readonly Process[], within: number) => allGone(members, within, signal);
-  let members = tree.collect();
+  let members = await tree.collect();
   if (members.length > 0) await wait(tree.send(members, "SIGTERM"), grace);
   for (let round = 0; round < ROUNDS && members.length > 0 && !signal?.aborted; round++) {
-    members = tree.collect();
-    force(tree, members, round > 0);
+    members = await tree.collect();
+    await force(tree, members, round > 0);
     await wait(members, KILLED);
   }
   const { signalled, forbidden } = tree.counts();
@@ -113,19 +114,21 @@ export async function end(
 }
 
 /** Kills; the shim goes last: with the agent gone it records the exit code and ends by itself. */
-function force(tree: Tree, members: readonly Process[], late: boolean): void {
+async function force(tree: Tree, members: readonly Process[], late: boolean): Promise<void> {
   if (!members.every(tree.isShim)) {
-    tree.send(freeze(tree, members.filter((member) => !tree.isShim(member))), "SIGKILL");
+    tree.send(await freeze(tree, members.filter((member) => !tree.isShim(member))), "SIGKILL");
   } else if (late) tree.send(members, "SIGKILL");
 }
 
 /** Stops processes, until none is left that could start another behind our back. */
-function freeze(tree: Tree, members: readonly Process[]): Process[] {
+async function freeze(tree: Tree, members: readonly Process[]): Promise<Process[]> {
   const stopped = new Map<number, Process>();
   let more = members;
   for (let round = 0; more.length > 0 && round < ROUNDS; round++) {
     for (const member of tree.send(more, "SIGSTOP")) stopped.set(member.pid, member);
-    more = tree.collect().filter((member) => !tree.isShim(member) && !stopped.has(member.pid));
+    more = (await tree.collect()).filter((member) =>
+      !tree.isShim(member) && !stopped.has(member.pid)
+    );
   }
   return [...stopped.values()];
 }

@@ -17,6 +17,7 @@ import type {
 import { FENCE } from "../launcher.ts";
 import { isNumber, judgeAncestral } from "./ancestral.ts";
 import { createTree, end } from "./end.ts";
+import { createLooks } from "./looks.ts";
 import { type Lookout, parsePidText, type Sight, sightOf } from "./place.ts";
 import { exists, isAlive, readLookout, readMarks, type Survey, survey } from "./processes.ts";
 import { SHIM } from "./shim.ts";
@@ -62,6 +63,7 @@ export function createPosixLauncher(
   const [program, ...leading] = shell;
   // Where a process is does not change while it lives.
   let here: Lookout | undefined;
+  const looks = createLooks();
 
   /** Looks at processes; where we are is known after that. */
   function look(pids?: readonly number[]): { seen: Survey; mine: Lookout } {
@@ -138,7 +140,9 @@ export function createPosixLauncher(
     options: EndOptions,
   ): Promise<EndReport> {
     const shim = identity === null ? null : parsePidText(identity.token) ?? null;
-    const { seen, mine } = look();
+    using _ = looks.begin();
+    const seen = await looks.take();
+    const mine = here ??= seen.place ?? readLookout();
     const sight = shim === null ? mine.whole ? "here" : "perhaps" : sightOf(shim, mine);
     trace("ending", { task: mark, pid: shim?.pid ?? "none", sight });
     if (sight === "rebooted") return { signalled: 0, left: 0, unknown: false };
@@ -146,7 +150,7 @@ export function createPosixLauncher(
     if (sight === "elsewhere" || mine.namespace === "?") {
       return { signalled: 0, left: 0, unknown: true };
     }
-    const report = await end(createTree(mark, shim, seen.table, trace, options.unmarked), options);
+    const report = await end(createTree(mark, shim, seen, looks, trace, options.unmarked), options);
     return { ...report, unknown: sight === "perhaps" && report.signalled === 0 };
   }
 

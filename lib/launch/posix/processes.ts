@@ -211,6 +211,7 @@ export function readMarks(processes: readonly Process[]): void {
   if (Deno.build.os !== "linux") return;
   try {
     for (const process of processes) {
+      if (process.marker !== null) continue;
       const environment = readFile(`/proc/${process.pid}/environ`);
       process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? "";
     }

@@ -23,12 +23,38 @@ function splitStart(start: string): [string, string | undefined] {
   return at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)];
 }
 
+/** All processes by what proves whose they are. */
+export interface TableIndex {
+  readonly table: ReadonlyMap<number, Process>;
+  readonly children: ReadonlyMap<number, readonly Process[]>;
+  readonly sessions: ReadonlyMap<number, readonly Process[]>;
+  readonly marked: ReadonlyMap<string, readonly Process[]>;
+}
+
+/** The index of a table whose marks are read. */
+export function indexTable(table: ReadonlyMap<number, Process>): TableIndex {
+  const children = new Map<number, Process[]>();
+  const sessions = new Map<number, Process[]>();
+  const marked = new Map<string, Process[]>();
+  const add = <K>(groups: Map<K, Process[]>, key: K, process: Process) => {
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [process]);
+    else group.push(process);
+  };
+  for (const process of table.values()) {
+    add(children, process.ppid, process);
+    add(sessions, process.session, process);
+    if (process.marker) add(marked, process.marker, process);
+  }
+  return { table, children, sessions, marked };
+}
+
 /**
- * The processes of one task, out of the whole table: the shim where its start time proves it, its
- * session and descendants, whatever carries the task's mark, with descendants, and what an earlier
- * look had proven. What carries another task's mark is that task's, with all that descends from it.
+ * The processes of one task, out of all: the shim where its start time proves it, its session and
+ * descendants, whatever carries the task's mark, with descendants, and what an earlier look had proven.
+ * What carries another task's mark is that task's, with all that descends from it.
  *
- * @param table all processes
+ * @param index all processes
  * @param mark of the task whose tree it is
  * @param shim leader of its session, where known
  * @param self our own pid, never part of it
@@ -36,28 +62,22 @@ function splitStart(start: string): [string, string | undefined] {
  *   parent, and with it the only proof where its environment is another
  */
 export function pickTree(
-  table: ReadonlyMap<number, Process>,
+  { table, children, sessions, marked }: TableIndex,
   mark: string,
   shim: Shim | null,
   self: number,
   known: ReadonlyMap<number, string> = new Map(),
 ): Process[] {
-  const children = new Map<number, Process[]>();
-  for (const process of table.values()) {
-    const list = children.get(process.ppid);
-    if (list === undefined) children.set(process.ppid, [process]);
-    else list.push(process);
+  const queue = [...marked.get(mark) ?? []];
+  for (const [pid, start] of known) {
+    const process = table.get(pid);
+    if (process?.start === start) queue.push(process);
   }
   const root = shim === null ? undefined : table.get(shim.pid);
   // A pid file may be forged: what can be read and has no mark is not a task's.
   const proven = root !== undefined && root.start === shim!.start &&
     (root.marker === null || root.marker === mark || known.get(root.pid) === root.start);
-  const queue: Process[] = [];
-  for (const process of table.values()) {
-    const ours = process.marker === mark || known.get(process.pid) === process.start ||
-      (proven && (process === root || process.session === root.pid));
-    if (ours) queue.push(process);
-  }
+  if (proven) queue.push(root, ...sessions.get(root.pid) ?? []);
   const found = new Map<number, Process>();
   for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
     if (found.has(process.pid) || process.pid === self || process.pid <= 1) continue;

@@ -239,3 +239,33 @@ posix("ps takes the columns that macOS is asked for", async () => {
   assertEquals([mine.ppid, mine.zombie], [Deno.ppid, false]);
   assertMatch(mine.start, /^- [A-Z][a-z]{2}_[A-Z][a-z]{2}_\d+_\d\d:\d\d:\d\d_\d{4}$/);
 }, needs("ps"));
+
+test("posix launcher: trees that are ended at once are looked for together", ON_LINUX, async () => {
+  const trees = await Promise.all(Array.from({ length: 6 }, async () => {
+    const own = await openPlace();
+    const launched = launcher.launch(own.script("echo up; exec sleep 600"));
+    const shim = await own.shim();
+    await own.line("log");
+    return { own, launched, shim };
+  }));
+  const own = Deno.readDirSync;
+  let looks = 0;
+  Deno.readDirSync = (path) => {
+    if (path === "/proc") looks++;
+    return own(path);
+  };
+  try {
+    const reports = await Promise.all(
+      trees.map(({ own: { mark }, shim }) => launcher.endTree(mark, shim, { grace: PATIENCE })),
+    );
+    for (const report of reports) assertEquals(report.left, 0);
+  } finally {
+    Deno.readDirSync = own;
+  }
+  // One for all at the beginning, and for each one more at most that finds nothing left.
+  assert(looks <= 1 + trees.length, `${looks} looks for ${trees.length} trees`);
+  for (const { own, launched } of trees) {
+    await held(launched.ended);
+    await own[Symbol.asyncDispose]();
+  }
+});

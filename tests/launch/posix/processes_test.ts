@@ -11,7 +11,7 @@ import {
   PS_COLUMNS,
   readProcesses,
 } from "../../../lib/launch/posix/processes.ts";
-import { pickTree } from "../../../lib/launch/posix/tree.ts";
+import { indexTable, pickTree } from "../../../lib/launch/posix/tree.ts";
 import { formatStart } from "../../../lib/launch/windows/processes.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 
@@ -120,9 +120,9 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
   assertEquals(table.get(5121)!.zombie, true);
   // The same as the shim writes it.
   const shim = parsePidText("412 - Tue Sep  1 07:03:05 2026\n")!;
-  assertEquals(pickTree(table, "task_1", shim, 5).map(({ pid }) => pid), []);
+  assertEquals(pickTree(indexTable(table), "task_1", shim, 5).map(({ pid }) => pid), []);
   assertEquals(
-    pickTree(table, "1.2-x/task_1795331564659", shim, 5).map(({ pid }) => pid).sort(),
+    pickTree(indexTable(table), "1.2-x/task_1795331564659", shim, 5).map(({ pid }) => pid).sort(),
     [412, 5120],
   );
 });

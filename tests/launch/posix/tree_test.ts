@@ -1,7 +1,7 @@
 // Which processes are a task's.
 
 import fc from "fast-check";
-import { pickMarkable, pickTree } from "../../../lib/launch/posix/tree.ts";
+import { indexTable, pickMarkable, pickTree } from "../../../lib/launch/posix/tree.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { pidsOf, tableOf, TASK } from "../../support/process_table.ts";
 
@@ -21,19 +21,30 @@ Deno.test("pickTree takes the shim, its session, its descendants and what carrie
     { pid: 200 },
   );
   const shim = { pid: 100, start: "b 100" };
-  assertEquals(pidsOf(pickTree(table, TASK, shim, 7)), [100, 101, 102, 103, 104, 105, 109]);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, shim, 7)), [
+    100,
+    101,
+    102,
+    103,
+    104,
+    105,
+    109,
+  ]);
   // A forged start proves nothing; the mark does.
-  assertEquals(pidsOf(pickTree(table, TASK, { ...shim, start: "c 100" }, 7)), [104, 105]);
-  assertEquals(pidsOf(pickTree(table, TASK, null, 7)), [104, 105]);
-  assertEquals(pickTree(table, "task_1", null, 7), []);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, { ...shim, start: "c 100" }, 7)), [
+    104,
+    105,
+  ]);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, null, 7)), [104, 105]);
+  assertEquals(pickTree(indexTable(table), "task_1", null, 7), []);
   // We are never part of it, nor what we started.
-  assertEquals(pidsOf(pickTree(table, TASK, shim, 101)), [100, 103, 104, 105]);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, shim, 101)), [100, 103, 104, 105]);
 });
 
 Deno.test("pickTree keeps what was proven before, if it is still the same process", () => {
   const table = tableOf({ pid: 50 }, { pid: 51, ppid: 50 }, { pid: 60 }, { pid: 1, ppid: 0 });
   const known = new Map([[50, "b 50"], [60, "b 59"], [1, "b 1"], [70, "b 70"]]);
-  assertEquals(pidsOf(pickTree(table, TASK, null, 7, known)), [50, 51]);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, null, 7, known)), [50, 51]);
 });
 
 Deno.test("pickTree never takes init, ourselves or another's, and ends in any table", () => {
@@ -52,12 +63,12 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
     fc.option(fc.record({ pid: fc.nat(30), start: fc.constantFrom("b 1", "b 3") })),
     (processes, self, shim) => {
       const table = new Map(processes.map((item) => [item.pid, item]));
-      for (const { pid, marker, zombie } of pickTree(table, TASK, shim, self)) {
+      for (const { pid, marker, zombie } of pickTree(indexTable(table), TASK, shim, self)) {
         assert(pid > 1 && pid !== self && !zombie && (!marker || marker === TASK));
       }
       const proven = shim !== null && table.get(shim.pid)?.start === shim.start;
       if (!proven && !processes.some(({ marker }) => marker === TASK)) {
-        assertEquals(pickTree(table, TASK, shim, self), []);
+        assertEquals(pickTree(indexTable(table), TASK, shim, self), []);
       }
     },
   ));
@@ -85,9 +96,12 @@ Deno.test("pickTree believes no pid file where a mark could be read and there is
     ppid: 0,
   });
   const shim = { pid: 100, start: "b 100" };
-  assertEquals(pickTree(table, TASK, shim, 7), []);
+  assertEquals(pickTree(indexTable(table), TASK, shim, 7), []);
   // Proven otherwise it is taken, with what descends from it; below a mark the environment may be another.
-  assertEquals(pidsOf(pickTree(table, TASK, shim, 7, new Map([[100, "b 100"]]))), [100, 101]);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, shim, 7, new Map([[100, "b 100"]]))), [
+    100,
+    101,
+  ]);
   table.set(100, { ...table.get(100)!, marker: TASK });
-  assertEquals(pidsOf(pickTree(table, TASK, shim, 7)), [100, 101]);
+  assertEquals(pidsOf(pickTree(indexTable(table), TASK, shim, 7)), [100, 101]);
 });

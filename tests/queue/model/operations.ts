@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { indexTasks } from "../../../lib/decide/dependencies.ts";
-import { create } from "../../../lib/queue/add.ts";
+import { createOne } from "../../../lib/queue/add.ts";
 import { cancel as cancelTasks, timeOut as timeOutTask } from "../../../lib/queue/cancel.ts";
 import { endTask } from "../../../lib/queue/end.ts";
 import { extendTimeout } from "../../../lib/queue/limits.ts";
@@ -68,7 +68,7 @@ export const start = fc.record({
     },
     perform(world, model) {
       const { completion, ...rest } = wanted(model);
-      create(world.queue, [{ agent: completion, ...rest }], new Map());
+      createOne(world.queue, { agent: completion, ...rest });
     },
   });
 });
