@@ -1,6 +1,7 @@
 // `run --wait --report …`: writes what a run came to where CI systems look for it. A place that
 // cannot be written is refused before anything is launched, and is left as it was until the end.
 
+import { lstat } from "../store/files.ts";
 import { readablePlaces } from "../store/places.ts";
 import { indexTasks, type Readiness } from "../decide/dependencies.ts";
 import { OrchestraError, quote, toOrchestraError, UNPERMITTED } from "../task/error.ts";
@@ -66,14 +67,20 @@ function notWritable(error: unknown, report: string): OrchestraError {
   });
 }
 
+/** What a path leads to; undefined for nothing. */
+function statOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
 /** Opens a file for writing and closes it again; where there is none, one beside it that goes away. */
 function tryToWrite(path: string): void {
-  let info: Deno.FileInfo | undefined;
-  try {
-    info = Deno.statSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const info = statOf(path);
+  refuseFileLink(path, info);
   if (info === undefined) {
     // Not under its own name: somebody else may just be writing the same report.
     const beside = `${path}.${Deno.pid}.tmp`;
@@ -83,6 +90,20 @@ function tryToWrite(path: string): void {
     // Neither emptied nor made; a pipe would wait here for somebody to read it.
     Deno.openSync(path, { append: true }).close();
   }
+}
+
+/**
+ * A report goes into no file that a link leads to: an agent may have made the link. `/dev/stdout` and its
+ * like are links as well, but to none of our files.
+ *
+ * @param target what the path leads to; undefined where there is nothing
+ */
+function refuseFileLink(path: string, target: Deno.FileInfo | undefined): void {
+  const isFile = target === undefined || target.isFile;
+  if (!isFile || path.startsWith("/dev/") || lstat(path)?.isSymlink !== true) return;
+  throw new OrchestraError("environment", `The report ${path} is a symbolic link`, {
+    hint: "Give the file itself: no link is followed there.",
+  });
 }
 
 /** Writes the reports; one that cannot be written is an error after the others are. */
@@ -113,7 +134,11 @@ export function writeReports(
       }
       const text = kind === "junit" ? formatJunit(input) : formatMarkdown(input);
       if (path === "-") this.write(text);
-      else Deno.writeTextFileSync(path, text, { append: kind === "markdown" });
+      else {
+        // It may have become one since it was tried.
+        refuseFileLink(path, statOf(path));
+        Deno.writeTextFileSync(path, text, { append: kind === "markdown" });
+      }
     } catch (error) {
       problems.push(toOrchestraError(error, `Writing the report ${path}`));
     }

@@ -1,6 +1,6 @@
 // The last lines of a file, read from its end: a log of a gigabyte costs what its tail costs.
 
-import { lstat } from "../store/files.ts";
+import { openRegular } from "../store/files.ts";
 
 /** The end of a file. */
 export interface Tail {
@@ -48,16 +48,6 @@ export function findTail(file: Deno.FsFile, size: number, count: number, most = 
     }
   }
   return start;
-}
-
-/** Opens a file for reading; undefined where there is none, or it is a link or a device. */
-export function openRegular(path: string): Deno.FsFile | undefined {
-  try {
-    return lstat(path)?.isFile ? Deno.openSync(path) : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /** Reads a part of a file; shorter where the file ends earlier. */

@@ -30,6 +30,8 @@ export type Wrong =
   | { readonly code: "open-to-others" }
   /** The folder cannot be watched. */
   | { readonly code: "no-watcher"; readonly problem: string }
+  /** A pipe stands where the folder is watched, and the watch waits at it. */
+  | { readonly code: "pipe" }
   /** An agent's program is not on PATH. */
   | { readonly code: "agent-missing"; readonly command: string | null }
   /** Its definition is malformed. */
@@ -71,6 +73,8 @@ export interface Facts {
   stoppedWatcher: number | null;
   /** Why the folder cannot be watched; null where it can. */
   watchProblem: string | null;
+  /** Pipes and the like among the tasks, relative to the root. */
+  pipes: readonly string[];
   /** Free space, bytes; null where it is not known. */
   freeBytes: number | null;
   /** Files or folders with permissions for others than the owner. */
@@ -158,7 +162,7 @@ function diagnoseTasks(
 
 /** What is of no more use, or should not be as it is. */
 function diagnoseLeftovers(
-  { tasks, damaged, marks, strays, open, watchProblem }: Facts,
+  { tasks, damaged, marks, strays, open, pipes, watchProblem }: Facts,
 ): Finding[] {
   const findings: Finding[] = [];
   // A task whose file is damaged is one all the same.
@@ -173,6 +177,7 @@ function diagnoseLeftovers(
   }
   for (const name of strays) findings.push(warning(name, { code: "left-over" }, true));
   for (const path of open) findings.push(warning(path, { code: "open-to-others" }, true));
+  for (const path of pipes) findings.push(warning(path, { code: "pipe" }, false));
   if (watchProblem !== null) {
     const wrong = { code: "no-watcher", problem: watchProblem } as const;
     findings.push(warning(".orchestra/tasks", wrong, false));

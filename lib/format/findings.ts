@@ -94,6 +94,11 @@ function wordsOf(
         message: `The system does not let us watch the folder: ${finding.problem}`,
         remedy: "Changes are seen by rescans alone; on Linux raise fs.inotify.max_user_watches.",
       };
+    case "pipe":
+      return {
+        message: `${subject} is a pipe: who watches the folder may wait at it for ever`,
+        remedy: "Changes may be seen by rescans alone until it is removed.",
+      };
     case "agent-missing":
       return {
         message: `Agent "${subject}": there is no ${finding.command}${

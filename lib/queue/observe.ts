@@ -5,6 +5,7 @@ import type { Identity, Life } from "../launch/launcher.ts";
 import type { Launchers } from "../launch/mod.ts";
 import { findRateLimit } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
+import { openRegular } from "../store/files.ts";
 import type { Mark, Store } from "../store/tasks.ts";
 import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
 import { createUsageReader } from "../agents/usage.ts";
@@ -210,8 +211,8 @@ export function readLogEnd(store: Store, task: Task): string | null {
 function readEnd(store: Store, task: Task, most: number, take: (bytes: Uint8Array) => void): void {
   try {
     const path = store.resolve(task.logFile, "Reading the log");
-    if (!Deno.lstatSync(path).isFile) return;
-    using file = Deno.openSync(path);
+    using file = openRegular(path);
+    if (file === undefined) return;
     const { size } = file.statSync();
     file.seekSync(Math.max(0, size - most), Deno.SeekMode.Start);
     const buffer = new Uint8Array(64 * 1024);

@@ -4,7 +4,7 @@
 import { type LaunchProblem, type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
 import type { Launched } from "../launch/launcher.ts";
 import { lstat } from "../store/files.ts";
-import { folderInside } from "../store/paths.ts";
+import { folderInside, parentOf, refuseLink } from "../store/paths.ts";
 import { placesOf } from "../store/places.ts";
 import type { Store } from "../store/tasks.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
@@ -49,13 +49,16 @@ function readTemplate(
   agent: AgentDefinition,
 ): string | null | { problem: LaunchProblem } {
   if (agent.promptTemplateFile !== undefined) {
-    const outside = /(?:^|[\\/])\.\.(?:[\\/]|$)|\0/.test(agent.promptTemplateFile);
-    const text = outside ? undefined : store.readFile(`${store.root}/${agent.promptTemplateFile}`);
+    const path = `${store.root}/${agent.promptTemplateFile}`;
+    const outside = /(?:^|[\\/])\.\.(?:[\\/]|$)|\0/.test(agent.promptTemplateFile) ||
+      folderInside(store.root, parentOf(path)) === undefined;
+    const text = outside ? undefined : store.readFile(path);
     return text ?? { problem: { kind: "no-template", file: agent.promptTemplateFile } };
   }
   if (agent.promptTemplate !== undefined) return agent.promptTemplate;
   if (agent.completion === "exit") return null;
   const prompts = `${store.root}/.orchestra-cli/prompts`;
+  refuseLink(prompts, ".orchestra-cli/prompts");
   return store.readFile(`${prompts}/default.md`) ?? store.readFile(`${prompts}/default.txt`) ??
     DEFAULT_PROMPT;
 }

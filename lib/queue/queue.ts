@@ -5,8 +5,8 @@
 //  1. add      A new task's file appears whole, durably, under an id that nobody had (add.ts).
 //  2. claim    The task becomes `running` with the next claim number, and that is on disk before its
 //              shim is started (claim.ts).
-//  3. shim     The shim creates `<id>.<claim>.pid` exclusively, then runs the agent: a claim is
-//              launched at most once, whoever is killed (launch/).
+//  3. shim     The shim creates `<id>.<claim>.pid` exclusively, makes room for the exit code, then runs
+//              the agent: a claim is launched at most once, whoever is killed (launch/).
 //  4. fence    A claim whose shim has not come in time is fenced off: we create its pid file ourselves.
 //              Whoever was first wins. A fenced claim goes back to pending (step.ts).
 //  5. signs    The agent writes `.done` or `.error`; the shim writes `.exitcode` when it has ended.

@@ -2,7 +2,15 @@
 // `<id>.json` and beside it the task's other files. The originals stay, links are not followed, and a
 // task's own file comes last: killed in the middle, the next import begins where this one ended.
 
-import { lstat, messageOf, readBounded, removeFile, syncAll, syncFolder } from "./files.ts";
+import {
+  lstat,
+  messageOf,
+  openRegular,
+  readBounded,
+  removeFile,
+  syncAll,
+  syncFolder,
+} from "./files.ts";
 import { isTaskId, isTerminal, parseTask, type Task } from "../task/fields.ts";
 import type { Store } from "./tasks.ts";
 
@@ -111,26 +119,16 @@ function readTask(path: string, name: string, id: string): Task {
   return parsed.task;
 }
 
-/** Opens a file, then looks at what it opened: what is a link, or became one just now, is refused. */
 function openNoLink(folder: string, name: string): Deno.FsFile {
-  const path = `${folder}/${name}`;
-  const before = lstat(path);
-  if (!before?.isFile) {
-    throw new Unusable(
-      name,
-      before?.isSymlink ? "is a symbolic link, which is not followed" : "is not a file",
-    );
-  }
-  let file: Deno.FsFile;
+  let opened: Deno.FsFile | undefined;
   try {
-    file = Deno.openSync(path);
+    opened = openRegular(`${folder}/${name}`);
   } catch (error) {
     throw new Unusable(name, `cannot be read: ${messageOf(error)}`);
   }
-  const opened = file.statSync();
-  if (opened.ino === before.ino && opened.dev === before.dev) return file;
-  file.close();
-  throw new Unusable(name, "was replaced while it was looked at");
+  if (opened !== undefined) return opened;
+  const isLink = lstat(`${folder}/${name}`)?.isSymlink;
+  throw new Unusable(name, isLink ? "is a symbolic link, which is not followed" : "is not a file");
 }
 
 function* blocksOf(file: Deno.FsFile): Generator<Uint8Array> {

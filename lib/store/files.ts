@@ -31,19 +31,56 @@ export type Obeyed = (info: Deno.FileInfo) => boolean;
 
 const FOREIGN = "belongs to another user";
 
+/** How often a file is opened again that was replaced by another one in between. */
+const REPLACED = 10;
+
+/** What was opened, and what was known of it before; or why it is not read. */
+type Opened = { file: Deno.FsFile; info: Deno.FileInfo } | { problem: string };
+
+/**
+ * Opens a file to read it, and looks at what was opened: what has its name must be a regular file, no
+ * link among them, and the same before and after. Undefined where there is none.
+ */
+function tryOpen(path: string): Opened | undefined {
+  for (let turn = 0; turn < REPLACED; turn++) {
+    const info = lstat(path);
+    if (info === undefined) return undefined;
+    if (!info.isFile) return { problem: "is not a regular file" };
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+    const opened = file.statSync();
+    if (opened.ino === info.ino && opened.dev === info.dev) return { file, info };
+    file.close();
+  }
+  return { problem: "is replaced again and again" };
+}
+
+/** The same; undefined too where it is no regular file. */
+export function openRegular(path: string): Deno.FsFile | undefined {
+  const opened = tryOpen(path);
+  return opened !== undefined && "file" in opened ? opened.file : undefined;
+}
+
 /** The text of a file that must be a regular one, or why it is not read; undefined where there is none. */
 export function tryReadRegular(
   path: string,
   limit: number,
   isObeyed: Obeyed = () => true,
 ): { text: string } | { problem: string } | undefined {
-  const info = lstat(path);
-  if (info === undefined) return undefined;
-  if (!info.isFile) return { problem: "is not a regular file" };
+  const opened = tryOpen(path);
+  if (opened === undefined || "problem" in opened) return opened;
+  using file = opened.file;
+  const { info } = opened;
   if (!isObeyed(info)) return { problem: FOREIGN };
   if (info.size > limit) return { problem: `is too large (${info.size} bytes)` };
   // As the scan reads it: an editor's byte order mark is no part of the text.
-  return { text: decoder.decode(Deno.readFileSync(path)) };
+  const bytes = readAll(file, limit);
+  return bytes === undefined ? { problem: "is too large" } : { text: decoder.decode(bytes) };
 }
 
 /**
@@ -72,27 +109,32 @@ export class ForeignFile extends Error {
 }
 
 /**
- * The text of a task file; undefined where it is larger than any task. No more than that is ever
- * read: a file of many gigabytes costs no memory. As fast as reading it in one call.
+ * The text of a task file; undefined where it is larger than any task. As fast as reading it in one
+ * call; what stands under the name must have been looked at before.
  */
 export function readBounded(
   path: string,
   isObeyed?: Obeyed,
 ): string | undefined {
-  const file = Deno.openSync(path);
-  try {
-    if (isObeyed !== undefined && !isObeyed(file.statSync())) throw new ForeignFile();
-    for (let length = 0;;) {
-      length += file.readSync(length === 0 ? buffer : buffer.subarray(length)) ?? 0;
-      // A regular file gives less than was asked for only at its end.
-      if (length < buffer.length) return decoder.decode(buffer.subarray(0, length));
-      if (length > MAX_TASK || file.statSync().size > MAX_TASK) return undefined;
-      const larger = new Uint8Array(buffer.length * 2);
-      larger.set(buffer);
-      buffer = larger;
-    }
-  } finally {
-    file.close();
+  using file = Deno.openSync(path);
+  if (isObeyed !== undefined && !isObeyed(file.statSync())) throw new ForeignFile();
+  const bytes = readAll(file, MAX_TASK);
+  return bytes === undefined ? undefined : decoder.decode(bytes);
+}
+
+/**
+ * All bytes of a file, until the next call; undefined where there are more than allowed. No more is ever
+ * read: a file of many gigabytes costs no memory.
+ */
+function readAll(file: Deno.FsFile, most: number): Uint8Array | undefined {
+  for (let length = 0;;) {
+    length += file.readSync(length === 0 ? buffer : buffer.subarray(length)) ?? 0;
+    // A regular file gives less than was asked for only at its end.
+    if (length < buffer.length) return length > most ? undefined : buffer.subarray(0, length);
+    if (length > most || file.statSync().size > most) return undefined;
+    const larger = new Uint8Array(buffer.length * 2);
+    larger.set(buffer);
+    buffer = larger;
   }
 }
 
@@ -110,34 +152,48 @@ export function openNamed(path: string, options: Deno.OpenOptions): Deno.FsFile 
   return undefined;
 }
 
-/** The first bytes of a file as text; undefined where it is gone. */
-export function readHead(path: string, limit: number): string | undefined {
-  let file: Deno.FsFile;
+/**
+ * The first bytes of a file as text, and when it was last written; undefined where there is none. Of what
+ * is no regular file, or may not be read, nothing is read.
+ */
+export function readHead(
+  path: string,
+  limit: number,
+): { text: string; modifiedAt: number; links: number } | undefined {
+  let opened: Opened | undefined;
   try {
-    file = Deno.openSync(path);
+    opened = tryOpen(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof Deno.errors.PermissionDenied) return "";
-    throw error;
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    opened = { problem: "may not be read" };
   }
-  try {
-    // Most hold a few bytes.
-    let buffer = new Uint8Array(Math.min(limit, 4096));
-    let length = 0;
-    for (;;) {
-      const count = file.readSync(buffer.subarray(length));
-      if (count === null) break;
-      length += count;
-      if (length === limit) break;
-      if (length < buffer.length) continue;
-      const larger = new Uint8Array(limit);
-      larger.set(buffer);
-      buffer = larger;
-    }
-    return new TextDecoder().decode(buffer.subarray(0, length));
-  } finally {
-    file.close();
+  if (opened === undefined) return undefined;
+  if ("problem" in opened) {
+    const info = lstat(path);
+    return info === undefined
+      ? undefined
+      : { text: "", modifiedAt: info.mtime?.getTime() ?? 0, links: 1 };
   }
+  const { info } = opened;
+  using file = opened.file;
+  // Most hold a few bytes.
+  let head = new Uint8Array(Math.min(limit, 4096));
+  let length = 0;
+  for (;;) {
+    const count = file.readSync(head.subarray(length));
+    if (count === null) break;
+    length += count;
+    if (length === limit) break;
+    if (length < head.length) continue;
+    const larger = new Uint8Array(limit);
+    larger.set(head);
+    head = larger;
+  }
+  return {
+    text: new TextDecoder().decode(head.subarray(0, length)),
+    modifiedAt: info.mtime?.getTime() ?? 0,
+    links: info.nlink ?? 1,
+  };
 }
 
 export function syncFolder(path: string): void {

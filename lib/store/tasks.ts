@@ -61,6 +61,8 @@ export interface Mark {
 
 /** Of a sentinel no more than this is read, bytes. */
 const MAX_MARK = 64 * 1024;
+/** Marks that agents write. */
+const AGENTS_MARKS: ReadonlySet<string> = new Set(["done", "error"]);
 
 /** So long others are kept out while something is done for each of many, milliseconds. */
 const SECTION = 200;
@@ -446,12 +448,12 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
 
   function readMark(id: string, mark: string): Mark | undefined {
     const path = markPath(id, mark);
-    const info = lstat(path);
-    if (info === undefined) return undefined;
-    const modifiedAt = info.mtime?.getTime() ?? 0;
-    // A sentinel that is a link or a folder still says what its name says; its content is not read.
-    if (!info.isFile) return { text: "", modifiedAt };
-    return { text: readHead(path, MAX_MARK) ?? "", modifiedAt };
+    // A sentinel that is a link or a folder still says what its name says; its content is not read. Nor is
+    // that of one which is another file as well: what an agent says is not what stands elsewhere.
+    const head = readHead(path, MAX_MARK);
+    if (head === undefined) return undefined;
+    const isShared = head.links > 1 && AGENTS_MARKS.has(mark);
+    return { text: isShared ? "" : head.text, modifiedAt: head.modifiedAt };
   }
 
   function createMark(id: string, mark: string, text: string): boolean {

@@ -1,5 +1,9 @@
 // Notices that something changed in a folder: names of files, gathered until somebody asks. Where
-// the system does not let us watch, nothing is ever reported and the caller's rescan does it all.
+// the system does not let us watch, nothing is ever reported and the caller's rescan does it all. A watch
+// can also fall silent: Deno opens what has changed, and waits at a pipe until somebody writes to it;
+// until then nothing is told of by any watch of this process.
+
+import { lstat } from "./files.ts";
 
 /** Changes in a folder, gathered. */
 export interface FolderWatch extends Disposable {
@@ -9,7 +13,16 @@ export interface FolderWatch extends Disposable {
   take(): Set<string>;
   /** Fulfilled when something changed since the last {@linkcode take}. */
   changed(): Promise<void>;
+  /** How often the system has told of something, temporary files included. */
+  readonly heard: number;
+  /** Makes a change that is told of where any is; whether it could be made. */
+  knock(): boolean;
+  /** Lets go who waits at a pipe in the folder: it is held open until it is gone. */
+  holdOpen(name: string): void;
 }
+
+/** More pipes than these are not held open. */
+const MOST_HELD = 64;
 
 /**
  * Watches a folder, not what is in its folders.
@@ -21,6 +34,8 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
   let names = new Set<string>();
   let wake: (() => void) | undefined;
   let watcher: Deno.FsWatcher | undefined;
+  let heard = 0;
+  const held = new Map<string, Deno.FsFile>();
   try {
     watcher = Deno.watchFs(path, { recursive: false });
   } catch (error) {
@@ -31,6 +46,7 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
     (async () => {
       try {
         for await (const event of source) {
+          heard++;
           for (const changed of event.paths) {
             const name = changed.slice(
               Math.max(changed.lastIndexOf("/"), changed.lastIndexOf("\\")) + 1,
@@ -61,8 +77,38 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
         };
       });
     },
+    get heard() {
+      return heard;
+    },
+    knock() {
+      const file = `${path}/${Deno.pid}.knock.tmp`;
+      try {
+        Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
+        Deno.removeSync(file);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    holdOpen(name) {
+      for (const [other, file] of held) {
+        if (lstat(`${path}/${other}`)?.isFifo) continue;
+        file.close();
+        held.delete(other);
+      }
+      if (held.has(name) || held.size === MOST_HELD || !lstat(`${path}/${name}`)?.isFifo) return;
+      try {
+        // For both: then it waits for nobody, fifo(7).
+        const file = Deno.openSync(`${path}/${name}`, { read: true, write: true });
+        if (file.statSync().isFifo) held.set(name, file);
+        else file.close();
+      } catch {
+        // Not for us to open, or gone.
+      }
+    },
     [Symbol.dispose]() {
       watcher?.close();
+      for (const file of held.values()) file.close();
     },
   };
 }

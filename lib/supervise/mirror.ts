@@ -145,6 +145,23 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     return kept !== before || model.touched.size > 0;
   }
 
+  /** It told of nothing when it should have, the last time that this was found out. */
+  let silent = false;
+  /** How much it had told of before we knocked. */
+  let knocked: number | undefined;
+
+  /** Finds out whether changes are told of, where there is reason to doubt it. */
+  function listen(doubtful: boolean): void {
+    if (knocked !== undefined) {
+      silent = watch.heard === knocked;
+      knocked = undefined;
+      if (silent) options.onProblem("the system tells of no changes");
+    }
+    if (!watch.active || !(silent || doubtful)) return;
+    const before = watch.heard;
+    if (watch.knock()) knocked = before;
+  }
+
   async function untilChanged(): Promise<void> {
     do await watch.changed(); while (!catchUp());
     waiting = undefined;
@@ -153,13 +170,22 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
   return {
     ...model,
     damaged,
-    watched: watch.active,
+    get watched() {
+      return watch.active && !silent;
+    },
     keep,
     catchUp,
     changed: () => waiting ??= untilChanged(),
     rescan(depth) {
       const names = new Set<string>();
-      for (const { name } of Deno.readDirSync(store.tasksDir)) names.add(name);
+      const before = kept;
+      let doubtful = false;
+      for (const { name, isFile, isDirectory, isSymlink } of Deno.readDirSync(store.tasksDir)) {
+        names.add(name);
+        if (isFile || isDirectory) continue;
+        doubtful = true;
+        if (!isSymlink) watch.holdOpen(name);
+      }
       const { byId } = model.index;
       for (const id of [...byId.keys()]) if (!names.has(`${id}.json`)) keep(id, undefined);
       for (const id of [...damaged.keys()]) if (!names.has(`${id}.json`)) damaged.delete(id);
@@ -174,6 +200,8 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
           model.running.has(id) ? !mark.endsWith("pid") : mark === "cancelled" && isPending(id)
         ) model.touch(id);
       }
+      // Most likely it is about to be told of.
+      listen(doubtful || kept !== before);
     },
     [Symbol.dispose]: () => watch[Symbol.dispose](),
   };

@@ -1,9 +1,8 @@
 // Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
 // says who, and what it was told to launch; it is advice, the lock is the truth.
 
-import { lstat } from "../store/files.ts";
+import { lstat, openRegular } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
-import { OrchestraError } from "../task/error.ts";
 import { pause } from "../launch/pause.ts";
 import { spawnSession } from "../launch/posix/launcher.ts";
 import { isAlive, readProcesses } from "../launch/posix/processes.ts";
@@ -107,15 +106,15 @@ export async function waitForDaemonLock(
 /** Whether somebody watches over the workspace right now. Those who only ask do not see each other. */
 export function isWatched(store: Store): boolean {
   const path = `${store.dir}/daemon.lock`;
-  let file: Deno.FsFile;
+  let file: Deno.FsFile | undefined;
   try {
     // Only read: asking must work where nothing may be written.
-    const info = lstat(path);
-    if (info === undefined) return false;
-    if (!info.isFile) openLockFile(path); // Refuses it.
-    file = Deno.openSync(path);
-  } catch (error) {
-    if (error instanceof OrchestraError) throw error;
+    file = openRegular(path);
+  } catch {
+    return false;
+  }
+  if (file === undefined) {
+    if (lstat(path) !== undefined) openLockFile(path).close(); // Refuses what is no file.
     return false;
   }
   try {

@@ -15,6 +15,7 @@ const HEALTHY: Facts = {
   watched: true,
   stoppedWatcher: null,
   watchProblem: null,
+  pipes: [],
   freeBytes: LOW_DISK,
   open: [],
   configProblems: [],
@@ -108,6 +109,7 @@ Deno.test("what may surprise is told with what is known of it", () => {
     strays: [".orchestra/a.5.tmp"],
     open: [".orchestra"],
     watchProblem: "no more watches",
+    pipes: [".orchestra/tasks/x"],
     unusedSettings: [{ kind: "unknown-key", key: "intervall" }],
   };
   const leave = "An agent may have left a server behind on purpose; if not, end them.";
@@ -157,6 +159,11 @@ Deno.test("what may surprise is told with what is known of it", () => {
       ...["warning", "open-to-others", ".orchestra", true],
       ".orchestra can be read by others on this machine",
       "Close it with: chmod go= .orchestra",
+    ],
+    [
+      ...["warning", "pipe", ".orchestra/tasks/x", false],
+      ".orchestra/tasks/x is a pipe: who watches the folder may wait at it for ever",
+      "Changes may be seen by rescans alone until it is removed.",
     ],
     [
       ...["warning", "no-watcher", ".orchestra/tasks", false],

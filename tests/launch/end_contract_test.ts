@@ -2,7 +2,13 @@
 // launched it.
 
 import { exists, readProcesses } from "../../lib/launch/posix/processes.ts";
-import { assert, assertEquals, assertGreater, assertNotEquals } from "../support/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertNotEquals,
+  assertThrows,
+} from "../support/assert.ts";
 import { forEachLauncher } from "../support/contract.ts";
 import { mounting, succeeds } from "../support/needs.ts";
 import {
@@ -15,7 +21,6 @@ import {
   LINUX,
   living,
   namesIn,
-  seen,
   shimOf,
   uniqueMark,
 } from "../support/launch.ts";
@@ -154,34 +159,66 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     assertEquals((await alive(launcher, [shim])).length, 0);
   });
 
-  contract("records the exit code once a full disk has room again", async (place) => {
+  for (
+    const [what, options, fill] of [
+      ["page", "size=64k", "cat /dev/zero >disk/filler 2>/dev/null"],
+      ["inode", "nr_inodes=8", "touch disk/1 disk/2 disk/3 disk/4 disk/5 disk/6 2>/dev/null"],
+    ] as const
+  ) {
+    contract(`records the exit code on a disk that has no ${what} left`, async (place) => {
+      const disk = `${place.dir}/disk`;
+      Deno.mkdirSync(disk);
+      assert(succeeds("mount", "-t", "tmpfs", "-o", options, "none", disk));
+      try {
+        Deno.writeTextFileSync(`${disk}/t.json`, "{}\n");
+        const launched = launcher.launch(
+          place.script(`${fill}; exit 127`, {
+            pidFile: `${disk}/t.1.pid`,
+            exitFile: `${disk}/exitcode`,
+          }),
+        );
+        await held(launched.ended);
+        assertEquals(exitText(disk), "127\n");
+        assertThrows(() => Deno.writeTextFileSync(`${disk}/more`, "x".repeat(9999)));
+      } finally {
+        succeeds("umount", "-l", disk);
+      }
+    }, mounting());
+  }
+
+  contract("takes the claim back where there is no room for the exit code", async (place) => {
     const disk = `${place.dir}/disk`;
     Deno.mkdirSync(disk);
-    assert(succeeds("mount", "-t", "tmpfs", "-o", "size=64k", "none", disk));
+    assert(succeeds("mount", "-t", "tmpfs", "-o", "nr_inodes=3", "none", disk));
     try {
       Deno.writeTextFileSync(`${disk}/t.json`, "{}\n");
-      const launched = launcher.launch(
-        place.script("cat /dev/zero >disk/filler 2>/dev/null; exit 9", {
-          pidFile: `${disk}/t.1.pid`,
-          exitFile: `${disk}/exitcode`,
-        }),
-      );
-      // What could not be written is taken away again. A reader sees an empty file, which is none, or
-      // a whole one.
-      await seen(disk, () => namesIn(disk).includes("filler"), "the disk being filled");
-      using watcher = Deno.watchFs(disk);
-      for await (const { kind, paths } of watcher) {
-        if (kind === "remove" && paths.some((path) => /exitcode/.test(path))) break;
-      }
-      assertEquals(exitText(disk), "");
-      Deno.removeSync(`${disk}/filler`);
-      await held(launched.ended);
-      assertEquals(Deno.readTextFileSync(`${disk}/exitcode`), "9\n");
-      assertEquals(namesIn(disk), ["exitcode", "t.1.pid", "t.json"]);
+      const paths = { pidFile: `${disk}/t.1.pid`, exitFile: `${disk}/exitcode` };
+      await held(launcher.launch(place.script("echo ran", paths)).ended);
+      assertEquals(namesIn(disk), ["t.json"]);
+      assertEquals(namesIn(place.dir).includes("log"), false);
     } finally {
       succeeds("umount", "-l", disk);
     }
   }, mounting());
+
+  for (
+    const [what, script] of [
+      ["took it away", "rm exitcode"],
+      ["put another file there", "rm exitcode; echo 0 >exitcode"],
+      ["wrote into it", "echo 0 >exitcode"],
+      ["wrote more into it", "seq 9 >exitcode"],
+      ["put a link there", "ln -sf log exitcode"],
+      ["put a link to the same file there", "rm exitcode; echo mine >mine; ln mine exitcode"],
+    ] as const
+  ) {
+    contract(`records the exit code where the agent ${what}`, async (place) => {
+      await whole(place.script(`${script}; exit 3`));
+      assertEquals(place.read("exitcode"), "3\n");
+      assertEquals(Deno.lstatSync(`${place.dir}/exitcode`).isFile, true);
+      assertEquals(place.read("log"), "");
+      if (script.includes("mine")) assertEquals(place.read("mine"), "mine\n");
+    });
+  }
 
   contract("writes nothing where the workspace is gone", async (place) => {
     Deno.mkdirSync(`${place.dir}/tasks`);

@@ -2,7 +2,15 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { commandLine, kill, lives, makeBox, processesWith } from "../support/program.ts";
-import { agentOf, gated, gone, numberIn, stopOutsideLock, textIn } from "../support/gated.ts";
+import {
+  agentOf,
+  exitIn,
+  gated,
+  gone,
+  numberIn,
+  stopOutsideLock,
+  textIn,
+} from "../support/gated.ts";
 
 Deno.test("cancel ends the processes itself where whoever watches does not", async () => {
   await using box = await makeBox();
@@ -49,7 +57,7 @@ Deno.test("cancel leaves a success that is on disk what it is, and says so", asy
   const id = await box.start("shell", "true");
   const other = await box.start("shell", "exec sleep 1000");
   await box.ok("run", "--parallel", "2");
-  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  await box.until("the end", () => exitIn(box, id));
   const { code, stdout, stderr } = await box.run("cancel", "--all");
   assertEquals([code, stdout], [0, `Cancelled ${other}\n`]);
   assertStringIncludes(stderr, `Skipped: ${id} is complete already`);
@@ -72,7 +80,7 @@ Deno.test("cancel of what ended before anybody looked says so, as it does of wha
   box.config({ supervise: false });
   const id = await box.start("shell", "true");
   await box.ok("run");
-  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  await box.until("the end", () => exitIn(box, id));
   const { message } = await box.fails(4, "cancel", id);
   assertEquals(message, `Nothing to cancel: ${id} is complete already`);
 });

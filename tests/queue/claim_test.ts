@@ -6,7 +6,7 @@ import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { lives, makeBox, spawn, withPatience } from "../support/program.ts";
-import { forge, textIn } from "../support/gated.ts";
+import { exitIn, forge, textIn } from "../support/gated.ts";
 
 Deno.test("what ends while nobody watches is settled by the next command that looks", async () => {
   await using box = await makeBox();
@@ -15,7 +15,7 @@ Deno.test("what ends while nobody watches is settled by the next command that lo
   await box.ok("run", "--parallel", "2");
   assertEquals(box.supervisors(), []);
   for (const id of [good, bad]) {
-    await box.until("the exit code", () => textIn(box.path(`tasks/${id}.exitcode`)));
+    await box.until("the exit code", () => exitIn(box, id));
     assertEquals(box.task(id!).status, "running");
   }
   const { tasks } = await box.json("status");

@@ -1,7 +1,7 @@
 // When a task ended: as its agent or its shim left it, not when somebody looked.
 
 import { assert, assertEquals } from "../support/assert.ts";
-import { textIn } from "../support/gated.ts";
+import { exitIn } from "../support/gated.ts";
 import { makeBox } from "../support/program.ts";
 import { parseTime } from "../../lib/task/fields.ts";
 
@@ -18,7 +18,7 @@ for (
     box.config({ supervise: false });
     const id = await box.start(agent, prompt);
     await box.ok("run");
-    await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+    await box.until("the end", () => exitIn(box, id));
     const started = parseTime(box.task(id).startedAt)!;
     // As if it had all happened an hour ago.
     const hour = 3_600_000;
@@ -42,7 +42,7 @@ Deno.test("no end lies before the start or after the look", async () => {
   for (const year of ["1999", "2199"]) {
     const id = await box.start("shell", "true");
     await box.ok("run");
-    await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+    await box.until("the end", () => exitIn(box, id));
     const time = new Date(`${year}-01-01T00:00:00Z`);
     Deno.utimeSync(box.path(`tasks/${id}.exitcode`), time, time);
     await box.ok("status");

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { lives, makeBox } from "../support/program.ts";
-import { agentOf, gated, openGate, textIn } from "../support/gated.ts";
+import { agentOf, exitIn, gated, openGate, textIn } from "../support/gated.ts";
 
 Deno.test("an agent sees the variables of its task, and with passEnv no others of ours", async () => {
   await using box = await makeBox();
@@ -137,7 +137,7 @@ Deno.test("agents survive the death of what launched them; log and exit code are
   await waiting.ended();
   assert(lives(agent));
   openGate(box);
-  await box.until("the exit code", () => textIn(box.path(`tasks/${id}.exitcode`)));
+  await box.until("the exit code", () => exitIn(box, id));
   assertEquals(textIn(box.path(`logs/${id}.log`)), "before\ngo\n");
   assertEquals(box.task(id).status, "running");
   const waited = await box.run("wait", id);

@@ -1,7 +1,7 @@
 // A verify command runs once for a claim, whoever looks at the same time.
 
 import { assertEquals } from "../support/assert.ts";
-import { textIn } from "../support/gated.ts";
+import { exitIn, textIn } from "../support/gated.ts";
 import { makeBox } from "../support/program.ts";
 
 Deno.test("verify runs once for each claim, with six who look and two who watch", async () => {
@@ -39,7 +39,7 @@ Deno.test("a verify command whose launch never came is ordered again, once", asy
   const verify = 'echo "$ORCHESTRA_TASK_ID" >>"$ORCHESTRA_WORKSPACE/verified"';
   const id = await box.start("--verify", verify, "shell", "true");
   await box.ok("run");
-  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  await box.until("the end", () => exitIn(box, id));
   const path = box.path(`tasks/${id}.json`);
   const verifyAt = new Date(Date.now() - 60_000).toISOString();
   Deno.writeTextFileSync(path, JSON.stringify({ ...box.task(id), verifyClaim: 1, verifyAt }));
@@ -56,7 +56,7 @@ Deno.test("a verify command that cannot be started fails its task, once", async 
   const script = `rm ${log}; ln -s /dev/null ${log}`;
   const id = await box.start("--verify", "true", "shell", script);
   await box.ok("run");
-  await box.until("the end", () => textIn(box.path(`tasks/${id}.exitcode`)) || null);
+  await box.until("the end", () => exitIn(box, id));
   await box.run("run", "--wait");
   const { status, failureClass, verifyClaim } = box.task(id);
   assertEquals([status, failureClass, verifyClaim], ["failed", "verify", 1]);

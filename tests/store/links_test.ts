@@ -9,6 +9,7 @@ import {
 } from "../support/assert.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import { openStore } from "../../lib/store/tasks.ts";
+import { readLogEnd } from "../../lib/queue/observe.ts";
 import { formatTask } from "../../lib/task/fields.ts";
 import { Folder, ID, idOf, make, names, NOW } from "../support/store.ts";
 
@@ -134,4 +135,71 @@ Deno.test("a link planted under the name of a write in progress is not written t
   assertEquals(Deno.readTextFileSync(secret), "secret");
   assertEquals(store.read(ID), make(ID));
   assertEquals(Deno.lstatSync(`${store.tasksDir}/${ID}.json`).isSymlink, false);
+});
+
+Deno.test("what is exchanged between the look and the opening is not read", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const secret = `${folder.path}/secret`;
+  Deno.writeTextFileSync(secret, formatTask({ ...make(ID), prompt: "secret" }));
+  const log = `${store.dir}/logs/${ID}.log`;
+  const reads: Record<string, () => unknown> = {
+    [`${store.tasksDir}/${ID}.error`]: () => store.readMark(ID, "error")?.text,
+    [`${store.tasksDir}/${ID}.json`]: () => store.tryRead(ID),
+    [`${store.dir}/config.json`]: () => store.readFile(`${store.dir}/config.json`),
+    [log]: () => readLogEnd(store, make(ID)),
+  };
+  const { openSync } = Deno;
+  const host = Deno as { openSync: typeof Deno.openSync };
+  for (const [path, read] of Object.entries(reads)) {
+    Deno.writeTextFileSync(path, path.endsWith(".json") ? formatTask(make(ID)) : "mine");
+    let opened = 0;
+    host.openSync = (name, options) => {
+      if (name === path && opened++ === 0) {
+        Deno.removeSync(path);
+        Deno.symlinkSync(secret, path);
+      }
+      return openSync(name, options);
+    };
+    let text: string;
+    try {
+      text = JSON.stringify(read()) ?? "";
+    } catch (error) {
+      text = String(error);
+    } finally {
+      host.openSync = openSync;
+    }
+    assertEquals([opened, text.includes("secret")], [1, false], text);
+    Deno.removeSync(path);
+  }
+});
+
+Deno.test("a file that is replaced while it is opened is read as it is then", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  store.create(make, NOW);
+  const { openSync } = Deno;
+  const host = Deno as { openSync: typeof Deno.openSync };
+  let opened = 0;
+  host.openSync = (name, options) => {
+    if (String(name).endsWith(`tasks/${ID}.json`) && opened++ < 3) {
+      store.write({ ...make(ID), agent: `b${opened}` });
+    }
+    return openSync(name, options);
+  };
+  try {
+    assertEquals(store.read(ID)?.agent, "b3");
+  } finally {
+    host.openSync = openSync;
+  }
+});
+
+Deno.test("a sentinel that is another file as well says only what its name says", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  Deno.writeTextFileSync(`${folder.path}/private`, "private");
+  for (const mark of ["done", "error"]) {
+    Deno.linkSync(`${folder.path}/private`, store.markPath(ID, mark));
+    assertEquals(store.readMark(ID, mark)?.text, "");
+  }
 });

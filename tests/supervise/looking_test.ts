@@ -1,7 +1,7 @@
 // A command that only shows starts nothing itself, and what was ordered goes on all the same.
 
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { agentOf, forge, gated, gone, openGate, textIn } from "../support/gated.ts";
+import { agentOf, exitIn, forge, gated, gone, openGate, textIn } from "../support/gated.ts";
 import { type Box, kill, makeBox } from "../support/program.ts";
 
 /** Ends whoever watches by force, once it does. */
@@ -21,7 +21,7 @@ for (const look of [["status"], ["show", "@last"], ["deps"], ["daemon", "status"
     const verified = await box.start("--verify", "touch verified", "shell", "true");
     const pending = await box.start("shell", "touch launched");
     await box.ok("run");
-    await box.until("the end", () => textIn(box.path(`tasks/${verified}.exitcode`)) || null);
+    await box.until("the end", () => exitIn(box, verified));
     await box.run(...look);
     assertEquals(box.task(verified).status, "running");
     assertEquals(box.task(pending).status, "pending");

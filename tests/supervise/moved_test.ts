@@ -23,9 +23,9 @@ Deno.test("a supervisor whose workspace was moved away ends, and another takes o
   await gone(moved, supervisor!);
   await moved.ok("status");
   await moved.until("another supervisor", () => moved.supervisors().length > 0);
-  // The agent itself was told the old place, and waits there; its shim finds no folder for its code.
+  // The agent itself was told the old place, and waits there; its shim has the room for its code open.
   openGate(box);
-  assertEquals((await moved.settled(id)).failureClass, "lost");
+  assertEquals((await moved.settled(id)).status, "complete");
   await moved.unwatched();
 });
 
@@ -43,4 +43,19 @@ Deno.test("a supervisor whose workspace was removed ends", async () => {
   Deno.mkdirSync(`${box.root}/.orchestra/tasks`, { recursive: true });
   for (const name of ["logs", "workspace"]) Deno.mkdirSync(`${box.root}/.orchestra/${name}`);
   await gone(box, supervisor!);
+});
+
+Deno.test("a daemon whose workspace was made anew in its place leaves it to the next one", async () => {
+  await using box = await makeBox();
+  await box.ok("daemon", "start");
+  const first = JSON.parse(await box.ok("daemon", "status", "--json")).pid;
+  Deno.removeSync(`${box.root}/.orchestra`, { recursive: true });
+  await box.ok("init");
+  await box.ok("daemon", "start");
+  const second = JSON.parse(await box.ok("daemon", "status", "--json")).pid;
+  await gone(box, first);
+  // It took nothing of the new one's with it.
+  assertEquals(JSON.parse(await box.ok("daemon", "status", "--json")).pid, second);
+  await box.settled(await box.start("shell", "true"));
+  await box.ok("daemon", "stop");
 });

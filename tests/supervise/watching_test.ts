@@ -1,8 +1,8 @@
 // A watcher that sees nothing: rescans do it all.
 
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { commandLine, spawn, withPatience } from "../support/program.ts";
-import { blinding, test } from "../support/needs.ts";
+import { blinding, ON_LINUX, succeeds, test } from "../support/needs.ts";
 import { makeSite } from "../support/site.ts";
 import { type Watched, watchOver } from "../support/watched.ts";
 
@@ -33,6 +33,35 @@ test(
     assertEquals((await daemon.ended()).code, 0);
   },
 );
+
+test("a pipe among the tasks is let go of, and changes are told of again", ON_LINUX, async () => {
+  await using site = await makeSite();
+  const { box } = site;
+  box.config({ interval: 0.1 });
+  await using daemon = box.live({}, "daemon", "run");
+  await daemon.printed((text) => text.includes("Watching over"));
+  const pipe = box.path("tasks/pipe");
+  assert(succeeds("mkfifo", pipe));
+  const found = await box.ok("doctor", "--json");
+  assertStringIncludes(found, '"pipe"');
+  const holds = () =>
+    [...Deno.readDirSync(`/proc/${daemon.pid}/fd`)].some(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/${daemon.pid}/fd/${name}`) === pipe;
+      } catch {
+        return false;
+      }
+    });
+  await withPatience("the pipe to be held open", becomes(holds));
+  // From here on a rescan comes too late for anything.
+  box.config({ interval: 3600 });
+  await box.settled(await box.start("shell", "true"));
+  const next = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
+  assertEquals((await box.settled(next)).status, "complete");
+  Deno.removeSync(pipe);
+  daemon.kill("SIGTERM");
+  assertEquals((await daemon.ended()).code, 0);
+});
 
 /** Fulfilled when something is so, where nothing tells of it. */
 async function becomes(check: () => boolean): Promise<void> {

@@ -37,6 +37,11 @@ export function textIn(path: string): string | undefined {
   }
 }
 
+/** The exit code of a task's agent; undefined until it is written. */
+export function exitIn(box: Box, id: string): string | undefined {
+  return textIn(box.path(`tasks/${id}.exitcode`))?.trim() || undefined;
+}
+
 /** Changes a task's file by hand, as a crash at the worst moment would leave it. */
 export function forge(box: Box, id: string, change: Partial<Task>): void {
   const path = box.path(`tasks/${id}.json`);

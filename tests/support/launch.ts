@@ -41,7 +41,7 @@ export interface Place extends AsyncDisposable {
   /** A spec for a script for sh, which runs in the folder. */
   script(text: string, more?: Partial<LaunchSpec>): LaunchSpec;
   read(name: string): string;
-  /** Waits until a file has a whole line, and returns its first. */
+  /** Waits until a file has a whole line that is not empty, and returns its first. */
   line(name: string): Promise<string>;
   /** The identity in the pid file, as soon as it is there. */
   shim(): Promise<Known>;
@@ -78,7 +78,7 @@ export async function openPlace(): Promise<Place> {
       } catch {
         // Not there yet.
       }
-      return text.includes("\n");
+      return /^.+\n/.test(text);
     }, name);
     return text.slice(0, text.indexOf("\n"));
   }

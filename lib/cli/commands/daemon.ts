@@ -1,7 +1,7 @@
 // `orchestra daemon`: the loop that never ends, in the foreground or in the background.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { lstat, openNamed } from "../../store/files.ts";
+import { lstat, openNamed, openRegular } from "../../store/files.ts";
 import { pause } from "../../launch/pause.ts";
 import { archiveFinished } from "../../store/archive.ts";
 import {
@@ -386,8 +386,8 @@ async function printDaemonLog(this: Context, flags: DaemonLogsFlags): Promise<vo
     const size = lstat(path)?.size ?? 0;
     if (size < at) at = 0; // It was begun anew.
     if (size > at) {
-      using file = Deno.openSync(path);
-      const block = readExactly(file, at, size - at);
+      using file = openRegular(path);
+      const block = file === undefined ? new Uint8Array() : readExactly(file, at, size - at);
       at += block.length;
       printer.write(block);
     }

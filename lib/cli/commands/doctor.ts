@@ -100,8 +100,12 @@ async function gather(queue: Queue): Promise<Facts> {
     problem(error);
   }
   let watchProblem: string | null = null;
+  const pipes: string[] = [];
   if (store.isMade()) {
     watchFolder(store.tasksDir, (reason) => watchProblem = reason)[Symbol.dispose]();
+    for (const { name, isFile, isDirectory, isSymlink } of Deno.readDirSync(store.tasksDir)) {
+      if (!isFile && !isDirectory && !isSymlink) pipes.push(`.orchestra/tasks/${name}`);
+    }
   }
   const marks = new Map(
     [...scan.marks].map(([id, list]) => [id, list.filter((mark) => !mark.endsWith(".tmp"))]),
@@ -126,6 +130,7 @@ async function gather(queue: Queue): Promise<Facts> {
     watched: watcher !== undefined || isWatched(store),
     stoppedWatcher: watcher !== undefined && isStopped(watcher) ? watcher.pid : null,
     watchProblem,
+    pipes,
     freeBytes: freeSpace(store.dir),
     open: openToOthers(queue),
     configProblems,

@@ -11,7 +11,8 @@ import { integer } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
 import { anyIdArgument, optional, parsed } from "../parameters.ts";
 import { createLogPrinter, type LogPrinter } from "../log_printer.ts";
-import { findTail, openRegular, readExactly, tailFile } from "../tail.ts";
+import { openRegular } from "../../store/files.ts";
+import { findTail, readExactly, tailFile } from "../tail.ts";
 
 interface LogsFlags {
   follow?: boolean;

@@ -8,9 +8,10 @@
  * 1. closes what else the caller had open, and sets its traps;
  * 2. finds out who and where it is: pid, boot, start time, machine, host, pid namespace;
  * 3. creates the pid file exclusively: from here on the claim is its own, and nobody else's;
- * 4. checks that the task is still there, that folder, program and input can be had;
- * 5. runs the agent, and waits for it;
- * 6. creates the exit file, with the exit code.
+ * 4. creates the exit file, with room for the exit code;
+ * 5. checks that the task is still there, that folder, program and input can be had;
+ * 6. runs the agent, and waits for it;
+ * 7. writes the exit code.
  *
  * $1 pid file, $2 exit file, $3 log, $4 stdin, $5 folder, then the command. Values come as
  * arguments only, never as text of the script. Its variables have names that no environment has,
@@ -24,10 +25,14 @@
  *
  * The traps keep the shim alive through a SIGTERM to its group, so that it can still record how the
  * agent ended; in the subshell they are reset. A signal before the agent runs keeps it from running.
- * The exit code goes into a file that is created for it, so that the file's time is the end's; who
- * sees it empty waits. It is written again every second for a while where the disk is full, unless
- * the folder is gone. A pid file that the full disk leaves empty is removed, so that the claim is
- * taken back; a task that was archived or cleaned in the meantime is not run.
+ *
+ * The exit code has its room from the beginning, a line of its own: a disk that is full by then, for
+ * hours, does not keep it out. It is written into the file that was created for it, whatever has its
+ * name by now, and what has its name is looked at: where an agent put something else there, or took it
+ * away, the file is made anew, again every second for a while where the disk is full, unless the folder
+ * is gone. The file's time is the end's; who sees no code in it waits. Where there is no room for the
+ * pid file or for the code, the pid file is removed, so that the claim is taken back; a task that was
+ * archived or cleaned in the meantime is not run.
  */
 export const SHIM = `
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
@@ -38,6 +43,10 @@ _o_out=$2
 _o_ended=
 trap _o_ended=1 TERM INT HUP QUIT
 _o_end() {
+  if printf '%s\\n' "$1" >&9 && [ -f "$_o_out" ] && [ ! -L "$_o_out" ]; then
+    { read -r _o_line && { read -r _o_start; [ -z "$_o_start" ]; }; } <"$_o_out" &&
+      [ "$_o_line" = "$1" ] && exit 0
+  fi
   for _o_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ -d "\${_o_out%/*}" ] && [ ! -d "$_o_out" ] || exit 0
     if [ -e "$_o_out" ] || [ -L "$_o_out" ]; then rm -f "$_o_out"; fi
@@ -74,8 +83,6 @@ set +C
 printf '%s %s %s\\n%s %s %s\\n' "$$" "\${_o_boot:--}" "\${_o_start:--}" \\
   "\${_o_machine:--}" "\${_o_host:--}" "\${_o_space:--}" >"$1" || { rm -f "$1"; exit 0; }
 set -C
-_o_task=\${1%.*.pid}
-[ -e "\${_o_task%.verify}.json" ] || { rm -f "$1"; exit 0; }
 _o_found() {
   case $1 in
     -*) false ;;
@@ -83,8 +90,17 @@ _o_found() {
     *) command -v "$1" ;;
   esac
 }
-cd "$5" && _o_found "$6" && [ -r "$4" ] || _o_end '127 spawn'
-[ -z "$_o_ended" ] || _o_end 143
-( set +Cf; umask "$_o_mask"; shift 5; exec "$@" ) <"$4" >>"$3" 2>&1
-_o_end "$?"
+_o_main() {
+  printf '\\n' >&8 || { rm -f "$_o_out" "$1"; exit 0; }
+  _o_task=\${1%.*.pid}
+  [ -e "\${_o_task%.verify}.json" ] || { rm -f "$_o_out" "$1"; exit 0; }
+  cd "$5" && _o_found "$6" && [ -r "$4" ] || _o_end '127 spawn'
+  [ -z "$_o_ended" ] || _o_end 143
+  ( set +Cf; umask "$_o_mask"; shift 5; exec "$@" ) <"$4" >>"$3" 2>&1 8>&- 9>&-
+  _o_end "$?"
+}
+if [ -e "$_o_out" ] || [ -L "$_o_out" ]; then rm -f "$_o_out"; fi
+[ ! -d "$_o_out" ] || _o_main "$@" 8>/dev/null 9>&-
+_o_main "$@" 8>"$_o_out" 9<>"$_o_out"
+rm -f "$1"
 `;

@@ -57,8 +57,39 @@ export async function runShim(
   Deno.removeSync(specFile);
   const spec = parseSpec(text);
   if (spec === undefined || !claim(spec.pidFile, system)) return;
+  let room: Deno.FsFile | undefined;
+  try {
+    room = openRoom(spec.exitFile);
+  } catch {
+    // The disk is full: nothing runs for this claim, so it may be taken back.
+    Deno.removeSync(spec.pidFile);
+    return;
+  }
   const code = await runAgent(spec, system.windows);
-  await record(spec.exitFile, code);
+  await record(spec.exitFile, room, `${code}\n`);
+}
+
+/**
+ * Creates the exit file with room for the code, a line of its own: a disk that is full by then does not
+ * keep the code out. Undefined where a folder has its name, and no code can be told.
+ */
+function openRoom(exitFile: string): Deno.FsFile | undefined {
+  if (isFolder(exitFile)) return undefined;
+  try {
+    Deno.removeSync(exitFile);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const file = Deno.openSync(exitFile, { write: true, createNew: true, mode: 0o600 });
+  try {
+    file.writeSync(new Uint8Array([10]));
+    file.seekSync(0, Deno.SeekMode.Start);
+    return file;
+  } catch (error) {
+    file.close();
+    Deno.removeSync(exitFile);
+    throw error;
+  }
 }
 
 function ownSystem(): ShimSystem {
@@ -189,12 +220,27 @@ export function formatExit(code: number | null, signal: string | null): string {
   return String(code ?? 128 + (SIGNALS[signal ?? ""] ?? 0));
 }
 
-/** Writes the exit file; keeps trying for a while where the disk is full or a reader is in the way. */
-async function record(exitFile: string, code: string): Promise<void> {
+/**
+ * Writes the exit code into its room, whatever has the file's name by now. Where something else has it,
+ * the file is made anew; that is tried for a while where the disk is full or a reader is in the way.
+ */
+async function record(
+  exitFile: string,
+  room: Deno.FsFile | undefined,
+  text: string,
+): Promise<void> {
+  try {
+    room?.writeSync(new TextEncoder().encode(text));
+    if (isFile(exitFile) && Deno.readTextFileSync(exitFile) === text) return;
+  } catch {
+    // It is made anew.
+  } finally {
+    room?.close();
+  }
   const temporary = `${exitFile}.${Deno.pid}.tmp`;
   for (let attempt = 0; attempt < EXIT_TRIES; attempt++) {
     try {
-      Deno.writeTextFileSync(temporary, `${code}\n`, { createNew: true, mode: 0o600 });
+      Deno.writeTextFileSync(temporary, text, { createNew: true, mode: 0o600 });
       Deno.renameSync(temporary, exitFile);
       return;
     } catch (error) {
