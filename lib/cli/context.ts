@@ -3,7 +3,7 @@
 
 import type { CommandContext } from "@stricli/core";
 import type { Config } from "../settings/config_fields.ts";
-import { OrchestraError } from "../task/error.ts";
+import { asJson, OrchestraError, UNSEEN } from "../task/error.ts";
 import type { Queue } from "../queue/queue.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import type { Store } from "../store/tasks.ts";
@@ -61,16 +61,6 @@ export interface Context extends CommandContext {
   root(): Promise<string>;
   /** The process's exit code, where the command succeeded but what it waited for did not. */
   fail(code: number): void;
-}
-
-/** What terminals obey and JSON leaves as it is; within its texts escaping changes no meaning. */
-const HIDDEN = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-/** What a comment never has; names and errors of others may. */
-// deno-lint-ignore no-control-regex
-const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-function escapeCharacter(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Columns and rows of the terminal, or what holds without one. */
@@ -148,10 +138,9 @@ export function createContext(
     write,
     readerGone: gone.signal,
     print: (text) => write(`${text}\n`),
-    printJson: (value) =>
-      write(`${JSON.stringify(value, null, 2).replace(HIDDEN, escapeCharacter)}\n`),
+    printJson: (value) => write(`${asJson(value, 2)}\n`),
     note(text) {
-      if (!globals.json) writeAll(Deno.stderr, `${this.spell(text).replace(UNPRINTABLE, "")}\n`);
+      if (!globals.json) writeAll(Deno.stderr, `${this.spell(text).replace(UNSEEN, "")}\n`);
     },
     spell: (text) => spell(text, program),
     style() {

@@ -2,7 +2,7 @@
 // printed: one or two lines, or one JSON value.
 
 import { FlagNotFoundError, text_en, UnexpectedPositionalError } from "@stricli/core";
-import { OrchestraError, printable } from "../task/error.ts";
+import { asJson, OrchestraError, printable } from "../task/error.ts";
 import { explain, spell } from "./calling.ts";
 
 /** Options of every command that have a long name. */
@@ -17,7 +17,7 @@ export function formatError(error: OrchestraError, json: boolean, program: strin
   const { code, message, hint: told } = explain(error, program);
   const hint = told === undefined ? undefined : spell(told, program);
   if (json) {
-    return JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+    return asJson({ error: { code, message, ...(hint === undefined ? {} : { hint }) } });
   }
   return `orchestra: ${printable(message)}${hint === undefined ? "" : `\n  ${printable(hint)}`}`;
 }

@@ -67,6 +67,15 @@ function notWritable(error: unknown, report: string): OrchestraError {
   });
 }
 
+/** The last lines of a task's log; null where it has none, or names what is not its own. */
+function logEnd({ store }: Queue, task: Task): string | null {
+  try {
+    return tailFile(readablePlaces(store, task).logFile, LOG_LINES)?.lines.join("\n") ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** What a path leads to; undefined for nothing. */
 function statOf(path: string): Deno.FileInfo | undefined {
   try {
@@ -120,8 +129,7 @@ export function writeReports(
   const input: ReportInput = {
     views: mine.map((task) => viewTask(task, index, queue.now(), memo)),
     index,
-    log: (task) =>
-      tailFile(readablePlaces(queue.store, task).logFile, LOG_LINES)?.lines.join("\n") ?? null,
+    log: (task) => logEnd(queue, task),
     seconds,
   };
   const problems: unknown[] = [];

@@ -30,6 +30,8 @@ export type Wrong =
   | { readonly code: "open-to-others" }
   /** The folder cannot be watched. */
   | { readonly code: "no-watcher"; readonly problem: string }
+  /** Locks of its file system, by name, hold on this machine alone. */
+  | { readonly code: "local-locks"; readonly type: string }
   /** A pipe stands where the folder is watched, and the watch waits at it. */
   | { readonly code: "pipe" }
   /** An agent's program is not on PATH. */
@@ -73,6 +75,8 @@ export interface Facts {
   stoppedWatcher: number | null;
   /** Why the folder cannot be watched; null where it can. */
   watchProblem: string | null;
+  /** The file system, where its locks hold on this machine alone; null where they hold for all. */
+  localLocks: string | null;
   /** Pipes and the like among the tasks, relative to the root. */
   pipes: readonly string[];
   /** Free space, bytes; null where it is not known. */
@@ -162,7 +166,7 @@ function diagnoseTasks(
 
 /** What is of no more use, or should not be as it is. */
 function diagnoseLeftovers(
-  { tasks, damaged, marks, strays, open, pipes, watchProblem }: Facts,
+  { tasks, damaged, marks, strays, open, pipes, localLocks, watchProblem }: Facts,
 ): Finding[] {
   const findings: Finding[] = [];
   // A task whose file is damaged is one all the same.
@@ -178,6 +182,9 @@ function diagnoseLeftovers(
   for (const name of strays) findings.push(warning(name, { code: "left-over" }, true));
   for (const path of open) findings.push(warning(path, { code: "open-to-others" }, true));
   for (const path of pipes) findings.push(warning(path, { code: "pipe" }, false));
+  if (localLocks !== null) {
+    findings.push(warning(".orchestra", { code: "local-locks", type: localLocks }, false));
+  }
   if (watchProblem !== null) {
     const wrong = { code: "no-watcher", problem: watchProblem } as const;
     findings.push(warning(".orchestra/tasks", wrong, false));

@@ -94,6 +94,12 @@ function wordsOf(
         message: `The system does not let us watch the folder: ${finding.problem}`,
         remedy: "Changes are seen by rescans alone; on Linux raise fs.inotify.max_user_watches.",
       };
+    case "local-locks":
+      return {
+        message:
+          `Locks on the file system of ${subject} (${finding.type}) hold on one machine only`,
+        remedy: "Use the workspace from one machine, or mount it so that locks are common.",
+      };
     case "pipe":
       return {
         message: `${subject} is a pipe: who watches the folder may wait at it for ever`,

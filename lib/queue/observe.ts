@@ -6,6 +6,7 @@ import type { Launchers } from "../launch/mod.ts";
 import { findRateLimit } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
 import { openRegular } from "../store/files.ts";
+import { placesOf } from "../store/places.ts";
 import type { Mark, Store } from "../store/tasks.ts";
 import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
 import { createUsageReader } from "../agents/usage.ts";
@@ -210,7 +211,7 @@ export function readLogEnd(store: Store, task: Task): string | null {
 /** Hands on the last bytes of a task's log, block by block; nothing where there is none. */
 function readEnd(store: Store, task: Task, most: number, take: (bytes: Uint8Array) => void): void {
   try {
-    const path = store.resolve(task.logFile, "Reading the log");
+    const path = placesOf(store, task).logFile;
     using file = openRegular(path);
     if (file === undefined) return;
     const { size } = file.statSync();
@@ -229,8 +230,7 @@ function readEnd(store: Store, task: Task, most: number, take: (bytes: Uint8Arra
 
 function logTime(store: Store, task: Task): number | null {
   try {
-    return Deno.lstatSync(store.resolve(task.logFile, "Looking at the log")).mtime?.getTime() ??
-      null;
+    return Deno.lstatSync(placesOf(store, task).logFile).mtime?.getTime() ?? null;
   } catch {
     return null;
   }

@@ -40,24 +40,41 @@ type Opened = { file: Deno.FsFile; info: Deno.FileInfo } | { problem: string };
 /**
  * Opens a file to read it, and looks at what was opened: what has its name must be a regular file, no
  * link among them, and the same before and after. Undefined where there is none.
+ *
+ * @param foreign others write it: should it be exchanged for a pipe just now, nobody waits at it
  */
-function tryOpen(path: string): Opened | undefined {
+function tryOpen(path: string, foreign = false): Opened | undefined {
   for (let turn = 0; turn < REPLACED; turn++) {
     const info = lstat(path);
     if (info === undefined) return undefined;
     if (!info.isFile) return { problem: "is not a regular file" };
     let file: Deno.FsFile;
     try {
-      file = Deno.openSync(path);
+      file = foreign ? openWithoutWaiting(path) : Deno.openSync(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
     }
     const opened = file.statSync();
-    if (opened.ino === info.ino && opened.dev === info.dev) return { file, info };
+    const isSame = opened.ino === info.ino && opened.dev === info.dev;
+    // Numbers of what is gone are given out again.
+    if (isSame && opened.isFile) return { file, info };
     file.close();
   }
   return { problem: "is replaced again and again" };
+}
+
+/**
+ * Opens a file for both reading and writing, where that is allowed: then it waits for nobody at a pipe,
+ * fifo(7), and there is no other way to say so here. Nothing is written.
+ */
+function openWithoutWaiting(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { read: true, write: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw error;
+    return Deno.openSync(path);
+  }
 }
 
 /** The same; undefined too where it is no regular file. */
@@ -155,14 +172,17 @@ export function openNamed(path: string, options: Deno.OpenOptions): Deno.FsFile 
 /**
  * The first bytes of a file as text, and when it was last written; undefined where there is none. Of what
  * is no regular file, or may not be read, nothing is read.
+ *
+ * @param foreign others write it; see {@linkcode tryOpen}
  */
 export function readHead(
   path: string,
   limit: number,
+  foreign = false,
 ): { text: string; modifiedAt: number; links: number } | undefined {
   let opened: Opened | undefined;
   try {
-    opened = tryOpen(path);
+    opened = tryOpen(path, foreign);
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     opened = { problem: "may not be read" };
@@ -196,14 +216,19 @@ export function readHead(
   };
 }
 
+/**
+ * Makes the names in a folder durable, where the system can: not every file system lets folders be
+ * synced (FUSE, network shares), and what has its name already must not be told to have failed.
+ */
 export function syncFolder(path: string): void {
   // Windows neither opens folders as files nor needs it: NTFS journals names by itself.
   if (Deno.build.os === "windows") return;
-  const folder = Deno.openSync(path);
   try {
+    using folder = Deno.openSync(path);
     folder.syncSync();
-  } finally {
-    folder.close();
+  } catch (error) {
+    // The name is there; whether it survives a power cut is up to the file system.
+    if (typeof (error as { code?: unknown }).code !== "string") throw error;
   }
 }
 

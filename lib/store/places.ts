@@ -1,9 +1,10 @@
 // Where a task's plan, log and the rest are. What a task file says of them is not believed: it leads to
-// a place below `.orchestra/`, or it is an error.
+// a place below `.orchestra/` that bears the task's own id, or it is an error.
 
 import type { Places } from "../decide/launch_plan.ts";
 import { processMark } from "../task/marks.ts";
 import type { Task } from "../task/fields.ts";
+import { OrchestraError } from "../task/error.ts";
 import { lstat } from "./files.ts";
 import type { Store } from "./tasks.ts";
 
@@ -18,13 +19,24 @@ export function placesOf(store: Store, task: Task): Places {
   return {
     root: store.root,
     mark: processMark(store.identity, task.taskId),
-    planFile: store.resolve(plan, `The plan of ${task.taskId}`, "plans"),
-    logFile: store.resolve(log, `The log of ${task.taskId}`, "logs"),
+    planFile: ownPlace(store, task, plan, "plan"),
+    logFile: ownPlace(store, task, log, "log"),
     promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,
     doneFile: store.markPath(task.taskId, "done"),
     errorFile: store.markPath(task.taskId, "error"),
     workspace: `${store.dir}/workspace`,
   };
+}
+
+/** Absolute path of a task's own file: what bears another's name is another's, to be neither read nor removed. */
+function ownPlace(store: Store, { taskId }: Task, path: string, what: "plan" | "log"): string {
+  const purpose = `The ${what} of ${taskId}`;
+  const place = store.resolve(path, purpose, `${what}s`);
+  const name = place.slice(place.lastIndexOf("/") + 1);
+  if (name.startsWith(`${taskId}.`) || name.startsWith(`${taskId}_`)) return place;
+  throw new OrchestraError("damaged", `${purpose}: ${JSON.stringify(path)} is not its own`, {
+    hint: "Mend the task file by hand.",
+  });
 }
 
 /** Where a task's plan and log are: in their usual place, or in the archive. */

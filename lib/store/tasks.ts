@@ -450,10 +450,10 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     const path = markPath(id, mark);
     // A sentinel that is a link or a folder still says what its name says; its content is not read. Nor is
     // that of one which is another file as well: what an agent says is not what stands elsewhere.
-    const head = readHead(path, MAX_MARK);
+    const isAgents = AGENTS_MARKS.has(mark);
+    const head = readHead(path, MAX_MARK, isAgents);
     if (head === undefined) return undefined;
-    const isShared = head.links > 1 && AGENTS_MARKS.has(mark);
-    return { text: isShared ? "" : head.text, modifiedAt: head.modifiedAt };
+    return { text: isAgents && head.links > 1 ? "" : head.text, modifiedAt: head.modifiedAt };
   }
 
   function createMark(id: string, mark: string, text: string): boolean {

@@ -47,6 +47,8 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
       try {
         for await (const event of source) {
           heard++;
+          // Somebody has closed it; what was written was told of before.
+          if (event.kind === "access") continue;
           for (const changed of event.paths) {
             const name = changed.slice(
               Math.max(changed.lastIndexOf("/"), changed.lastIndexOf("\\")) + 1,

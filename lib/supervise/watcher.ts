@@ -3,6 +3,8 @@
 
 import { lstat, openRegular } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
+import { localLocks } from "../store/mounts.ts";
+import { OrchestraError, quote } from "../task/error.ts";
 import { pause } from "../launch/pause.ts";
 import { spawnSession } from "../launch/posix/launcher.ts";
 import { isAlive, readProcesses } from "../launch/posix/processes.ts";
@@ -17,6 +19,8 @@ export interface DaemonInfo {
   start?: string;
   /** It was started just now, and has not said so itself yet. */
   begins?: boolean;
+  /** Name of its machine, where the system tells. */
+  host?: string;
   startedAt: string;
   /** `supervisor` goes away when nothing is left to do, `daemon` stays, `run` has a terminal. */
   kind: "supervisor" | "daemon" | "run";
@@ -195,19 +199,46 @@ export function tellWatcher(store: Store, order: StandingOrder): boolean {
   return order.launch === "all" ? store.locked(told) : told();
 }
 
+function ownHost(): string | undefined {
+  try {
+    return Deno.hostname();
+  } catch {
+    // Not for us to ask.
+    return undefined;
+  }
+}
+
+/** Where a lock holds on one machine only, having it does not say that nobody watches on another one. */
+function refuseElsewhere(store: Store, other: string | undefined, own: string | undefined): void {
+  if (other === undefined || own === undefined || other === own) return;
+  const type = localLocks(store.dir);
+  if (type === undefined) return;
+  throw new OrchestraError(
+    "state",
+    `${other} watches over this workspace, or did: locks on this file system (${type}) hold on ` +
+      "one machine only",
+    { hint: `Stop it there. If nobody watches there any more: rm ${quote([infoPath(store)])}` },
+  );
+}
+
 /**
  * Says who watches from now on; for who has the lock. What it was told meanwhile counts, and so does
  * what whoever had the lock before did not live to do.
+ *
+ * @throws OrchestraError `state` where another machine may be watching, and the lock does not tell
  */
 export function announce(store: Store, kind: DaemonInfo["kind"], order: StandingOrder): DaemonInfo {
   return store.locked(() => {
     const before = readDaemonInfo(store);
     const inherits = before !== undefined && before.kind !== "daemon" && before.launch === "all" &&
       order.launch !== "all";
+    const host = ownHost();
+    refuseElsewhere(store, before?.host, host);
     const { launch, parallel } = before?.pid === Deno.pid || inherits ? before! : order;
     const info: DaemonInfo = {
       pid: Deno.pid,
       start: readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-",
+      host,
       startedAt: formatTime(Date.now()),
       kind,
       launch,

@@ -115,7 +115,24 @@ export function quote(words: readonly string[]): string {
 /** A message may name what a hostile file holds: what a terminal would obey is spelled out. */
 export function printable(text: string): string {
   return text.replace(
-    /(?!\n)[\p{Cc}\p{Cf}]/gu,
+    UNSEEN,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
+/**
+ * What a terminal obeys and what is not seen: controls other than line breaks, direction marks,
+ * zero-width characters, variation selectors, tags. The non-joiner stays: Persian is misspelt without it.
+ */
+export const UNSEEN =
+  /(?![\n\u200c])(?:[\p{Cc}\p{Cf}\u2028\u2029\u180b-\u180f\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}])/gu;
+
+/** A value as JSON, with what is not seen spelled out: within its texts that changes no meaning. */
+export function asJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    UNSEEN,
+    (character) =>
+      character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+        .join(""),
   );
 }

@@ -54,6 +54,14 @@ Deno.test("what agents write into sentinels, logs and plans never reaches a tabl
     assertOnlyColors(stdout);
     assert(!stdout.includes("the secret"), calls[at >> 1]!.join(" "));
   }
+  // As JSON the texts are whole, and what is not seen in them is spelled out.
+  for (const args of [["status"], ["show", cancelled]]) {
+    const text = await box.ok(...args, "--json");
+    assertPrintable(text);
+    assert(text.includes("\\u200b") && JSON.stringify(JSON.parse(text)).includes("\u200b"));
+  }
+  const { stderr } = await box.run("show", `${EVIL.replaceAll("\n", " ")}`, "--json");
+  assertPrintable(stderr);
   const retried = await box.run("retry", ids[0]!);
   assertPrintable(retried.stdout + retried.stderr);
 });

@@ -1,7 +1,7 @@
 // Wherever a command takes the id of a task it takes what a person can type: the end of it, the key
 // that it was given, @last.
 
-import type { Task } from "../../lib/task/fields.ts";
+import { newTask, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { type Box, makeBox } from "../support/program.ts";
 
@@ -18,8 +18,10 @@ async function prepare(): Promise<Box> {
   return box;
 }
 
-function put(box: Box, task: Task): void {
-  Deno.writeTextFileSync(box.path(`tasks/${task.taskId}.json`), JSON.stringify(task));
+function put(box: Box, { taskId, ...rest }: Task): void {
+  const { planFile, logFile } = newTask(taskId, rest, 0);
+  const text = JSON.stringify({ ...rest, taskId, planFile, logFile });
+  Deno.writeTextFileSync(box.path(`tasks/${taskId}.json`), text);
 }
 
 Deno.test("an end, a key and @last are taken wherever an id is", async () => {

@@ -16,6 +16,7 @@ const HEALTHY: Facts = {
   stoppedWatcher: null,
   watchProblem: null,
   pipes: [],
+  localLocks: null,
   freeBytes: LOW_DISK,
   open: [],
   configProblems: [],
@@ -110,6 +111,7 @@ Deno.test("what may surprise is told with what is known of it", () => {
     open: [".orchestra"],
     watchProblem: "no more watches",
     pipes: [".orchestra/tasks/x"],
+    localLocks: "nfs",
     unusedSettings: [{ kind: "unknown-key", key: "intervall" }],
   };
   const leave = "An agent may have left a server behind on purpose; if not, end them.";
@@ -164,6 +166,11 @@ Deno.test("what may surprise is told with what is known of it", () => {
       ...["warning", "pipe", ".orchestra/tasks/x", false],
       ".orchestra/tasks/x is a pipe: who watches the folder may wait at it for ever",
       "Changes may be seen by rescans alone until it is removed.",
+    ],
+    [
+      ...["warning", "local-locks", ".orchestra", false],
+      "Locks on the file system of .orchestra (nfs) hold on one machine only",
+      "Use the workspace from one machine, or mount it so that locks are common.",
     ],
     [
       ...["warning", "no-watcher", ".orchestra/tasks", false],

@@ -81,3 +81,57 @@ Deno.test("times that no clock tells hold nobody up", async () => {
   assert(retriedBy !== null);
   assertEquals(box.task(retriedBy).status, "complete");
 });
+
+Deno.test("a task that names another's log or plan neither writes, shows nor removes it", async () => {
+  await using box = await makeBox();
+  const victim = await box.start("shell", "echo the word of the victim");
+  await box.ok("run", "--wait");
+  const log = box.path(`logs/${victim}.log`);
+  const plan = box.path(`plans/${victim}_plan.md`);
+  const before = [log, plan].map((path) => Deno.readTextFileSync(path));
+  const names = {
+    logFile: `.orchestra/logs/${victim}.log`,
+    planFile: `.orchestra/plans/${victim}_plan.md`,
+  };
+  for (const field of ["logFile", "planFile"] as const) {
+    const id = await box.start("shell", "echo mine");
+    forge(box, id, { [field]: names[field] });
+    await box.run("run", "--all", "--wait");
+    const { status, errorMessage } = box.task(id);
+    assertEquals(status, "failed");
+    assertStringIncludes(errorMessage!, "is not its own");
+    for (const command of [["logs", id], ["show", id], ["clean", id]]) {
+      const { stdout, stderr } = await box.run(...command);
+      assertEquals((stdout + stderr).includes("word of the victim"), false, `${command}`);
+    }
+    assertEquals(await box.run("clean", "failed", "-y").then(({ code }) => code), 5);
+    await box.ok("archive", "--force");
+    Deno.removeSync(box.path(`tasks/${id}.json`));
+  }
+  assertEquals([log, plan].map((path) => Deno.readTextFileSync(path)), before);
+});
+
+Deno.test("folders in the place of our own files are named, and nothing in them is touched", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  for (const name of ["lock", "daemon.lock", "daemon.json", "config.json"]) {
+    const path = box.path(name);
+    try {
+      Deno.removeSync(path);
+    } catch {
+      // It was not there.
+    }
+    Deno.mkdirSync(`${path}/mine`, { recursive: true });
+    for (
+      const command of [["status"], ["run"], ["daemon", "status"], ["doctor"], ["daemon", "stop"]]
+    ) {
+      const { code, stderr } = await box.run(...command);
+      assert([0, 1, 4, 5].includes(code), `${name}: ${command}: ${code} ${stderr}`);
+      assertEquals(/\bat \w+.*:\d+:\d+|TypeError|Is a directory \(os/.test(stderr), false, stderr);
+    }
+    assert(Deno.lstatSync(`${path}/mine`).isDirectory);
+    Deno.removeSync(path, { recursive: true });
+  }
+  await box.run("run", "--all", "--wait");
+  assertEquals((await box.settled(id)).status, "complete");
+});

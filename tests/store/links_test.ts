@@ -2,6 +2,7 @@
 
 import { createFolders } from "../../lib/store/paths.ts";
 import {
+  assert,
   assertEquals,
   assertMatch,
   assertStringIncludes,
@@ -11,6 +12,7 @@ import { OrchestraError } from "../../lib/task/error.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { readLogEnd } from "../../lib/queue/observe.ts";
 import { formatTask } from "../../lib/task/fields.ts";
+import { ON_POSIX, succeeds, test } from "../support/needs.ts";
 import { Folder, ID, idOf, make, names, NOW } from "../support/store.ts";
 
 Deno.test("a folder of the workspace that is a link is refused, and its target untouched", () => {
@@ -201,5 +203,30 @@ Deno.test("a sentinel that is another file as well says only what its name says"
   for (const mark of ["done", "error"]) {
     Deno.linkSync(`${folder.path}/private`, store.markPath(ID, mark));
     assertEquals(store.readMark(ID, mark)?.text, "");
+  }
+});
+
+test("a sentinel that is exchanged for a pipe just now is not waited for", ON_POSIX, () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const { openSync } = Deno;
+  const host = Deno as { openSync: typeof Deno.openSync };
+  for (const mark of ["done", "error"]) {
+    const path = store.markPath(ID, mark);
+    Deno.writeTextFileSync(path, "mine");
+    let opened = 0;
+    host.openSync = (name, options) => {
+      if (name === path && opened++ === 0) {
+        Deno.removeSync(path);
+        assert(succeeds("mkfifo", path));
+      }
+      return openSync(name, options);
+    };
+    try {
+      assertEquals(store.readMark(ID, mark)?.text, "");
+    } finally {
+      host.openSync = openSync;
+    }
+    assertEquals(opened, 1);
   }
 });

@@ -125,6 +125,30 @@ Deno.test("a file is synced before it gets its name, and the folder after a new 
   assertEquals(names(store.dir).filter((name) => name.endsWith(".tmp")), []);
 });
 
+Deno.test("where folders cannot be synced, what was queued is told to be queued", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const { syncSync } = Deno.FsFile.prototype;
+  for (const [code, number] of [["EINVAL", 22], ["EIO", 5]] as const) {
+    let refused = 0;
+    Deno.FsFile.prototype.syncSync = function () {
+      if (!this.statSync().isDirectory) return syncSync.call(this);
+      refused++;
+      throw Object.assign(new Error(`refused (os error ${number})`), { code });
+    };
+    try {
+      const { taskId } = store.create(make, NOW);
+      assertEquals(store.createMark(taskId, "1.pid", "x"), true);
+      assertEquals(store.createAll([make(idOf(number))]), true);
+      store.writeFile(`${store.dir}/config.json`, "{}");
+    } finally {
+      Deno.FsFile.prototype.syncSync = syncSync;
+    }
+    assertEquals(refused, 4);
+  }
+  assertEquals(store.scan().tasks.length, 4);
+});
+
 Deno.test("what a killed process left of a write is in nobody's way", () => {
   using folder = new Folder();
   const store = folder.store();

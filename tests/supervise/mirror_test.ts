@@ -30,7 +30,7 @@ function writeBehind(store: Store, priority: number): Disposable {
       Deno.FsFile.prototype.close.call(file);
       write();
     };
-    return Object.assign(file, { close });
+    return Object.assign(file, { close, [Symbol.dispose]: close });
   };
   return { [Symbol.dispose]: restore };
 }

@@ -222,10 +222,12 @@ export function assertRefused(outcome: Outcome, code: number, what = ""): string
   return outcome.stderr;
 }
 
-/** Checks that a text has no control character but line breaks. */
+/** Checks that a text has no control character but line breaks, and nothing that is not seen. */
 export function assertPrintable(text: string): void {
-  // deno-lint-ignore no-control-regex
-  const found = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/.exec(text);
+  const found =
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufe0f\ufeff]|[\u{e0000}-\u{e0fff}]/u
+      .exec(text);
   assert(
     found === null,
     `control character ${JSON.stringify(found?.[0])} in ${JSON.stringify(text)}`,

@@ -8,7 +8,10 @@ import { assertPrintable, type Box } from "./program.ts";
 /** Everything that a terminal would obey, in one text. */
 export const EVIL =
   "\x1b[31mred\x1b[2J\x1b[H\x1b]0;title\x07\x1b]8;;http://x\x1b\\\x9b5A\x08\x08\r" +
-  "over\x7f\x85\u2028\u202egnp\u202c\x00".replace("\x00", "");
+  "over\x7f\x85\u2028\u202egnp\u202c\u200b\u2060\ufeff\u00ad\u{e0041}hid\u180e\ufe0f\x00".replace(
+    "\x00",
+    "",
+  );
 
 /** Checks that a text in colour holds no sequence but colours. */
 export function assertOnlyColors(text: string): void {

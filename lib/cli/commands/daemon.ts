@@ -16,7 +16,7 @@ import {
   tryDaemonLock,
 } from "../../supervise/watcher.ts";
 import { formatDuration } from "../../task/duration.ts";
-import { OrchestraError } from "../../task/error.ts";
+import { asJson, OrchestraError } from "../../task/error.ts";
 import { sanitize } from "../../text/width.ts";
 import { readProcesses } from "../../launch/posix/processes.ts";
 import type { Change } from "../../decide/changes.ts";
@@ -176,7 +176,7 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   announce(queue.store, "daemon", { launch: "all", parallel: flags.maxConcurrent });
   const say = flags.log ? logTo(queue) : (message: string) =>
     this.print(
-      this.globals.json ? JSON.stringify({ time: formatTime(queue.now()), message }) : message,
+      this.globals.json ? asJson({ time: formatTime(queue.now()), message }) : message,
     );
   say(
     `Watching over ${queue.store.root}: at most ${

@@ -15,6 +15,7 @@ import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram } from "../../launch/find.ts";
 import type { Queue } from "../../queue/queue.ts";
+import { localLocks } from "../../store/mounts.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { optional } from "../parameters.ts";
@@ -130,6 +131,7 @@ async function gather(queue: Queue): Promise<Facts> {
     watched: watcher !== undefined || isWatched(store),
     stoppedWatcher: watcher !== undefined && isStopped(watcher) ? watcher.pid : null,
     watchProblem,
+    localLocks: localLocks(store.dir) ?? null,
     pipes,
     freeBytes: freeSpace(store.dir),
     open: openToOthers(queue),
