@@ -4,7 +4,7 @@
 // @ts-types="../text/std.d.ts"
 import { basename } from "@std/path/posix/basename";
 import { isOwnMark } from "../task/marks.ts";
-import type { Status, Task } from "../task/fields.ts";
+import { parseTime, type Status, type Task } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
 
 /** What may be wrong, by a stable name, with what is known of it. */
@@ -32,6 +32,8 @@ export type Wrong =
   | { readonly code: "no-watcher"; readonly problem: string }
   /** Locks of its file system, by name, hold on this machine alone. */
   | { readonly code: "local-locks"; readonly type: string }
+  /** So many tasks have a time that is yet to come, by so many seconds at most. */
+  | { readonly code: "clock"; readonly tasks: number; readonly ahead: number }
   /** A pipe stands where the folder is watched, and the watch waits at it. */
   | { readonly code: "pipe" }
   /** An agent's program is not on PATH. */
@@ -79,6 +81,8 @@ export interface Facts {
   localLocks: string | null;
   /** Pipes and the like among the tasks, relative to the root. */
   pipes: readonly string[];
+  /** The present time, milliseconds since the epoch. */
+  now: number;
   /** Free space, bytes; null where it is not known. */
   freeBytes: number | null;
   /** Files or folders with permissions for others than the owner. */
@@ -134,9 +138,18 @@ function isActive(task: Task): boolean {
   return task.status === "running" || task.reapAt !== null;
 }
 
+/** Machines may differ by so much without anybody's minding, seconds. */
+const SLACK = 300;
+
+/** How far what has happened to a task is yet to come, seconds. */
+function aheadBy({ createdAt, startedAt, completedAt }: Task, now: number): number {
+  const times = [createdAt, startedAt, completedAt].map((time) => parseTime(time) ?? 0);
+  return Math.max(0, ...times.map((time) => (time - now) / 1000));
+}
+
 /** What runs and should not, or does not and should. */
 function diagnoseTasks(
-  { tasks, watched, stoppedWatcher, marks, processes }: Facts,
+  { tasks, watched, stoppedWatcher, marks, processes, now }: Facts,
 ): Finding[] {
   const findings: Finding[] = [];
   const known = new Map(tasks.map((task) => [task.taskId, task]));
@@ -154,6 +167,13 @@ function diagnoseTasks(
       continue;
     }
     findings.push(warning(taskId, { code: "stale-claim" }, true));
+  }
+  const ahead = tasks.map((task) => ({ id: task.taskId, by: aheadBy(task, now) }))
+    .filter(({ by }) => by > SLACK).sort((a, b) => b.by - a.by);
+  if (ahead.length > 0) {
+    const { id, by } = ahead[0]!;
+    const wrong = { code: "clock", tasks: ahead.length, ahead: by } as const;
+    findings.push(warning(id, wrong, false));
   }
   for (const [id, pids] of processes) {
     const task = known.get(id);

@@ -1,6 +1,7 @@
 // What `doctor` found, in words: what is wrong, and how to mend it, a sentence each. Pure.
 
 import type { Finding } from "../decide/diagnose.ts";
+import { formatDuration } from "../task/duration.ts";
 import { formatSettingsWarning } from "./settings.ts";
 
 /** A finding as `--json` prints it. */
@@ -100,6 +101,14 @@ function wordsOf(
           `Locks on the file system of ${subject} (${finding.type}) hold on one machine only`,
         remedy: "Use the workspace from one machine, or mount it so that locks are common.",
       };
+    case "clock": {
+      const { tasks, ahead } = finding;
+      const what = tasks === 1 ? `${subject} has a time` : `${tasks} tasks have times`;
+      return {
+        message: `${what} ahead of the clock, by ${formatDuration(ahead)}: the clock was set back`,
+        remedy: "Set it right. Nothing waits for more than 31 days from now.",
+      };
+    }
     case "pipe":
       return {
         message: `${subject} is a pipe: who watches the folder may wait at it for ever`,

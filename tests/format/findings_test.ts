@@ -17,6 +17,7 @@ const HEALTHY: Facts = {
   watchProblem: null,
   pipes: [],
   localLocks: null,
+  now: 86_400_000,
   freeBytes: LOW_DISK,
   open: [],
   configProblems: [],
@@ -95,7 +96,7 @@ Deno.test("what cannot work comes first, and says how to mend it", () => {
 Deno.test("what may surprise is told with what is known of it", () => {
   const tasks = [
     task(1, { status: "running", claim: 1 }),
-    task(2, { status: "complete" }),
+    task(2, { status: "complete", completedAt: "1970-01-03T01:00:00.000Z" }),
     task(3, { status: "failed", reapAt: "2026-03-04T12:00:00.000Z" }),
   ];
   const facts: Partial<Facts> = {
@@ -136,6 +137,11 @@ Deno.test("what may surprise is told with what is known of it", () => {
       ...["warning", "stale-claim", idOf(1), true],
       `${idOf(1)} was claimed, but its launch never came`,
       "The next look takes it back to pending.",
+    ],
+    [
+      ...["warning", "clock", idOf(2), false],
+      `${idOf(2)} has a time ahead of the clock, by 1d01h: the clock was set back`,
+      "Set it right. Nothing waits for more than 31 days from now.",
     ],
     [
       ...["warning", "orphan", idOf(2), false],

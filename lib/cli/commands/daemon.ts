@@ -271,6 +271,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   if (before !== undefined && before.kind !== "supervisor" && isWatched(queue.store)) {
     throw watchedBy(before);
   }
+  this.endsByExit = true;
   using watch = watchFolder(queue.store.dir);
   const { pid } = spawnDetached(this.program, queue.store.root, [
     "daemon",

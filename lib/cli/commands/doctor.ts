@@ -33,7 +33,10 @@ export const command = buildCommand({
 
 async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
   const queue = await this.openQueue();
-  const before = diagnose(await gather(queue));
+  // A watch that waits at a pipe does not let us go, and none is begun beside it.
+  this.endsByExit = true;
+  const problem = watchProblem(queue);
+  const before = diagnose(await gather(queue, problem));
   const fixed: string[] = [];
   if (flags.fix) {
     for (const finding of before) {
@@ -42,7 +45,7 @@ async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
     }
   }
   const settings = Object.keys(CONFIG_ABOUT);
-  const findings = (flags.fix ? diagnose(await gather(queue)) : before)
+  const findings = (flags.fix ? diagnose(await gather(queue, problem)) : before)
     .map((finding) => formatFinding(finding, settings));
   const errors = findings.filter((finding) => finding.level === "error").length;
   if (this.globals.json) this.printJson({ healthy: findings.length === 0, fixed, findings });
@@ -65,7 +68,24 @@ async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
   if (errors > 0) this.fail(1);
 }
 
-async function gather(queue: Queue): Promise<Facts> {
+/** Why the folder of tasks cannot be watched; null where it can, or need not be. */
+function watchProblem({ store }: Queue): string | null {
+  let problem: string | null = null;
+  if (store.isMade()) {
+    watchFolder(store.tasksDir, (reason) => problem = reason)[Symbol.dispose]();
+  }
+  return problem;
+}
+
+/** Pipes and the like among the tasks, relative to the root. */
+function pipesIn({ store }: Queue): string[] {
+  if (!store.isMade()) return [];
+  return [...Deno.readDirSync(store.tasksDir)]
+    .filter(({ isFile, isDirectory, isSymlink }) => !isFile && !isDirectory && !isSymlink)
+    .map(({ name }) => `.orchestra/tasks/${name}`);
+}
+
+async function gather(queue: Queue, watchProblem: string | null): Promise<Facts> {
   const { store } = queue;
   const scan = store.scan();
   const strays: string[] = [];
@@ -100,14 +120,7 @@ async function gather(queue: Queue): Promise<Facts> {
   } catch (error) {
     problem(error);
   }
-  let watchProblem: string | null = null;
-  const pipes: string[] = [];
-  if (store.isMade()) {
-    watchFolder(store.tasksDir, (reason) => watchProblem = reason)[Symbol.dispose]();
-    for (const { name, isFile, isDirectory, isSymlink } of Deno.readDirSync(store.tasksDir)) {
-      if (!isFile && !isDirectory && !isSymlink) pipes.push(`.orchestra/tasks/${name}`);
-    }
-  }
+  const pipes = pipesIn(queue);
   const marks = new Map(
     [...scan.marks].map(([id, list]) => [id, list.filter((mark) => !mark.endsWith(".tmp"))]),
   );
@@ -133,6 +146,7 @@ async function gather(queue: Queue): Promise<Facts> {
     watchProblem,
     localLocks: localLocks(store.dir) ?? null,
     pipes,
+    now: queue.now(),
     freeBytes: freeSpace(store.dir),
     open: openToOthers(queue),
     configProblems,
