@@ -81,6 +81,8 @@ const CLAUDE_OPTIONS = [
   "bypassPermissions",
 ] as const;
 
+const CLINE_PROMPT = "Your task is in the file {promptFile}. Read it first, then do what it says.";
+
 /** The presets by name, in the order in which `init` offers them. */
 export const PRESETS: Readonly<Record<string, Preset>> = {
   opencode: {
@@ -237,10 +239,10 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "GitHub Copilot CLI",
       command: "copilot",
-      args: ["--prompt={prompt}", "--allow-all", "--no-ask-user", "--no-auto-update", "--no-color"],
+      args: ["--allow-all", "--no-ask-user", "--no-auto-update", "--no-color"],
+      stdin: "{prompt}",
       rateLimit: LIMITS,
       resume: [
-        "--prompt={prompt}",
         "--allow-all",
         "--no-ask-user",
         "--no-auto-update",
@@ -248,7 +250,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
         "--resume={sessionId}",
       ],
     },
-    source: "`copilot --help` of @github/copilot 1.0.102",
+    source: "`copilot --help` of @github/copilot 1.0.102; that it takes its prompt so was run",
     ran: false,
     versionArgs: VERSION_ARGS,
   },
@@ -314,9 +316,10 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Cline",
       command: "cline",
-      args: ["--json", "--auto-approve", "true", "--", "{prompt}"],
+      // It takes its prompt as an argument only, which every user of the machine sees.
+      args: ["--json", "--auto-approve", "true", "--", CLINE_PROMPT],
       rateLimit: LIMITS,
-      resume: ["--json", "--auto-approve", "true", "--id", "{sessionId}", "--", "{prompt}"],
+      resume: ["--json", "--auto-approve", "true", "--id", "{sessionId}", "--", CLINE_PROMPT],
     },
     source: "`cline --help` of cline 3.0.65",
     ran: false,
