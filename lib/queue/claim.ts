@@ -43,7 +43,10 @@ export function claim(
     } catch {
       // Damaged: every command that looks names it, and the others go on.
     }
-    if (task?.status === "pending") onClaimed(tryClaim(queue, task, rules));
+    if (task?.status !== "pending") return;
+    // Whoever looks next cancels it.
+    if (store.readMark(id, "cancelled") !== undefined) return;
+    onClaimed(tryClaim(queue, task, rules));
   });
 }
 

@@ -40,7 +40,7 @@ export function retry(
     throw error;
   },
 ): void {
-  let successors: (id: string) => string | undefined;
+  let successors: (id: string) => readonly string[];
   queue.store.lockedEach(wanted, ({ id, options }) => {
     try {
       const retried = retryOne(queue, id, options ?? {}, successors);
@@ -55,7 +55,7 @@ function retryOne(
   queue: Queue,
   id: string,
   options: RetryOptions,
-  successors: (id: string) => string | undefined,
+  successors: (id: string) => readonly string[],
 ): Retried | undefined {
   const { store } = queue;
   const task = store.read(id);
@@ -68,14 +68,25 @@ function retryOne(
     return named;
   };
   // Whoever queued it died before it could be named here.
-  const earlier = successors(id);
-  if (earlier !== undefined) return { task: name(earlier) };
+  const [earlier, ...others] = successors(id);
+  if (earlier !== undefined) {
+    for (const other of others) withdraw(queue, other, earlier);
+    return { task: name(earlier) };
+  }
   const successor = store.create(
     (fresh) => successorOf(task, fresh, options, now),
     taskNumber(now, queue.random()),
   );
   writePlan(queue, successor);
   return { task: name(successor.taskId), successor };
+}
+
+/** One retry is enough: another that has not begun is cancelled. */
+function withdraw({ store, now }: Queue, id: string, other: string): void {
+  if (store.read(id)?.status !== "pending") return;
+  const reason = `${other} is the retry`;
+  const text = JSON.stringify({ timestamp: formatTime(now()), reason });
+  store.writeHint(id, "cancelled", text + "\n");
 }
 
 /**
@@ -116,26 +127,26 @@ export function retriedMeanwhile(id: string): OrchestraError {
   });
 }
 
-/** Finds the successor of a task, also among those that have come since the tasks were read. */
+/** Finds the successors of a task, youngest first, also among what has come since the tasks were read. */
 function findSuccessors(
   { store }: Queue,
   { byId, successors }: TaskIndex,
-): (id: string) => string | undefined {
-  const fresh = new Map<string, string>();
+): (id: string) => readonly string[] {
+  const fresh = new Map<string, string[]>();
   for (const id of activeIds(store)) {
     if (byId.has(id)) continue;
     try {
       const task = store.read(id);
       const earlier = task === undefined ? null : retryOf(task);
-      if (earlier !== null) fresh.set(earlier, id);
+      if (earlier !== null) fresh.set(earlier, [...fresh.get(earlier) ?? [], id]);
     } catch {
       // A damaged file is nobody's successor.
     }
   }
   return (id) => {
-    const known = successors.get(id)?.filter(({ taskId }) => store.has(taskId))
-      .map(({ taskId }) => taskId).sort(compareIds).at(-1);
-    return fresh.get(id) ?? known;
+    const known = (successors.get(id) ?? []).map(({ taskId }) => taskId)
+      .filter((successor) => store.has(successor));
+    return [...known, ...fresh.get(id) ?? []].sort(compareIds).reverse();
   };
 }
 

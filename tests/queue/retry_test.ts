@@ -2,6 +2,7 @@
 
 import type { Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { forge } from "../support/gated.ts";
 import { makeBox } from "../support/program.ts";
 
 Deno.test("a failed task is retried by itself as often as it may, and each attempt knows the others", async () => {
@@ -53,4 +54,24 @@ Deno.test("a dependency is met by the retry that completes", async () => {
   const outcome = await box.run("run", "--all", "--wait", "--parallel", "3");
   assertEquals(outcome.code, 0, outcome.stdout + outcome.stderr);
   assertEquals([box.task(id).status, box.task(last).status], ["failed", "complete"]);
+});
+
+Deno.test("of two retries of the same task that nobody has named one runs", async () => {
+  for (const command of [["run", "--all", "--wait"], ["run", "--all"]]) {
+    await using box = await makeBox();
+    const id = await box.start("shell", 'echo "$ORCHESTRA_TASK_ID" >>launched; exit 3');
+    await box.run("run", "--wait");
+    Deno.removeSync(`${box.root}/launched`);
+    await box.ok("retry", id, "--max-retries", "5");
+    const first = box.task(id).retriedBy!;
+    const second = `task_${Number(first.slice(5)) + 1}`;
+    const copy = JSON.stringify(box.task(first)).replaceAll(first, second);
+    Deno.writeTextFileSync(box.path(`tasks/${second}.json`), copy);
+    forge(box, id, { retriedBy: null, retriedAt: null });
+    await box.run(...command);
+    await box.settled(second);
+    await box.run("run", "--all", "--wait");
+    assertEquals(Deno.readTextFileSync(`${box.root}/launched`), `${second}\n`);
+    assertEquals([box.task(first).status, box.task(id).retriedBy], ["cancelled", second]);
+  }
 });
