@@ -83,9 +83,12 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
       return heard;
     },
     knock() {
-      const file = `${path}/${Deno.pid}.knock.tmp`;
+      const file = `${path}/knock.${Deno.pid}.tmp`;
       try {
-        Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
+        // One is there where a process that had our number was killed: its end is a change as well.
+        if (lstat(file) === undefined) {
+          Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
+        }
         Deno.removeSync(file);
         return true;
       } catch {
