@@ -30,6 +30,7 @@ const LIMIT_WORDS = [
   "rate.?limit(?:_| )?(?:reached|exceeded|error)",
   "(?:usage|session|weekly) limit (?:has been )?reached",
   "hit your (?:\\w+ )?limit",
+  "exceed your organization.{0,3}s rate limit",
   "RESOURCE_EXHAUSTED|insufficient_quota|exceeded your current quota|quota exceeded",
 ] as const;
 
@@ -79,6 +80,15 @@ const CLAUDE_OPTIONS = [
   "--verbose",
   "--permission-mode",
   "bypassPermissions",
+] as const;
+
+const COPILOT_OPTIONS = [
+  "--allow-all",
+  "--no-ask-user",
+  "--no-auto-update",
+  "--no-color",
+  "--output-format",
+  "json",
 ] as const;
 
 const CLINE_PROMPT = "Your task is in the file {promptFile}. Read it first, then do what it says.";
@@ -142,7 +152,6 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
           "hit your usage limit",
           "last status: 429",
           "rate limit exceeded:",
-          "Quota exceeded\\. Check your plan",
         ],
         resetPattern: `try again (?:at|in) ([^"\\n]+?)\\.?(?=["\\n]|$)`,
         cooldown: 60,
@@ -239,19 +248,15 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "GitHub Copilot CLI",
       command: "copilot",
-      args: ["--allow-all", "--no-ask-user", "--no-auto-update", "--no-color"],
+      args: COPILOT_OPTIONS,
       stdin: "{prompt}",
       rateLimit: LIMITS,
-      resume: [
-        "--allow-all",
-        "--no-ask-user",
-        "--no-auto-update",
-        "--no-color",
-        "--resume={sessionId}",
-      ],
+      usage: "copilot",
+      resume: [...COPILOT_OPTIONS, "--resume={sessionId}"],
     },
-    source: "`copilot --help` of @github/copilot 1.0.102; that it takes its prompt so was run",
-    ran: false,
+    source: "run with @github/copilot 1.0.102 and a key of one's own (success, 401, 429); " +
+      "resuming taken from its --help",
+    ran: true,
     versionArgs: VERSION_ARGS,
   },
   amp: {
@@ -318,11 +323,14 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       command: "cline",
       // It takes its prompt as an argument only, which every user of the machine sees.
       args: ["--json", "--auto-approve", "true", "--", CLINE_PROMPT],
+      // Otherwise one process for all runs everybody's tools, and ending one task's ends the others'.
+      env: { CLINE_SESSION_BACKEND_MODE: "local" },
       rateLimit: LIMITS,
-      resume: ["--json", "--auto-approve", "true", "--id", "{sessionId}", "--", CLINE_PROMPT],
+      usage: "cline",
     },
-    source: "`cline --help` of cline 3.0.65",
-    ran: false,
+    source:
+      "run with cline 3.0.65 (success, 401, 429); a session cannot be resumed without a terminal",
+    ran: true,
     versionArgs: VERSION_ARGS,
   },
   shell: {

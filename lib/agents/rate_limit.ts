@@ -1,15 +1,26 @@
-// What an agent's output says of a quota that is used up, and until when. Pure.
+// What an agent's output says of a quota that is used up, and until when; or that there is no money left,
+// for which nobody waits. Pure.
 
-import type { RateLimit } from "../task/agent.ts";
+import type { RateLimit, UsageFormat } from "../task/agent.ts";
 import { parseDuration } from "../task/duration.ts";
+import { errorLines } from "./events.ts";
 
-/** A quota found used up. */
-export interface LimitHit {
-  /** Milliseconds since the epoch when the agent may be tried again. */
-  until: number;
+/** What a provider has refused. */
+export interface Refusal {
+  /**
+   * Milliseconds since the epoch when the agent may be tried again; null where that is of no use until
+   * somebody has paid.
+   */
+  until: number | null;
   /** The line that says so. */
   line: string;
 }
+
+/** How providers say that there is no money left, whatever program passes their words on. */
+const UNPAID =
+  "insufficient_quota|(?:credit )?balance is too low|insufficient (?:credits|balance|funds)" +
+  "|out of credits|payment required|billing_(?:hard_limit_reached|not_active)" +
+  "|check your plan(?: and billing)?";
 
 /** No pause is longer than this, whatever the output says, milliseconds: eight days. */
 const LONGEST = 8 * 86_400_000;
@@ -31,28 +42,39 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Looks for a used-up quota in the end of a log.
+ * Looks for a provider's refusal in the end of a log. Where the events of its agent are known, only in
+ * those that tell an error: what the model, a tool or the prompt says of quotas is none.
  *
- * @param output what the agent printed last
+ * @param output what the agent printed last, whole lines
  * @param rules patterns of its definition; matched without regard to case, line by line
  * @param now milliseconds since the epoch
+ * @param format whose events it prints
  */
-export function findRateLimit(output: string, rules: RateLimit, now: number): LimitHit | null {
-  const lines = output.split("\n");
-  for (const pattern of rules.patterns) {
-    const found = findIn(lines, pattern);
-    if (found === undefined) continue;
-    const { line, match } = found;
-    const told = rules.resetPattern === undefined
-      ? null
-      : findIn(lines, rules.resetPattern)?.match[1];
-    const until = told == null ? null : parseReset(told.slice(0, LONGEST_TIME), now);
-    return {
-      until: Math.min(until ?? now + rules.cooldown * 1000, now + LONGEST),
-      line: line.length > LONGEST_LINE ? match[0].slice(0, LONGEST_LINE) : line.trim(),
-    };
-  }
-  return null;
+export function findRefusal(
+  output: string,
+  rules: RateLimit,
+  now: number,
+  format?: UsageFormat,
+): Refusal | null {
+  const lines = format === undefined ? output.split("\n") : errorLines(format, output);
+  const found = rules.patterns.map((pattern) => findIn(lines, pattern)).find((hit) => hit);
+  const told = found === undefined || rules.resetPattern === undefined
+    ? undefined
+    : findIn(lines, rules.resetPattern)?.match[1];
+  const until = told === undefined ? null : parseReset(told.slice(0, LONGEST_TIME), now);
+  // Who tells when to come back wants no money.
+  const unpaid = until === null ? findIn(lines, UNPAID) : undefined;
+  if (unpaid !== undefined) return { until: null, line: shown(unpaid) };
+  if (found === undefined) return null;
+  return {
+    until: Math.min(until ?? now + rules.cooldown * 1000, now + LONGEST),
+    line: shown(found),
+  };
+}
+
+/** A line as it is shown: of a long one only what was looked for. */
+function shown({ line, match }: Hit): string {
+  return line.length > LONGEST_LINE ? match[0].slice(0, LONGEST_LINE) : line.trim();
 }
 
 /**
@@ -64,11 +86,14 @@ const OVERLAP = 4000;
 /** No time takes more characters to be told. */
 const LONGEST_TIME = 200;
 
-/** The first match of a pattern, and the line that it is in. */
-function findIn(
-  lines: readonly string[],
-  pattern: string,
-): { line: string; match: RegExpExecArray } | undefined {
+/** A match, and the line that it is in. */
+interface Hit {
+  readonly line: string;
+  readonly match: RegExpExecArray;
+}
+
+/** The first match of a pattern. */
+function findIn(lines: readonly string[], pattern: string): Hit | undefined {
   const regExp = new RegExp(pattern, "i");
   for (const line of lines) {
     for (let at = 0; at === 0 || at + OVERLAP < line.length; at += WINDOW - OVERLAP) {

@@ -11,6 +11,7 @@ import {
   type TaskResult,
 } from "../task/fields.ts";
 import type { LaunchProblem } from "./launch_plan.ts";
+import { handovers } from "./retry.ts";
 
 /** What is known of the process that a claim launched. */
 export type ShimState =
@@ -38,8 +39,13 @@ export interface Evidence {
   verify: "none" | "ordered" | "fenced" | "running" | "lost" | number;
   /** When the agent last printed something, milliseconds since the epoch; null where unknown. */
   outputAt: number | null;
-  /** The agent's output shows that a quota is used up. */
-  rateLimit: { until: number | null; line: string } | null;
+  /**
+   * The agent's output shows that its provider refuses: a quota is used up until then, or there is no
+   * money left (null).
+   */
+  refusal: { until: number | null; line: string } | null;
+  /** The last error that the agent's own output tells, one line. */
+  said: string | null;
   /** US dollars that the agent reports to have cost, where it does. */
   cost: number | null;
   /** When each sign of an end was made, milliseconds since the epoch, where its file tells. */
@@ -56,7 +62,8 @@ export const NO_EVIDENCE: Evidence = {
   shim: "unknown",
   verify: "none",
   outputAt: null,
-  rateLimit: null,
+  refusal: null,
+  said: null,
   cost: null,
   at: {},
 };
@@ -78,14 +85,15 @@ export interface EndRules {
 export type Failure =
   /** Null: the system found no such program. */
   | { readonly kind: "spawn"; readonly agent: string; readonly problem: LaunchProblem | null }
-  | { readonly kind: "exit"; readonly code: number }
+  /** What its output tells of why, where it does. */
+  | { readonly kind: "exit"; readonly code: number; readonly said?: string | null }
   /** In the agent's own words. */
   | {
-    readonly kind: "agent-error" | "rate-limit";
+    readonly kind: "agent-error" | "rate-limit" | "billing";
     readonly message: string;
     readonly details: string | null;
   }
-  | { readonly kind: "no-signal" }
+  | { readonly kind: "no-signal"; readonly said?: string | null }
   /** After so many seconds; null: somebody ended it by hand. */
   | { readonly kind: "timeout"; readonly limit: number | null }
   /** After so many seconds without output. */
@@ -166,6 +174,7 @@ const BY_ITSELF: ReadonlySet<FailureClass | null> = new Set([
   "agent-error",
   "verify",
   "rate-limit",
+  "billing",
 ]);
 
 function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
@@ -187,9 +196,8 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
   if (evidence.timeout !== null) return timedOut(task, evidence, now);
   const signals = rules.completion !== "exit";
   if (signals && evidence.error !== null) {
-    const kind = evidence.rateLimit === null ? "agent-error" : "rate-limit";
-    return fail(evidence, { kind, ...evidence.error }, {
-      laneUntil: evidence.rateLimit?.until ?? null,
+    return fail(evidence, { kind: refusalOf(evidence) ?? "agent-error", ...evidence.error }, {
+      laneUntil: laneUntil(task, evidence, now),
       reapAt: reapTime(evidence, evidence.at.error, rules, now),
       endedAt: evidence.at.error ?? null,
     });
@@ -251,14 +259,38 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number
     return fail(evidence, { kind: "spawn", agent: task.agent, problem: null }, { endedAt });
   }
   // An agent that succeeded may well have printed what it read about quotas.
-  if (evidence.rateLimit !== null && (code !== 0 || rules.completion === "sentinel")) {
-    const { line, until } = evidence.rateLimit;
-    const failure = { kind: "rate-limit", message: line, details: null } as const;
-    return fail(evidence, failure, { endedAt, laneUntil: until });
+  const kind = refusalOf(evidence);
+  if (kind !== undefined && (code !== 0 || rules.completion === "sentinel")) {
+    const failure = { kind, message: evidence.refusal!.line, details: null };
+    return fail(evidence, failure, { endedAt, laneUntil: laneUntil(task, evidence, now) });
   }
-  if (code !== 0) return fail(evidence, { kind: "exit", code }, { endedAt });
-  if (rules.completion === "sentinel") return fail(evidence, { kind: "no-signal" }, { endedAt });
+  const { said } = evidence;
+  if (code !== 0) return fail(evidence, { kind: "exit", code, said }, { endedAt });
+  if (rules.completion === "sentinel") {
+    return fail(evidence, { kind: "no-signal", said }, { endedAt });
+  }
   return succeed(task, evidence, rules, now, { reapAt: null, endedAt });
+}
+
+/** The class of a failure in which the agent's provider has refused; undefined where it has not. */
+function refusalOf({ refusal }: Evidence): "rate-limit" | "billing" | undefined {
+  if (refusal === null) return undefined;
+  return refusal.until === null ? "billing" : "rate-limit";
+}
+
+/** The first pause of a task that was handed on already, and the longest that grows of it, milliseconds. */
+const PAUSE = 60_000;
+const LONGEST_PAUSE = 3_600_000;
+
+/**
+ * Until when an agent launches nothing: as its provider says, but each time that a task is handed on its
+ * pause is at least twice as long, so that nobody asks for ever what is refused for ever.
+ */
+function laneUntil(task: Task, { refusal }: Evidence, now: number): number | null {
+  if (refusal === null || refusal.until === null) return null;
+  const before = handovers(task);
+  const least = before === 0 ? 0 : Math.min(PAUSE * 2 ** (before - 1), LONGEST_PAUSE);
+  return Math.max(refusal.until, now + least);
 }
 
 function succeed(

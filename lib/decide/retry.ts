@@ -27,7 +27,12 @@ export interface RetryPolicy {
 }
 
 /** Failures that another try cannot mend, whatever the settings say. */
-export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "budget"];
+export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "budget", "billing"];
+
+/** How often a task was queued anew because a quota was used up: that uses up no retry. */
+export function handovers({ retryHistory, retryCount }: Task): number {
+  return Math.max(0, retryHistory.length - retryCount);
+}
 
 /**
  * Seconds to wait before the retry of a task: exponential backoff with full jitter
@@ -95,8 +100,8 @@ export function followDue(task: Task, index: TaskIndex, policy: RetryPolicy): nu
 /** Whether a task was queued by the queue itself, as a retry or because of a pause. */
 export function isAutomatic(task: Task): boolean {
   const { length } = task.retryHistory;
-  // A successor that used up no retry follows a pause, whether retries are wanted or not.
-  return length > 0 && (task.autoRetry || task.retryCount < length);
+  // What follows a pause is queued whether retries are wanted or not.
+  return length > 0 && (task.autoRetry || handovers(task) > 0);
 }
 
 /** What a retry may change. */

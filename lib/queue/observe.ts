@@ -3,7 +3,8 @@
 import type { AgentDefinition, UsageFormat } from "../task/agent.ts";
 import type { Identity, Life } from "../launch/launcher.ts";
 import type { Launchers } from "../launch/mod.ts";
-import { findRateLimit } from "../agents/rate_limit.ts";
+import { lastError } from "../agents/events.ts";
+import { findRefusal } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
 import { openRegular } from "../store/files.ts";
 import { placesOf } from "../store/places.ts";
@@ -126,11 +127,9 @@ export function observe(
     else evidence.done = parseDoneSentinel(done.text);
     at.done = done.modifiedAt;
   }
-  if (agent?.rateLimit !== undefined && evidence.done === null && task.status === "running") {
-    if (evidence.exit !== null || evidence.error !== null) {
-      const output = readLogEnd(store, task);
-      if (output !== null) evidence.rateLimit = findRateLimit(output, agent.rateLimit, now);
-    }
+  const failed = evidence.exit !== null || evidence.error !== null;
+  if (failed && evidence.done === null && task.status === "running") {
+    Object.assign(evidence, explain(store, task, agent, now));
   }
   if (task.budget !== null && agent?.usage !== undefined && task.status === "running") {
     evidence.cost = readUsage(store, task, agent.usage)?.costUsd ?? null;
@@ -198,14 +197,33 @@ export function readUsage(store: Store, task: Task, format: UsageFormat): Usage 
 /** Of a log no more than this is searched, from its end, bytes. */
 const LOG_END = 64 * 1024;
 
-/** The end of a task's log; null where there is none. */
-export function readLogEnd(store: Store, task: Task): string | null {
+/** What the end of the log says of why the agent has failed. */
+function explain(
+  store: Store,
+  task: Task,
+  agent: AgentDefinition | null,
+  now: number,
+): Pick<Evidence, "refusal" | "said"> {
+  const { rateLimit, usage } = agent ?? {};
+  if (rateLimit === undefined && usage === undefined) return { refusal: null, said: null };
+  const output = readLogEnd(store, task);
+  return {
+    refusal: rateLimit === undefined ? null : findRefusal(output, rateLimit, now, usage),
+    said: usage === undefined ? null : lastError(usage, output) ?? null,
+  };
+}
+
+/** The last whole lines of a task's log; nothing where there is none. */
+export function readLogEnd(store: Store, task: Task): string {
   const decoder = new TextDecoder();
-  let text: string | null = null;
+  let text = "";
+  let length = 0;
   readEnd(store, task, LOG_END, (bytes) => {
-    text = (text ?? "") + decoder.decode(bytes, { stream: true });
+    length += bytes.length;
+    text += decoder.decode(bytes, { stream: true });
   });
-  return text;
+  // The line in whose middle it begins may be anybody's words.
+  return length < LOG_END ? text : text.slice(text.indexOf("\n") + 1);
 }
 
 /** Hands on the last bytes of a task's log, block by block; nothing where there is none. */

@@ -3,7 +3,7 @@
 // in between, it stays and decides nothing: it goes with the task, to the archive or for good.
 
 import type { Outcome } from "../decide/reconcile.ts";
-import { mayRetry, retryDelay } from "../decide/retry.ts";
+import { handovers, mayRetry, retryDelay } from "../decide/retry.ts";
 import { FENCE } from "../launch/launcher.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { failureFields } from "../text/failure.ts";
@@ -64,9 +64,11 @@ function retryTime(
   now: number,
 ): string | null {
   if (failure === null) return null;
-  // What waits for a quota uses up no retry, and its successor waits for the lane.
-  if (failure.kind === "rate-limit") return formatTime(now);
   const { retry } = rules.config;
+  // What waits for a quota uses up no retry, and its successor waits for the lane.
+  if (failure.kind === "rate-limit") {
+    return handovers(task) < retry.handovers ? formatTime(now) : null;
+  }
   const policy = { ...retry, on: definitionOf(rules, task.agent)?.retryOn ?? retry.on };
   if (!mayRetry(task, failure.kind, policy)) return null;
   return formatTime(now + retryDelay(task.retryCount, policy, queue.random()) * 1000);

@@ -58,7 +58,7 @@ const FORMS: Readonly<Record<keyof AgentDefinition, (value: unknown) => boolean>
   rateLimit: isRateLimit,
   fallback: areTexts,
   budget: isAmount,
-  usage: isOneOf("claude", "codex", "gemini", "opencode"),
+  usage: isOneOf("claude", "cline", "codex", "copilot", "gemini", "opencode"),
   resume: areTexts,
   versionArgs: areTexts,
 };

@@ -21,6 +21,7 @@ export interface Config {
     cap: number;
     jitter: boolean;
     on: FailureClass[];
+    handovers: number;
   };
   archive: {
     enabled: boolean;
@@ -50,6 +51,7 @@ export const DEFAULT_CONFIG: Config = {
     cap: 3600,
     jitter: true,
     on: ["exit", "agent-error", "no-signal", "timeout", "idle", "verify", "lost"],
+    handovers: 20,
   },
   archive: {
     enabled: true,
@@ -78,6 +80,7 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   "retry.cap": "longest wait before a retry, seconds",
   "retry.jitter": "draw each wait evenly between zero and its full length",
   "retry.on": "failure classes that are retried",
+  "retry.handovers": "most times a task is queued anew because a quota is used up",
   "archive.enabled": "whether the daemon archives by itself",
   "archive.max_completed_age_days": "complete tasks older than this are archived",
   "archive.max_failed_age_days": "failed and cancelled tasks older than this are archived",

@@ -35,6 +35,7 @@ export const ConfigSchema = z.strictObject({
       cap: z._default(seconds, D.retry.cap),
       jitter: z._default(z.boolean(), D.retry.jitter),
       on: z._default(z.array(failureClass), D.retry.on),
+      handovers: z._default(z.int().check(z.nonnegative()), D.retry.handovers),
     }),
     {},
   ),
@@ -81,7 +82,7 @@ export const AgentSchema = z.strictObject({
   })),
   fallback: z.optional(z.array(nonEmpty)),
   budget: z.optional(z.number().check(z.positive())),
-  usage: z.optional(z.enum(["claude", "codex", "gemini", "opencode"])),
+  usage: z.optional(z.enum(["claude", "cline", "codex", "copilot", "gemini", "opencode"])),
   resume: z.optional(z.array(z.string())),
   versionArgs: z.optional(z.array(z.string())),
 });

@@ -10,10 +10,10 @@ export const AGENTS_FILE = ".orchestra-cli/agent-config.json";
 export type Completion = "sentinel" | "exit" | "auto";
 
 /** Whose events a log has: what is known of a vendor's output is in lib/agents/. */
-export type UsageFormat = "claude" | "codex" | "gemini" | "opencode";
+export type UsageFormat = "claude" | "cline" | "codex" | "copilot" | "gemini" | "opencode";
 
 /** The forms of events that tell what a run cost: without one of them a budget cannot act. */
-export const COST_FORMATS: readonly (UsageFormat | undefined)[] = ["claude", "opencode"];
+export const COST_FORMATS: readonly (UsageFormat | undefined)[] = ["claude", "cline", "opencode"];
 
 /** How a quota that is used up shows in an agent's output. */
 export interface RateLimit {

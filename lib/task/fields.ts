@@ -22,6 +22,7 @@ export const FAILURE_CLASSES = [
   "timeout",
   "idle",
   "rate-limit",
+  "billing",
   "budget",
   "verify",
   "lost",

@@ -23,6 +23,7 @@ export function formatFailure(failure: Failure): string {
   switch (failure.kind) {
     case "agent-error":
     case "rate-limit":
+    case "billing":
       return failure.message;
     case "spawn":
       return failure.problem === null
@@ -30,10 +31,14 @@ export function formatFailure(failure: Failure): string {
           "there is no such program, or it is not executable"
         : `Agent "${failure.agent}" could not be launched: ${formatLaunchProblem(failure.problem)}`;
     case "exit":
-      return `Process exited with code ${failure.code}`;
+      return withWords(`Process exited with code ${failure.code}`, failure.said);
     case "no-signal":
-      return "The agent ended with exit code 0 but wrote neither .done nor .error " +
-        '(set "completion": "exit" for agents that do not signal)';
+      // Who exits with 0 after an error would be no better off with its exit code.
+      return withWords(
+        "The agent ended with exit code 0 but wrote neither .done nor .error",
+        failure.said,
+        ' (set "completion": "exit" for agents that do not signal)',
+      );
     case "timeout":
       return failure.limit === null
         ? "Task was ended by hand as timed out"
@@ -51,6 +56,11 @@ export function formatFailure(failure: Failure): string {
       return "The agent's process ended without leaving an exit code " +
         "(killed, or the machine went down)";
   }
+}
+
+/** Why a process ended, with what its agent said of it; where it said nothing, a word of ours. */
+function withWords(why: string, said: string | null | undefined, otherwise = ""): string {
+  return said ? `${why}: ${said}` : why + otherwise;
 }
 
 /** An amount as people write it, small ones in two digits that say something. */

@@ -385,6 +385,9 @@ function toolCall(reply: Reply, tools: string[]): { name: string; args: Json } |
   const command = reply.kind === "shell"
     ? reply.command
     : `printf '%s' ${quote(reply.content)} > ${quote(reply.path)}`;
+  if (tools.includes("run_commands")) {
+    return { name: "run_commands", args: { commands: [command] } };
+  }
   if (tools.includes("exec_command")) return { name: "exec_command", args: { cmd: command } };
   if (tools.includes("shell_command")) return { name: "shell_command", args: { command } };
   if (tools.includes("shell")) return { name: "shell", args: { command: ["sh", "-c", command] } };

@@ -1,7 +1,7 @@
 // A used-up quota in an agent's output: found in the words of providers, in a time that grows with the
 // output and no faster, whatever is in it.
 
-import { findRateLimit } from "../../lib/agents/rate_limit.ts";
+import { findRefusal } from "../../lib/agents/rate_limit.ts";
 import { PRESETS } from "../../lib/agents/presets.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { growth } from "../support/growth.ts";
@@ -36,10 +36,10 @@ Deno.test("a quota is found, and until when, also far into a long line", () => {
   );
   const line = `{"type":"error","x":"${"y".repeat(3000)}","statusCode":429,"retry-after":"30"}`;
   for (const before of ["", `${"z".repeat(20_000)}\n`, "z".repeat(20_000)]) {
-    const hit = findRateLimit(before + line, opencode!, NOW);
+    const hit = findRefusal(before + line, opencode!, NOW);
     assertEquals(hit?.until, NOW + 30_000, `${before.length} characters before it`);
   }
-  assertEquals(findRateLimit("all went well\n", opencode!, NOW), null);
+  assertEquals(findRefusal("all went well\n", opencode!, NOW), null);
 });
 
 Deno.test("what is looked for in an output costs time in proportion to it, whatever it is", () => {
@@ -47,8 +47,8 @@ Deno.test("what is looked for in an output costs time in proportion to it, whate
     for (const [name, make] of Object.entries(HOSTILE)) {
       const [short, long] = [make(32_000), make(64_000)];
       const factor = growth(
-        () => findRateLimit(short, rules, NOW),
-        () => findRateLimit(long, rules, NOW),
+        () => findRefusal(short, rules, NOW),
+        () => findRefusal(long, rules, NOW),
       );
       assert(factor < 3.5, `${name}: twice the text costs ${factor.toFixed(1)} times`);
     }

@@ -11,7 +11,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 const fixture = (name: string) =>
   Deno.readTextFileSync(new URL(`../fixtures/${name}.jsonl`, import.meta.url));
 
-const FORMATS: UsageFormat[] = ["claude", "codex", "gemini", "opencode"];
+const FORMATS: UsageFormat[] = ["claude", "cline", "codex", "copilot", "gemini", "opencode"];
 
 const THREE = { inputTokens: 3000, outputTokens: 150, cachedTokens: 600 };
 const ONE = { inputTokens: 1000, outputTokens: 50, cachedTokens: 200 };
@@ -27,6 +27,19 @@ const SAID: [string, UsageFormat, Usage][] = [
     outputTokens: 300,
     cachedTokens: 1200,
     sessionId: CODEX,
+  }],
+  ["cline_success", "cline", { ...THREE, costUsd: 0, turns: 3, model: "test-model" }],
+  ["cline_http_429", "cline", {
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedTokens: 0,
+    costUsd: 0,
+    turns: 1,
+    model: "test-model",
+  }],
+  ["copilot_success", "copilot", {
+    model: "gpt-4.1",
+    sessionId: "9dd268b9-9166-4a40-af7a-7dbedd8bba95",
   }],
   ["codex_http_429", "codex", { sessionId: "01a20264-b17e-7190-a709-b0537732cf04" }],
   ["opencode_success", "opencode", {

@@ -22,18 +22,19 @@ function said({ task, evidence, rules, now }: Case): string {
     if (task.idleTimeout !== null && age >= task.idleTimeout * 1000) return "time-out:idle";
     return "keep";
   };
+  const refused = evidence.refusal && (evidence.refusal.until === null ? "billing" : "rate-limit");
   if (evidence.cancelled !== null) return "cancelled";
   if (evidence.timeout !== null) {
     return evidence.timeout.cause === "idle" ? "failed:idle" : "failed:timeout";
   }
   if (rules.completion !== "exit" && evidence.error !== null) {
-    return evidence.rateLimit === null ? "failed:agent-error" : "failed:rate-limit";
+    return `failed:${refused ?? "agent-error"}`;
   }
   if (rules.completion !== "exit" && evidence.done !== null) return success();
   if (evidence.exit !== null) {
     const failed = evidence.exit.code !== 0 || rules.completion === "sentinel";
     if (evidence.exit.spawn) return "failed:spawn";
-    if (failed && evidence.rateLimit !== null) return "failed:rate-limit";
+    if (failed && refused !== null) return `failed:${refused}`;
     if (evidence.exit.code !== 0) return "failed:exit";
     if (rules.completion === "sentinel") return "failed:no-signal";
     return success();

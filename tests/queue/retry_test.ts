@@ -75,3 +75,42 @@ Deno.test("of two retries of the same task that nobody has named one runs", asyn
     assertEquals([box.task(first).status, box.task(id).retriedBy], ["cancelled", second]);
   }
 });
+
+Deno.test("a task is handed on for a quota only so often, and what is unpaid is not waited for", async () => {
+  await using box = await makeBox();
+  const rateLimit = { patterns: ["429"], resetPattern: "in ([\\d.]+s)", cooldown: 60 };
+  const printing = (text: string) => ({
+    command: "sh",
+    args: ["-c", `echo '${text}'; exit 1`],
+    rateLimit,
+    usage: "codex",
+  });
+  box.agents({
+    limited: printing('{"type":"error","message":"429, try again in 0.1s"}'),
+    unpaid: printing('{"type":"error","message":"429 insufficient_quota"}'),
+    broken: printing('{"type":"error","message":"fake failure 401"}'),
+    // Its tool has read about quotas; it has not been refused itself.
+    reads: printing(
+      '{"type":"item.completed","item":{"type":"command_execution","aggregated_output":"429"}}',
+    ),
+  });
+  box.config({ retry: { handovers: 1, base: 0.01 } });
+  const [limited, unpaid, broken, reads] = await Promise.all(
+    ["limited", "unpaid", "broken", "reads"].map((agent) => box.start(agent, "x", "--auto-retry")),
+  );
+  box.config({ retry: { handovers: 1, base: 0.01, on: ["billing", "rate-limit"] } });
+  // It ends: nothing is asked for ever.
+  assertEquals((await box.run("run", "--all", "--wait", "--parallel", "4")).code, 1);
+  const second = box.task(box.task(limited!).retriedBy!);
+  assertEquals([second.failureClass, second.retryAt, second.retriedBy], ["rate-limit", null, null]);
+  assertEquals(second.retryCount, 0);
+  // The second pause is longer than what its provider says.
+  assert(Date.parse(second.laneUntil!) - Date.parse(second.completedAt!) >= 59_000);
+  assertEquals(box.task(unpaid!).failureClass, "billing");
+  assertEquals(
+    [box.task(broken!).failureClass, box.task(broken!).errorMessage],
+    ["exit", "Process exited with code 1: fake failure 401"],
+  );
+  assertEquals(box.task(reads!).failureClass, "exit");
+  assertEquals(box.tasks().length, 5);
+});

@@ -47,7 +47,11 @@ const VERIFY: { wanted: boolean; verify: Evidence["verify"] }[] = [
   { wanted: true, verify: 0 },
   { wanted: true, verify: 1 },
 ];
-const RATE_LIMIT: Evidence["rateLimit"][] = [null, { until: NOW + 90_000, line: "429" }];
+const REFUSALS: Evidence["refusal"][] = [
+  null,
+  { until: NOW + 90_000, line: "429" },
+  { until: null, line: "no credit" },
+];
 const LIMITS: Partial<Task>[] = [
   {},
   { timeout: 60 },
@@ -78,7 +82,7 @@ export function eachCase(status: Status, call: (cell: Case) => void): number {
             for (const error of ERROR) {
               for (const done of DONE) {
                 for (const exit of EXIT) {
-                  for (const rateLimit of RATE_LIMIT) {
+                  for (const refusal of REFUSALS) {
                     for (const shim of SHIMS) {
                       const evidence: Evidence = {
                         ...NO_EVIDENCE,
@@ -89,7 +93,7 @@ export function eachCase(status: Status, call: (cell: Case) => void): number {
                         exit,
                         shim,
                         verify,
-                        rateLimit,
+                        refusal,
                       };
                       for (const clock of CLOCKS) {
                         count++;
