@@ -85,7 +85,7 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   retryAt: "when it is due to be retried",
   reapAt: "settled, and what still lives is ended from then",
   laneUntil: "its agent is paused until then",
-  notBefore: "launched no earlier than this",
+  notBefore: "launched no earlier than this; not believed where it is more than 31 days ahead",
   result: "what the agent said of its work",
   usage: "what the agent says it consumed",
   schemaVersion: "version of this file's form",

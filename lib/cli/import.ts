@@ -21,7 +21,7 @@ export async function startFrom(
 ): Promise<void> {
   const name = source === "-" ? "standard input" : source;
   const text = source === "-"
-    ? await new Response(Deno.stdin.readable).text()
+    ? decode(await new Response(Deno.stdin.readable).bytes())
     : await readSource(source);
   const lines = parseLines(text, name);
   if (lines.size === 0) {
@@ -50,10 +50,22 @@ function fillIn(line: unknown, defaults: Readonly<Record<string, unknown>>): unk
   return isObject ? { ...defaults, ...line } : line;
 }
 
+/** The text in some bytes. What is no UTF-8 would be queued as something else than what was written. */
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new OrchestraError("usage", "start --from: it is not UTF-8", {
+      hint: "Nothing was queued. Convert it, for example with: iconv -f latin1 -t utf-8",
+    });
+  }
+}
+
 async function readSource(path: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    return decode(await Deno.readFile(path));
   } catch (error) {
+    if (error instanceof OrchestraError) throw error;
     const attempted = `start --from ${JSON.stringify(path)}`;
     const line = retyped((word) =>
       word === path ? "-" : word.replace(`--from=${path}`, "--from=-")

@@ -2,6 +2,7 @@
 // cannot be written is refused before anything is launched, and is left as it was until the end.
 
 import { lstat } from "../store/files.ts";
+import { parentOf } from "../store/paths.ts";
 import { readablePlaces } from "../store/places.ts";
 import { indexTasks, type Readiness } from "../decide/dependencies.ts";
 import { OrchestraError, quote, toOrchestraError, UNPERMITTED } from "../task/error.ts";
@@ -17,6 +18,7 @@ import { viewTask } from "../decide/view.ts";
 import { forbiddenFile, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 import type { ReportTarget } from "./flags.ts";
+import { stopSignal } from "./look_on.ts";
 import { tailFile } from "./tail.ts";
 
 /** Lines of a log in a report. */
@@ -91,6 +93,10 @@ function tryToWrite(path: string): void {
   const info = statOf(path);
   refuseFileLink(path, info);
   if (info === undefined) {
+    const folder = parentOf(path);
+    if (folder !== path && folder !== "" && statOf(folder) === undefined) {
+      throw new Deno.errors.NotFound(`there is no folder ${JSON.stringify(folder)}`);
+    }
     // Not under its own name: somebody else may just be writing the same report.
     const beside = `${path}.${Deno.pid}.tmp`;
     Deno.openSync(beside, { write: true, create: true }).close();
@@ -116,14 +122,14 @@ function refuseFileLink(path: string, target: Deno.FileInfo | undefined): void {
 }
 
 /** Writes the reports; one that cannot be written is an error after the others are. */
-export function writeReports(
+export async function writeReports(
   this: Context,
   queue: Queue,
   all: readonly Task[],
   mine: readonly Task[],
   targets: readonly ReportTarget[],
   seconds: number,
-): void {
+): Promise<void> {
   const index = indexTasks(all);
   const memo = new Map<string, Readiness>();
   const input: ReportInput = {
@@ -133,6 +139,10 @@ export function writeReports(
     seconds,
   };
   const problems: unknown[] = [];
+  const stop = stopSignal(() => this.fail(130)).signal;
+  const stopped = new Promise<void>((resolve) =>
+    stop.addEventListener("abort", () => resolve(), { once: true })
+  );
   for (const { kind, path } of targets) {
     try {
       if (path === null) {
@@ -145,7 +155,9 @@ export function writeReports(
       else {
         // It may have become one since it was tried.
         refuseFileLink(path, statOf(path));
-        Deno.writeTextFileSync(path, text, { append: kind === "markdown" });
+        // A pipe waits for who reads it: until then we can be interrupted.
+        const writing = Deno.writeTextFile(path, text, { append: kind === "markdown" });
+        await Promise.race([writing, stopped]);
       }
     } catch (error) {
       problems.push(toOrchestraError(error, `Writing the report ${path}`));

@@ -66,18 +66,27 @@ export async function runAndWait(
   const mine = seen.tasks.filter((task) =>
     !settled.has(task.taskId) && (all || task.status !== "pending")
   );
+  // What was to end, and has no file any more that could tell how.
+  const open = before.tasks.filter(({ status }) => !isTerminal(status)).map(({ taskId }) => taskId);
+  const gone = [...new Set([...all ? open : [], ...seen.launched])]
+    .filter((id) => !seen.index.byId.has(id) && !queue.store.isArchived(id));
+  for (const id of gone) {
+    this.note(`${id} cannot be told to have ended: its file was removed or spoilt`);
+  }
   const printed = flags.report?.some(({ path }) => path === "-") ?? false;
-  finish(this, queue, seen, mine, !printed);
+  finish(this, queue, seen, mine, gone.length, !printed);
   if (flags.report !== undefined) {
     const { writeReports } = await import("./reports.ts");
     const seconds = (performance.now() - began) / 1000;
-    writeReports.call(this, queue, seen.tasks, mine, flags.report, seconds);
+    await writeReports.call(this, queue, seen.tasks, mine, flags.report, seconds);
   }
 }
 
 /** What was seen last, with what ended meanwhile and is archived or removed by now. */
 interface Seen extends Pick<Snapshot, "tasks" | "index" | "damaged"> {
   readonly interrupted: boolean;
+  /** What was launched meanwhile, by whomever. */
+  readonly launched: ReadonlySet<string>;
 }
 
 /** Launches, and watches until it is finished or left. */
@@ -139,7 +148,8 @@ async function watchRun(
     if (!interrupted) guardian?.dismiss();
     const tasks = [...new Map([...view.ended, ...mirror.index.byId]).values()];
     const index = indexTasks(tasks, mirror.index.archived);
-    return { tasks, index, damaged: [...mirror.damaged.values()], interrupted };
+    const { launched } = view;
+    return { tasks, index, damaged: [...mirror.damaged.values()], interrupted, launched };
   } finally {
     view.close();
     leave();
@@ -161,10 +171,13 @@ function createView(
   const style = { ...context.style(), color: false };
   /** What ended while we looked counts, also where somebody has archived or removed it since. */
   const ended = new Map<string, Task>();
+  const launched = new Set<string>();
   return {
     ended,
+    launched,
     show({ kind, task }: Change, index: TaskIndex) {
       if (isTerminal(task.status)) ended.set(task.taskId, task);
+      if (kind === "launched") launched.add(task.taskId);
       if (live || context.globals.json || !SHOWN.has(kind)) return;
       const view = viewTask(task, index, queue.now(), new Map<string, Readiness>());
       context.note(formatPlainEvent(view, style, queue.now()));
@@ -185,6 +198,7 @@ function finish(
   queue: Queue,
   seen: Seen,
   mine: readonly Task[],
+  gone: number,
   table: boolean,
 ): void {
   const { index, interrupted } = seen;
@@ -194,10 +208,10 @@ function finish(
     context.printJson({
       tasks: input.views.map(viewJson),
       complete: mine.length - unmet.length,
-      incomplete: unmet.length,
+      incomplete: unmet.length + gone,
       interrupted,
     });
-  } else if (table && mine.length === 0) {
+  } else if (table && mine.length + gone === 0) {
     context.print("Nothing to start: no pending task is ready");
   } else if (table) context.print(formatStatus(input, context.style(), queue.now()));
   if (interrupted) {
@@ -205,5 +219,5 @@ function finish(
       "Left: the agents go on, and a supervisor with them. See: orchestra status --watch",
     );
     context.fail(130);
-  } else if (unmet.length > 0) context.fail(1);
+  } else if (unmet.length + gone > 0) context.fail(1);
 }

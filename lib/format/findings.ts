@@ -105,14 +105,14 @@ function wordsOf(
       const { tasks, ahead } = finding;
       const what = tasks === 1 ? `${subject} has a time` : `${tasks} tasks have times`;
       return {
-        message: `${what} ahead of the clock, by ${formatDuration(ahead)}: the clock was set back`,
-        remedy: "Set it right. Nothing waits for more than 31 days from now.",
+        message: `${what} ahead of the clock, by ${formatDuration(ahead)} at most (${subject})`,
+        remedy: "Was the clock set back? A wait that is to last more than 31 days is not believed.",
       };
     }
     case "pipe":
       return {
-        message: `${subject} is a pipe: who watches the folder may wait at it for ever`,
-        remedy: "Changes may be seen by rescans alone until it is removed.",
+        message: `${subject} is a pipe: who watches the folder may be told of changes late`,
+        remedy: `Remove it: rm ${subject}`,
       };
     case "agent-missing":
       return {

@@ -7,6 +7,8 @@ import type { LaunchProblem, Prepared } from "../decide/launch_plan.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import { FENCE, type Launched } from "../launch/launcher.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
+import { lstat } from "../store/files.ts";
+import { createFolders } from "../store/paths.ts";
 import { toOrchestraError } from "../task/error.ts";
 import { formatTime, type Task } from "../task/fields.ts";
 import { writePlan } from "./plan.ts";
@@ -50,11 +52,20 @@ export function claim(
   });
 }
 
+/** The system has no room for another process just now: no fault of the task that was to be launched. */
+class SystemRefusal extends Error {}
+
+/** EAGAIN, ENOMEM, ENFILE and EMFILE: too many processes, too little memory, too many open files. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && /\(os error (?:11|12|23|24)\)/.test(error.message);
+}
+
 /** What one task's own files make impossible fails that task. */
 function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed {
   try {
     return claimOne(queue, task, rules);
   } catch (error) {
+    if (error instanceof SystemRefusal) throw error.cause;
     const problem = refused(error, "its files cannot be written");
     try {
       return { task: failSpawn(queue, queue.store.read(task.taskId) ?? task, problem, rules) };
@@ -89,6 +100,7 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
     const { problem } = found as { problem: string };
     return { task: failSpawn(queue, claimed, { kind: "no-agent", problem }, rules) };
   }
+  remakeFolders(queue);
   const prepared = prepare(queue, task, agent);
   if ("problem" in prepared) {
     return { task: failSpawn(queue, claimed, prepared.problem, rules) };
@@ -100,6 +112,12 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
   writePlan(queue, claimed);
   store.write(claimed);
   return launchClaimed(queue, claimed, agent, prepared, rules);
+}
+
+/** Somebody may have removed what a launch needs, under whoever watches. */
+function remakeFolders({ store }: Queue): void {
+  const folders = [`${store.dir}/logs`, `${store.dir}/plans`];
+  if (folders.some((folder) => lstat(folder) === undefined)) createFolders(store.root);
 }
 
 function launchClaimed(
@@ -117,6 +135,10 @@ function launchClaimed(
   } catch (error) {
     // Fenced first: should the system have started the shim all the same, it must not go on.
     queue.store.createMark(claimed.taskId, pid, FENCE);
+    if (isPassing(error)) {
+      queue.store.write({ ...claimed, status: "pending", startedAt: null, pid: null });
+      throw new SystemRefusal("", { cause: error });
+    }
     const problem = refused(error, "the launch failed");
     return { task: failSpawn(queue, claimed, problem, rules) };
   }

@@ -17,6 +17,24 @@ export function openLockFile(path: string): Deno.FsFile {
   });
 }
 
+/**
+ * Takes a lock, and makes sure that it is the one that others take: while we waited the file may have been
+ * removed, and made anew by somebody who has it now.
+ */
+export function takeLock(path: string): Deno.FsFile {
+  for (;;) {
+    const file = openLockFile(path);
+    file.lockSync(true);
+    if (isNamed(file, path)) return file;
+    file.close();
+  }
+}
+
+/** Whether a file is still the one that has its name. */
+export function isNamed(file: Deno.FsFile, path: string): boolean {
+  return lstat(path)?.ino === file.statSync().ino;
+}
+
 /** Nobody ever changes it: waiting for that is a sleep. */
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 

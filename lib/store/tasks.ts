@@ -22,7 +22,7 @@ import {
 } from "./files.ts";
 import { foreignError, isClosed, isObeyed, isSafe } from "./owner.ts";
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
-import { block, openLockFile } from "./lock.ts";
+import { block, takeLock } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
 import {
   formatTask,
@@ -61,7 +61,7 @@ export interface Mark {
 
 /** Of a sentinel no more than this is read, bytes. */
 const MAX_MARK = 64 * 1024;
-/** Marks that agents write. */
+/** Marks that agents write, and whose content counts only if it is theirs alone. */
 const AGENTS_MARKS: ReadonlySet<string> = new Set(["done", "error"]);
 
 /** So long others are kept out while something is done for each of many, milliseconds. */
@@ -113,6 +113,8 @@ export interface Store {
   tryRead(id: string): ParsedTask | undefined;
   /** The same for an archived task. */
   readArchived(id: string): Task | undefined;
+  /** Whether a task with this id is archived; its file is not looked into. */
+  isArchived(id: string): boolean;
   /** Whether a task has this id, archived ones included; its file is not looked into. */
   has(id: string): boolean;
   /**
@@ -241,9 +243,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   function locked<T>(critical: () => T): T {
     // A second lock of ours on the same file would wait for the first one for ever.
     make();
-    const file = depth === 0 ? openLockFile(`${dir}/lock`) : undefined;
+    const file = depth === 0 ? takeLock(`${dir}/lock`) : undefined;
     try {
-      file?.lockSync(true);
       if (depth++ === 0) trace("lock taken", { file: `${dir}/lock` });
       try {
         return critical();
@@ -315,7 +316,9 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       if (entry !== undefined) {
         damaged.push({
           file,
-          problem: entry.isSymlink ? "is a symbolic link, which is not followed" : "is not a file",
+          problem: entry.isSymlink
+            ? "is a symbolic link, which is not followed"
+            : `is not a file, but a ${entry.isDirectory ? "folder" : "pipe or a device"}`,
         });
         continue;
       }
@@ -353,7 +356,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   }
 
   function parseFile(path: string, id: string): ParsedTask | undefined {
-    const read = tryReadRegular(path, MAX_TASK, obeyed);
+    const read = tryReadRegular(path, MAX_TASK, isShared ? isObeyed : undefined);
     if (read === undefined) return undefined;
     const parsed = "text" in read ? parseTask(read.text, id) : read;
     trace("task read", { file: relative(path), ok: "task" in parsed });
@@ -451,7 +454,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     // A sentinel that is a link or a folder still says what its name says; its content is not read. Nor is
     // that of one which is another file as well: what an agent says is not what stands elsewhere.
     const isAgents = AGENTS_MARKS.has(mark);
-    const head = readHead(path, MAX_MARK, isAgents);
+    // Pid files are read with every look; the others may be exchanged for a pipe without holding us up.
+    const head = readHead(path, MAX_MARK, !mark.endsWith(".pid"));
     if (head === undefined) return undefined;
     return { text: isAgents && head.links > 1 ? "" : head.text, modifiedAt: head.modifiedAt };
   }
@@ -512,6 +516,7 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     scan,
     read,
     tryRead: (id) => parseFile(taskPath("tasks", id, "json"), id),
+    isArchived,
     has,
     readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
     write(task) {

@@ -22,7 +22,7 @@ export interface FolderWatch extends Disposable {
 }
 
 /** More pipes than these are not held open. */
-const MOST_HELD = 64;
+const MOST_HELD = 512;
 
 /**
  * Watches a folder, not what is in its folders.
@@ -83,12 +83,9 @@ export function watchFolder(path: string, onProblem?: (reason: string) => void):
       return heard;
     },
     knock() {
-      const file = `${path}/knock.${Deno.pid}.tmp`;
+      const file = `${path}/knock-${crypto.randomUUID()}.${Deno.pid}.tmp`;
       try {
-        // One is there where a process that had our number was killed: its end is a change as well.
-        if (lstat(file) === undefined) {
-          Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
-        }
+        Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
         Deno.removeSync(file);
         return true;
       } catch {

@@ -46,6 +46,9 @@ export interface Mirror extends LiveModel, Disposable {
   rescan(depth: Depth): void;
 }
 
+/** A change that is told of is told of within this, milliseconds. */
+const TOLD_WITHIN = 2000;
+
 /** Reads all tasks and keeps them. */
 export function openMirror(store: Store, options: MirrorOptions): Mirror {
   const watch = watchFolder(store.tasksDir, options.onProblem);
@@ -147,19 +150,22 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
 
   /** It told of nothing when it should have, the last time that this was found out. */
   let silent = false;
-  /** How much it had told of before we knocked. */
-  let knocked: number | undefined;
+  /** How much it had told of before we knocked, and when that was. */
+  let knocked: { heard: number; at: number } | undefined;
 
   /** Finds out whether changes are told of, where there is reason to doubt it. */
   function listen(doubtful: boolean): void {
     if (knocked !== undefined) {
-      silent = watch.heard === knocked;
+      const heard = watch.heard !== knocked.heard;
+      // It takes its time, and a turn of the event loop.
+      if (!heard && performance.now() < knocked.at + TOLD_WITHIN) return;
+      silent = !heard;
       knocked = undefined;
       if (silent) options.onProblem("the system tells of no changes");
     }
     if (!watch.active || !(silent || doubtful)) return;
-    const before = watch.heard;
-    if (watch.knock()) knocked = before;
+    const { heard } = watch;
+    if (watch.knock()) knocked = { heard, at: performance.now() };
   }
 
   async function untilChanged(): Promise<void> {

@@ -58,8 +58,18 @@ function isInfo(value: Partial<DaemonInfo> | undefined): value is DaemonInfo {
     (value.parallel === undefined || Number.isInteger(value.parallel));
 }
 
-/** Records who watches and what is to be launched. */
+/**
+ * Records who watches and what is to be launched.
+ *
+ * @throws OrchestraError `damaged` where something stands in the record's place that is no file
+ */
 export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
+  const before = lstat(infoPath(store));
+  if (before?.isDirectory) {
+    throw new OrchestraError("damaged", `Watching: ${infoPath(store)} is a folder`, {
+      hint: "Move it out of the way; Orchestra makes the file itself.",
+    });
+  }
   try {
     store.writeAdvice(infoPath(store), JSON.stringify(info, null, 2) + "\n");
   } catch {
@@ -232,12 +242,15 @@ export function announce(store: Store, kind: DaemonInfo["kind"], order: Standing
     const before = readDaemonInfo(store);
     const inherits = before !== undefined && before.kind !== "daemon" && before.launch === "all" &&
       order.launch !== "all";
+    const start = readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-";
     const host = ownHost();
     refuseElsewhere(store, before?.host, host);
-    const { launch, parallel } = before?.pid === Deno.pid || inherits ? before! : order;
+    // Whoever started us may have written what it was told since; a number alone is not us.
+    const isOurs = before?.pid === Deno.pid && before.start === start && before.begins === true;
+    const { launch, parallel } = isOurs || inherits ? before! : order;
     const info: DaemonInfo = {
       pid: Deno.pid,
-      start: readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-",
+      start,
       host,
       startedAt: formatTime(Date.now()),
       kind,

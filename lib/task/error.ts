@@ -125,7 +125,7 @@ export function printable(text: string): string {
  * zero-width characters, variation selectors, tags. The non-joiner stays: Persian is misspelt without it.
  */
 export const UNSEEN =
-  /(?![\n\u200c])(?:[\p{Cc}\p{Cf}\u2028\u2029\u180b-\u180f\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}])/gu;
+  /(?![\n\u200c])(?:[\p{Cc}\p{Cf}\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]|[\u{e0100}-\u{e01ef}])/gu;
 
 /** A value as JSON, with what is not seen spelled out: within its texts that changes no meaning. */
 export function asJson(value: unknown, indent?: number): string {

@@ -117,6 +117,11 @@ Deno.test("what a killed import leaves is removed by doctor --fix", async () => 
   await using box = await makeOld("old");
   const left = box.path(`archive/${DONE}.log.999999999.tmp`);
   Deno.writeTextFileSync(left, "half");
+  // Somebody whom we do not see may just be writing it.
+  await box.run("doctor", "--fix");
+  assertEquals([...Deno.readDirSync(box.path("archive"))].length, 1);
+  const earlier = new Date(Date.now() - 120_000);
+  Deno.utimeSync(left, earlier, earlier);
   await box.run("doctor", "--fix");
   assertEquals([...Deno.readDirSync(box.path("archive"))].length, 0);
   assertEquals((await box.json("archive", "import", "old")).imported, [DONE]);

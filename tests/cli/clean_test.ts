@@ -52,3 +52,11 @@ Deno.test("clean of what is archived says where it is", async () => {
   assertStringIncludes((await box.fails(4, "retry", id)).text, `archive restore ${id}`);
   assertStringIncludes(await box.ok("show", "old"), "Archived");
 });
+
+Deno.test("a damaged task is told to be damaged, not archived", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  Deno.writeTextFileSync(box.path(`tasks/${id}.json`), `{"taskId":"${id}","status":"pending"}`);
+  const { text } = await box.fails(5, "clean", id);
+  assertStringIncludes(text, "it lacks the field");
+});

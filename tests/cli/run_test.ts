@@ -78,3 +78,18 @@ test(
     await box.ok("cancel", id);
   },
 );
+
+Deno.test("what was to end and has no sound file any more counts as not complete", async () => {
+  for (const spoil of ['echo "{" >', "rm"]) {
+    await using box = await makeBox();
+    const victim = await box.start("shell", "true", "-p", "1");
+    const script = `${spoil} "$ORCHESTRA_ROOT/.orchestra/tasks/${victim}.json"`;
+    const own = `${spoil} "$ORCHESTRA_ROOT/.orchestra/tasks/$ORCHESTRA_TASK_ID.json"`;
+    for (const [each, gone] of [[script, victim], [own, undefined]] as const) {
+      const id = await box.start("shell", each, "-p", "10");
+      const { code, stderr } = await box.run("run", "--all", "--wait", "--parallel=1");
+      assertEquals(code, 1, stderr);
+      assertStringIncludes(stderr, `${gone ?? id} cannot be told to have ended`);
+    }
+  }
+});

@@ -88,3 +88,17 @@ Deno.test("options beside --from are defaults of the tasks that do not say other
   const refused = await box.runWith({ stdin }, "start", "--from", "-", "--depends-on", "nobody");
   assertStringIncludes(assertRefused(refused, 3), "line 1");
 });
+
+Deno.test("what is no UTF-8 is refused, not queued as something else", async () => {
+  await using box = await makeBox();
+  const latin = new Uint8Array([
+    ...new TextEncoder().encode('{"agent":"shell","prompt":"caf'),
+    0xe9,
+  ]);
+  const line = new Uint8Array([...latin, ...new TextEncoder().encode('"}\n')]);
+  Deno.writeFileSync(`${box.root}/latin.jsonl`, line);
+  const { text } = await box.fails(2, "start", "--from", "latin.jsonl");
+  assertStringIncludes(text, "not UTF-8");
+  assertEquals((await box.runWith({ stdin: line }, "start", "--from", "-")).code, 2);
+  assertEquals(box.tasks(), []);
+});

@@ -140,8 +140,8 @@ Deno.test("what may surprise is told with what is known of it", () => {
     ],
     [
       ...["warning", "clock", idOf(2), false],
-      `${idOf(2)} has a time ahead of the clock, by 1d01h: the clock was set back`,
-      "Set it right. Nothing waits for more than 31 days from now.",
+      `${idOf(2)} has a time ahead of the clock, by 1d01h at most (${idOf(2)})`,
+      "Was the clock set back? A wait that is to last more than 31 days is not believed.",
     ],
     [
       ...["warning", "orphan", idOf(2), false],
@@ -170,8 +170,8 @@ Deno.test("what may surprise is told with what is known of it", () => {
     ],
     [
       ...["warning", "pipe", ".orchestra/tasks/x", false],
-      ".orchestra/tasks/x is a pipe: who watches the folder may wait at it for ever",
-      "Changes may be seen by rescans alone until it is removed.",
+      ".orchestra/tasks/x is a pipe: who watches the folder may be told of changes late",
+      "Remove it: rm .orchestra/tasks/x",
     ],
     [
       ...["warning", "local-locks", ".orchestra", false],

@@ -100,6 +100,11 @@ Deno.test("a task that names another's log or plan neither writes, shows nor rem
     const { status, errorMessage } = box.task(id);
     assertEquals(status, "failed");
     assertStringIncludes(errorMessage!, "is not its own");
+    const doctor = await box.run("doctor");
+    assertStringIncludes(doctor.stdout, `${id}.json names what is not its own`);
+    const shown = await box.run("show", id);
+    assertEquals(shown.code, 5);
+    assertStringIncludes(shown.stdout, "could not be launched");
     for (const command of [["logs", id], ["show", id], ["clean", id]]) {
       const { stdout, stderr } = await box.run(...command);
       assertEquals((stdout + stderr).includes("word of the victim"), false, `${command}`);
@@ -114,7 +119,7 @@ Deno.test("a task that names another's log or plan neither writes, shows nor rem
 Deno.test("folders in the place of our own files are named, and nothing in them is touched", async () => {
   await using box = await makeBox();
   const id = await box.start("shell", "true");
-  for (const name of ["lock", "daemon.lock", "daemon.json", "config.json"]) {
+  for (const name of ["daemon.lock", "daemon.json", "config.json"]) {
     const path = box.path(name);
     try {
       Deno.removeSync(path);
@@ -130,6 +135,8 @@ Deno.test("folders in the place of our own files are named, and nothing in them 
       assertEquals(/\bat \w+.*:\d+:\d+|TypeError|Is a directory \(os/.test(stderr), false, stderr);
     }
     assert(Deno.lstatSync(`${path}/mine`).isDirectory);
+    assertStringIncludes((await box.run("doctor")).stdout, `.orchestra/${name}`);
+    assertEquals((await box.run("start", "shell", "true")).code, name === "config.json" ? 5 : 0);
     Deno.removeSync(path, { recursive: true });
   }
   await box.run("run", "--all", "--wait");

@@ -1,10 +1,14 @@
 // Claims and the processes behind them: whoever died in between, each is run once, and nobody else's is touched.
 
+import type { LaunchSpec } from "../../lib/launch/launcher.ts";
+import { claim } from "../../lib/queue/claim.ts";
+import { loadRules, openQueue } from "../../lib/queue/queue.ts";
 import { openStore } from "../../lib/store/tasks.ts";
+import type { AgentDefinition } from "../../lib/task/agent.ts";
 import { processMark } from "../../lib/task/marks.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
 import { formatTime, type Task } from "../../lib/task/fields.ts";
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { lives, makeBox, spawn, withPatience } from "../support/program.ts";
 import { exitIn, forge, textIn } from "../support/gated.ts";
 
@@ -117,4 +121,45 @@ Deno.test("a process that has got the number of a dead one is never signalled", 
   assertEquals(box.task(legacy).status, "cancelled");
   await Promise.all(ids.map((id) => box.settled(id)));
   assert(lives(stranger.pid));
+});
+
+Deno.test("a launch for which the system has no room just now is tried again, by nobody's fault", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  const { store, ...rest } = openQueue(box.root);
+  const queue = { store, ...rest };
+  const real = queue.launchers.of;
+  let refusals = 0;
+  const launchers = {
+    ...queue.launchers,
+    of: (agent: AgentDefinition) => ({
+      ...real(agent),
+      launch(spec: LaunchSpec) {
+        if (refusals++ > 0) return real(agent).launch(spec);
+        throw new Error("Failed to spawn 'setsid': Resource temporarily unavailable (os error 11)");
+      },
+    }),
+  };
+  const rules = await loadRules(queue);
+  const launch = () => claim({ ...queue, launchers }, [id], rules, () => {});
+  assertThrows(launch, Error, "temporarily unavailable");
+  assertEquals([box.task(id).status, box.task(id).claim], ["pending", 1]);
+  launch();
+  await box.until("the end", () => exitIn(box, id));
+  await box.ok("status");
+  const { status, claim: number } = await box.settled(id);
+  assertEquals([status, number], ["complete", 2]);
+});
+
+Deno.test("folders that somebody removed are made again for a launch", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "echo said");
+  await using live = box.live({}, "daemon", "run");
+  await live.printed((text) => text.includes("Watching over"));
+  await box.settled(id);
+  for (const name of ["logs", "plans"]) Deno.removeSync(box.path(name), { recursive: true });
+  const next = await box.start("shell", "echo said");
+  assertEquals((await box.settled(next)).status, "complete");
+  live.kill("SIGTERM");
+  await live.ended();
 });

@@ -19,6 +19,34 @@ Deno.test("a locked section excludes other processes", async () => {
   assertEquals(Deno.readTextFileSync(`${store.dir}/number`), "400");
 });
 
+Deno.test("a lock file that is removed while somebody waits for it keeps nobody's lock", async () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const path = `${store.dir}/lock`;
+  await using holder = new Program("hold", folder.path);
+  assertEquals(await holder.firstLine(), "held");
+  // Whoever waits has the file open already, and gets its lock when the holder ends.
+  const { lockSync } = Deno.FsFile.prototype;
+  let waited = 0;
+  Deno.FsFile.prototype.lockSync = function (exclusive) {
+    if (waited++ === 0) {
+      Deno.removeSync(path);
+      holder.child.kill("SIGKILL");
+    }
+    return lockSync.call(this, exclusive);
+  };
+  try {
+    store.locked(() => {
+      using file = Deno.openSync(path, { read: true, write: true });
+      assertEquals(file.tryLockSync(true), false);
+    });
+  } finally {
+    Deno.FsFile.prototype.lockSync = lockSync;
+  }
+  assertEquals(waited, 2);
+  await holder.child.status;
+});
+
 Deno.test("the lock of a process that is killed with -9 is free", async () => {
   using folder = new Folder();
   const store = folder.store();

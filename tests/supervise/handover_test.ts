@@ -5,6 +5,8 @@ import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts
 import { agentOf, gated, gone, openGate, stopOutsideLock, textIn } from "../support/gated.ts";
 import { ON_POSIX, test } from "../support/needs.ts";
 import { type Box, kill, makeBox } from "../support/program.ts";
+import { Folder } from "../support/store.ts";
+import { announce, writeDaemonInfo } from "../../lib/supervise/watcher.ts";
 
 /** What `daemon.json` says. */
 // deno-lint-ignore no-explicit-any
@@ -126,3 +128,12 @@ test(
     assert(box.tasks().every(({ status }) => status === "complete"), log);
   },
 );
+
+Deno.test("a record of another process under our number orders nothing", () => {
+  using folder = new Folder();
+  const store = folder.store();
+  const record = { pid: Deno.pid, start: "b 1", startedAt: new Date().toISOString() };
+  writeDaemonInfo(store, { ...record, kind: "daemon", launch: "retries", parallel: 1 });
+  const { launch, parallel } = announce(store, "run", { launch: "all", parallel: 4 });
+  assertEquals([launch, parallel], ["all", 4]);
+});

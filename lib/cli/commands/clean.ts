@@ -59,7 +59,11 @@ async function clean(
   const snapshot = await look(queue);
   for (const id of ids) {
     const task = snapshot.index.byId.get(id);
-    if (task === undefined) throw noTask(queue.store, id);
+    if (task === undefined) {
+      // Reading it anew says what is wrong with a file that is there but damaged.
+      queue.store.read(id);
+      throw noTask(queue.store, id);
+    }
     if (!isTerminal(task.status)) {
       throw new OrchestraError(
         "state",
@@ -126,9 +130,13 @@ async function clean(
   );
   let { marks } = snapshot;
   let mayGo = new Set<string>();
+  const left = new Set(kept.map(({ taskId }) => taskId));
   store.lockedEach(going, (task) => {
     const id = task.taskId;
-    if (!mayGo.has(id)) return;
+    if (!mayGo.has(id)) {
+      left.add(id);
+      return;
+    }
     try {
       removeTask(queue, task, marks.get(id) ?? []);
       removed.push(id);
@@ -143,12 +151,12 @@ async function clean(
     marks = scan.marks;
   });
   if (this.globals.json) {
-    this.printJson({ removed, kept: kept.map((task) => task.taskId) });
+    this.printJson({ removed, kept: [...left] });
     return;
   }
   this.print(`Removed ${removed.length} ${removed.length === 1 ? "task" : "tasks"}`);
-  if (kept.length > 0) {
-    this.note(`Kept ${kept.length} that others depend on or that are not over yet`);
+  if (left.size > 0) {
+    this.note(`Kept ${left.size} that others depend on or that are not over yet`);
   }
 }
 

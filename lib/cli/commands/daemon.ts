@@ -243,6 +243,8 @@ function logTo(queue: Queue): (text: string) => void {
   let file: Deno.FsFile | undefined;
   return (text) => {
     try {
+      // Another workspace in its place has a log of its own.
+      if (!queue.store.isHere()) return;
       const named = lstat(path);
       if (file === undefined || named?.ino !== file.statSync().ino) {
         file?.close();

@@ -1,7 +1,10 @@
 // `orchestra doctor`: looks at a workspace, says what is wrong, and mends what can lose nothing.
 
 import { buildCommand } from "@stricli/core";
-import { lstat } from "../../store/files.ts";
+import { lstat, messageOf } from "../../store/files.ts";
+import { placesOf } from "../../store/places.ts";
+import type { Damage, Store } from "../../store/tasks.ts";
+import type { Task } from "../../task/fields.ts";
 import type { Agents } from "../../task/agent.ts";
 import { isOwnMark, processMark } from "../../task/marks.ts";
 import { loadAgents } from "../../settings/agents.ts";
@@ -68,6 +71,39 @@ async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
   if (errors > 0) this.fail(1);
 }
 
+function whoWatches(store: Store) {
+  try {
+    const watcher = watcherOf(store);
+    return { watcher, watched: watcher !== undefined || isWatched(store) };
+  } catch {
+    // Something stands in the place of the lock, which is a finding of its own.
+    return { watcher: undefined, watched: false };
+  }
+}
+
+/** Tasks that name a log or a plan which is not their own. */
+function misplaced({ store }: Queue, tasks: readonly Task[]): Damage[] {
+  return tasks.flatMap((task) => {
+    try {
+      placesOf(store, task);
+      return [];
+    } catch (error) {
+      const problem = `names what is not its own: ${messageOf(error)}`;
+      return [{ file: `.orchestra/tasks/${task.taskId}.json`, problem }];
+    }
+  });
+}
+
+/** Files that we make ourselves, in whose place something else stands. */
+function displaced({ store }: Queue): Damage[] {
+  return ["lock", "daemon.lock", "daemon.json", "daemon.log", "debug.log"].flatMap((name) => {
+    const info = lstat(`${store.dir}/${name}`);
+    return info === undefined || info.isFile
+      ? []
+      : [{ file: `.orchestra/${name}`, problem: "is no file: Orchestra makes it itself" }];
+  });
+}
+
 /** Why the folder of tasks cannot be watched; null where it can, or need not be. */
 function watchProblem({ store }: Queue): string | null {
   let problem: string | null = null;
@@ -81,9 +117,15 @@ function watchProblem({ store }: Queue): string | null {
 function pipesIn({ store }: Queue): string[] {
   if (!store.isMade()) return [];
   return [...Deno.readDirSync(store.tasksDir)]
-    .filter(({ isFile, isDirectory, isSymlink }) => !isFile && !isDirectory && !isSymlink)
+    .filter(({ name, isFile, isDirectory, isSymlink }) =>
+      // A task's own file is damaged, and named so.
+      !isFile && !isDirectory && !isSymlink && !/^task_\d+\.json$/.test(name)
+    )
     .map(({ name }) => `.orchestra/tasks/${name}`);
 }
+
+/** Who writes many files writes the next one within this, milliseconds. */
+const STILL_WRITING = 60_000;
 
 async function gather(queue: Queue, watchProblem: string | null): Promise<Facts> {
   const { store } = queue;
@@ -91,12 +133,23 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   const strays: string[] = [];
   const { pids, marked } = await queue.launchers.survey();
   const folders = [".orchestra", ".orchestra/tasks", ".orchestra/archive"];
+  const left = new Map<string, { names: string[]; youngest: number }>();
   for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
       // Ours are named after the process that writes them; while that lives they are in use.
-      const writer = /\.(\d+)\.tmp$/.exec(name);
-      if (writer !== null && !pids.has(Number(writer[1]))) strays.push(`${folder}/${name}`);
+      const writer = /\.(\d+)\.tmp$/.exec(name)?.[1];
+      if (writer === undefined || pids.has(Number(writer))) continue;
+      const path = `${folder}/${name}`;
+      const files = left.get(writer) ?? { names: [], youngest: 0 };
+      files.names.push(path);
+      const time = lstat(`${store.root}/${path}`)?.mtime?.getTime() ?? 0;
+      files.youngest = Math.max(files.youngest, time);
+      left.set(writer, files);
     }
+  }
+  // One that cannot be seen from here, in a container, may still be writing.
+  for (const { names, youngest } of left.values()) {
+    if (Math.abs(queue.now() - youngest) > STILL_WRITING) strays.push(...names);
   }
   // Other workspaces have tasks, too.
   const ours = processMark(store.identity, "");
@@ -124,10 +177,10 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   const marks = new Map(
     [...scan.marks].map(([id, list]) => [id, list.filter((mark) => !mark.endsWith(".tmp"))]),
   );
-  const watcher = watcherOf(store);
+  const { watcher, watched } = whoWatches(store);
   return {
     tasks: scan.tasks,
-    damaged: scan.damaged,
+    damaged: [...scan.damaged, ...misplaced(queue, scan.tasks), ...displaced(queue)],
     marks,
     strays,
     processes,
@@ -141,7 +194,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
           found: findProgram(name, agent, store.root) !== null,
         }
       ),
-    watched: watcher !== undefined || isWatched(store),
+    watched,
     stoppedWatcher: watcher !== undefined && isStopped(watcher) ? watcher.pid : null,
     watchProblem,
     localLocks: localLocks(store.dir) ?? null,

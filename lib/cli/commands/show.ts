@@ -13,6 +13,8 @@ import { nameTasks } from "../../decide/names.ts";
 import { formatShow } from "../../format/show.ts";
 import { pausedLanes } from "../../decide/model.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
+import type { Task } from "../../task/fields.ts";
+import { toOrchestraError } from "../../task/error.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
 import { anyIdArgument } from "../parameters.ts";
@@ -48,9 +50,9 @@ async function show(
   const active = index.byId.get(id) ?? queue.store.read(id);
   const task = active ?? queue.store.readArchived(id);
   if (task === undefined) throw noTask(queue.store, id);
-  const { planFile, logFile } = readablePlaces(queue.store, task);
+  const { planFile, logFile } = ownPlaces(this, queue, task);
   const { relative } = queue.store;
-  const log = tailFile(logFile, LOG_LINES, LOG_BYTES);
+  const log = logFile === null ? undefined : tailFile(logFile, LOG_LINES, LOG_BYTES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {
     const found = index.byId.get(other) ?? queue.store.readArchived(other);
@@ -58,7 +60,7 @@ async function show(
   });
   const dependents = dependentsOf([id], index).map(view);
   const sentinels = readSentinels(queue, id);
-  const plan = readPlan(queue, planFile);
+  const plan = planFile === null ? null : readPlan(queue, planFile);
   if (this.globals.json) {
     this.printJson({
       task: viewJson(view(task)),
@@ -82,7 +84,11 @@ async function show(
   }
   this.print(formatShow(
     {
-      view: view({ ...task, planFile: relative(planFile), logFile: relative(logFile) }),
+      view: view({
+        ...task,
+        planFile: planFile === null ? task.planFile : relative(planFile),
+        logFile: logFile === null ? task.logFile : relative(logFile),
+      }),
       archived: active === undefined,
       names: nameTasks(snapshot.tasks),
       chain,
@@ -97,6 +103,17 @@ async function show(
     this.style(),
     now,
   ));
+}
+
+/** Where its plan and log are; null where it names what is not its own, which is told and not read. */
+function ownPlaces(context: Context, { store }: Queue, task: Task) {
+  try {
+    return readablePlaces(store, task);
+  } catch (error) {
+    context.note(toOrchestraError(error, `Showing ${task.taskId}`).message);
+    context.fail(5);
+    return { planFile: null, logFile: null };
+  }
 }
 
 function readSentinels(queue: Queue, id: string) {

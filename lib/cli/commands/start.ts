@@ -96,7 +96,12 @@ const LAUNCHED = "Whoever watches over the queue launches it in its turn";
 async function isLaunched(store: Store): Promise<boolean> {
   if (lstat(`${store.dir}/daemon.json`) === undefined) return false;
   const { watcherOf } = await import("../../supervise/watcher.ts");
-  return watcherOf(store)?.launch === "all";
+  try {
+    return watcherOf(store)?.launch === "all";
+  } catch {
+    // Something stands where its lock belongs: the task is queued all the same, and doctor names it.
+    return false;
+  }
 }
 
 async function readStdin(): Promise<string> {

@@ -30,7 +30,7 @@
  * hours, does not keep it out. It is written into the file that was created for it, whatever has its
  * name by now, and what has its name is looked at: where an agent put something else there, or took it
  * away, the file is made anew, again every second for a while where the disk is full, unless the folder
- * is gone. The file's time is the end's; who sees no code in it waits. Where there is no room for the
+ * is another one: without our pid file in it. The file's time is the end's; who sees no code in it waits. Where there is no room for the
  * pid file or for the code, the pid file is removed, so that the claim is taken back; a task that was
  * archived or cleaned in the meantime is not run.
  */
@@ -39,6 +39,7 @@ exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 _o_mask=$(umask)
 umask 077
 set -Cf
+_o_pid=$1
 _o_out=$2
 _o_ended=
 trap _o_ended=1 TERM INT HUP QUIT
@@ -47,6 +48,7 @@ _o_end() {
     { read -r _o_line && { read -r _o_start; [ -z "$_o_start" ]; }; } <"$_o_out" &&
       [ "$_o_line" = "$1" ] && exit 0
   fi
+  read -r _o_line <"$_o_pid" && [ "\${_o_line%% *}" = "$$" ] || exit 0
   for _o_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ -d "\${_o_out%/*}" ] && [ ! -d "$_o_out" ] || exit 0
     if [ -e "$_o_out" ] || [ -L "$_o_out" ]; then rm -f "$_o_out"; fi
@@ -77,7 +79,7 @@ else
 fi
 case \${#_o_machine}$_o_machine in 32*[!0-9a-f]*) _o_machine= ;; 32*) ;; *) _o_machine= ;; esac
 case $_o_host in *[!-_.A-Za-z0-9]*) _o_host= ;; esac
-[ ! -L "$1" ] || exit 0
+if [ -e "$1" ] || [ -L "$1" ]; then exit 0; fi
 : >"$1" || exit 0
 set +C
 printf '%s %s %s\\n%s %s %s\\n' "$$" "\${_o_boot:--}" "\${_o_start:--}" \\
