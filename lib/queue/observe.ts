@@ -183,7 +183,7 @@ function diedUnnamed(
 }
 
 /** Of a log no more than this is searched for what a run consumed, from its end, bytes. */
-const USAGE_END = 16 * 1024 * 1024;
+const USAGE_END = 8 * 1024 * 1024;
 
 /** What a task's log says that it consumed; null where it says nothing. */
 export function readUsage(store: Store, task: Task, format: UsageFormat): Usage | null {

@@ -17,6 +17,7 @@ import { type Children, createChildren } from "./children.ts";
 import { createSleepClock } from "./clock.ts";
 import { type LiveRules, openRules } from "./live_rules.ts";
 import { type Mirror, openMirror } from "./mirror.ts";
+import type { WatchLock } from "./watcher.ts";
 
 /** What the loop is to bring about. */
 export interface Wanted {
@@ -35,6 +36,8 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Seconds between safety rescans, at least; the settings' `interval` where absent. */
   readonly interval?: number;
+  /** The lock of who does it: where somebody else has it by now, the loop ends. */
+  readonly lock?: WatchLock;
   /** Whether due retries are queued; unless told not to. */
   readonly retry?: boolean;
   /**
@@ -132,6 +135,10 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
     watch.partial.clear();
     if (!queue.store.isHere()) {
       watch.tell(`${queue.store.root} was moved or removed: nobody watches over it any more`);
+      break;
+    }
+    if (options.lock?.keeps() === false) {
+      watch.tell("Somebody removed .orchestra/daemon.lock, and somebody else watches now");
       break;
     }
     await rescans.run();

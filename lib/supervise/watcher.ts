@@ -2,7 +2,7 @@
 // says who, and what it was told to launch; it is advice, the lock is the truth.
 
 import { lstat, openRegular } from "../store/files.ts";
-import { openLockFile } from "../store/lock.ts";
+import { isNamed, openLockFile } from "../store/lock.ts";
 import { localLocks } from "../store/mounts.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { pause } from "../launch/pause.ts";
@@ -87,17 +87,42 @@ export function daemonInfoTime(store: Store): number {
   return lstat(infoPath(store))?.mtime?.getTime() ?? 0;
 }
 
+/** The lock of the one who watches, held until it is disposed of. */
+export interface WatchLock extends Disposable {
+  /**
+   * Whether it keeps others out. Where its file was removed it is taken anew, unless somebody else was
+   * faster.
+   */
+  keeps(): boolean;
+}
+
 /**
  * Takes the lock of the one who watches.
  *
- * @returns the lock, held until it is disposed of; undefined where another process has it
+ * @returns undefined where another process has it
  */
-export function tryDaemonLock(store: Store): Disposable | undefined {
+export function tryDaemonLock(store: Store): WatchLock | undefined {
   store.make();
-  const file = openLockFile(`${store.dir}/daemon.lock`);
-  if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
-  file.close();
-  return undefined;
+  const path = `${store.dir}/daemon.lock`;
+  const take = () => {
+    const file = openLockFile(path);
+    if (file.tryLockSync(true)) return file;
+    file.close();
+    return undefined;
+  };
+  let file = take();
+  if (file === undefined) return undefined;
+  return {
+    keeps() {
+      if (isNamed(file!, path)) return true;
+      const next = take();
+      if (next === undefined) return false;
+      file!.close();
+      file = next;
+      return true;
+    },
+    [Symbol.dispose]: () => file!.close(),
+  };
 }
 
 /**
@@ -109,7 +134,7 @@ export function tryDaemonLock(store: Store): Disposable | undefined {
 export async function waitForDaemonLock(
   store: Store,
   isTaken: () => boolean = () => false,
-): Promise<Disposable | undefined> {
+): Promise<WatchLock | undefined> {
   for (let turn = 0;; turn++) {
     const lock = tryDaemonLock(store);
     if (lock !== undefined || turn === 20 || isTaken()) return lock;

@@ -1,6 +1,6 @@
 // A workspace that is moved or removed under its supervisor.
 
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, gone, numberIn, openGate } from "../support/gated.ts";
 import { makeBox, makeFolder, openBox } from "../support/program.ts";
 
@@ -58,4 +58,37 @@ Deno.test("a daemon whose workspace was made anew in its place leaves it to the 
   assertEquals(JSON.parse(await box.ok("daemon", "status", "--json")).pid, second);
   await box.settled(await box.start("shell", "true"));
   await box.ok("daemon", "stop");
+});
+
+Deno.test("whoever watches takes a lock anew whose file was removed, and leaves it to who was faster", async () => {
+  await using box = await makeBox();
+  await using daemon = box.live({}, "daemon", "run", "--interval", "0.1");
+  await daemon.printed((text) => text.includes("Watching over"));
+  const path = box.path("daemon.lock");
+  const take = () => {
+    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    if (file.tryLockSync(true)) return file;
+    file.close();
+    return undefined;
+  };
+  Deno.removeSync(path);
+  await box.until("its lock", () => {
+    try {
+      using file = Deno.openSync(path, { read: true, write: true });
+      return !file.tryLockSync(true);
+    } catch {
+      return false;
+    }
+  });
+  const { text } = await box.fails(4, "daemon", "start");
+  assertStringIncludes(text, "already");
+  // Now somebody takes it in the very moment.
+  let ours: Deno.FsFile | undefined;
+  while (ours === undefined) {
+    Deno.removeSync(path);
+    ours = take();
+  }
+  using _ours = ours;
+  assertEquals((await daemon.ended()).code, 0);
+  assertStringIncludes(daemon.stdout(), "somebody else watches now");
 });

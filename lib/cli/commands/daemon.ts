@@ -14,6 +14,7 @@ import {
   removeDaemonInfo,
   spawnDetached,
   tryDaemonLock,
+  type WatchLock,
 } from "../../supervise/watcher.ts";
 import { formatDuration } from "../../task/duration.ts";
 import { asJson, OrchestraError } from "../../task/error.ts";
@@ -145,7 +146,7 @@ function watchedBy({ kind, pid }: DaemonInfo): OrchestraError {
  *
  * @throws OrchestraError `state` where a daemon or a `run --wait` has it
  */
-async function takeWatch(queue: Queue): Promise<Disposable> {
+async function takeWatch(queue: Queue): Promise<WatchLock> {
   const { store } = queue;
   for (let turn = 0; turn < 200; turn++) {
     const lock = tryDaemonLock(store);
@@ -203,6 +204,7 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
     await watchOver(queue, {
       wanted: () => ({ launch: "all", parallel: flags.maxConcurrent }),
       until: "forever",
+      lock,
       signal: stop.signal,
       interval: flags.interval,
       onChange: (change) => say(describe(change)),
@@ -211,7 +213,7 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   } finally {
     clearInterval(archiving);
     clearTimeout(rest);
-    if (queue.store.isHere()) removeDaemonInfo(queue.store);
+    if (queue.store.isHere() && lock.keeps()) removeDaemonInfo(queue.store);
     lock[Symbol.dispose]();
   }
   say("Stopped; what runs goes on");

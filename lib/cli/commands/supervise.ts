@@ -46,13 +46,14 @@ async function superviseInBackground(this: Context, order: StandingOrder): Promi
   if (config.debug_log && !this.globals.debug) await this.traceToFile(queue.store);
   const leave = () => {
     // Moved away meanwhile, it is another's folder.
-    if (queue.store.isHere()) removeDaemonInfo(queue.store);
+    if (queue.store.isHere() && lock.keeps()) removeDaemonInfo(queue.store);
     lock[Symbol.dispose]();
   };
   let left = false;
   await watchOver(queue, {
     wanted: followOrders(queue, mine),
     until: "finished",
+    lock,
     onBroken,
     signal: stop.signal,
     // Inside the workspace lock: whoever launches next sees that nobody watches.
