@@ -13,6 +13,8 @@ export function describeChange({ kind, task }: Change): string {
       return `Failed ${task.taskId}: ${task.errorMessage ?? "unknown error"}`;
     case "released":
       return `Took back ${task.taskId}: whoever launched it died before it began`;
+    case "handed-on":
+      return `Handed ${task.taskId} on to ${task.agent}: its own agent is paused`;
     default:
       return `${kind[0]!.toUpperCase()}${kind.slice(1)} ${task.taskId}`;
   }

@@ -42,6 +42,7 @@ const SHOWN: ReadonlySet<ChangeKind> = new Set([
   "failed",
   "cancelled",
   "released",
+  "handed-on",
   "retried",
 ]);
 

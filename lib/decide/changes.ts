@@ -13,6 +13,7 @@ export type ChangeKind =
   | "failed"
   | "cancelled"
   | "released"
+  | "handed-on"
   | "warning"
   | "reaped";
 
@@ -38,6 +39,7 @@ export function changesBetween(before: Task | undefined, after: Task): ChangeKin
   const wasRunning = before?.status === "running";
   if (after.status === "pending") {
     if (wasRunning || claimed) kinds.push("released");
+    if (before !== undefined && before.agent !== after.agent) kinds.push("handed-on");
     return kinds;
   }
   const launched = after.status === "running" ? !wasRunning || claimed : claimed;

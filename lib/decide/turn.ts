@@ -8,6 +8,7 @@ import type { Model } from "./model.ts";
 import { type EndRules, nextDue, NO_EVIDENCE } from "./reconcile.ts";
 import { followDue, type RetryPolicy } from "./retry.ts";
 import { heldUntil, pickNext } from "./schedule.ts";
+import type { PausedLane } from "./view.ts";
 import { believedTime } from "./waits.ts";
 
 /** What whoever asks is to bring about. */
@@ -34,6 +35,8 @@ export interface Turn {
   readonly step: readonly string[];
   /** Queue what follows these. */
   readonly retry: readonly string[];
+  /** Give these to another agent, for theirs is paused. */
+  readonly handOn: readonly HandedOn[];
   /** Claim and launch these, in this order. */
   readonly launch: readonly string[];
   /** The timeout of these is nearer than they want to be warned of. */
@@ -42,6 +45,16 @@ export interface Turn {
   readonly at: number | null;
   /** What is left, once all of this is done. */
   readonly left: Left;
+}
+
+/** A task that another agent takes over. */
+export interface HandedOn {
+  readonly id: string;
+  /** The agent that it waits for. */
+  readonly from: string;
+  readonly to: string;
+  /** Until when that one is paused, milliseconds since the epoch. */
+  readonly until: number;
 }
 
 /** What is left to do in a queue for who has these orders. */
@@ -151,6 +164,7 @@ export function turn(
   return {
     step,
     retry,
+    handOn: ready.handOn,
     launch: ready.launch,
     warn,
     at: earliest(earliest(at, next), ready.at),
@@ -205,8 +219,8 @@ function readiness(
   rules: TurnRules,
   refused: boolean,
   now: number,
-): { launch: string[]; at: number | null; left: Left } {
-  if (orders.launch === "nothing") return { launch: [], at: null, left: "nothing" };
+): Pick<Turn, "launch" | "handOn" | "at" | "left"> {
+  if (orders.launch === "nothing") return { launch: [], handOn: [], at: null, left: "nothing" };
   const lanes = model.lanes(now);
   const ready = model.ready(orders.launch === "retries");
   const parallel = typeof orders.parallel === "number"
@@ -216,9 +230,10 @@ function readiness(
   const launch = refused
     ? []
     : pickNext(ready, model.running.values(), limits, now).map(({ taskId }) => taskId);
+  const handOn = refused ? [] : handedOn(ready, lanes, rules.agents);
   // Where no place is free, an end brings the next turn.
   if (parallel - model.running.size - launch.length <= 0) {
-    return { launch, at: null, left: "ready" };
+    return { launch, handOn, at: null, left: "ready" };
   }
   let at: number | null = null;
   let left: Left = "nothing";
@@ -228,5 +243,32 @@ function readiness(
     if (until === null) left = "ready";
     else if (left === "nothing") left = "due";
   }
-  return { launch, at, left };
+  return { launch, handOn, at, left };
+}
+
+/** Ready tasks whose agent is paused, and allows others that are not to take its work over. */
+function handedOn(
+  ready: Iterable<Task>,
+  lanes: ReadonlyMap<string, PausedLane>,
+  agents: Agents,
+): HandedOn[] {
+  const found: HandedOn[] = [];
+  if (lanes.size === 0) return found;
+  for (const { taskId, agent } of ready) {
+    const lane = lanes.get(agent);
+    const to = lane === undefined ? undefined : openFallback(agent, lanes, agents);
+    if (to !== undefined) found.push({ id: taskId, from: agent, to, until: lane!.until });
+  }
+  return found;
+}
+
+/** The first agent that may take an agent's work over, and is not paused itself. */
+export function openFallback(
+  agent: string,
+  lanes: ReadonlyMap<string, PausedLane>,
+  agents: Agents,
+): string | undefined {
+  const found = pickAgent(agents, agent);
+  const others = "problem" in found ? [] : found.fallback ?? [];
+  return others.find((name) => !lanes.has(name) && !("problem" in pickAgent(agents, name)));
 }

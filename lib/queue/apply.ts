@@ -5,6 +5,7 @@ import type { Change } from "../decide/changes.ts";
 import type { LiveModel } from "../decide/model.ts";
 import type { Turn } from "../decide/turn.ts";
 import { claim, type LaunchedTask } from "./claim.ts";
+import { handOn } from "./hand_on.ts";
 import type { Aliveness } from "./observe.ts";
 import type { Queue, Rules } from "./queue.ts";
 import { followUp, retry } from "./retry.ts";
@@ -63,6 +64,7 @@ export function applyTurn(
     }, doer.refused);
     readAgain(turn.retry.filter((id) => model.followed.has(id)));
   }
+  handOn(queue, turn.handOn, (task) => keep(task.taskId, task));
   if (turn.launch.length > 0) {
     claim(queue, turn.launch, rules, ({ task, launched }) => {
       keep(task.taskId, task);

@@ -156,7 +156,8 @@ function bringForward(
   if (launch !== undefined) {
     const all: Orders = { ...settling, launch: "all", parallel: launch };
     const next = turn(model, all, rules, queue.now(), hold);
-    more = next.launch.length > AT_ONCE;
+    // What is handed on is launched with the next look.
+    more = next.launch.length > AT_ONCE || next.handOn.length > 0;
     applyTurn(queue, model, { ...next, launch: next.launch.slice(0, AT_ONCE) }, rules, doer);
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];

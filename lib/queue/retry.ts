@@ -4,13 +4,14 @@
 import { compareIds } from "../decide/schedule.ts";
 import { retryOf, type TaskIndex } from "../decide/dependencies.ts";
 import { type RetryOptions, successorOf } from "../decide/retry.ts";
+import { openFallback } from "../decide/turn.ts";
 import type { PausedLane } from "../decide/view.ts";
 import { OrchestraError } from "../task/error.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { taskNumber } from "../task/id.ts";
 import { activeIds } from "./names.ts";
 import { writePlan } from "./plan.ts";
-import { definitionOf, isRetried, type Queue, type Rules } from "./queue.ts";
+import { isRetried, type Queue, type Rules } from "./queue.ts";
 
 /** What is to follow a task. */
 export interface Wanted {
@@ -164,8 +165,7 @@ export function followUp(
 ): Wanted {
   const id = task.taskId;
   if (task.failureClass !== "rate-limit") return { id, options: { autoRetry: true } };
-  const others = definitionOf(rules, task.agent)?.fallback ?? [];
-  const fallback = others.find((name) => definitionOf(rules, name) !== null && !lanes.has(name));
+  const fallback = openFallback(task.agent, lanes, rules.agents);
   return {
     id,
     options: {

@@ -219,7 +219,7 @@ function act(watch: Watch, next: Turn): boolean {
     watch.changes++;
     watch.say({ kind: "warning", task: mirror.index.byId.get(id)! });
   }
-  if (next.step.length + next.retry.length + next.launch.length > 0) {
+  if (workOf(next) > 0) {
     if (isLeft(watch)) {
       for (const id of next.step) mirror.saw(id, mirror.evidence.get(id));
     } else doTurn(watch, next);
@@ -235,7 +235,7 @@ function doTurn(watch: Watch, next: Turn): void {
     applyTurn(
       queue,
       mirror,
-      { ...next, step: [], retry: [], launch: [], ...some },
+      { ...next, step: [], retry: [], handOn: [], launch: [], ...some },
       rules.current,
       doer,
     );
@@ -245,7 +245,13 @@ function doTurn(watch: Watch, next: Turn): void {
   if (!attempt(watch, part({ retry: next.retry }))) {
     next.retry.forEach((id) => hold.refused.add(id));
   }
-  if (!attempt(watch, part({ launch: next.launch }))) hold.launching = true;
+  const { handOn, launch } = next;
+  if (!attempt(watch, part({ handOn, launch }))) hold.launching = true;
+}
+
+/** To how many tasks something is to be done. */
+function workOf({ step, retry, handOn, launch }: Turn): number {
+  return step.length + retry.length + handOn.length + launch.length;
 }
 
 function createDoer(watch: Watch): Doer {
@@ -286,9 +292,8 @@ function endLater(watch: Watch, id: string): void {
 }
 
 /** Whether nothing is left for who has these orders. */
-function isFinished({ hold }: Watch, { step, retry, launch, left }: Turn): boolean {
-  return left === "nothing" && hold.ending.size === 0 &&
-    step.length + retry.length + launch.length === 0;
+function isFinished({ hold }: Watch, next: Turn): boolean {
+  return next.left === "nothing" && hold.ending.size === 0 && workOf(next) === 0;
 }
 
 /**

@@ -114,3 +114,37 @@ Deno.test("a task is handed on for a quota only so often, and what is unpaid is 
   assertEquals(box.task(reads!).failureClass, "exit");
   assertEquals(box.tasks().length, 5);
 });
+
+Deno.test("what waits for a paused agent goes to its fallback at once, launched by command or watcher", async () => {
+  for (const [first, ...args] of [["run", "--all", "--wait", "--parallel=1"], ["run", "--all"]]) {
+    await using box = await makeBox();
+    const rateLimit = { patterns: ["429"], resetPattern: "in (\\d+h)", cooldown: 60 };
+    const prints = (what: string) => `echo ${what} >>"$ORCHESTRA_ROOT/launched"`;
+    box.agents({
+      limited: {
+        command: "sh",
+        args: ["-c", `${prints("limited")}; echo "429, try again in 2h"; exit 1`],
+        completion: "exit",
+        rateLimit,
+        fallback: ["absent", "other"],
+      },
+      other: { command: "sh", args: ["-c", prints("other")], completion: "exit" },
+    });
+    box.config({ max_concurrent: 1 });
+    const ids = [];
+    for (let at = 0; at < 3; at++) ids.push(await box.start("limited", "x"));
+    const own = await box.start("shell", "true");
+    await box.run(first!, ...args);
+    const [failed, ...waiting] = await Promise.all(ids.map((id) => box.settled(id)));
+    const retry = await box.settled(
+      await box.until("the retry", () => box.task(failed!.taskId).retriedBy),
+    );
+    await box.settled(own);
+    for (const task of [retry, ...waiting]) {
+      assertEquals([task.status, task.agent], ["complete", "other"]);
+    }
+    for (const task of waiting) assertEquals(task.labels, { "queued-for": "limited" });
+    const launched = Deno.readTextFileSync(`${box.root}/launched`).split("\n").filter(Boolean);
+    assertEquals(launched.sort(), ["limited", "other", "other", "other"]);
+  }
+});

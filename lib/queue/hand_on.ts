@@ -1,0 +1,41 @@
+// Gives pending tasks whose agent is paused to an agent that is not. One write of the task's file, inside
+// the lock: the next turn launches it like any other.
+
+import { parseTime, type Task } from "../task/fields.ts";
+import type { HandedOn } from "../decide/turn.ts";
+import type { Queue } from "./queue.ts";
+
+/** The label that tells which agent a task was queued for. */
+export const QUEUED_FOR = "queued-for";
+
+/**
+ * Hands tasks on that still wait.
+ *
+ * @param onRead told of each at once, as it is now
+ */
+export function handOn(
+  { store }: Queue,
+  wanted: readonly HandedOn[],
+  onRead: (task: Task) => void,
+): void {
+  store.lockedEach(wanted, ({ id, from, to, until }) => {
+    let task: Task | undefined;
+    try {
+      task = store.read(id);
+    } catch {
+      // Damaged: every command that looks names it.
+    }
+    if (task === undefined) return;
+    if (task.status !== "pending" || task.agent !== from) {
+      // Somebody else was faster.
+      onRead(task);
+      return;
+    }
+    // It may have been told to wait for the lane, which it leaves.
+    const waits = (parseTime(task.notBefore) ?? 0) > until;
+    const labels = { [QUEUED_FOR]: from, ...task.labels };
+    const after = { ...task, agent: to, labels, notBefore: waits ? task.notBefore : null };
+    store.write(after);
+    onRead(after);
+  });
+}
