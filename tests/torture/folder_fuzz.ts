@@ -58,11 +58,18 @@ function picture(folder: string): string {
   return lines.sort().join("\n");
 }
 
-/** The regular files below a folder. */
-function filesBelow(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name, isFile, isDirectory }) =>
-    isFile ? [`${folder}/${name}`] : isDirectory ? filesBelow(`${folder}/${name}`) : []
-  );
+/** The regular files below a folder that hold the secret; whoever watches goes on with them. */
+function tellingFiles(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isFile, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    try {
+      if (isDirectory) return tellingFiles(path);
+      return isFile && Deno.readTextFileSync(path).includes(SECRET) ? [path] : [];
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  });
 }
 
 /** One hostile workspace beside a victim. */
@@ -275,9 +282,7 @@ async function round(site: Site, report: FuzzReport): Promise<void> {
     }
   }
   if (picture(victim) !== before) say([], "the victim was changed");
-  for (const path of filesBelow(box.path(""))) {
-    if (Deno.readTextFileSync(path).includes(SECRET)) say([], `the secret is in ${path}`);
-  }
+  for (const path of tellingFiles(box.path(""))) say([], `the secret is in ${path}`);
   const outside = [...Deno.readDirSync(box.root)].map(({ name }) => name).sort();
   if (outside.join() !== ".orchestra,.orchestra-cli") say([], `outside: ${outside.join()}`);
 }
