@@ -75,6 +75,11 @@ export interface EndRules {
   verify: boolean;
   /** Milliseconds that an agent gets to end by itself once it has signalled. */
   grace: number;
+  /**
+   * The same for one that has succeeded: programs tell what they have consumed with their last answer,
+   * which comes after the sentinel.
+   */
+  answerGrace: number;
   /** Milliseconds after which a claim without a shim is taken back. */
   launchGrace: number;
   /** Whether who decides may end a task whose time or budget is used up. */
@@ -187,8 +192,9 @@ function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number
   if (ended && (task.status === "complete" || BY_ITSELF.has(task.failureClass))) {
     return { kind: "reaped" };
   }
-  // No reap is ever set further ahead than the grace period, unless the clock was set back since.
-  return now >= at || at > now + rules.grace + CLOCK_SLACK ? { kind: "end" } : KEEP;
+  // No reap is ever set further ahead than the longer grace, unless the clock was set back since.
+  const longest = Math.max(rules.grace, rules.answerGrace);
+  return now >= at || at > now + longest + CLOCK_SLACK ? { kind: "end" } : KEEP;
 }
 
 function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
@@ -198,12 +204,12 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
   if (signals && evidence.error !== null) {
     return fail(evidence, { kind: refusalOf(evidence) ?? "agent-error", ...evidence.error }, {
       laneUntil: laneUntil(task, evidence, now),
-      reapAt: reapTime(evidence, evidence.at.error, rules, now),
+      reapAt: reapTime(evidence, evidence.at.error, rules.grace, now),
       endedAt: evidence.at.error ?? null,
     });
   }
   if (signals && evidence.done !== null) {
-    const reapAt = reapTime(evidence, evidence.at.done, rules, now);
+    const reapAt = reapTime(evidence, evidence.at.done, rules.answerGrace, now);
     return succeed(task, evidence, rules, now, { reapAt, endedAt: evidence.at.done ?? null });
   }
   if (evidence.exit !== null) return decideExit(task, evidence, rules, now);
@@ -361,10 +367,10 @@ function wasLaunched({ shim }: Evidence): boolean {
 function reapTime(
   evidence: Evidence,
   signalledAt: number | undefined,
-  rules: EndRules,
+  grace: number,
   now: number,
 ): number | null {
-  return lives(evidence) ? Math.min(now, signalledAt ?? now) + rules.grace : null;
+  return lives(evidence) ? Math.min(now, signalledAt ?? now) + grace : null;
 }
 
 function cancelled(evidence: Evidence, reapAt: number | null): Decision {

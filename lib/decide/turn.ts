@@ -26,7 +26,11 @@ export interface Orders {
 /** What of the settings and the agents a turn depends on. */
 export interface TurnRules {
   readonly agents: Agents;
-  readonly config: { readonly grace_period: number; readonly retry: RetryPolicy };
+  readonly config: {
+    readonly grace_period: number;
+    readonly answer_grace: number;
+    readonly retry: RetryPolicy;
+  };
 }
 
 /** What is to be done now. All of it is checked again by whoever does it, inside the lock. */
@@ -94,10 +98,13 @@ export const LAUNCH_GRACE = 2000;
 export function endRulesOf(task: Task, rules: TurnRules, limits: boolean): EndRules {
   const found = pickAgent(rules.agents, task.agent);
   const agent = "problem" in found ? null : found;
+  const { grace_period, answer_grace } = rules.config;
   return {
     completion: agent?.completion ?? "sentinel",
     verify: task.verify !== null || agent?.verify !== undefined,
-    grace: rules.config.grace_period * 1000,
+    grace: grace_period * 1000,
+    answerGrace: 1000 *
+      (agent?.usage === undefined ? grace_period : Math.max(grace_period, answer_grace)),
     launchGrace: LAUNCH_GRACE,
     limits,
   };

@@ -13,6 +13,7 @@ export interface Config {
   timeout_warning: number | null;
   idle_timeout: number | null;
   grace_period: number;
+  answer_grace: number;
   supervise: boolean;
   debug_log: boolean;
   retry: {
@@ -43,6 +44,7 @@ export const DEFAULT_CONFIG: Config = {
   timeout_warning: null,
   idle_timeout: null,
   grace_period: 5,
+  answer_grace: 60,
   supervise: true,
   debug_log: false,
   retry: {
@@ -73,6 +75,8 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   timeout_warning: "seconds before its timeout at which a task is shown with a warning",
   idle_timeout: "seconds without output after which a task is ended, or null",
   grace_period: "seconds between asking an agent to end (SIGTERM) and ending it (SIGKILL)",
+  answer_grace:
+    "seconds that an agent which tells its usage has for its last answer, once it has succeeded",
   supervise: "whether run and status leave a supervisor in the background",
   debug_log: "whether supervisors and daemons tell .orchestra/debug.log what they do",
   "retry.base": "seconds before the first retry, at most",

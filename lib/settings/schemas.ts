@@ -26,6 +26,7 @@ export const ConfigSchema = z.strictObject({
   timeout_warning: z._default(z.nullable(seconds), D.timeout_warning),
   idle_timeout: z._default(z.nullable(seconds), D.idle_timeout),
   grace_period: z._default(z.number().check(z.nonnegative(), z.maximum(3600)), D.grace_period),
+  answer_grace: z._default(z.number().check(z.nonnegative(), z.maximum(3600)), D.answer_grace),
   supervise: z._default(z.boolean(), D.supervise),
   debug_log: z._default(z.boolean(), D.debug_log),
   retry: z.prefault(

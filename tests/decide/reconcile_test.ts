@@ -21,6 +21,7 @@ Deno.test("a verify command that hangs is ended by the task's timeout, and nextD
     completion: "auto",
     verify: true,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: LAUNCH_GRACE,
     limits: true,
   };
@@ -37,6 +38,7 @@ Deno.test("a claim without a shim is taken back only after the grace, or when th
     completion: "sentinel",
     verify: false,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: LAUNCH_GRACE,
     limits: true,
   };
@@ -75,6 +77,7 @@ Deno.test("output counts as life until the idle limit after it", () => {
     completion: "sentinel",
     verify: false,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: 1,
     limits: true,
   };
@@ -93,6 +96,7 @@ Deno.test("a task over its budget is ended at once, and never retried by itself"
     completion: "sentinel",
     verify: false,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: 1,
     limits: true,
   };
@@ -109,6 +113,7 @@ Deno.test("what is left of a settled task is ended when its time has come, or fo
     completion: "sentinel",
     verify: false,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: 1,
     limits: true,
   };
@@ -144,6 +149,7 @@ Deno.test("a timeout by hand, by the limit and by idleness each say so", () => {
     completion: "sentinel",
     verify: false,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: 1,
     limits: true,
   };
@@ -177,6 +183,7 @@ Deno.test("the message of a missing sentinel names the setting that would accept
     completion: "sentinel",
     verify: false,
     grace: GRACE,
+    answerGrace: GRACE,
     launchGrace: 1,
     limits: true,
   };

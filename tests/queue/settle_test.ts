@@ -3,6 +3,7 @@
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { kill, lives, makeBox } from "../support/program.ts";
 import { agentOf, gated, gone, shimOf } from "../support/gated.ts";
+import { AT_GATE, openGate } from "../support/shell.ts";
 
 Deno.test("an agent that is killed is settled by its exit code, a killed shim as lost", async () => {
   await using box = await makeBox();
@@ -127,4 +128,25 @@ Deno.test("a task file that an editor began with a byte order mark is a task lik
   Deno.writeTextFileSync(path, `\ufeff${Deno.readTextFileSync(path)}`);
   await box.ok("run", "--all", "--wait");
   assertEquals(box.task(id).status, "complete");
+});
+
+Deno.test("an agent that tells its usage has time for its last answer, and the task is complete before", async () => {
+  await using box = await makeBox();
+  box.config({ grace_period: 0.1, interval: 0.1 });
+  const usage = '{"type":"turn.completed","usage":{"input_tokens":7,"output_tokens":3}}';
+  const script = `: >"$ORCHESTRA_DONE_FILE"; ${AT_GATE}; echo '${usage}'`;
+  box.agents({
+    telling: { command: "sh", args: ["-c", "{userPrompt}"], usage: "codex" },
+  });
+  const id = await box.start("telling", script);
+  const after = await box.start("--depends-on", id, "shell", "true");
+  const silent = await box.start("signal", `: >"$ORCHESTRA_DONE_FILE"; exec sleep 1000`);
+  await box.ok("run", "--all");
+  // What tells nothing has its grace period, however long the other one takes.
+  assertEquals((await box.settled(silent)).status, "complete");
+  assertEquals((await box.settled(after)).status, "complete");
+  assertEquals([box.task(id).status, box.task(id).usage], ["complete", null]);
+  openGate(box, "\n");
+  const { usage: told, exitCode } = await box.settled(id);
+  assertEquals([told, exitCode], [{ inputTokens: 7, outputTokens: 3 }, 0]);
 });

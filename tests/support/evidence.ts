@@ -74,6 +74,7 @@ export function eachCase(status: Status, call: (cell: Case) => void): number {
           completion,
           verify: wanted,
           grace: GRACE,
+          answerGrace: GRACE,
           launchGrace: LAUNCH_GRACE,
           limits: true,
         };
