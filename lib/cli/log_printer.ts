@@ -1,30 +1,95 @@
-// How a log is printed: into a pipe its bytes as they are; onto a terminal its text, without what a
-// terminal obeys. A character may come in two pieces, so that one decoder sees them all.
+// How a log is printed: into a pipe its bytes as they are; onto a terminal its text, with its colours and
+// without what else a terminal obeys, and events as a person reads them. A character may come in two
+// pieces, so that one decoder sees them all.
 
+import { createRenderer, type Shown } from "../agents/render.ts";
+import type { UsageFormat } from "../task/agent.ts";
+import { createPalette, type Paint } from "../text/style.ts";
 import { sanitizeBlock } from "../text/width.ts";
 import type { Context } from "./context.ts";
 
 /** Prints one log, in as many pieces as it comes. */
 export interface LogPrinter {
   write(bytes: Uint8Array): void;
-  /** Prints what is left of a character that was never finished. */
+  /** Prints what is left of a character or a line that was never finished. */
   end(): void;
 }
 
-/** A printer for what an agent printed. */
-export function createLogPrinter(context: Context): LogPrinter {
-  if (!context.interactive) return { write: (bytes) => context.write(bytes), end() {} };
-  return createTextPrinter(context);
+/**
+ * A printer for what an agent printed.
+ *
+ * @param format whose events it is; undefined for text
+ * @param raw its bytes as they are, or never; as it is best for where they go where absent
+ */
+export function createLogPrinter(
+  context: Context,
+  format?: UsageFormat,
+  raw = !context.interactive,
+): LogPrinter {
+  if (raw) return { write: (bytes) => context.write(bytes), end() {} };
+  return format === undefined
+    ? createTextPrinter(context, context.style().color)
+    : createEventPrinter(context, format);
 }
 
-/** A printer for what is text, without control characters in any case. */
-export function createTextPrinter(context: Context): LogPrinter {
+/** A colour, a weight: what is kept of a terminal's sequences (SGR, ECMA-48). */
+// deno-lint-ignore no-control-regex
+const COLOUR = /(\x1b\[[\d;]*m)/;
+/** One that is not whole yet. */
+// deno-lint-ignore no-control-regex
+const BEGUN = /\x1b(?:\[[\d;]*)?$/;
+
+/**
+ * A printer for what is text, without control characters in any case.
+ *
+ * @param colours whether its own colours are kept
+ */
+export function createTextPrinter(context: Context, colours = false): LogPrinter {
   const decoder = new TextDecoder();
-  const print = (text: string) => {
-    if (text !== "") context.write(sanitizeBlock(text));
+  let rest = "";
+  let painted = false;
+  const print = (piece: string, last = false) => {
+    const text = rest + piece;
+    const begun = colours && !last ? BEGUN.exec(text)?.[0].length ?? 0 : 0;
+    rest = text.slice(text.length - begun);
+    const whole = text.slice(0, text.length - begun);
+    const parts = colours ? whole.split(COLOUR) : [whole];
+    // Every second one is a colour.
+    painted ||= parts.length > 1;
+    const clean = parts.map((part, at) => at % 2 === 1 ? part : sanitizeBlock(part)).join("");
+    if (clean !== "") context.write(clean);
   };
   return {
     write: (bytes) => print(decoder.decode(bytes, { stream: true })),
-    end: () => print(decoder.decode()),
+    end() {
+      print(decoder.decode(), true);
+      if (painted) context.write("\x1b[0m");
+    },
+  };
+}
+
+/** A printer for a log of events. */
+function createEventPrinter(context: Context, format: UsageFormat): LogPrinter {
+  const decoder = new TextDecoder();
+  const renderer = createRenderer(format);
+  const { accent, bad, dim, plain } = createPalette(context.style());
+  const paints: Readonly<Record<Shown["kind"], Paint>> = {
+    text: plain,
+    call: accent,
+    output: dim,
+    failed: bad,
+    error: bad,
+    note: dim,
+    plain,
+  };
+  const print = (shown: readonly Shown[]) => {
+    const lines = shown.map(({ kind, text }) =>
+      sanitizeBlock(text).split("\n").map((line) => `${paints[kind](line)}\n`).join("")
+    );
+    if (lines.length > 0) context.write(lines.join(""));
+  };
+  return {
+    write: (bytes) => print(renderer.add(decoder.decode(bytes, { stream: true }))),
+    end: () => print([...renderer.add(decoder.decode()), ...renderer.end()]),
   };
 }

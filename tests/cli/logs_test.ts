@@ -1,5 +1,7 @@
 // logs.
 
+import type { Context } from "../../lib/cli/context.ts";
+import { createLogPrinter } from "../../lib/cli/log_printer.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { terminal, test } from "../support/needs.ts";
 import { makeBox } from "../support/program.ts";
@@ -44,5 +46,51 @@ test("logs takes what a terminal would obey out of a log for a terminal", termin
   await box.ok("run", "--wait");
   await using live = inTerminal(box, 80, 24, "logs", id);
   const { code, stdout } = await live.ended();
-  assertEquals([code, stdout.trimEnd()], [0, "in red"]);
+  assertEquals([code, stdout.trimEnd()], [0, "in \x1b[31mred\r\n\x1b[0m"]);
+});
+
+Deno.test("a log of events is shown as a person reads it where that is asked for, else byte for byte", async () => {
+  await using box = await makeBox();
+  const event = (item: unknown, type = "item.completed") => JSON.stringify({ type, item });
+  const lines = [
+    "a warning of the program",
+    event({ type: "command_execution", command: "make" }, "item.started"),
+    event({ type: "command_execution", aggregated_output: "it \x1b[2Jbroke\n", exit_code: 2 }),
+    event({ type: "agent_message", text: "I could not do it." }),
+    JSON.stringify({ type: "turn.completed", usage: { input_tokens: 7, output_tokens: 3 } }),
+  ];
+  Deno.writeTextFileSync(`${box.root}/events`, lines.join("\n") + "\n");
+  box.agents({
+    events: { command: "cat", args: ["events"], completion: "exit", usage: "codex" },
+  });
+  const id = await box.start("events", "x");
+  await box.ok("run", "--wait");
+  assertEquals(await box.ok("logs", id), lines.join("\n") + "\n");
+  assertEquals(await box.ok("logs", id, "--raw"), lines.join("\n") + "\n");
+  const readable = [
+    "a warning of the program",
+    "$ shell  make",
+    "  it broke",
+    "I could not do it.",
+    "tokens: 7 in, 3 out",
+    "",
+  ];
+  assertEquals((await box.ok("logs", id, "--readable")).split("\n"), readable);
+  assertEquals((await box.ok("logs", id, "--readable", "-n", "2")).split("\n"), readable.slice(3));
+});
+
+Deno.test("a terminal gets a log's colours and nothing else that it would obey", () => {
+  const said: string[] = [];
+  const context = {
+    interactive: true,
+    write: (text: string) => void said.push(text),
+    style: () => ({ color: true }),
+  } as unknown as Context;
+  const printer = createLogPrinter(context);
+  // Cut within a sequence, too.
+  for (const piece of ["\x1b[3", "1mred\x1b[0m \x1b[2Jgone\x1b", "[1mbold \x07"]) {
+    printer.write(new TextEncoder().encode(piece));
+  }
+  printer.end();
+  assertEquals(said.join(""), "\x1b[31mred\x1b[0m gone\x1b[1mbold \x1b[0m");
 });

@@ -41,7 +41,9 @@ Deno.test("logs into a pipe are the log's bytes", async () => {
 Deno.test("on a terminal a character that comes in two pieces is one, and nothing is obeyed", () => {
   let printed = "";
   const write = (text: string | Uint8Array) => void (printed += text);
-  const printer = createLogPrinter({ interactive: true, write } as Context);
+  const printer = createLogPrinter(
+    { interactive: true, write, style: () => ({ color: false }) } as unknown as Context,
+  );
   for (const byte of new TextEncoder().encode("a👩é\x07b")) printer.write(new Uint8Array([byte]));
   assertEquals(printed, "a👩éb");
   printer.write(new Uint8Array([0xe2, 0x82]));

@@ -4,7 +4,9 @@ import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { placesOf, readablePlaces } from "../../store/places.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
-import { isTerminal } from "../../task/fields.ts";
+import { loadAgents } from "../../settings/agents.ts";
+import { pickAgent, type UsageFormat } from "../../task/agent.ts";
+import { isTerminal, type Task } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
@@ -17,6 +19,8 @@ import { findTail, readExactly, tailFile } from "../tail.ts";
 interface LogsFlags {
   follow?: boolean;
   lines?: number;
+  raw?: boolean;
+  readable?: boolean;
 }
 
 const BLOCK = 64 * 1024;
@@ -29,6 +33,8 @@ export const command = buildCommand({
     flags: {
       follow: optional("go on until the task is settled"),
       lines: parsed(integer(0), "only the last lines", "n"),
+      raw: optional("byte for byte, as into a pipe"),
+      readable: optional("as on a terminal, into a pipe as well"),
     },
     positional: { kind: "tuple", parameters: [anyIdArgument] },
     aliases: { f: "follow", n: "lines" },
@@ -54,12 +60,24 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
       lines: tail?.lines ?? [],
     });
   }
-  const printer = createLogPrinter(this);
+  const format = await formatOf(queue, task);
+  const printer = createLogPrinter(this, format, flags.raw ?? (flags.readable ? false : undefined));
   const start = flags.lines === undefined ? 0 : tailStart(logFile, flags.lines);
   const end = copyFrom(this, logFile, start, printer);
   if (flags.follow) await follow(this, queue, id, logFile, end, printer);
   else if (end === 0) this.note(`The log of ${id} is empty`);
   printer.end();
+}
+
+/** Whose events the log of a task has; undefined where nobody says. */
+async function formatOf({ store }: Queue, { agent }: Task): Promise<UsageFormat | undefined> {
+  try {
+    const found = pickAgent(await loadAgents(store), agent);
+    return "problem" in found ? undefined : found.usage;
+  } catch {
+    // Definitions that cannot be read say nothing; the log is shown all the same.
+    return undefined;
+  }
 }
 
 function tailStart(path: string, count: number): number {
