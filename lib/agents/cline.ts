@@ -51,6 +51,7 @@ function inner(event: Readonly<Record<string, unknown>>): Said[] {
           cachedTokens: tokens(event.totalCacheReadTokens),
           costUsd: dollars(event.totalCost),
         },
+        interim: true,
       }];
     case "content_start":
       if (event.contentType !== "tool") return [];

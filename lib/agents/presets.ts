@@ -169,6 +169,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       command: "gemini",
       args: ["--approval-mode=yolo", "--skip-trust", "--output-format", "stream-json"],
       stdin: "{prompt}",
+      // Otherwise it starts itself again, and ending the leader leaves the real process.
+      env: { GEMINI_CLI_NO_RELAUNCH: "true" },
       rateLimit: {
         patterns: ["exhausted your (?:capacity|daily quota)", ...LIMIT_WORDS],
         resetPattern: `(?:retry in|reset after) ((?:[\\d.]+[hms])+)`,

@@ -101,7 +101,7 @@ function show(said: Said): Shown[] {
     case "error":
       return [{ kind: "error", text: `error: ${said.message}` }];
     case "usage":
-      return said.of === "run" ? tokens(said.usage) : [];
+      return said.of === "run" && said.interim !== true ? tokens(said.usage) : [];
     case "session":
     case "model":
       return [];

@@ -23,6 +23,8 @@ export type Said =
     readonly of: "run" | "answer";
     readonly usage: Usage;
     readonly id?: unknown;
+    /** More is to come, and will be told. */
+    readonly interim?: boolean;
   }
   | { readonly kind: "session"; readonly id: string }
   | { readonly kind: "model"; readonly name: string };
@@ -115,12 +117,18 @@ export function inputOf(value: unknown): string {
     const said = words(input[name]);
     if (said !== undefined) return said;
   }
+  const commands = list(input.commands).filter((one) => typeof one === "string");
+  if (commands.length > 0) return commands.join("; ");
   return typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
 }
 
 /** A tool's output as one text: it is a text, a list of parts, or an object. */
 export function outputOf(value: unknown): string {
   if (typeof value === "string") return value;
-  if (Array.isArray(value)) return value.map((part) => words(object(part).text) ?? "").join("\n");
+  if (Array.isArray(value)) {
+    return value.map(object).map(({ text, result }) => words(text) ?? words(result) ?? "").join(
+      "\n",
+    );
+  }
   return value === undefined || value === null ? "" : JSON.stringify(value);
 }

@@ -3,7 +3,10 @@
 // pieces, so that one decoder sees them all.
 
 import { createRenderer, type Shown } from "../agents/render.ts";
-import type { UsageFormat } from "../task/agent.ts";
+import { loadAgents } from "../settings/agents.ts";
+import type { Queue } from "../queue/queue.ts";
+import { pickAgent, type UsageFormat } from "../task/agent.ts";
+import type { Task } from "../task/fields.ts";
 import { createPalette, type Paint } from "../text/style.ts";
 import { sanitizeBlock } from "../text/width.ts";
 import type { Context } from "./context.ts";
@@ -13,6 +16,20 @@ export interface LogPrinter {
   write(bytes: Uint8Array): void;
   /** Prints what is left of a character or a line that was never finished. */
   end(): void;
+}
+
+/** Whose events the log of a task has; undefined where nobody says. */
+export async function formatOf(
+  { store }: Queue,
+  { agent }: Task,
+): Promise<UsageFormat | undefined> {
+  try {
+    const found = pickAgent(await loadAgents(store), agent);
+    return "problem" in found ? undefined : found.usage;
+  } catch {
+    // Definitions that cannot be read say nothing; the log is shown all the same.
+    return undefined;
+  }
 }
 
 /**

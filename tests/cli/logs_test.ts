@@ -76,6 +76,7 @@ Deno.test("a log of events is shown as a person reads it where that is asked for
     "",
   ];
   assertEquals((await box.ok("logs", id, "--readable")).split("\n"), readable);
+  assertStringIncludes(await box.ok("show", id), "  $ shell  make\n");
   assertEquals((await box.ok("logs", id, "--readable", "-n", "2")).split("\n"), readable.slice(3));
 });
 

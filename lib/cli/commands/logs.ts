@@ -4,15 +4,13 @@ import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { placesOf, readablePlaces } from "../../store/places.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
-import { loadAgents } from "../../settings/agents.ts";
-import { pickAgent, type UsageFormat } from "../../task/agent.ts";
-import { isTerminal, type Task } from "../../task/fields.ts";
+import { isTerminal } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
 import { anyIdArgument, optional, parsed } from "../parameters.ts";
-import { createLogPrinter, type LogPrinter } from "../log_printer.ts";
+import { createLogPrinter, formatOf, type LogPrinter } from "../log_printer.ts";
 import { openRegular } from "../../store/files.ts";
 import { findTail, readExactly, tailFile } from "../tail.ts";
 
@@ -67,17 +65,6 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
   if (flags.follow) await follow(this, queue, id, logFile, end, printer);
   else if (end === 0) this.note(`The log of ${id} is empty`);
   printer.end();
-}
-
-/** Whose events the log of a task has; undefined where nobody says. */
-async function formatOf({ store }: Queue, { agent }: Task): Promise<UsageFormat | undefined> {
-  try {
-    const found = pickAgent(await loadAgents(store), agent);
-    return "problem" in found ? undefined : found.usage;
-  } catch {
-    // Definitions that cannot be read say nothing; the log is shown all the same.
-    return undefined;
-  }
 }
 
 function tailStart(path: string, count: number): number {

@@ -20,6 +20,9 @@ import type { Context } from "../context.ts";
 import { anyIdArgument } from "../parameters.ts";
 import { viewJson } from "../status_input.ts";
 import { leaveWatcher, look } from "../supervision.ts";
+import { render } from "../../agents/render.ts";
+import type { UsageFormat } from "../../task/agent.ts";
+import { formatOf } from "../log_printer.ts";
 import { tailFile } from "../tail.ts";
 
 /** Lines of the log on the page. */
@@ -96,13 +99,23 @@ async function show(
       dependents,
       sentinels,
       plan,
-      logTail: log?.lines.join("\n") ?? null,
+      logTail: readable(log?.lines, await formatOf(queue, task)),
       logSize: log?.size ?? null,
       usage: task.usage,
     },
     this.style(),
     now,
   ));
+}
+
+/** The end of a log as a person reads it; null where there is none. */
+function readable(
+  lines: readonly string[] | undefined,
+  format: UsageFormat | undefined,
+): string | null {
+  if (lines === undefined) return null;
+  const text = lines.join("\n");
+  return format === undefined ? text : render(format, text).map((part) => part.text).join("\n");
 }
 
 /** Where its plan and log are; null where it names what is not its own, which is told and not read. */
