@@ -3,13 +3,7 @@
 // final: evidence that comes later changes nothing but when the processes are gone.
 
 import type { Completion } from "../task/agent.ts";
-import {
-  type FailureClass,
-  isTerminal,
-  parseTime,
-  type Task,
-  type TaskResult,
-} from "../task/fields.ts";
+import { isTerminal, parseTime, type Task, type TaskResult } from "../task/fields.ts";
 import type { LaunchProblem } from "./launch_plan.ts";
 import { handovers } from "./retry.ts";
 
@@ -174,24 +168,15 @@ export function decide(task: Task, evidence: Evidence, rules: EndRules, now: num
   return decideRunning(task, evidence, rules, now);
 }
 
-/** Failures in which nobody interfered: an agent that has ended since left nothing unfinished. */
-const BY_ITSELF: ReadonlySet<FailureClass | null> = new Set([
-  "agent-error",
-  "verify",
-  "rate-limit",
-  "billing",
-]);
-
 function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const at = parseTime(task.reapAt);
   if (at === null) return KEEP;
-  // A fulfilled task whose agent ended by itself needs nothing more. One that was cancelled or
-  // timed out may have left tools behind in sessions of their own: those are looked for.
+  // A fulfilled task whose agent ended by itself needs nothing more. Any other may have left tools
+  // behind in sessions of their own, which must not work beside its retry: those are looked for.
   // Only an exit code tells that the agent has ended: a shim that was killed leaves it behind.
   const ended = evidence.exit !== null || evidence.shim === "none" || evidence.shim === "fenced";
-  if (ended && (task.status === "complete" || BY_ITSELF.has(task.failureClass))) {
-    return { kind: "reaped" };
-  }
+  if (ended && task.status === "complete") return { kind: "reaped" };
+  if (ended && task.status === "failed") return { kind: "end" };
   // No reap is ever set further ahead than the longer grace, unless the clock was set back since.
   const longest = Math.max(rules.grace, rules.answerGrace);
   return now >= at || at > now + longest + CLOCK_SLACK ? { kind: "end" } : KEEP;
@@ -204,7 +189,7 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
   if (signals && evidence.error !== null) {
     return fail(evidence, { kind: refusalOf(evidence) ?? "agent-error", ...evidence.error }, {
       laneUntil: laneUntil(task, evidence, now),
-      reapAt: reapTime(evidence, evidence.at.error, rules.grace, now),
+      reapAt: reapTime(evidence, evidence.at.error, rules.grace, now) ?? atOnce(evidence, now),
       endedAt: evidence.at.error ?? null,
     });
   }
@@ -268,12 +253,15 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number
   const kind = refusalOf(evidence);
   if (kind !== undefined && (code !== 0 || rules.completion === "sentinel")) {
     const failure = { kind, message: evidence.refusal!.line, details: null };
-    return fail(evidence, failure, { endedAt, laneUntil: laneUntil(task, evidence, now) });
+    const until = laneUntil(task, evidence, now);
+    return fail(evidence, failure, { endedAt, laneUntil: until, reapAt: atOnce(evidence, now) });
   }
   const { said } = evidence;
-  if (code !== 0) return fail(evidence, { kind: "exit", code, said }, { endedAt });
+  if (code !== 0) {
+    return fail(evidence, { kind: "exit", code, said }, { endedAt, reapAt: atOnce(evidence, now) });
+  }
   if (rules.completion === "sentinel") {
-    return fail(evidence, { kind: "no-signal", said }, { endedAt });
+    return fail(evidence, { kind: "no-signal", said }, { endedAt, reapAt: atOnce(evidence, now) });
   }
   return succeed(task, evidence, rules, now, { reapAt: null, endedAt });
 }
@@ -324,7 +312,8 @@ function succeed(
     return settle("complete", evidence, { result: evidence.done, ...end, endedAt });
   }
   const code = evidence.verify === "lost" ? null : evidence.verify;
-  return fail(evidence, { kind: "verify", code }, { ...end, endedAt });
+  const reapAt = end.reapAt ?? atOnce(evidence, now);
+  return fail(evidence, { kind: "verify", code }, { reapAt, endedAt });
 }
 
 function fail(evidence: Evidence, failure: Failure, rest: Partial<Outcome>): Decision {
@@ -361,6 +350,11 @@ function lives(evidence: Evidence): boolean {
 /** Whether a shim ran for the claim, or may have: what it launched may live. */
 function wasLaunched({ shim }: Evidence): boolean {
   return shim !== "none" && shim !== "fenced";
+}
+
+/** What a failed agent has left behind is ended at once; null where it never began. */
+function atOnce(evidence: Evidence, now: number): number | null {
+  return wasLaunched(evidence) ? now : null;
 }
 
 /** When an agent that has signalled is ended, where it does not end by itself; null where it has. */

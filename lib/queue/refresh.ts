@@ -14,6 +14,7 @@ import { isClosed, isTerminal, type Task } from "../task/fields.ts";
 import { applyTurn, type Doer } from "./apply.ts";
 import type { LaunchedTask } from "./claim.ts";
 import { probe, type Probed } from "./probe.ts";
+import { endTask } from "./end.ts";
 import { loadRules, type Queue, type Rules } from "./queue.ts";
 import { type May, NOTHING_MORE } from "./step.ts";
 
@@ -56,7 +57,14 @@ export async function refresh(queue: Queue, options: RefreshOptions = {}): Promi
   }
   // Settings and processes come first, for nothing may wait inside the lock.
   const [rules, probed] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
-  if (options.launch === undefined) return bringForward(queue, scan, rules, probed, options);
+  if (options.launch === undefined) {
+    const seen = bringForward(queue, scan, rules, probed, options);
+    if (seen.ends.length === 0) return seen;
+    // Where nobody is left to do it, who looks ends what lives of what has failed.
+    await Promise.all(seen.ends.map((id) => endTask(queue, id, rules)));
+    const after = bringForward(queue, store.scan(), rules, probed, options);
+    return Object.assign(after, { changes: [...seen.changes, ...after.changes] });
+  }
   // What has ended is settled first, so that the locked sections in which something is launched are short.
   const earlier = needsTurn(scan, options)
     ? bringForward(queue, scan, rules, probed, { ...options, launch: undefined })
@@ -116,7 +124,7 @@ function bringForward(
   rules: Rules,
   { aliveness, unseen }: Probed,
   { retry = true, launch, may = () => NOTHING_MORE }: RefreshOptions,
-): Snapshot & { more: boolean } {
+): Snapshot & { more: boolean; ends: readonly string[] } {
   const { store } = queue;
   const model = createModel(
     scan.tasks,
@@ -130,6 +138,7 @@ function bringForward(
   const refused = new Set<string>();
   const hold: Hold = { ...NO_HOLD, ending, refused };
   let due = false;
+  const ends: string[] = [];
   const allowed = may(rules);
   const doer: Doer = {
     may: (id) => unseen.has(id) ? NOTHING_MORE : allowed,
@@ -139,6 +148,7 @@ function bringForward(
     stepped(id, stepped) {
       ending.add(id);
       due ||= stepped.due;
+      if (stepped.end && allowed.limits) ends.push(id);
     },
     refused(id, error) {
       refused.add(id);
@@ -161,7 +171,8 @@ function bringForward(
     applyTurn(queue, model, { ...next, launch: next.launch.slice(0, AT_ONCE) }, rules, doer);
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
-  return Object.assign(snapshotOf(queue, scan, tasks, changes, launched, due, unseen), { more });
+  const snapshot = snapshotOf(queue, scan, tasks, changes, launched, due, unseen);
+  return Object.assign(snapshot, { more, ends });
 }
 
 function snapshotOf(

@@ -141,15 +141,17 @@ Deno.test("a settled task whose agent lives always gets a time to be ended at", 
       ["timeout", "idle", "lost"].includes(failure?.kind ?? "");
     // Once there is an exit code the agent has ended, and the shim is about to.
     const lives = evidence.shim === "alive" || evidence.shim === "unknown";
-    if (lives && (evidence.exit === null || forced) && reapAt === null) {
+    const began = failure?.kind !== "spawn";
+    if (lives && began && (evidence.exit === null || status !== "complete") && reapAt === null) {
       fail(cell, decision, "nobody would end it");
     }
     if ((evidence.shim === "none" || evidence.shim === "fenced") && reapAt !== null) {
       fail(cell, decision, "nothing was ever launched");
     }
     if (reapAt === null) return;
-    // One that signalled by itself gets its grace period, one that was ended does not.
-    const wanted = forced ? now : now + GRACE;
+    // One that signalled by itself gets its grace period, one that was ended or has ended does not.
+    const ended = evidence.exit !== null;
+    const wanted = forced || ended ? now : now + GRACE;
     if (reapAt !== wanted) fail(cell, decision, `should be at ${wanted - now} ms from now`);
   });
 });

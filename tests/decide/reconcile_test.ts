@@ -11,7 +11,7 @@ import {
 } from "../../lib/decide/reconcile.ts";
 import { failureFields } from "../../lib/text/failure.ts";
 import { NEVER_RETRIED } from "../../lib/decide/retry.ts";
-import { formatTime, type Task } from "../../lib/task/fields.ts";
+import { FAILURE_CLASSES, formatTime, type Task } from "../../lib/task/fields.ts";
 import { NOW, task } from "../support/queues.ts";
 import { eachCase, fail, GRACE, LAUNCH_GRACE, SHIMS, wordOf } from "../support/evidence.ts";
 
@@ -127,16 +127,14 @@ Deno.test("what is left of a settled task is ended when its time has come, or fo
     };
     // A shim that died without an exit code was killed: its agent may live on without it.
     const gone = exit !== null || shim === "none" || shim === "fenced";
-    // It signalled and ended by itself: there is nothing to look for.
-    const own = gone ? ["reaped", "reaped"] : ["keep", "end"];
-    assertEquals(kinds({ status: "complete" }), own as Decision["kind"][]);
-    for (const failureClass of ["agent-error", "verify", "rate-limit"] as const) {
-      assertEquals(kinds({ status: "failed", failureClass }), own as Decision["kind"][]);
-    }
-    // It was ended: its tools may live on in sessions of their own.
+    // It did what it was to do and ended by itself: what it left behind may stay.
+    const own: Decision["kind"][] = gone ? ["reaped", "reaped"] : ["keep", "end"];
+    assertEquals(kinds({ status: "complete" }), own);
+    // Its tools may live on in sessions of their own, and must not work beside its retry.
     assertEquals(kinds({ status: "cancelled" }), ["keep", "end"]);
-    for (const failureClass of ["timeout", "idle", "lost", "budget"] as const) {
-      assertEquals(kinds({ status: "failed", failureClass }), ["keep", "end"]);
+    for (const failureClass of FAILURE_CLASSES) {
+      const left: Decision["kind"][] = gone ? ["end", "end"] : ["keep", "end"];
+      assertEquals(kinds({ status: "failed", failureClass }), left);
     }
     // Further ahead than it was ever set: the clock was set back.
     const far = { status: "cancelled", reapAt: formatTime(NOW + 3_600_000) } as const;

@@ -3,6 +3,7 @@
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { kill, lives, makeBox } from "../support/program.ts";
 import { agentOf, gated, gone, shimOf } from "../support/gated.ts";
+import { ON_LINUX, test } from "../support/needs.ts";
 import { AT_GATE, openGate } from "../support/shell.ts";
 
 Deno.test("an agent that is killed is settled by its exit code, a killed shim as lost", async () => {
@@ -150,3 +151,34 @@ Deno.test("an agent that tells its usage has time for its last answer, and the t
   const { usage: told, exitCode } = await box.settled(id);
   assertEquals([told, exitCode], [{ inputTokens: 7, outputTokens: 3 }, 0]);
 });
+
+test(
+  "no tool outlives a failed agent: it has ended before the retry begins",
+  ON_LINUX,
+  async () => {
+    for (const supervise of [true, false]) {
+      await using box = await makeBox();
+      box.config({ grace_period: 0.1, retry: { base: 0.01 }, supervise });
+      // The tool runs in a session of its own, and the agent is killed as the system does it.
+      // What nobody has collected yet does not live.
+      const script = [
+        "if [ -e first ]; then",
+        '  case $(cut -d" " -f3 "/proc/$(cat first)/stat") in ""|Z) ;; *) echo >beside ;; esac',
+        "  exit 0",
+        "fi",
+        "setsid sh -c 'echo $$ >first.new; mv first.new first; exec sleep 1000' </dev/null >/dev/null 2>&1 &",
+        "while [ ! -e first ]; do sleep 0.01; done",
+        "kill -9 $$",
+      ].join("\n");
+      const id = await box.start("shell", script, "--auto-retry");
+      await box.run("run", "--wait");
+      await box.run("status");
+      if (!supervise) await box.run("run", "--all", "--wait");
+      const { exitCode, retriedBy } = await box.settled(id);
+      assertEquals(exitCode, 137);
+      assertEquals((await box.settled(retriedBy!)).status, "complete");
+      const names = [...Deno.readDirSync(box.root)].map(({ name }) => name);
+      assertEquals([names.includes("first"), names.includes("beside")], [true, false]);
+    }
+  },
+);

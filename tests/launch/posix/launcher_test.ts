@@ -131,7 +131,8 @@ posix("endTree spares who calls it, who may be the agent's own child", async (pl
   );
   Deno.writeTextFileSync(`${place.dir}/gate`, "\n");
   await held(launched.ended);
-  assertEquals(await place.line("said"), "ended 2");
+  // The agent, and the shim unless it was faster: it ends by itself when the agent has.
+  assertMatch(await place.line("said"), /^ended [12]$/);
 });
 
 posix("endTree ends what is stopped", async (place) => {
