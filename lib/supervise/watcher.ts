@@ -58,22 +58,13 @@ function isInfo(value: Partial<DaemonInfo> | undefined): value is DaemonInfo {
     (value.parallel === undefined || Number.isInteger(value.parallel));
 }
 
-/**
- * Records who watches and what is to be launched.
- *
- * @throws OrchestraError `damaged` where something stands in the record's place that is no file
- */
+/** Records who watches and what is to be launched. */
 export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
-  const before = lstat(infoPath(store));
-  if (before?.isDirectory) {
-    throw new OrchestraError("damaged", `Watching: ${infoPath(store)} is a folder`, {
-      hint: "Move it out of the way; Orchestra makes the file itself.",
-    });
-  }
   try {
     store.writeAdvice(infoPath(store), JSON.stringify(info, null, 2) + "\n");
   } catch {
-    // Advice only: who holds the lock goes on without it (disk full, no permission).
+    // Advice only: who holds the lock goes on without it (disk full, no permission, a folder in its
+    // place, which doctor names).
   }
 }
 

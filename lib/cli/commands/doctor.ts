@@ -106,22 +106,25 @@ function displaced({ store }: Queue): Damage[] {
 
 /** Why the folder of tasks cannot be watched; null where it can, or need not be. */
 function watchProblem({ store }: Queue): string | null {
+  // We would wait at a pipe ourselves, which is a finding of its own.
+  if (!store.isMade() || pipesAmong(store).length > 0) return null;
   let problem: string | null = null;
-  if (store.isMade()) {
-    watchFolder(store.tasksDir, (reason) => problem = reason)[Symbol.dispose]();
-  }
+  watchFolder(store.tasksDir, (reason) => problem = reason)[Symbol.dispose]();
   return problem;
 }
 
-/** Pipes and the like among the tasks, relative to the root. */
+/** Names of pipes and the like among the tasks. */
+function pipesAmong({ tasksDir }: Store): string[] {
+  return [...Deno.readDirSync(tasksDir)]
+    .filter(({ isFile, isDirectory, isSymlink }) => !isFile && !isDirectory && !isSymlink)
+    .map(({ name }) => name);
+}
+
+/** Those that are no task's own file, which is damaged and named so; relative to the root. */
 function pipesIn({ store }: Queue): string[] {
-  if (!store.isMade()) return [];
-  return [...Deno.readDirSync(store.tasksDir)]
-    .filter(({ name, isFile, isDirectory, isSymlink }) =>
-      // A task's own file is damaged, and named so.
-      !isFile && !isDirectory && !isSymlink && !/^task_\d+\.json$/.test(name)
-    )
-    .map(({ name }) => `.orchestra/tasks/${name}`);
+  return (store.isMade() ? pipesAmong(store) : [])
+    .filter((name) => !/^task_\d+\.json$/.test(name))
+    .map((name) => `.orchestra/tasks/${name}`);
 }
 
 /** Who writes many files writes the next one within this, milliseconds. */
