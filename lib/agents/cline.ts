@@ -4,6 +4,7 @@
 import {
   dollars,
   error,
+  type Event,
   inputOf,
   model,
   object,
@@ -39,7 +40,7 @@ export const cline: Vendor = {
   },
 };
 
-function inner(event: Readonly<Record<string, unknown>>): Said[] {
+function inner(event: Event): Said[] {
   switch (event.type) {
     case "usage":
       return [{
@@ -69,7 +70,7 @@ function inner(event: Readonly<Record<string, unknown>>): Said[] {
   }
 }
 
-function usageOf(said: Readonly<Record<string, unknown>>, iterations: unknown) {
+function usageOf(said: Event, iterations: unknown) {
   return {
     inputTokens: tokens(said.inputTokens),
     outputTokens: tokens(said.outputTokens),

@@ -2,6 +2,7 @@
 
 import {
   error,
+  type Event,
   object,
   outputOf,
   type Said,
@@ -44,7 +45,7 @@ export const codex: Vendor = {
 };
 
 /** A command is told when it begins and when it ends; an item that is an error is only a warning. */
-function item(item: Readonly<Record<string, unknown>>, ended: boolean): Said[] {
+function item(item: Event, ended: boolean): Said[] {
   switch (item.type) {
     case "agent_message":
       return ended ? text(item.text) : [];

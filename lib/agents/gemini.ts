@@ -3,6 +3,7 @@
 
 import {
   error,
+  type Event,
   firstModel,
   inputOf,
   model,
@@ -46,7 +47,7 @@ export const gemini: Vendor = {
   },
 };
 
-function result(event: Readonly<Record<string, unknown>>): Said[] {
+function result(event: Event): Said[] {
   const stats = object(event.stats);
   const input = tokens(stats.input_tokens);
   const output = tokens(stats.output_tokens);

@@ -4,6 +4,7 @@
 import {
   dollars,
   error,
+  type Event,
   inputOf,
   object,
   outputOf,
@@ -21,7 +22,7 @@ export const opencode: Vendor = {
   says: (event) => [...session(event.sessionID), ...body(event)],
 };
 
-function body(event: Readonly<Record<string, unknown>>): Said[] {
+function body(event: Event): Said[] {
   const part = object(event.part);
   switch (event.type) {
     case "text":

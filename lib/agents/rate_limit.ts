@@ -57,7 +57,7 @@ export function findRefusal(
   format?: UsageFormat,
 ): Refusal | null {
   const lines = format === undefined ? output.split("\n") : errorLines(format, output);
-  const found = rules.patterns.map((pattern) => findIn(lines, pattern)).find((hit) => hit);
+  const found = rules.patterns.values().map((pattern) => findIn(lines, pattern)).find((hit) => hit);
   const told = found === undefined || rules.resetPattern === undefined
     ? undefined
     : findIn(lines, rules.resetPattern)?.match[1];

@@ -249,20 +249,16 @@ function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number
   if (spawn) {
     return fail(evidence, { kind: "spawn", agent: task.agent, problem: null }, { endedAt });
   }
+  const end = { endedAt, reapAt: atOnce(evidence, now) };
   // An agent that succeeded may well have printed what it read about quotas.
   const kind = refusalOf(evidence);
   if (kind !== undefined && (code !== 0 || rules.completion === "sentinel")) {
     const failure = { kind, message: evidence.refusal!.line, details: null };
-    const until = laneUntil(task, evidence, now);
-    return fail(evidence, failure, { endedAt, laneUntil: until, reapAt: atOnce(evidence, now) });
+    return fail(evidence, failure, { ...end, laneUntil: laneUntil(task, evidence, now) });
   }
   const { said } = evidence;
-  if (code !== 0) {
-    return fail(evidence, { kind: "exit", code, said }, { endedAt, reapAt: atOnce(evidence, now) });
-  }
-  if (rules.completion === "sentinel") {
-    return fail(evidence, { kind: "no-signal", said }, { endedAt, reapAt: atOnce(evidence, now) });
-  }
+  if (code !== 0) return fail(evidence, { kind: "exit", code, said }, end);
+  if (rules.completion === "sentinel") return fail(evidence, { kind: "no-signal", said }, end);
   return succeed(task, evidence, rules, now, { reapAt: null, endedAt });
 }
 

@@ -146,7 +146,11 @@ function bytesAsJson(text: string): number {
 
 type Resolved = { wishes: Wish[]; keys: Map<string, number> } | { refusal: Refusal };
 
-/** The dependencies as ids, or as keys of the same list; inside the lock. */
+/**
+ * The dependencies as ids, or as keys of the same list.
+ *
+ * @param tasks those that are not archived, read when a key is looked up
+ */
 function resolveAll(
   { store }: Queue,
   wishes: readonly Wish[],

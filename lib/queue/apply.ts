@@ -7,7 +7,7 @@ import type { Turn } from "../decide/turn.ts";
 import { claim, type LaunchedTask } from "./claim.ts";
 import { handOn } from "./hand_on.ts";
 import type { Aliveness } from "./observe.ts";
-import type { Queue, Rules } from "./queue.ts";
+import { type Queue, readSound, type Rules } from "./queue.ts";
 import { followUp, retry } from "./retry.ts";
 import { type May, step, type Stepped } from "./step.ts";
 import type { Task } from "../task/fields.ts";
@@ -40,7 +40,7 @@ export function applyTurn(
   };
   // Somebody else was faster with these, or they are gone.
   const readAgain = (ids: readonly string[]) => {
-    queue.store.lockedEach(ids, (id) => keep(id, read(queue, id)));
+    queue.store.lockedEach(ids, (id) => keep(id, readSound(queue, id)));
   };
   queue.store.lockedEach(turn.step, (id) => {
     try {
@@ -71,14 +71,5 @@ export function applyTurn(
       if (launched !== undefined) doer.launched?.(launched);
     });
     readAgain(turn.launch.filter((id) => model.index.byId.get(id)?.status === "pending"));
-  }
-}
-
-/** A task that is damaged is not ours to decide about: every command that looks names it. */
-function read({ store }: Queue, id: string): Task | undefined {
-  try {
-    return store.read(id);
-  } catch {
-    return undefined;
   }
 }

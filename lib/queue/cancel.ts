@@ -41,13 +41,15 @@ function cancelOne(queue: Queue, id: string, reason: string | null, rules: Rules
   if (before === undefined || isTerminal(before.status)) {
     return { id, task: before, cancelled: false };
   }
-  const text = {
-    timestamp: formatTime(queue.now()),
-    ...(reason === null ? {} : { reason }),
-  };
-  queue.store.writeHint(id, "cancelled", JSON.stringify(text) + "\n");
+  orderCancel(queue, id, reason);
   const task = look();
   return { id, task, cancelled: task?.status === "cancelled" };
+}
+
+/** Writes that a task is to be cancelled; whoever looks next does it. */
+export function orderCancel({ store, now }: Queue, id: string, reason: string | null): void {
+  const text = { timestamp: formatTime(now()), ...(reason === null ? {} : { reason }) };
+  store.writeHint(id, "cancelled", JSON.stringify(text) + "\n");
 }
 
 /** Ends a running task as timed out, at once; undefined where it does not run. */

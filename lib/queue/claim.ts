@@ -14,7 +14,7 @@ import { formatTime, type Task } from "../task/fields.ts";
 import { writePlan } from "./plan.ts";
 import { launchPrepared, prepare } from "./prepare.ts";
 import { shimOf } from "./probe.ts";
-import type { Queue, Rules } from "./queue.ts";
+import { type Queue, readSound, type Rules } from "./queue.ts";
 import { settle } from "./settle.ts";
 
 /** What a launch by this process leaves to watch. */
@@ -39,12 +39,7 @@ export function claim(
 ): void {
   const { store } = queue;
   store.lockedEach(ids, (id) => {
-    let task: Task | undefined;
-    try {
-      task = store.read(id);
-    } catch {
-      // Damaged: every command that looks names it, and the others go on.
-    }
+    const task = readSound(queue, id);
     if (task?.status !== "pending") return;
     // Whoever looks next cancels it.
     if (store.readMark(id, "cancelled") !== undefined) return;

@@ -3,7 +3,7 @@
 
 import { parseTime, type Task } from "../task/fields.ts";
 import type { HandedOn } from "../decide/turn.ts";
-import type { Queue } from "./queue.ts";
+import { type Queue, readSound } from "./queue.ts";
 
 /** The label that tells which agent a task was queued for. */
 export const QUEUED_FOR = "queued-for";
@@ -14,17 +14,13 @@ export const QUEUED_FOR = "queued-for";
  * @param onRead told of each at once, as it is now
  */
 export function handOn(
-  { store }: Queue,
+  queue: Queue,
   wanted: readonly HandedOn[],
   onRead: (task: Task) => void,
 ): void {
+  const { store } = queue;
   store.lockedEach(wanted, ({ id, from, to, until }) => {
-    let task: Task | undefined;
-    try {
-      task = store.read(id);
-    } catch {
-      // Damaged: every command that looks names it.
-    }
+    const task = readSound(queue, id);
     if (task === undefined) return;
     if (task.status !== "pending" || task.agent !== from) {
       // Somebody else was faster.

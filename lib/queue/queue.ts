@@ -103,6 +103,15 @@ export function definitionOf(rules: Rules, name: string): AgentDefinition | null
   return "problem" in found ? null : found;
 }
 
+/** A task as it is on disk; undefined too where it is damaged: every command that looks names it. */
+export function readSound({ store }: Pick<Queue, "store">, id: string): Task | undefined {
+  try {
+    return store.read(id);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a task has a successor; one that was removed counts for nothing. */
 export function isRetried(store: Store, { retriedBy }: Task): boolean {
   return retriedBy !== null && store.has(retriedBy);

@@ -8,9 +8,9 @@ import { createModel } from "../decide/model.ts";
 import { isAutomatic, isFollowed } from "../decide/retry.ts";
 import { type Hold, NO_HOLD, type Orders, turn } from "../decide/turn.ts";
 import { archivedDependencies, findArchived } from "../store/archive.ts";
-import type { Damage, Scan } from "../store/tasks.ts";
+import { closedOf, type Damage, type Scan } from "../store/tasks.ts";
 import { toOrchestraError } from "../task/error.ts";
-import { isClosed, isTerminal, type Task } from "../task/fields.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
 import { applyTurn, type Doer } from "./apply.ts";
 import type { LaunchedTask } from "./claim.ts";
 import { probe, type Probed } from "./probe.ts";
@@ -71,7 +71,7 @@ export async function refresh(queue: Queue, options: RefreshOptions = {}): Promi
     : undefined;
   const changes = [...earlier?.changes ?? []];
   const launched: LaunchedTask[] = [];
-  const known = closedOf(scan);
+  const known = closedOf(scan.tasks);
   for (let left = options.launch;;) {
     const part = store.locked(() =>
       bringForward(queue, store.scan(known), rules, probed, { ...options, launch: left })
@@ -85,11 +85,6 @@ export async function refresh(queue: Queue, options: RefreshOptions = {}): Promi
 
 /** So many tasks are launched while others are kept out: some hundred milliseconds. */
 const AT_ONCE = 50;
-
-/** Tasks that need no second look, by id. */
-function closedOf({ tasks }: Scan): Map<string, Task> {
-  return new Map(tasks.filter(isClosed).map((task) => [task.taskId, task]));
-}
 
 /** Tasks whose files must be looked at. */
 function suspectsOf({ tasks, marks }: Scan): Task[] {

@@ -9,6 +9,7 @@ import type { PausedLane } from "../decide/view.ts";
 import { OrchestraError } from "../task/error.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { taskNumber } from "../task/id.ts";
+import { orderCancel } from "./cancel.ts";
 import { activeIds } from "./names.ts";
 import { writePlan } from "./plan.ts";
 import { isRetried, type Queue, type Rules } from "./queue.ts";
@@ -83,11 +84,8 @@ function retryOne(
 }
 
 /** One retry is enough: another that has not begun is cancelled. */
-function withdraw({ store, now }: Queue, id: string, other: string): void {
-  if (store.read(id)?.status !== "pending") return;
-  const reason = `${other} is the retry`;
-  const text = JSON.stringify({ timestamp: formatTime(now()), reason });
-  store.writeHint(id, "cancelled", text + "\n");
+function withdraw(queue: Queue, id: string, other: string): void {
+  if (queue.store.read(id)?.status === "pending") orderCancel(queue, id, `${other} is the retry`);
 }
 
 /**

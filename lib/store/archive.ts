@@ -6,8 +6,8 @@ import { isOwnMark } from "../task/marks.ts";
 import { hasDependencies, indexTasks } from "../decide/dependencies.ts";
 import { type ArchivePolicy, pickArchivable } from "../decide/archiving.ts";
 import { toOrchestraError } from "../task/error.ts";
-import type { Scan, Store } from "./tasks.ts";
-import { isClosed, isTaskId, type Task } from "../task/fields.ts";
+import { closedOf, type Scan, type Store } from "./tasks.ts";
+import { isTaskId, type Task } from "../task/fields.ts";
 
 /** Names of a task's files in their usual place and in the archive. */
 function filesOf(store: Store, task: Task): { home: string; archived: string }[] {
@@ -47,7 +47,7 @@ export function archiveFinished(
   const pick = (scan: Scan) => pickArchivable(indexTasks(scan.tasks), policy, now);
   // What is read here need not be read again while others wait.
   const before = store.scan();
-  const settled = new Map(before.tasks.filter(isClosed).map((task) => [task.taskId, task]));
+  const settled = closedOf(before.tasks);
   let scan = before;
   let mayGo = new Set<string>();
   const moved: Task[] = [];

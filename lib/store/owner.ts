@@ -26,7 +26,7 @@ export function isObeyed({ uid }: Pick<Deno.FileInfo, "uid">): boolean {
 }
 
 /** Whether nobody but the owner can put anything into a folder. */
-export function isClosed({ mode }: Pick<Deno.FileInfo, "mode">): boolean {
+export function isClosedToOthers({ mode }: Pick<Deno.FileInfo, "mode">): boolean {
   return ((mode ?? 0) & 0o022) === 0;
 }
 

@@ -20,13 +20,14 @@ import {
   tryReadRegular,
   writeTemporary,
 } from "./files.ts";
-import { foreignError, isClosed, isObeyed, isSafe } from "./owner.ts";
+import { foreignError, isClosedToOthers, isObeyed, isSafe } from "./owner.ts";
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
 import { block, takeLock } from "./lock.ts";
 import { OrchestraError } from "../task/error.ts";
 import {
   formatTask,
   formatTaskId,
+  isClosed,
   isTaskId,
   type ParsedTask,
   parseTask,
@@ -50,6 +51,11 @@ export interface Scan {
   damaged: Damage[];
   /** For each id, what follows it in the names of the other files: `done`, `1.pid`, … */
   marks: Map<string, string[]>;
+}
+
+/** The tasks that a later {@linkcode Store.scan} need not read again: nothing becomes of them any more. */
+export function closedOf(tasks: readonly Task[]): Map<string, Task> {
+  return new Map(tasks.filter(isClosed).map((task) => [task.taskId, task]));
 }
 
 /** A small file beside a task: a sentinel, an exit code, a pid file. */
@@ -214,7 +220,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   const trusted = foreign !== undefined && isSafe(folder);
   if (foreign !== undefined && !trusted) throw foreignError(folder, foreign);
   /** Others may have put files in: each is looked at. In a folder that is closed all are ours. */
-  const isShared = !trusted && folders.some((info) => info !== undefined && !isClosed(info));
+  const isShared = !trusted &&
+    folders.some((info) => info !== undefined && !isClosedToOthers(info));
   function make(): void {
     if (made) return;
     createFolders(root);

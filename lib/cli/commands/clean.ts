@@ -2,11 +2,12 @@
 
 import { buildCommand } from "@stricli/core";
 import { archivedDependencies } from "../../store/archive.ts";
+import { closedOf } from "../../store/tasks.ts";
 import { indexTasks, lookUp, retryChain, type TaskIndex } from "../../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
 import { removeTask } from "../../queue/remove.ts";
-import { isClosed, isTaskId, isTerminal, type Task } from "../../task/fields.ts";
+import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskNameOr } from "../flags.ts";
 import { filterFlags, optional, startingWith } from "../parameters.ts";
@@ -125,9 +126,7 @@ async function clean(
   const { store } = queue;
   const removed: string[] = [];
   // Looked at again: somebody may have queued what depends on one of them since we asked.
-  const settled = new Map(
-    snapshot.tasks.filter(isClosed).map((task) => [task.taskId, task]),
-  );
+  const settled = closedOf(snapshot.tasks);
   let { marks } = snapshot;
   let mayGo = new Set<string>();
   const left = new Set(kept.map(({ taskId }) => taskId));

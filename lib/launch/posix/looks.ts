@@ -2,10 +2,9 @@
 // not read the table five hundred times. No look is older than who asked for it.
 
 import { pause } from "../pause.ts";
-import type { Lookout } from "./place.ts";
+import type { Lookout, Shim } from "./place.ts";
 import { type Process, readMarks, survey } from "./processes.ts";
 import { indexTable, pickMarkable, type TableIndex } from "./tree.ts";
-import type { Shim } from "./place.ts";
 
 /** All processes at one moment. */
 export interface Look {
@@ -32,16 +31,18 @@ export interface Looks {
 
 /** Nobody has looked yet. */
 export function createLooks(): Looks {
-  let coming: { look: Promise<Look>; askers: number; except: ReadonlySet<number> | undefined };
-  let isComing = false;
+  /** The look that is about to be taken, for all who ask until then. */
+  let coming:
+    | { look: Promise<Look>; askers: number; except: ReadonlySet<number> | undefined }
+    | undefined;
   let lookers = 0;
   /** No look is taken before, where several look again and again: half of the time is theirs. */
   let notBefore = 0;
 
   async function look(): Promise<Look> {
     await (lookers > 1 ? pause(Math.max(0, notBefore - performance.now())) : undefined);
-    isComing = false;
-    const { askers, except } = coming;
+    const { askers, except } = coming!;
+    coming = undefined;
     const at = performance.now();
     const { table, place } = survey(undefined, askers === 1 ? except : undefined);
     let index: TableIndex | undefined;
@@ -62,11 +63,9 @@ export function createLooks(): Looks {
 
   return {
     take(except) {
-      if (isComing) coming.askers++;
-      else {
-        isComing = true;
+      if (coming === undefined) {
         coming = { askers: 1, except, look: Promise.resolve().then(look) };
-      }
+      } else coming.askers++;
       return coming.look;
     },
     begin() {
