@@ -12,6 +12,7 @@ export function tableOf(
     stopped: false,
     start: `b ${process.pid}`,
     marker: null,
+    blank: false,
     ...process,
   }]));
 }

@@ -8,10 +8,12 @@ import type { EndOptions, EndReport } from "../launcher.ts";
 import type { Shim } from "./place.ts";
 import type { Look, Looks } from "./looks.ts";
 import { exists, isAlive, type Process, readProcesses } from "./processes.ts";
-import { pickMarkable, pickTree } from "./tree.ts";
+import { isSettled, pickMarkable, pickTree } from "./tree.ts";
 
 /** Milliseconds between looks at what was asked to end; the last one repeats. */
 const DEAD_POLL = [1, 0.5, 0.5, 1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
+/** Milliseconds between looks that found nothing and may have missed something. */
+const UNSETTLED_POLL = [0, 1, 2, 4, 8, 16, 32, 64] as const;
 /** How often what is left of a tree is looked for again. */
 const ROUNDS = 20;
 /** Milliseconds that what was killed gets to be gone. */
@@ -69,12 +71,20 @@ export function createTree(
 
   return {
     async collect() {
-      const index = (await look()).index(shim);
-      // What may not be signalled (an agent's `sudo`) is not waited for either.
-      const members = pickTree(index, mark, shim, Deno.pid, known)
-        .filter((member) => !forbidden.has(member.pid));
-      for (const { pid, start } of members) known.set(pid, start);
-      return members;
+      let dead: ReadonlySet<number> = new Set();
+      for (const wait of [...UNSETTLED_POLL, null]) {
+        const taken = await look();
+        const index = taken.index(shim);
+        // What may not be signalled (an agent's `sudo`) is not waited for either.
+        const members = pickTree(index, mark, shim, Deno.pid, known)
+          .filter((member) => !forbidden.has(member.pid));
+        for (const { pid, start } of members) known.set(pid, start);
+        if (members.length > 0 || wait === null) return members;
+        if (isSettled(taken.table, taken.vanished, shim, dead)) return members;
+        dead = new Set([...taken.table.values()].flatMap(({ pid, zombie }) => zombie ? pid : []));
+        await pause(wait);
+      }
+      return [];
     },
     send(members, name) {
       if (members.length > 0) {

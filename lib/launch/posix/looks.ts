@@ -9,6 +9,8 @@ import { indexTable, pickMarkable, type TableIndex } from "./tree.ts";
 /** All processes at one moment. */
 export interface Look {
   readonly table: ReadonlyMap<number, Process>;
+  /** How many processes had ended between being listed and being read. */
+  readonly vanished: number;
   /** Where we are, where it came along. */
   readonly place: Lookout | undefined;
   /** Whether nobody else got the same look. */
@@ -44,11 +46,12 @@ export function createLooks(): Looks {
     const { askers, except } = coming!;
     coming = undefined;
     const at = performance.now();
-    const { table, place } = survey(undefined, askers === 1 ? except : undefined);
+    const { table, vanished, place } = survey(undefined, askers === 1 ? except : undefined);
     let index: TableIndex | undefined;
     notBefore = 2 * performance.now() - at;
     return {
       table,
+      vanished,
       place,
       alone: askers === 1,
       index(shim) {

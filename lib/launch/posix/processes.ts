@@ -22,6 +22,11 @@ export interface Process {
    * for or may not be read.
    */
   marker: string | null;
+  /**
+   * Shows no environment at all: it has none, or is just being exchanged for another program (execve(2)
+   * puts the new one in place some time after it has taken the old one away).
+   */
+  blank: boolean;
 }
 
 /** Name of the environment variable that marks a task's processes: workspace and task. */
@@ -34,7 +39,8 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 // Six lines that tell the place: the boot's id, the machine's, its name, our own number as /proc shows
 // it and as it is, the stat file of the first process, and that of the second. Then the stat files of
 // the given processes, or of all, and with all the marks: each line behind the name of its file, for a
-// name may hold line breaks of its own. Where there is no grep, or too many processes for one, sh reads
+// name may hold line breaks of its own. Before all of them how many there are, and after
+// them the names of the environments that are empty. Where there is no grep, or too many processes for one, sh reads
 // by itself (slower: byte by byte). Marks are lost where grep cannot tell lines ended by NUL; what
 // descends from the shim, or is in its session, is found all the same.
 const LINUX_TABLE = `
@@ -56,9 +62,12 @@ if [ "$#" -gt 0 ]; then
   read_stats "$@"
   exit 0
 fi
-grep -a -H '' [0-9]*/stat
+set -- [0-9]*/stat
+printf 'listed:%s\\n' "$#"
+grep -a -H '' "$@"
 [ "$?" -lt 126 ] || read_stats [0-9]*
 grep -a -o -z -H '^${MARKER}=[0-9a-z.-]*/task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
+grep -a -L '' [0-9]*/environ
 exit 0`;
 
 /** How many lines come before the table. */
@@ -99,6 +108,8 @@ function readFile(path: string): string | undefined {
 /** Processes, and what came with them. */
 export interface Survey {
   table: Map<number, Process>;
+  /** How many of all processes had ended between being listed and being read. */
+  vanished: number;
   /** Where we are, where it came along. */
   place: Lookout | undefined;
   /** Whether a mark would have been seen, or can be read by {@linkcode readMarks}. */
@@ -122,14 +133,16 @@ export function readProcesses(
 /** The same, with what else is learnt on the way; also where no process is asked for. */
 export function survey(pids?: readonly number[], except?: ReadonlySet<number>): Survey {
   if (Deno.build.os !== "linux") {
-    if (pids?.length === 0) return { table: new Map(), place: undefined, marked: false };
+    if (pids?.length === 0) {
+      return { table: new Map(), vanished: 0, place: undefined, marked: false };
+    }
     const which = pids === undefined ? ["-ax"] : ["-p", pids.join(",")];
     const table = run("ps", ["-ww", ...PS_COLUMNS, ...which]);
     const marked = pids === undefined ? run("ps", ["-axEww", "-o", "pid=", "-o", "command="]) : "";
-    return { table: parsePs(table, marked), place: undefined, marked: true };
+    return { table: parsePs(table, marked), vanished: 0, place: undefined, marked: true };
   }
   try {
-    return { table: readProc(pids, except), place: undefined, marked: true };
+    return { ...readProc(pids, except), place: undefined, marked: true };
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     // No process has the number 0: what comes before the table is all that is asked for.
@@ -141,13 +154,15 @@ export function survey(pids?: readonly number[], except?: ReadonlySet<number>): 
 function readProc(
   pids: readonly number[] | undefined,
   except: ReadonlySet<number> | undefined,
-): Map<number, Process> {
+): Pick<Survey, "table" | "vanished"> {
   const boot = readFile(BOOT_ID)?.trim() || "-";
   const table = new Map<number, Process>();
+  let vanished = 0;
   const add = (pid: number) => {
     const stat = readFile(`/proc/${pid}/stat`);
     const process = stat === undefined ? undefined : parseStat(pid, stat, boot);
     if (process !== undefined) table.set(pid, process);
+    else vanished++;
   };
   if (pids !== undefined) pids.forEach(add);
   else {
@@ -156,7 +171,7 @@ function readProc(
       if (pid > 0 && !except?.has(pid)) add(pid);
     }
   }
-  return table;
+  return { table, vanished };
 }
 
 /** Number of a machine's own pid namespace: PROC_PID_INIT_INO of Linux, fixed since 3.8. */
@@ -214,6 +229,7 @@ export function readMarks(processes: readonly Process[]): void {
       if (process.marker !== null) continue;
       const environment = readFile(`/proc/${process.pid}/environ`);
       process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? "";
+      process.blank = environment === "";
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
@@ -228,8 +244,13 @@ export function parseProc(text: string): Survey {
   const place = lookoutOf(head, /^2 \(kthreadd\) \S 0 0 /.test(head[5] ?? ""));
   const stats = new Map<number, string>();
   const marks = new Map<number, string>();
+  const blanks = new Set<number>();
   let marked = false;
+  let listed = 0;
   for (const line of lines) {
+    listed = Number(/^listed:(\d+)$/.exec(line)?.[1] ?? listed);
+    const empty = /^(\d+)\/environ$/.exec(line);
+    if (empty !== null) blanks.add(Number(empty[1]));
     const match = /^(\d+)\/(stat|environ):(.*)$/.exec(line);
     if (match === null) continue;
     const pid = Number(match[1]);
@@ -247,10 +268,11 @@ export function parseProc(text: string): Survey {
   for (const [pid, stat] of stats) {
     const process = parseStat(pid, stat, place.boot);
     if (process !== undefined) {
-      table.set(pid, { ...process, marker: marks.get(pid) ?? (marked ? "" : null) });
+      const marker = marks.get(pid) ?? (marked ? "" : null);
+      table.set(pid, { ...process, marker, blank: blanks.has(pid) });
     }
   }
-  return { table, place, marked };
+  return { table, vanished: Math.max(0, listed - table.size), place, marked };
 }
 
 /**
@@ -275,6 +297,7 @@ export function parseStat(pid: number, stat: string, boot: string): Process | un
     stopped: state === "T" || state === "t",
     start: `${boot} ${ticks}`,
     marker: null,
+    blank: false,
   };
 }
 
@@ -294,6 +317,7 @@ export function parsePs(text: string, marked: string): Map<number, Process> {
       stopped: match[4]!.startsWith("T"),
       start: `- ${match[5]!.trim().split(/\s+/).join("_")}`,
       marker: null,
+      blank: false,
     });
   }
   // The last one counts: the environment follows the command line, and arguments may forge it.

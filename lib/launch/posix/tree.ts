@@ -9,13 +9,38 @@ import type { Process } from "./processes.ts";
  * the kernel's own threads.
  */
 export function pickMarkable(table: ReadonlyMap<number, Process>, shim: Shim | null): Process[] {
+  return pickYounger(table, shim).filter(({ zombie }) => !zombie);
+}
+
+/** The same with those that have ended and are not collected. */
+function pickYounger(table: ReadonlyMap<number, Process>, shim: Shim | null): Process[] {
   const [boot, ticks] = splitStart(shim?.start ?? "");
   const since = ticks === undefined ? 0 : Number(ticks);
   return [...table.values()].filter((process) => {
-    if (process.pid === 2 || process.ppid === 2 || process.zombie) return false;
+    if (process.pid === 2 || process.ppid === 2) return false;
     const [itsBoot, itsTicks] = splitStart(process.start);
     return !(since > 0) || itsBoot !== boot || !(Number(itsTicks) < since);
   });
+}
+
+/**
+ * Whether a look that found nothing of a task has missed nothing. A table is not read in one moment: who
+ * was listed and had ended when it was read may have left a child that was not listed yet; and who is
+ * becoming another program shows no environment.
+ *
+ * @param vanished how many of those that were listed could not be read any more
+ * @param dead those that had ended at the look before: nothing was started by them since
+ */
+export function isSettled(
+  table: ReadonlyMap<number, Process>,
+  vanished: number,
+  shim: Shim | null,
+  dead: ReadonlySet<number>,
+): boolean {
+  return vanished === 0 &&
+    pickYounger(table, shim).every(({ pid, zombie, blank }) =>
+      zombie ? dead.has(pid) : !blank || pid === 1
+    );
 }
 
 function splitStart(start: string): [string, string | undefined] {

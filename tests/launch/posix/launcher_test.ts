@@ -206,9 +206,14 @@ posix("the table is the same whether read directly or printed by the shell", asy
   const launched = launcher.launch(place.script("echo up; exec sleep 600"));
   const shim = await place.shim();
   await place.line("log");
-  const direct = readProcesses().get(shim.pid)!;
-  readMarks([direct]);
-  assertEquals(direct.marker, place.mark);
+  const bare = new Deno.Command("sleep", { args: ["600"], clearEnv: true, stdin: "null" }).spawn();
+  const table = readProcesses();
+  const direct = [shim.pid, bare.pid].map((pid) => table.get(pid)!);
+  readMarks(direct);
+  assertEquals(direct.map(({ marker, blank }) => [marker, blank]), [[place.mark, false], [
+    "",
+    true,
+  ]]);
   const module = new URL("../../../lib/launch/posix/processes.ts", import.meta.url).href;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -219,13 +224,16 @@ posix("the table is the same whether read directly or printed by the shell", asy
       await Deno.permissions.revoke({ name: "read" });
       await Deno.permissions.revoke({ name: "write" });
       const { readProcesses } = await import(${JSON.stringify(module)});
-      const pid = ${shim.pid};
-      console.log(JSON.stringify([readProcesses().get(pid), readProcesses([pid]).get(pid)]));
+      const [all, one] = [readProcesses(), readProcesses([${shim.pid}])];
+      const of = (pid) => all.get(pid);
+      console.log(JSON.stringify([[${shim.pid}, ${bare.pid}].map(of), one.get(${shim.pid})]));
     `,
     ],
   }).output();
   const [all, one] = JSON.parse(new TextDecoder().decode(stdout));
-  assertEquals([all, { ...one, marker: place.mark }], [direct, direct]);
+  assertEquals([all, { ...one, marker: place.mark }], [direct, direct[0]]);
+  bare.kill();
+  await bare.status;
   await launcher.endTree(place.mark, shim, { grace: PATIENCE });
   await held(launched.ended);
 }, ON_LINUX);

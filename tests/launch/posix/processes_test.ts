@@ -57,6 +57,7 @@ Deno.test("parseStat is not misled by a name", () => {
         stopped: false,
         start: `b ${ticks}`,
         marker: null,
+        blank: false,
       });
     },
   ));
@@ -89,6 +90,7 @@ Deno.test("parseProc reads what the shell prints, whatever the names are", () =>
     stopped: false,
     start: "boot 20",
     marker: "1.2-x/task_12345678901",
+    blank: false,
   });
   assertEquals(parseProc("").table.size, 0);
 });
@@ -115,6 +117,7 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
     stopped: false,
     start: "- Tue_Sep_1_07:03:05_2026",
     marker: "1.2-x/task_1795331564659",
+    blank: false,
   });
   assertEquals(table.get(5120)!.marker, null);
   assertEquals(table.get(5121)!.zombie, true);

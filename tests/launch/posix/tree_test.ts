@@ -1,6 +1,8 @@
 // Which processes are a task's.
 
 import fc from "fast-check";
+import { createTree } from "../../../lib/launch/posix/end.ts";
+import type { Look, Looks } from "../../../lib/launch/posix/looks.ts";
 import { indexTable, pickMarkable, pickTree } from "../../../lib/launch/posix/tree.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { pidsOf, tableOf, TASK } from "../../support/process_table.ts";
@@ -56,6 +58,7 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
     stopped: fc.boolean(),
     start: fc.constantFrom("b 1", "b 2"),
     marker: fc.constantFrom(null, "", TASK, "task_1000000000000"),
+    blank: fc.boolean(),
   });
   fc.assert(fc.property(
     fc.array(process, { maxLength: 40 }),
@@ -87,6 +90,39 @@ Deno.test("pickMarkable leaves out what is older than the shim, and the kernel's
   assertEquals(pidsOf(pickMarkable(table, { pid: 11, start: "b 100" })), [11, 12, 13]);
   assertEquals(pidsOf(pickMarkable(table, null)), [10, 11, 12, 13]);
   assertEquals(pidsOf(pickMarkable(table, { pid: 1, start: "- Tue_Sep_1" })), [10, 11, 12, 13]);
+});
+
+Deno.test("nothing counts as gone while a look may have missed something", async () => {
+  const shim = { pid: 100, start: "b 100" };
+  const changing = { pid: 101, session: 100, start: "b 101", marker: "", blank: true };
+  const look = (...processes: Parameters<typeof tableOf>): Look => {
+    const table = tableOf(...processes);
+    return { table, vanished: 0, place: undefined, alone: true, index: () => indexTable(table) };
+  };
+  const collect = (first: Look, ...coming: Look[]) => {
+    const looks: Looks = {
+      take: () => Promise.resolve(coming.length > 1 ? coming.shift()! : coming[0]!),
+      begin: () => ({ [Symbol.dispose]() {} }),
+    };
+    return createTree(TASK, shim, first, looks, () => {}).collect().then(pidsOf);
+  };
+  const none = look();
+  const tool = look({ pid: 102, marker: TASK });
+  assertEquals(await collect(none, tool), []);
+  // It is just becoming another program.
+  const blank = look(changing);
+  const become = look({ ...changing, marker: TASK, blank: false });
+  assertEquals(await collect(blank, blank, become), [101]);
+  assertEquals(await collect(blank, look({ ...changing, blank: false })), []);
+  // One that has no environment is nobody's; one that is older than the shim is not asked.
+  assertEquals(await collect(blank, blank), []);
+  assertEquals(await collect(look({ ...changing, start: "b 99" }), become), []);
+  // It ended while the look was taken, having started another after what is there was listed.
+  const ended = look({ ...changing, blank: false, zombie: true });
+  assertEquals(await collect(ended, tool), [102]);
+  assertEquals(await collect({ ...none, vanished: 1 }, tool), [102]);
+  // What had ended before starts nothing any more.
+  assertEquals(await collect(ended, ended, tool), []);
 });
 
 Deno.test("pickTree believes no pid file where a mark could be read and there is none", () => {
