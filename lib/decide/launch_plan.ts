@@ -54,6 +54,8 @@ export interface Prepared {
   inherit: readonly string[] | null;
   /** Relative to the root, or absolute. */
   cwd: string;
+  /** The session that it was told to begin; null where the program chooses one itself. */
+  sessionId: string | null;
 }
 
 /** Why an agent cannot be launched. */
@@ -83,6 +85,7 @@ export type LaunchProblem =
  * @param template text of the prompt template; null for the bare prompt
  * @param retryNote template of the paragraph that tells a retry what went wrong before
  * @param places absolute paths
+ * @param sessionId a new UUID, for a program that lets its caller name the session
  * @returns the launch, or why there can be none
  */
 export function prepareLaunch(
@@ -91,6 +94,7 @@ export function prepareLaunch(
   template: string | null,
   retryNote: string,
   places: Places,
+  sessionId: string,
 ): Prepared | { problem: LaunchProblem } {
   const previous = task.retryHistory.at(-1)?.error ?? "";
   const basic: Omit<Variables, "prompt"> = {
@@ -105,6 +109,7 @@ export function prepareLaunch(
     errorFile: places.errorFile,
     previousError: previous,
     attempt: String(task.retryCount + 1),
+    sessionId,
   };
   let prompt = task.prompt;
   if (template !== null) {
@@ -142,6 +147,7 @@ export function prepareLaunch(
     env,
     inherit: agent.passEnv === undefined ? null : [...BASIC_ENV, ...agent.passEnv],
     cwd: agent.cwd === undefined ? places.root : substituteNamed(agent.cwd, variables),
+    sessionId: agent.args.some((arg) => mentions(arg, "sessionId")) ? sessionId : null,
   };
 }
 

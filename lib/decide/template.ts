@@ -15,6 +15,7 @@ export interface Variables {
   errorFile: string;
   previousError: string;
   attempt: string;
+  sessionId: string;
 }
 
 const TOKEN = /\{\{|\}\}|\{([a-zA-Z]+)\}/g;

@@ -104,6 +104,8 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
   for (const mark of ["done", "error", "exitcode", "verifycode", "timeout"]) {
     store.removeMark(task.taskId, mark);
   }
+  // Known from here on, whatever becomes of the agent before it tells it.
+  claimed.usage = prepared.sessionId === null ? null : { sessionId: prepared.sessionId };
   writePlan(queue, claimed);
   store.write(claimed);
   return launchClaimed(queue, claimed, agent, prepared, rules);

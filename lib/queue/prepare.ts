@@ -21,7 +21,14 @@ export function prepare(
 ): Prepared | { problem: LaunchProblem } {
   const template = readTemplate(store, agent);
   if (typeof template === "object" && template !== null) return template;
-  const decided = prepareLaunch(task, agent, template, RETRY_NOTE, placesOf(store, task));
+  const decided = prepareLaunch(
+    task,
+    agent,
+    template,
+    RETRY_NOTE,
+    placesOf(store, task),
+    task.usage?.sessionId ?? crypto.randomUUID(),
+  );
   if ("problem" in decided) return decided;
   if (agent.cwd !== undefined) {
     const inside = folderInside(store.root, decided.cwd);

@@ -5,7 +5,9 @@
 import type { Outcome } from "../decide/reconcile.ts";
 import { handovers, mayRetry, retryDelay } from "../decide/retry.ts";
 import { FENCE } from "../launch/launcher.ts";
-import { formatTime, parseTime, type Task } from "../task/fields.ts";
+import type { Store } from "../store/tasks.ts";
+import type { UsageFormat } from "../task/agent.ts";
+import { formatTime, parseTime, type Task, type Usage } from "../task/fields.ts";
 import { failureFields } from "../text/failure.ts";
 import { type Observation, readUsage } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
@@ -41,11 +43,17 @@ export function settle(
   };
   const agent = definitionOf(rules, task.agent);
   if (agent?.usage !== undefined && task.claim > 0) {
-    settled.usage = readUsage(store, task, agent.usage) ?? settled.usage;
+    settled.usage = usageOf(store, task, agent.usage);
   }
   store.write(settled);
   if (settled.reapAt === null) removeLaunchMarks(queue, settled);
   return settled;
+}
+
+/** What its log says, and what was known without it. */
+function usageOf(store: Store, task: Task, format: UsageFormat): Usage | null {
+  const read = readUsage(store, task, format);
+  return read === null ? task.usage : { ...task.usage, ...read };
 }
 
 /** When it ended: as the sign of its end tells, within what the clock and its start allow. */
@@ -87,9 +95,7 @@ export function markReaped(
     ...task,
     reapAt: null,
     exitCode: task.exitCode ?? evidence.exit?.code ?? null,
-    usage: agent?.usage === undefined
-      ? task.usage
-      : readUsage(store, task, agent.usage) ?? task.usage,
+    usage: agent?.usage === undefined ? task.usage : usageOf(store, task, agent.usage),
     // The sentinel was empty when it was first seen, and filled just after.
     result: task.status === "complete" && task.result === null && evidence.done !== null &&
         Object.keys(evidence.done).length > 0

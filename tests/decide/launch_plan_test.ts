@@ -16,6 +16,8 @@ import { newTask, type Task } from "../../lib/task/fields.ts";
 import { fullTask, ID, NOW, OTHER } from "../support/tasks.ts";
 import { PLACES } from "../support/places.ts";
 
+const SESSION = "0cb916db-26aa-40f2-86b5-1ba81b225fd2";
+
 function prepared(
   task: Task,
   agent: Partial<AgentDefinition>,
@@ -28,6 +30,7 @@ function prepared(
     template,
     note,
     PLACES,
+    SESSION,
   );
   assert(!("problem" in result), JSON.stringify(result));
   return result;
@@ -130,6 +133,7 @@ Deno.test("an argument over the system's limit is refused with the ways around i
       null,
       "",
       PLACES,
+      SESSION,
     );
     assert("problem" in result);
     const message = formatLaunchProblem(result.problem);
@@ -139,6 +143,13 @@ Deno.test("an argument over the system's limit is refused with the ways around i
     if (bytes !== null) assertStringIncludes(message, String(bytes));
     assertLess(message.length, 400);
   }
+});
+
+Deno.test("a session's id goes to the programs that ask for it, and is known of no other", () => {
+  const asked = prepared(taskWith("x"), { args: ["--session-id={sessionId}", "{prompt}"] });
+  assertEquals([asked.args[0], asked.sessionId], [`--session-id=${SESSION}`, SESSION]);
+  assertEquals(prepared(taskWith("{sessionId}"), { args: ["{prompt}"] }).sessionId, null);
+  assertEquals(prepared(taskWith("x"), { args: ["{{sessionId}}"] }).sessionId, null);
 });
 
 Deno.test("an argument of exactly the system's limit is taken, in any script", () => {

@@ -21,7 +21,7 @@ Deno.test("an argument that is too long is named by its place, with its size and
   const prompt = "é".repeat(MAX_ARGUMENT);
   const task = newTask("task_1772625600612", { agent: "x", prompt }, 0);
   const agent = { command: "agent", args: ["-p", "{prompt}"] };
-  assertEquals(prepareLaunch(task, agent, null, "", PLACES), {
+  assertEquals(prepareLaunch(task, agent, null, "", PLACES, ""), {
     problem: {
       kind: "too-long",
       agent: "x",

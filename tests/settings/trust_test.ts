@@ -141,12 +141,8 @@ Deno.test("what the schema accepts is read the same without it, and what is read
         assertEquals(shaped, checked);
       }
       if (shaped !== undefined) {
-        prepareLaunch(task, shaped, null, firstPlan(task), {
-          ...places,
-          mark: "",
-          errorFile: "",
-          workspace: "",
-        });
+        const whole = { ...places, mark: "", errorFile: "", workspace: "" };
+        prepareLaunch(task, shaped, null, firstPlan(task), whole, "");
       }
     }),
     { numRuns: 2000 },

@@ -41,7 +41,14 @@ Deno.test("a task with any one field replaced by any JSON is accepted as a Task 
       // What was accepted can be written and accepted again, and a launch of it can be decided.
       const text = formatTask(parsed.task);
       assertEquals(formatTask(accepted(text)), text);
-      prepareLaunch(parsed.task, { command: "true", args: ["{prompt}"] }, "{prompt}", "", PLACES);
+      prepareLaunch(
+        parsed.task,
+        { command: "true", args: ["{prompt}"] },
+        "{prompt}",
+        "",
+        PLACES,
+        "",
+      );
       firstPlan(parsed.task);
     }),
     { numRuns: 2000 },
@@ -62,6 +69,7 @@ Deno.test("a hostile retry history is refused or made harmless", () => {
       "{prompt}",
       RETRY_NOTE,
       PLACES,
+      "",
     );
     firstPlan(parsed.task);
   }
