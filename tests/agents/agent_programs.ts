@@ -1,14 +1,33 @@
-// Real agent programs for the end-to-end tests: installs pinned versions of codex and opencode from
-// the npm registry into a cache folder of their own, and lays out a private home for a run, with
-// settings that keep both programs off the network and on the model server of `model_server.ts`.
+// Real agent programs for the end-to-end tests: installs pinned versions from the npm registry into a
+// cache folder of their own, and lays out a private home for a run, with settings that keep the
+// programs off the network and on the model server of `model_server.ts`.
 // An installation is made beside its final place and renamed into it, so one that was cut off is
 // never taken for a whole one, and two test runs at once do not disturb each other.
 
-/** Pinned version of `@openai/codex`. */
-export const CODEX_VERSION = "0.169.0";
-/** Pinned version of `opencode-ai`. */
-export const OPENCODE_VERSION = "1.18.33";
-/** API key that the homes below give to both programs. */
+/** Programs that can be installed: their packages in the npm registry, pinned. */
+const PACKAGES = {
+  codex: { name: "@openai/codex", version: "0.169.0" },
+  opencode: { name: "opencode-ai", version: "1.18.33" },
+  gemini: { name: "@google/gemini-cli", version: "0.61.0" },
+  qwen: { name: "@qwen-code/qwen-code", version: "0.24.4" },
+  copilot: { name: "@github/copilot", version: "1.0.102" },
+  /** For those that want a newer one than the machine has. */
+  node: { name: "node", version: "22.23.3" },
+} as const;
+/** A program that can be installed. */
+export type Program = keyof typeof PACKAGES;
+
+/** The pinned version of a program. */
+export function versionOf(program: Program): string {
+  return PACKAGES[program].version;
+}
+
+/** The package of a program. */
+export function packageOf(program: Program): string {
+  return PACKAGES[program].name;
+}
+
+/** API key that the homes below give to every program. */
 export const API_KEY = "test-key";
 
 const OPENCODE_OFFLINE = {
@@ -19,14 +38,24 @@ const OPENCODE_OFFLINE = {
   OPENCODE_DISABLE_CLAUDE_CODE: "1",
 };
 
+/** Nothing of theirs is tried again by the programs themselves: that would take minutes. */
+const GEMINI_SETTINGS = {
+  security: { auth: { selectedType: "gemini-api-key" } },
+  general: { maxAttempts: 1, enableAutoUpdate: false, enableAutoUpdateNotification: false },
+  model: { name: "gemini-2.5-pro" },
+  privacy: { usageStatisticsEnabled: false },
+};
+const QWEN_SETTINGS = {
+  security: { auth: { selectedType: "openai" } },
+  general: { disableAutoUpdate: true, enableAutoUpdate: false },
+  model: { name: "test-model", generationConfig: { maxRetries: 0 } },
+  privacy: { usageStatisticsEnabled: false },
+};
+
 /** The installed programs. */
 export interface AgentPrograms {
-  /** Absolute path of the `codex` command. */
-  readonly codex: string;
-  /** Absolute path of the `opencode` command. */
-  readonly opencode: string;
-  /** Folder with both commands, for PATH. */
-  readonly bin: string;
+  /** Folders with their commands, for PATH. */
+  readonly path: readonly string[];
   /** Folder with an empty database of opencode's. */
   readonly opencodeData: string;
 }
@@ -65,41 +94,54 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Installs both programs unless they are there, and tells where they are. */
-export async function installAgents(): Promise<AgentPrograms> {
+/** Installs programs unless they are there, and tells where they are. */
+export async function installAgents(programs: readonly Program[]): Promise<AgentPrograms> {
+  const path = [];
+  for (const program of programs) path.push(await install(program));
   const cache = agentCacheFolder();
-  const folder = `${cache}/codex-${CODEX_VERSION}_opencode-${OPENCODE_VERSION}`;
-  const bin = `${folder}/node_modules/.bin`;
-  if (!await exists(folder)) {
-    await Deno.mkdir(cache, { recursive: true });
-    const partial = await Deno.makeTempDir({ dir: cache, prefix: "partial-" });
-    const dependencies = { "@openai/codex": CODEX_VERSION, "opencode-ai": OPENCODE_VERSION };
-    // opencode's install step runs the program: hence the private home for npm as well.
-    const manifest = { private: true, dependencies, allowScripts: { "opencode-ai": true } };
-    await Deno.writeTextFile(`${partial}/package.json`, JSON.stringify(manifest));
-    const npm = await new Deno.Command(Deno.build.os === "windows" ? "npm.cmd" : "npm", {
-      args: ["install", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"],
-      cwd: partial,
-      env: { ...privateHome(`${partial}/home`), npm_config_cache: `${partial}/home/npm` },
-      stdin: "null",
-    }).output();
-    if (!npm.success) {
-      const said = new TextDecoder().decode(npm.stderr);
-      await Deno.remove(partial, { recursive: true });
-      throw new Error(`npm could not install the agent programs into ${cache}:\n${said}`);
-    }
-    await Deno.remove(`${partial}/home`, { recursive: true });
-    try {
-      await Deno.rename(partial, folder);
-    } catch (error) {
-      // Another run was quicker: its installation is as good as ours.
-      await Deno.remove(partial, { recursive: true });
-      if (!await exists(folder)) throw error;
-    }
+  const opencodeData = `${cache}/opencode-${versionOf("opencode")}-data`;
+  if (programs.includes("opencode") && !await exists(opencodeData)) {
+    await makeOpencodeData(`${path[programs.indexOf("opencode")]}/opencode`, cache, opencodeData);
   }
-  const opencodeData = `${folder}/opencode-data`;
-  if (!await exists(opencodeData)) await makeOpencodeData(`${bin}/opencode`, cache, opencodeData);
-  return { codex: `${bin}/codex`, opencode: `${bin}/opencode`, bin, opencodeData };
+  return { path, opencodeData };
+}
+
+/** Installs a program, and returns the folder of its command. */
+async function install(program: Program): Promise<string> {
+  const { name, version } = PACKAGES[program];
+  const cache = agentCacheFolder();
+  const folder = `${cache}/${program}-${version}`;
+  const bin = `${folder}/node_modules/.bin`;
+  if (await exists(folder)) return bin;
+  await Deno.mkdir(cache, { recursive: true });
+  const partial = await Deno.makeTempDir({ dir: cache, prefix: "partial-" });
+  // An install step may run the program (opencode's does): hence the private home for npm as well.
+  const manifest = {
+    private: true,
+    dependencies: { [name]: version },
+    allowScripts: { [name]: true },
+  };
+  await Deno.writeTextFile(`${partial}/package.json`, JSON.stringify(manifest));
+  const npm = await new Deno.Command(Deno.build.os === "windows" ? "npm.cmd" : "npm", {
+    args: ["install", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"],
+    cwd: partial,
+    env: { ...privateHome(`${partial}/home`), npm_config_cache: `${partial}/home/npm` },
+    stdin: "null",
+  }).output();
+  if (!npm.success) {
+    const said = new TextDecoder().decode(npm.stderr);
+    await Deno.remove(partial, { recursive: true });
+    throw new Error(`npm could not install ${name} into ${cache}:\n${said}`);
+  }
+  await Deno.remove(`${partial}/home`, { recursive: true });
+  try {
+    await Deno.rename(partial, folder);
+  } catch (error) {
+    // Another run was quicker: its installation is as good as ours.
+    await Deno.remove(partial, { recursive: true });
+    if (!await exists(folder)) throw error;
+  }
+  return bin;
 }
 
 /**
@@ -136,7 +178,7 @@ export interface AgentHomeOptions {
 }
 
 /**
- * Writes the settings of both programs for one model server, and returns the environment to run
+ * Writes the settings of the programs for one model server, and returns the environment to run
  * them (or Orchestra) with. Give it to a child with `clearEnv`, so that nothing of the real
  * user's settings, keys or proxies gets in.
  */
@@ -146,9 +188,13 @@ export async function layOutAgentHome(options: AgentHomeOptions): Promise<Record
   const codex = `${home}/.codex`;
   const opencode = `${home}/.config/opencode`;
   const data = `${home}/.local/share/opencode`;
-  for (const folder of [codex, opencode, data, `${home}/tmp`]) {
+  const gemini = `${home}/.gemini`;
+  const qwen = `${home}/.qwen`;
+  for (const folder of [codex, opencode, data, gemini, qwen, `${home}/tmp`]) {
     await Deno.mkdir(folder, { recursive: true });
   }
+  await Deno.writeTextFile(`${gemini}/settings.json`, JSON.stringify(GEMINI_SETTINGS));
+  await Deno.writeTextFile(`${qwen}/settings.json`, JSON.stringify(QWEN_SETTINGS));
   for await (const { name, isFile } of Deno.readDir(programs.opencodeData)) {
     if (isFile) await Deno.copyFile(`${programs.opencodeData}/${name}`, `${data}/${name}`);
   }
@@ -157,12 +203,21 @@ export async function layOutAgentHome(options: AgentHomeOptions): Promise<Record
   await satisfyOpencodePlugin(opencode);
   return {
     ...variables,
-    PATH: `${programs.bin}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
+    PATH: [...programs.path, Deno.env.get("PATH") ?? "/usr/bin:/bin"].join(":"),
     TMPDIR: `${home}/tmp`,
     LANG: "C.UTF-8",
     TZ: "UTC",
     LOOPBACK_API_KEY: API_KEY,
     ...OPENCODE_OFFLINE,
+    GEMINI_API_KEY: API_KEY,
+    GOOGLE_GEMINI_BASE_URL: new URL(url).origin,
+    OPENAI_API_KEY: API_KEY,
+    OPENAI_BASE_URL: url,
+    OPENAI_MODEL: "test-model",
+    COPILOT_OFFLINE: "true",
+    COPILOT_MODEL: "test-model",
+    COPILOT_PROVIDER_BASE_URL: url,
+    COPILOT_PROVIDER_API_KEY: API_KEY,
   };
 }
 
@@ -172,7 +227,7 @@ export async function layOutAgentHome(options: AgentHomeOptions): Promise<Record
  * OPENCODE_CONFIG_DIR included. The lock file must name the package, and `node_modules` be there.
  */
 export async function satisfyOpencodePlugin(folder: string): Promise<void> {
-  const version = OPENCODE_VERSION;
+  const version = versionOf("opencode");
   const dependencies = { "@opencode-ai/plugin": version };
   const plugin = `${folder}/node_modules/@opencode-ai/plugin`;
   await Deno.mkdir(plugin, { recursive: true });

@@ -5,187 +5,14 @@
 // here sleeps; waiting is done by `orchestra wait` or by watching files.
 
 import { formatTime, type Task } from "../../lib/task/fields.ts";
-import {
-  type AgentPrograms,
-  API_KEY,
-  installAgents,
-  layOutAgentHome,
-  satisfyOpencodePlugin,
-  waitForFile,
-} from "./agent_programs.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { type ModelRequest, type ModelServer, startModelServer, USAGE } from "./model_server.ts";
 import { forge } from "../support/gated.ts";
-import { namespaces, needs, ON_LINUX, test } from "../support/needs.ts";
-import {
-  type Box,
-  kill,
-  MAIN,
-  openBox,
-  type Outcome,
-  PATIENCE,
-  processesWith,
-} from "../support/program.ts";
+import { test } from "../support/needs.ts";
+import { type Lab, MISSING, openLab, processesOf } from "./lab.ts";
+import { USAGE } from "./model_server.ts";
 
 /** US dollars that one answer of the model server costs by the prices in opencode's settings. */
 const COST = ((USAGE.input - USAGE.cached) * 1 + USAGE.cached * 0.1 + USAGE.output * 10) / 1e6;
-
-/** A workspace with real agents and a model of its own. */
-interface Lab {
-  readonly root: string;
-  readonly server: ModelServer;
-  readonly box: Box;
-  /** Runs the program. */
-  run(args: readonly string[], stdin?: string): Promise<Outcome>;
-  /** Runs it, checks that the exit code is 0, and returns what it printed. */
-  ok(...args: string[]): Promise<string>;
-  /** Starts the daemon of a lab that has none yet. */
-  startDaemon(): Promise<string>;
-  /** Queues a task with that prompt, and returns its id. */
-  start(agent: string, prompt: string, ...options: string[]): Promise<string>;
-  /** Waits with `orchestra wait` until tasks and their retries are over, then until all is tidied. */
-  settle(...ids: string[]): Promise<Task[]>;
-  /** The attempts of a task, oldest first. */
-  attempts(id: string): Task[];
-  /** Fulfilled when the tool of a scenario has begun. */
-  toolBegan(file: string): Promise<void>;
-  /** Changes an agent's entry in the settings that `init` wrote. */
-  edit(agent: string, change: (entry: Record<string, unknown>) => void): void;
-  /** What the model was asked about a task, side calls left out. */
-  asked(id: string): ModelRequest[];
-  /** Stops the daemon and removes everything; what should not be there by then, in words. */
-  close(): Promise<string[]>;
-}
-
-let programs: AgentPrograms;
-let denoDir = "";
-
-/** Tools of agents are looked for in /proc; codex runs them in a namespace of their own. */
-const MISSING = ON_LINUX ?? needs("npm") ?? namespaces();
-
-Deno.test.beforeAll(async () => {
-  if (MISSING !== null) return;
-  const began = performance.now();
-  programs = await installAgents();
-  // The program runs with the home of a lab, but need not be compiled anew in each.
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  denoDir = JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-  console.log(`agent programs there after ${Math.round(performance.now() - began)} ms`);
-});
-
-/** Processes of a task. Ids are times: another workspace may have the same. */
-function processesOf({ root }: Lab, taskId: string): number[] {
-  return processesWith("environ", [`ORCHESTRA_ROOT=${root}`, `ORCHESTRA_TASK_ID=${taskId}`]);
-}
-
-/** Makes a workspace with the presets, and a daemon that runs what is queued. */
-async function openLab(options: { daemon?: boolean } = {}): Promise<Lab> {
-  const top = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-agents-" }));
-  const root = `${top}/project with a space`;
-  const home = `${top}/home`;
-  await Deno.mkdir(root);
-  const server = startModelServer();
-  const env = {
-    ...await layOutAgentHome({ home, url: server.url, programs }),
-    DENO_DIR: denoDir,
-    NO_COLOR: "1",
-  };
-  const box = openBox(root);
-
-  async function run(args: readonly string[], stdin?: string): Promise<Outcome> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--no-prompt", MAIN, ...args],
-      cwd: root,
-      env,
-      clearEnv: true,
-      stdin: stdin === undefined ? "null" : "piped",
-      stdout: "piped",
-      stderr: "piped",
-      signal: AbortSignal.timeout(PATIENCE),
-    }).spawn();
-    if (stdin !== undefined) {
-      const writer = child.stdin.getWriter();
-      await writer.write(new TextEncoder().encode(stdin));
-      await writer.close();
-    }
-    const { code, stdout, stderr } = await child.output();
-    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    return { code, stdout: out!, stderr: err! };
-  }
-
-  async function ok(...args: string[]): Promise<string> {
-    const outcome = await run(args);
-    assertEquals(outcome.code, 0, `${args.join(" ")}: ${JSON.stringify(outcome)}`);
-    return outcome.stdout;
-  }
-
-  function attempts(id: string): Task[] {
-    const found = [box.task(id)];
-    for (let next = found[0]!.retriedBy; next !== null; next = found.at(-1)!.retriedBy) {
-      found.push(box.task(next));
-    }
-    return found;
-  }
-
-  const startDaemon = () => ok("daemon", "start", "--max-concurrent=8", "--interval=1");
-  await ok("init", "--agent", "codex", "--agent", "opencode", "--agent", "coder");
-  await ok("config", "set", "retry.base", "0");
-  // An agent that has signalled says its last words also where the machine is slow.
-  await ok("config", "set", "grace_period", "20");
-  await satisfyOpencodePlugin(`${root}/.orchestra-cli`);
-  if (options.daemon ?? true) await startDaemon();
-
-  return {
-    root,
-    server,
-    box,
-    run,
-    ok,
-    startDaemon,
-    async start(agent, prompt, ...rest) {
-      const outcome = await run(["start", "--quiet", agent, "-", ...rest], prompt);
-      assertEquals(outcome.code, 0, JSON.stringify(outcome));
-      return outcome.stdout.trim();
-    },
-    async settle(...ids) {
-      const { code, stderr } = await run(["wait", "--timeout", String(PATIENCE / 1000), ...ids]);
-      assert(code <= 1, `wait: ${code} ${stderr}`);
-      return await Promise.all(
-        ids.map((id) => box.settled(attempts(id).at(-1)!.taskId).then(() => box.settled(id))),
-      );
-    },
-    attempts,
-    async toolBegan(file) {
-      await waitForFile(`${root}/${file}`, AbortSignal.timeout(PATIENCE));
-    },
-    edit(agent, change) {
-      const path = `${root}/.orchestra-cli/agent-config.json`;
-      const settings = JSON.parse(Deno.readTextFileSync(path));
-      change(settings.agents[agent]);
-      Deno.writeTextFileSync(path, JSON.stringify(settings));
-    },
-    asked: (id) =>
-      server.log.map((entry) => entry.request)
-        .filter((request) => request.tools.length > 0 && request.prompt.includes(`${id}.done`)),
-    async close() {
-      const wrong: string[] = [];
-      await run(["daemon", "stop"]);
-      await box.unwatched().catch((error: Error) => wrong.push(error.message));
-      for (const pid of processesWith("environ", [`HOME=${home}`])) {
-        wrong.push(`process ${pid} was left: ${commandLineOf(pid)}`);
-        kill(pid, "SIGKILL");
-      }
-      await server.close();
-      wrong.push(...server.unexpected.map((request) => `the model server was asked ${request}`));
-      for (const { request } of server.log) {
-        if (request.token !== API_KEY) wrong.push(`request ${request.index} had another key`);
-      }
-      await box[Symbol.asyncDispose]();
-      await Deno.remove(top, { recursive: true });
-      return wrong;
-    },
-  };
-}
 
 /** A test in a lab of its own, after which nothing of it may be left. */
 function scenario(
@@ -194,7 +21,11 @@ function scenario(
   body: (lab: Lab) => Promise<void>,
 ): void {
   test(name, MISSING, async () => {
-    const lab = await openLab(options);
+    const lab = await openLab({
+      programs: ["codex", "opencode"],
+      agents: ["codex", "opencode", "coder"],
+      ...options,
+    });
     const outcome = await body(lab).then(() => undefined, (error: unknown) => ({ error }));
     const wrong = await lab.close();
     // What went wrong first explains what was left.
@@ -474,14 +305,6 @@ scenario("a prompt of 200 KB reaches the model whole", {}, async (lab) => {
     assertStringIncludes(lab.asked(task.taskId)[0]!.prompt, text);
   }
 });
-
-function commandLineOf(pid: number): string {
-  try {
-    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ").slice(0, 200);
-  } catch {
-    return "ended just now";
-  }
-}
 
 /** Session of a process; undefined where none has that id, a zombie included. */
 function sessionOf(pid: number): number | undefined {

@@ -1,27 +1,35 @@
 // A model server on loopback for the end-to-end tests: it speaks as much of the OpenAI Responses
-// API (codex), of the Chat Completions API (opencode, qwen) and of the Anthropic Messages API
-// (claude) as those programs use. It has no model: a scenario, a pure function of the request, decides what "the model" does next, mostly
-// by the number of tool results so far. A scenario is chosen by a marker in the prompt, such as
-// `[[model: success file=hello.txt]]`, else by the server's options. Nothing here sleeps: what
-// hangs is let go by `close()` or by the client hanging up.
+// API (codex), of the Chat Completions API (opencode, qwen, copilot), of the Anthropic Messages API
+// (claude) and of the Gemini API (gemini) as those programs use. It has no model: a scenario, a pure
+// function of the request, decides what "the model" does next, mostly by the number of tool results so
+// far. A scenario is chosen by a marker in the prompt, such as `[[model: success file=hello.txt]]`, else
+// by the server's options. What hangs is let go by `close()` or by the client hanging up.
 
 /** What the scripted model does next. */
 export type Reply =
-  | { kind: "say"; text: string }
+  /** `after` so many seconds, at once where absent. */
+  | { kind: "say"; text: string; after?: number }
   | { kind: "shell"; command: string }
   | { kind: "write"; path: string; content: string }
   | { kind: "fail"; status: number; message: string; code: string; headers?: HeadersInit }
   | { kind: "fail"; status: number; body: unknown; headers?: HeadersInit }
+  /** Begins to answer, and ends in the middle. */
+  | { kind: "cut" }
   | { kind: "hang" };
 
 /** Which API a request came by. */
-export type Api = "responses" | "chat" | "messages";
+export type Api = "responses" | "chat" | "messages" | "gemini";
 
 const PATHS: Readonly<Record<string, Api>> = {
   "/v1/responses": "responses",
   "/v1/chat/completions": "chat",
   "/v1/messages": "messages",
 };
+const GEMINI_PATH = /^\/v1beta\/models\/[\w.-]+:(?:streamG|g)enerateContent$/;
+
+function apiOf(path: string): Api | undefined {
+  return PATHS[path] ?? (GEMINI_PATH.test(path) ? "gemini" : undefined);
+}
 
 /** One request of an agent, as the scenarios and the assertions see it. */
 export interface ModelRequest {
@@ -103,6 +111,54 @@ export const RATE_LIMIT_TEXT =
  */
 export const TOOL_PID_FILE = "tool.pid";
 
+/** What a tool prints that is no refusal of anybody's. */
+export const TOOL_OUTPUT = "HTTP 429 Too Many Requests: rate limit exceeded, try again in 2 hours";
+
+/** How providers refuse, in their own words, and when to come back: 20 seconds. */
+const REFUSALS = {
+  openai: {
+    error: {
+      message: "Rate limit reached for gpt-5.4 in organization org-AbC on tokens per min (TPM): " +
+        "Limit 30000, Used 29800, Requested 1200. Please try again in 20s. Visit " +
+        "https://platform.openai.com/account/rate-limits to learn more.",
+      type: "tokens",
+      param: null,
+      code: "rate_limit_exceeded",
+    },
+  },
+  anthropic: {
+    type: "error",
+    error: {
+      type: "rate_limit_error",
+      message: "This request would exceed your organization's rate limit of 50,000 input tokens " +
+        "per minute (org: 0b1c, model: claude-sonnet-4-5). For details, refer to: " +
+        "https://docs.claude.com/en/api/rate-limits. You can see the response headers for current " +
+        "usage. Please reduce the prompt length or the maximum tokens requested, or try again later.",
+    },
+  },
+  gemini: {
+    error: {
+      code: 429,
+      message: "You exceeded your current quota, please check your plan and billing details. For " +
+        "more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. " +
+        "\n* Quota exceeded for metric: generativelanguage.googleapis.com/" +
+        "generate_content_free_tier_requests, limit: 5, model: gemini-2.5-pro\nPlease retry in 20s.",
+      status: "RESOURCE_EXHAUSTED",
+      details: [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "20s" }],
+    },
+  },
+  unpaid: {
+    error: {
+      message: "You exceeded your current quota, please check your plan and billing details. For " +
+        "more information on this error, read the docs: " +
+        "https://platform.openai.com/docs/guides/error-codes/api-errors.",
+      type: "insufficient_quota",
+      param: null,
+      code: "insufficient_quota",
+    },
+  },
+} as const;
+
 // Without it opencode waits 2, 4, 8, 16 and 32 seconds between its six tries.
 const RETRY_AT_ONCE = { "retry-after-ms": "1" };
 
@@ -177,6 +233,25 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     headers: RETRY_AT_ONCE,
   }),
+  /** Refuses as a provider does, the one of the API or another whose words are passed on. */
+  refuse: ({ api, options }) => {
+    const own = { gemini: "gemini", messages: "anthropic" } as const;
+    const by = (options.by ?? own[api as keyof typeof own] ?? "openai") as keyof typeof REFUSALS;
+    const headers = { ...RETRY_AT_ONCE, ...(by === "unpaid" ? {} : { "retry-after": "20" }) };
+    return { kind: "fail", status: 429, body: REFUSALS[by], headers };
+  },
+  /** Every answer ends in the middle. */
+  cut: () => ({ kind: "cut" }),
+  /** Signals success, and says its last words long after. */
+  late: (request) => {
+    const reply = success(request)!;
+    return reply.kind === "say" ? { ...reply, after: Number(request.options.after ?? "5") } : reply;
+  },
+  /** A tool prints what sounds like a refusal; then nothing is signalled. */
+  words: ({ toolResults }) =>
+    toolResults.length === 0
+      ? { kind: "shell", command: `printf '%s\\n' ${quote(TOOL_OUTPUT)}` }
+      : { kind: "say", text: `The tool said: ${TOOL_OUTPUT}` },
   "500": (request) =>
     request.earlier >= Number(request.options.times ?? Infinity) ? success(request) : {
       kind: "fail",
@@ -238,7 +313,7 @@ export function startModelServer(options: ModelServerOptions = {}): ModelServer 
 
   const handle = async (http: Request): Promise<Response> => {
     const path = new URL(http.url).pathname;
-    const api = PATHS[path];
+    const api = apiOf(path);
     if (api === undefined || http.method !== "POST") {
       await http.body?.cancel();
       unexpected.push(`${http.method} ${path}`);
@@ -252,7 +327,7 @@ export function startModelServer(options: ModelServerOptions = {}): ModelServer 
       return Response.json({ error: { message: "not JSON" } }, { status: 400 });
     }
     const request = parseRequest(api, body, log.length, options.scenario ?? "success");
-    request.token = http.headers.get("x-api-key") ??
+    request.token = http.headers.get("x-goog-api-key") ?? http.headers.get("x-api-key") ??
       (http.headers.get("authorization") ?? "").replace(/^Bearer /, "");
     const key = `${request.tools.length > 0} ${request.scenario} ${request.prompt}`;
     request.earlier = counts.get(key) ?? 0;
@@ -260,6 +335,9 @@ export function startModelServer(options: ModelServerOptions = {}): ModelServer 
     const entry = { request, reply: decide(request) };
     log.push(entry);
     for (const notify of [...waiting]) notify(entry);
+    if (entry.reply.kind === "say" && entry.reply.after !== undefined) {
+      await passing(entry.reply.after * 1000, closing.signal);
+    }
     return respond(entry, closing.signal);
   };
 
@@ -296,6 +374,14 @@ export function startModelServer(options: ModelServerOptions = {}): ModelServer 
   };
 }
 
+/** Fulfilled after some milliseconds, or when the server closes. */
+function passing(milliseconds: number, closing: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    closing.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
 type Json = Record<string, unknown>;
 const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null;
 
@@ -315,7 +401,11 @@ function parseRequest(
   defaultScenario: string,
 ): ModelRequest {
   const source = isJson(body) ? body : {};
-  const list = api === "responses" ? source.input : source.messages;
+  const list = api === "responses"
+    ? source.input
+    : api === "gemini"
+    ? geminiMessages(source)
+    : source.messages;
   const items = Array.isArray(list) ? list.filter(isJson) : [];
   const isToolResult = (part: unknown) => isJson(part) && part.type === "tool_result";
   const isUser = (item: Json) =>
@@ -335,9 +425,11 @@ function parseRequest(
       const value = item.content ?? item.output;
       return contentText(value) || JSON.stringify(value ?? "");
     });
-  const tools = (Array.isArray(source.tools) ? source.tools.filter(isJson) : []).map((tool) =>
-    String(isJson(tool.function) ? tool.function.name : tool.name ?? tool.type)
-  );
+  const tools = (Array.isArray(source.tools) ? source.tools.filter(isJson) : [])
+    .flatMap((tool) =>
+      Array.isArray(tool.functionDeclarations) ? tool.functionDeclarations.filter(isJson) : [tool]
+    )
+    .map((tool) => String(isJson(tool.function) ? tool.function.name : tool.name ?? tool.type));
   const marker = prompt.match(/\[\[model: *([\w-]+)([^\]]*)\]\]/);
   const options: Record<string, string> = {};
   for (const pair of (marker?.[2] ?? "").trim().split(/\s+/)) {
@@ -361,6 +453,18 @@ function parseRequest(
     earlier: 0,
     body: source,
   };
+}
+
+/** The contents of a Gemini request in the form of Anthropic's messages. */
+function geminiMessages({ contents }: Json): Json[] {
+  return (Array.isArray(contents) ? contents.filter(isJson) : []).map(({ role, parts }) => ({
+    role: role === "model" ? "assistant" : "user",
+    content: (Array.isArray(parts) ? parts.filter(isJson) : []).map((part) =>
+      part.functionResponse === undefined
+        ? part
+        : { type: "tool_result", content: JSON.stringify(part.functionResponse) }
+    ),
+  }));
 }
 
 /** The last absolute path of a sentinel in a text, between backticks (spaces allowed) or bare. */
@@ -417,6 +521,8 @@ function respond({ request, reply }: LogEntry, closing: AbortSignal): Response {
       ? reply.body
       : request.api === "messages"
       ? { type: "error", error: { type: reply.code, message: reply.message } }
+      : request.api === "gemini"
+      ? { error: { code: reply.status, message: reply.message, status: reply.code.toUpperCase() } }
       : { error: { message: reply.message, type: reply.code, code: reply.code, param: null } };
     return Response.json(body, { status: reply.status, headers: reply.headers });
   }
@@ -435,12 +541,10 @@ function respond({ request, reply }: LogEntry, closing: AbortSignal): Response {
   }
   const call = toolCall(reply, request.tools);
   const text = reply.kind === "say" ? reply.text : "";
-  const events = request.api === "responses"
-    ? responsesEvents(request, call, text)
-    : request.api === "messages"
-    ? messagesEvents(request, call, text)
-    : chatEvents(request, call, text);
-  return new Response(events, { headers });
+  const events = EVENTS[request.api](request, call, text);
+  // What is cut off ends in the middle of its first event.
+  const end = reply.kind === "cut" ? events.indexOf("\n\n") / 2 : events.length;
+  return new Response(events.slice(0, end), { headers });
 }
 
 function responsesEvents(
@@ -555,6 +659,34 @@ function messagesEvents(
     { type: "message_stop" },
   ]);
 }
+
+function geminiEvents(
+  request: ModelRequest,
+  call: { name: string; args: Json } | null,
+  text: string,
+): string {
+  const part = call === null ? { text } : { functionCall: call };
+  const answer = {
+    candidates: [{ index: 0, content: { role: "model", parts: [part] }, finishReason: "STOP" }],
+    usageMetadata: {
+      promptTokenCount: USAGE.input,
+      cachedContentTokenCount: USAGE.cached,
+      candidatesTokenCount: USAGE.output - USAGE.reasoning,
+      thoughtsTokenCount: USAGE.reasoning,
+      totalTokenCount: USAGE.input + USAGE.output,
+    },
+    modelVersion: "test-model",
+    responseId: `resp_${request.index}`,
+  };
+  return `data: ${JSON.stringify(answer)}\n\n`;
+}
+
+const EVENTS = {
+  responses: responsesEvents,
+  chat: chatEvents,
+  messages: messagesEvents,
+  gemini: geminiEvents,
+} as const;
 
 if (import.meta.main) {
   // By hand: `deno run --allow-net tests/agents/model_server.ts [scenario]` serves until interrupted.

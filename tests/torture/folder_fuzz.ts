@@ -220,7 +220,9 @@ function judge(args: readonly string[], { code, stdout, stderr }: Outcome): stri
   // Into a pipe a log goes byte for byte.
   const printed = args[0] === "logs" && args[1] !== "--readable" ? stderr : text;
   // deno-lint-ignore no-control-regex
-  if (/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u200b]/.test(printed)) return "it is not printable";
+  if (/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u200b]/.test(printed)) {
+    return "it is not printable";
+  }
   return undefined;
 }
 
