@@ -417,7 +417,8 @@ function fillRegions(text: string, page: string, used: Set<string>): string {
 /** Pages with marked regions. */
 const PAGES = ["README.md", "docs/agents.md", "docs/formats.md"] as const;
 
-async function format(text: string): Promise<string> {
+/** A Markdown text as `deno fmt` wants it. */
+export async function format(text: string): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--quiet", "--ext", "md", "-"],
     cwd: ROOT,

@@ -1,13 +1,17 @@
-// The events of the GitHub Copilot CLI (`--output-format json`). It tells no tokens.
+// The events of the GitHub Copilot CLI (`--output-format json`). They tell no tokens; the file that it
+// writes at its end does (`--usage-output-file`).
 
 import {
   error,
+  firstModel,
   inputOf,
   model,
   object,
   outputOf,
   session,
   text,
+  tokens,
+  total,
   type Vendor,
   words,
 } from "./vendor.ts";
@@ -38,5 +42,20 @@ export const copilot: Vendor = {
       default:
         return [];
     }
+  },
+  usageFile({ modelMetrics }) {
+    const models = Object.values(object(modelMetrics)).map(object);
+    const sum = (name: string, of = "usage") =>
+      total(...models.map((metrics) => tokens(object(metrics[of])[name])));
+    return [{
+      kind: "usage",
+      of: "run",
+      usage: {
+        inputTokens: sum("inputTokens"),
+        outputTokens: sum("outputTokens"),
+        cachedTokens: sum("cacheReadTokens"),
+        turns: sum("count", "requests"),
+      },
+    }, ...firstModel(modelMetrics)];
   },
 };

@@ -2,6 +2,7 @@
 // may begin and end in the middle of a line. The forms are told in tests/fixtures/README.md. Pure.
 
 import type { UsageFormat } from "../task/agent.ts";
+import { auggie } from "./auggie.ts";
 import { claude } from "./claude.ts";
 import { cline } from "./cline.ts";
 import { codex } from "./codex.ts";
@@ -12,6 +13,7 @@ import type { Event, Said, Vendor } from "./vendor.ts";
 
 /** The vendors by the names that a definition gives them. */
 export const VENDORS: Readonly<Record<UsageFormat, Vendor>> = {
+  auggie,
   claude,
   cline,
   codex,
@@ -54,18 +56,22 @@ export function lastError(format: UsageFormat, output: string): string | undefin
 /** Of an error no more is told, characters. */
 const LONGEST_ERROR = 500;
 
+/** A line in which a provider's refusal may stand. */
+export interface ErrorLine {
+  readonly text: string;
+  /** What an event says in it, to be shown in its place; undefined where it is none. */
+  readonly message?: string;
+}
+
 /**
  * The lines in which a provider's refusal may stand: those of events that tell an error, and the words of
  * the program itself. What the model, a tool or the prompt says is none.
  */
-export function errorLines(format: UsageFormat, output: string): string[] {
-  return output.split("\n").filter((line) => {
+export function errorLines(format: UsageFormat, output: string): ErrorLine[] {
+  return output.split("\n").flatMap((text): ErrorLine[] => {
+    if (!text.startsWith("{")) return [{ text }];
     // An event that was cut off may be anybody's words.
-    if (line.startsWith("{")) return readLine(format, line)?.some(isError) ?? false;
-    return true;
+    const said = readLine(format, text)?.find(({ kind }) => kind === "error");
+    return said?.kind === "error" ? [{ text, message: said.message }] : [];
   });
-}
-
-function isError({ kind }: Said): boolean {
-  return kind === "error";
 }

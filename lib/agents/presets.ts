@@ -82,6 +82,28 @@ const CLAUDE_OPTIONS = [
   "bypassPermissions",
 ] as const;
 
+// Its folder is the root, which has `.orchestra/`, unless "cwd" says otherwise: the sentinel must be
+// writable from there as well.
+const GEMINI_OPTIONS = [
+  "--approval-mode=yolo",
+  "--skip-trust",
+  "--output-format",
+  "stream-json",
+  "--include-directories",
+  "{workspace}/..",
+] as const;
+
+const QWEN_OPTIONS = [
+  "--approval-mode",
+  "yolo",
+  "--output-format",
+  "stream-json",
+  "--include-directories",
+  "{workspace}/..",
+] as const;
+
+const AUGGIE_OPTIONS = ["--print", "--quiet", "--output-format", "json", "--show-cost"] as const;
+
 const COPILOT_OPTIONS = [
   "--allow-all",
   "--no-ask-user",
@@ -89,6 +111,8 @@ const COPILOT_OPTIONS = [
   "--no-color",
   "--output-format",
   "json",
+  "--usage-output-file",
+  "{usageFile}",
 ] as const;
 
 const CLINE_PROMPT = "Your task is in the file {promptFile}. Read it first, then do what it says.";
@@ -129,7 +153,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Claude Code",
       command: "claude",
-      args: ["-p", ...CLAUDE_OPTIONS],
+      args: ["-p", ...CLAUDE_OPTIONS, "--session-id", "{sessionId}"],
       stdin: "{prompt}",
       rateLimit: CLAUDE_LIMITS,
       usage: "claude",
@@ -167,7 +191,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Gemini CLI",
       command: "gemini",
-      args: ["--approval-mode=yolo", "--skip-trust", "--output-format", "stream-json"],
+      args: [...GEMINI_OPTIONS, "--session-id", "{sessionId}"],
       stdin: "{prompt}",
       // Otherwise it starts itself again, and ending the leader leaves the real process.
       env: { GEMINI_CLI_NO_RELAUNCH: "true" },
@@ -177,8 +201,9 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
         cooldown: 60,
       },
       usage: "gemini",
+      resume: [...GEMINI_OPTIONS, "--resume", "{sessionId}"],
     },
-    source: "run with @google/gemini-cli 0.61.0 (success, 429: it waits and tries again itself)",
+    source: "run with @google/gemini-cli 0.61.0 (all scenarios, session resumed)",
     ran: true,
     versionArgs: VERSION_ARGS,
   },
@@ -186,24 +211,16 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Qwen Code",
       command: "qwen",
-      args: ["--approval-mode", "yolo", "--output-format", "stream-json"],
-      stdin: "{prompt}",
+      args: [...QWEN_OPTIONS, "--session-id", "{sessionId}"],
+      // A prompt that begins with "/" would be one of its own commands, and nothing be asked.
+      stdin: "\n{prompt}",
       // Without the first it starts itself again, and ending the leader leaves the real process.
       env: { QWEN_CODE_NO_RELAUNCH: "true", QWEN_CODE_SUPPRESS_YOLO_WARNING: "1" },
       rateLimit: LIMITS,
       usage: "claude",
-      resume: [
-        "--approval-mode",
-        "yolo",
-        "--output-format",
-        "stream-json",
-        "--resume",
-        "{sessionId}",
-      ],
+      resume: [...QWEN_OPTIONS, "--resume", "{sessionId}"],
     },
-    source:
-      "run with @qwen-code/qwen-code 0.24.4 (success, 429: it tries ten times, a minute apart); " +
-      "resuming taken from its --help",
+    source: "run with @qwen-code/qwen-code 0.24.4 (all scenarios, session resumed)",
     ran: true,
     versionArgs: VERSION_ARGS,
   },
@@ -231,18 +248,18 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Auggie, Augment's command-line agent",
       command: "auggie",
-      args: ["--print", "--quiet", "--instruction-file", "{promptFile}"],
+      args: [...AUGGIE_OPTIONS, "--instruction-file", "{promptFile}"],
       rateLimit: LIMITS,
+      usage: "auggie",
       resume: [
-        "--print",
-        "--quiet",
+        ...AUGGIE_OPTIONS,
         "--resume",
         "{sessionId}",
         "--instruction-file",
         "{promptFile}",
       ],
     },
-    source: "`auggie --help` of @augmentcode/auggie 0.36.0",
+    source: "`auggie --help` and the source of @augmentcode/auggie 0.36.0",
     ran: false,
     versionArgs: VERSION_ARGS,
   },
@@ -250,14 +267,14 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "GitHub Copilot CLI",
       command: "copilot",
-      args: COPILOT_OPTIONS,
+      args: [...COPILOT_OPTIONS, "--session-id", "{sessionId}"],
       stdin: "{prompt}",
       rateLimit: LIMITS,
       usage: "copilot",
       resume: [...COPILOT_OPTIONS, "--resume={sessionId}"],
     },
-    source: "run with @github/copilot 1.0.102 and a key of one's own (success, 401, 429); " +
-      "resuming taken from its --help",
+    source:
+      "run with @github/copilot 1.0.102 and a key of one's own (all scenarios, session resumed)",
     ran: true,
     versionArgs: VERSION_ARGS,
   },
@@ -269,6 +286,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       stdin: "{prompt}",
       rateLimit: LIMITS,
       usage: "claude",
+      resume: ["threads", "continue", "{sessionId}", "--execute", "--stream-json"],
     },
     source: "`amp --help` of @sourcegraph/amp 0.0.1790142911; to let it run every command, set " +
       "amp.dangerouslyAllowAll in its settings (the option of that name is gone)",

@@ -3,7 +3,7 @@
 
 import type { RateLimit, UsageFormat } from "../task/agent.ts";
 import { parseDuration } from "../task/duration.ts";
-import { errorLines } from "./events.ts";
+import { type ErrorLine, errorLines } from "./events.ts";
 
 /** What a provider has refused. */
 export interface Refusal {
@@ -56,7 +56,9 @@ export function findRefusal(
   now: number,
   format?: UsageFormat,
 ): Refusal | null {
-  const lines = format === undefined ? output.split("\n") : errorLines(format, output);
+  const lines = format === undefined
+    ? output.split("\n").map((text) => ({ text }))
+    : errorLines(format, output);
   const found = rules.patterns.values().map((pattern) => findIn(lines, pattern)).find((hit) => hit);
   const told = found === undefined || rules.resetPattern === undefined
     ? undefined
@@ -72,9 +74,11 @@ export function findRefusal(
   };
 }
 
-/** A line as it is shown: of a long one only what was looked for. */
+/** A line as it is shown: what an event says in it; of other long ones only what was looked for. */
 function shown({ line, match }: Hit): string {
-  return line.length > LONGEST_LINE ? match[0].slice(0, LONGEST_LINE) : line.trim();
+  const text = (line.message ?? line.text).trim();
+  if (line.message !== undefined) return text.split("\n", 1)[0]!.slice(0, LONGEST_LINE);
+  return text.length > LONGEST_LINE ? match[0].slice(0, LONGEST_LINE) : text;
 }
 
 /**
@@ -88,16 +92,17 @@ const LONGEST_TIME = 200;
 
 /** A match, and the line that it is in. */
 interface Hit {
-  readonly line: string;
+  readonly line: ErrorLine;
   readonly match: RegExpExecArray;
 }
 
 /** The first match of a pattern. */
-function findIn(lines: readonly string[], pattern: string): Hit | undefined {
+function findIn(lines: readonly ErrorLine[], pattern: string): Hit | undefined {
   const regExp = new RegExp(pattern, "i");
   for (const line of lines) {
-    for (let at = 0; at === 0 || at + OVERLAP < line.length; at += WINDOW - OVERLAP) {
-      const match = regExp.exec(line.slice(at, at + WINDOW));
+    const { text } = line;
+    for (let at = 0; at === 0 || at + OVERLAP < text.length; at += WINDOW - OVERLAP) {
+      const match = regExp.exec(text.slice(at, at + WINDOW));
       if (match !== null) return { line, match };
     }
   }

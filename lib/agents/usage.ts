@@ -10,6 +10,8 @@ import { type Said, total } from "./vendor.ts";
 export interface UsageReader {
   /** Takes the next piece of the log, cut anywhere. */
   add(text: string): void;
+  /** Takes what the file says that the program was told to write its usage to. */
+  addFile(content: string): void;
   /** What the whole lines so far say; null where they say nothing. */
   usage(): Usage | null;
 }
@@ -38,7 +40,7 @@ export function parseUsage(format: UsageFormat, log: string): Usage | null {
  * @param format whose events it has
  */
 export function createUsageReader(format: UsageFormat): UsageReader {
-  const { counts, says } = VENDORS[format];
+  const { counts, says, usageFile } = VENDORS[format];
   const sum = createSum();
   let rest = "";
   let skipping = false;
@@ -61,6 +63,10 @@ export function createUsageReader(format: UsageFormat): UsageReader {
         rest = "";
         skipping = true;
       }
+    },
+    addFile(content) {
+      const value = parseEvent(content);
+      if (value !== undefined) usageFile?.(value).forEach(sum.add);
     },
     usage() {
       const said = Object.entries(sum.usage()).filter(([, value]) => value !== undefined);

@@ -38,6 +38,8 @@ export interface Vendor {
   readonly counts: RegExp;
   /** What an event says, in order; nothing where it is of no interest. */
   says(event: Event): readonly Said[];
+  /** What the file says that the program was told to write its usage to, where it can. */
+  usageFile?(content: Event): readonly Said[];
 }
 
 const MOST_TOKENS = 1e12;

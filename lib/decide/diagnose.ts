@@ -134,7 +134,8 @@ function diagnoseFiles(
 }
 
 /** Whether a task's processes are to be there. */
-function isActive(task: Task): boolean {
+/** Whether processes of a task may live, by what its file says. */
+export function isActive(task: Task): boolean {
   return task.status === "running" || task.reapAt !== null;
 }
 
@@ -149,7 +150,7 @@ function aheadBy({ createdAt, startedAt, completedAt }: Task, now: number): numb
 
 /** What runs and should not, or does not and should. */
 function diagnoseTasks(
-  { tasks, watched, stoppedWatcher, marks, processes, now }: Facts,
+  { tasks, damaged, watched, stoppedWatcher, marks, processes, now }: Facts,
 ): Finding[] {
   const findings: Finding[] = [];
   const known = new Map(tasks.map((task) => [task.taskId, task]));
@@ -179,7 +180,10 @@ function diagnoseTasks(
     const task = known.get(id);
     if (task !== undefined && isActive(task)) continue;
     const status = task?.status ?? null;
-    findings.push(warning(id, { code: "orphan", pids, status }, false));
+    // One whose file cannot be read may be at work, and one that is pending may begin right now.
+    const over = status !== "pending" &&
+      !damaged.some(({ file }) => basename(file, ".json") === id);
+    findings.push(warning(id, { code: "orphan", pids, status }, over));
   }
   return findings;
 }

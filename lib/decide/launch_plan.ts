@@ -37,6 +37,8 @@ export interface Places {
   planFile: string;
   logFile: string;
   promptFile: string;
+  /** Where a program may write what it has consumed. */
+  usageFile: string;
   doneFile: string;
   errorFile: string;
   workspace: string;
@@ -99,6 +101,7 @@ export function prepareLaunch(
   const previous = task.retryHistory.at(-1)?.error ?? "";
   const basic: Omit<Variables, "prompt"> = {
     promptFile: places.promptFile,
+    usageFile: places.usageFile,
     taskId: task.taskId,
     agent: task.agent,
     userPrompt: task.prompt,

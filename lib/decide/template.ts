@@ -16,6 +16,7 @@ export interface Variables {
   previousError: string;
   attempt: string;
   sessionId: string;
+  usageFile: string;
 }
 
 const TOKEN = /\{\{|\}\}|\{([a-zA-Z]+)\}/g;

@@ -70,7 +70,8 @@ function wordsOf(
           `still run (pid ${pids.slice(0, 5).join(", ")}), ${
             status === null ? "and there is no such task" : `though it is ${status}`
           }`,
-        remedy: "An agent may have left a server behind on purpose; if not, end them.",
+        remedy: "An agent may have left a server behind on purpose; if not, end " +
+          (finding.fixable ? "them with: orchestra doctor --fix" : "them."),
       };
     }
     case "sentinel-without-task":

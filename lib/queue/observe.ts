@@ -10,6 +10,7 @@ import { openRegular } from "../store/files.ts";
 import { placesOf } from "../store/places.ts";
 import type { Mark, Store } from "../store/tasks.ts";
 import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
+import { VENDORS } from "../agents/events.ts";
 import { createUsageReader } from "../agents/usage.ts";
 
 /** What is known of processes; unknown too where nobody has looked. */
@@ -191,7 +192,17 @@ export function readUsage(store: Store, task: Task, format: UsageFormat): Usage 
   const decoder = new TextDecoder();
   readEnd(store, task, USAGE_END, (bytes) => reader.add(decoder.decode(bytes, { stream: true })));
   reader.add("\n");
+  if (VENDORS[format].usageFile !== undefined) reader.addFile(readUsageFile(store, task));
   return reader.usage();
+}
+
+/** What a program wrote of its usage into the file for it; nothing where that cannot be read. */
+function readUsageFile(store: Store, task: Task): string {
+  try {
+    return store.readFile(placesOf(store, task).usageFile) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 /** Of a log no more than this is searched, from its end, bytes. */

@@ -1,7 +1,7 @@
 // Removes a task and everything that belongs to it. Its own file goes after all but the fences: a late
 // shim finds its fence, or no task. Killed in between, the next `clean` finds the task still there.
 
-import { placesOf } from "../store/places.ts";
+import { placesOf, PLANS } from "../store/places.ts";
 import { isOwnMark } from "../task/marks.ts";
 import { OrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
@@ -13,7 +13,7 @@ import type { Queue } from "./queue.ts";
  * @param marks what a scan found beside it, inside the same locked section
  */
 export function removeTask({ store }: Queue, task: Task, marks: readonly string[]): void {
-  const { planFile, logFile, promptFile } = placesOf(store, task);
+  const { planFile, logFile } = placesOf(store, task);
   const own = marks.filter(isOwnMark);
   const folder = own.find((mark) => store.isFolder(task.taskId, mark));
   if (folder !== undefined) {
@@ -26,11 +26,8 @@ export function removeTask({ store }: Queue, task: Task, marks: readonly string[
     if (mark.endsWith(".pid")) fences.push(mark);
     else store.removeMark(task.taskId, mark);
   }
-  for (
-    const path of [planFile, logFile, promptFile, `${store.dir}/plans/${task.taskId}_stdin`]
-  ) {
-    store.remove(path);
-  }
+  for (const path of [planFile, logFile]) store.remove(path);
+  for (const end of PLANS) store.remove(`${store.dir}/plans/${task.taskId}${end}`);
   store.remove(`${store.tasksDir}/${task.taskId}.json`);
   for (const mark of fences) store.removeMark(task.taskId, mark);
 }

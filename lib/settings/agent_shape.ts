@@ -1,7 +1,7 @@
 // An agent's definition from its text without the schemas: only what has the form that the launch
 // relies on. It refuses nothing that the schemas accept; why something is refused, they say.
 
-import type { AgentDefinition, RateLimit } from "../task/agent.ts";
+import { type AgentDefinition, type RateLimit, USAGE_FORMATS } from "../task/agent.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -58,7 +58,7 @@ const FORMS: Readonly<Record<keyof AgentDefinition, (value: unknown) => boolean>
   rateLimit: isRateLimit,
   fallback: areTexts,
   budget: isAmount,
-  usage: isOneOf("claude", "cline", "codex", "copilot", "gemini", "opencode"),
+  usage: isOneOf(...USAGE_FORMATS),
   resume: areTexts,
   versionArgs: areTexts,
 };

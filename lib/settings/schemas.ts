@@ -2,7 +2,7 @@
 // such a file is read, for zod costs start-up time.
 
 import * as z from "zod/mini";
-import type { AgentDefinition } from "../task/agent.ts";
+import { type AgentDefinition, USAGE_FORMATS } from "../task/agent.ts";
 import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config_fields.ts";
 import { COOLDOWN, isRegExp } from "./agent_shape.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -83,7 +83,7 @@ export const AgentSchema = z.strictObject({
   })),
   fallback: z.optional(z.array(nonEmpty)),
   budget: z.optional(z.number().check(z.positive())),
-  usage: z.optional(z.enum(["claude", "cline", "codex", "copilot", "gemini", "opencode"])),
+  usage: z.optional(z.enum(USAGE_FORMATS)),
   resume: z.optional(z.array(z.string())),
   versionArgs: z.optional(z.array(z.string())),
 });

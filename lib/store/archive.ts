@@ -2,6 +2,7 @@
 // killed in the middle, the task is where it was and the rest moves with the next attempt.
 
 import { lstat } from "./files.ts";
+import { PLANS } from "./places.ts";
 import { isOwnMark } from "../task/marks.ts";
 import { hasDependencies, indexTasks } from "../decide/dependencies.ts";
 import { type ArchivePolicy, pickArchivable } from "../decide/archiving.ts";
@@ -14,9 +15,10 @@ function filesOf(store: Store, task: Task): { home: string; archived: string }[]
   const id = task.taskId;
   const archive = `${store.dir}/archive`;
   const files = [
-    { home: `${store.dir}/plans/${id}_plan.md`, archived: `${archive}/${id}_plan.md` },
-    { home: `${store.dir}/plans/${id}_prompt.md`, archived: `${archive}/${id}_prompt.md` },
-    { home: `${store.dir}/plans/${id}_stdin`, archived: `${archive}/${id}_stdin` },
+    ...PLANS.map((end) => ({
+      home: `${store.dir}/plans/${id}${end}`,
+      archived: `${archive}/${id}${end}`,
+    })),
     { home: `${store.dir}/logs/${id}.log`, archived: `${archive}/${id}.log` },
   ];
   return files;

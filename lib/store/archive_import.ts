@@ -12,6 +12,7 @@ import {
   syncFolder,
 } from "./files.ts";
 import { isTaskId, isTerminal, parseTask, type Task } from "../task/fields.ts";
+import { PLANS } from "./places.ts";
 import type { Store } from "./tasks.ts";
 
 /** What an import came to. */
@@ -33,9 +34,7 @@ interface Staged {
 /** What follows the id in the names of a task's files, its own first. */
 const ENDINGS: readonly string[] = [
   ".json",
-  "_plan.md",
-  "_prompt.md",
-  "_stdin",
+  ...PLANS,
   ".log",
   ".done",
   ".error",

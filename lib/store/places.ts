@@ -8,6 +8,9 @@ import { OrchestraError } from "../task/error.ts";
 import { lstat } from "./files.ts";
 import type { Store } from "./tasks.ts";
 
+/** What follows the id in the names of a task's files in `plans/`. */
+export const PLANS: readonly string[] = ["_plan.md", "_prompt.md", "_stdin", "_usage.json"];
+
 /**
  * Absolute places of a task's files.
  *
@@ -22,6 +25,7 @@ export function placesOf(store: Store, task: Task): Places {
     planFile: ownPlace(store, task, plan, "plan"),
     logFile: ownPlace(store, task, log, "log"),
     promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,
+    usageFile: `${store.dir}/plans/${task.taskId}_usage.json`,
     doneFile: store.markPath(task.taskId, "done"),
     errorFile: store.markPath(task.taskId, "error"),
     workspace: `${store.dir}/workspace`,

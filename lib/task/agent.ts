@@ -9,11 +9,25 @@ export const AGENTS_FILE = ".orchestra-cli/agent-config.json";
 /** How the end of an agent is known. */
 export type Completion = "sentinel" | "exit" | "auto";
 
-/** Whose events a log has: what is known of a vendor's output is in lib/agents/. */
-export type UsageFormat = "claude" | "cline" | "codex" | "copilot" | "gemini" | "opencode";
+/** Whose events a log may have: what is known of a vendor's output is in lib/agents/. */
+export const USAGE_FORMATS = [
+  "auggie",
+  "claude",
+  "cline",
+  "codex",
+  "copilot",
+  "gemini",
+  "opencode",
+] as const;
+/** Whose events a log has. */
+export type UsageFormat = typeof USAGE_FORMATS[number];
 
 /** The forms of events that tell what a run cost: without one of them a budget cannot act. */
-export const COST_FORMATS: readonly (UsageFormat | undefined)[] = ["claude", "cline", "opencode"];
+export const COST_FORMATS: readonly (UsageFormat | undefined)[] = [
+  "claude",
+  "cline",
+  "opencode",
+];
 
 /** How a quota that is used up shows in an agent's output. */
 export interface RateLimit {

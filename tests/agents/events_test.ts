@@ -115,7 +115,7 @@ Deno.test("providers' wordings are known, with the time to come back and without
 
 Deno.test("what is no event of a known form is the program's own word", () => {
   const lines = errorLines("codex", 'Error: 429\n{"type":"item.completed"}\n{"cut off\n[1]\nword');
-  assertEquals(lines, ["Error: 429", "[1]", "word"]);
+  assertEquals(lines, [{ text: "Error: 429" }, { text: "[1]" }, { text: "word" }]);
 });
 
 Deno.test("events tell text, calls, outputs, session, model and usage in words that all share", () => {

@@ -2,6 +2,7 @@
 // of it. `deno task test:agents` checks the outcomes and compares them with the table of
 // docs/agents-run.md; `deno run -A tests/agents/matrix.ts` writes that table anew.
 
+import { format } from "../../docs/generate.ts";
 import type { Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { PATIENCE } from "../support/program.ts";
@@ -77,7 +78,8 @@ function gone(lab: Lab, task: Task): void {
 
 /** Kills the program itself, as the system does where memory is short; its tool lives on. */
 async function killProgram(lab: Lab, id: string): Promise<void> {
-  const shim = lab.box.task(id).pid!;
+  const pidFile = Deno.readTextFileSync(`${lab.root}/.orchestra/tasks/${id}.1.pid`);
+  const shim = Number(pidFile.split(" ")[0]);
   const programs = processesOf(lab, id).filter((pid) => parentOf(pid) === shim);
   assert(programs.length > 0, "the program is not there");
   for (const pid of programs) Deno.kill(pid, "SIGKILL");
@@ -120,16 +122,18 @@ export const SITUATIONS: Readonly<Record<string, Situation>> = {
     outcome: (_lab, task) => failed(task, ["no-signal"]),
   },
   cut: {
-    title: "every answer is cut off",
+    title: "every answer is cut off; a timeout of a minute",
     model: "cut",
-    outcome: (_lab, task) => failed(task, ["exit", "no-signal"]),
+    // opencode asks again, without end; qwen for twenty seconds.
+    options: ["--timeout", "60"],
+    outcome: (_lab, task) => failed(task, ["exit", "no-signal", "timeout"]),
   },
-  "401": {
+  "http-401": {
     title: "HTTP 401",
     model: "401",
     outcome: (_lab, task) => failed(task, ["exit", "no-signal"], /401|Incorrect API key/i),
   },
-  "429": {
+  refused: {
     title: "HTTP 429, in its provider's words: 20 s",
     model: "refuse",
     outcome: (_lab, task) => paused(task, 60),
@@ -147,7 +151,7 @@ export const SITUATIONS: Readonly<Record<string, Situation>> = {
       return failed(task, ["billing"]);
     },
   },
-  "500": {
+  "http-500": {
     title: "HTTP 500",
     model: "500",
     outcome: (_lab, task) => failed(task, ["exit", "no-signal"], /500|server|high demand/i),
@@ -223,6 +227,8 @@ export async function runSubject(
         cells.set(name, { text: `**${task.failureClass ?? task.status}**`, task, problem: error });
       }
     }));
+    // Who waits for a quota would be tried again right now.
+    await lab.run(["cancel", "--all"]);
   } finally {
     left = await lab.close();
   }
@@ -242,8 +248,9 @@ async function runSituation(lab: Lab, name: string): Promise<{ task: Task; probl
       problem = error;
     }
   }
+  if (problem !== undefined) return { task: lab.box.task(id), problem };
   // Not its retries: who waits for a quota is tried again and again.
-  return { task: await lab.box.settled(id), problem };
+  return { task: await lab.box.settled(id) };
 }
 
 /** An agent for each situation: a pause of one must not hold up the others. */
@@ -267,15 +274,30 @@ export function formatMatrix(columns: ReadonlyMap<Subject, ReadonlyMap<string, C
   ].join("\n");
 }
 
+const PAGE = new URL("../../docs/agents-run.md", import.meta.url);
+const OUTCOMES = /(<!-- outcomes -->\n)[^]*?(<!-- end of outcomes -->)/;
+
+/** The page with that table, as it should be; and as it is. */
+export async function pageWith(table: string): Promise<{ wanted: string; found: string }> {
+  const found = await Deno.readTextFile(PAGE);
+  return { wanted: await format(found.replace(OUTCOMES, `$1\n${table}\n\n$2`)), found };
+}
+
 if (import.meta.main) {
+  // By hand: `deno run -A tests/agents/matrix.ts [programs [situations]]`, lists with commas.
   const [agents, names] = Deno.args.map((list) => list.split(","));
+  const columns = new Map<Subject, ReadonlyMap<string, Cell>>();
   for (const subject of SUBJECTS) {
     if (agents !== undefined && !agents.includes(subject.agent)) continue;
     const began = performance.now();
     const { cells, left } = await runSubject(subject, names);
+    columns.set(subject, cells);
     console.log(`== ${subject.agent} ${Math.round(performance.now() - began)} ms`, left);
     for (const [name, { text, task, problem }] of cells) {
       console.log(name, "|", text, "|", task.errorMessage, "|", problem ?? "");
     }
+  }
+  if (columns.size === SUBJECTS.length && names === undefined) {
+    Deno.writeTextFileSync(PAGE, (await pageWith(formatMatrix(columns))).wanted);
   }
 }

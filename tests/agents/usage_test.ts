@@ -3,15 +3,13 @@
 // reasoning) with every answer; a successful run takes three.
 
 import fc from "fast-check";
-import type { UsageFormat } from "../../lib/task/agent.ts";
+import { USAGE_FORMATS, type UsageFormat } from "../../lib/task/agent.ts";
 import type { Usage } from "../../lib/task/fields.ts";
 import { createUsageReader, parseUsage } from "../../lib/agents/usage.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const fixture = (name: string) =>
   Deno.readTextFileSync(new URL(`../fixtures/${name}.jsonl`, import.meta.url));
-
-const FORMATS: UsageFormat[] = ["claude", "cline", "codex", "copilot", "gemini", "opencode"];
 
 const THREE = { inputTokens: 3000, outputTokens: 150, cachedTokens: 600 };
 const ONE = { inputTokens: 1000, outputTokens: 50, cachedTokens: 200 };
@@ -214,7 +212,7 @@ Deno.test("parseUsage never throws, and says only numbers that are finite and no
   }, { requiredKeys: ["type"] });
   const line = fc.oneof(fc.string(), fc.json(), event.map((item) => JSON.stringify(item)));
   fc.assert(fc.property(
-    fc.constantFrom(...FORMATS),
+    fc.constantFrom(...USAGE_FORMATS),
     fc.array(line),
     fc.nat(200),
     (format, lines, cut) => {

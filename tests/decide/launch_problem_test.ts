@@ -12,6 +12,7 @@ const PLACES = {
   planFile: "/w/plan",
   logFile: "/w/log",
   promptFile: "/w/prompt",
+  usageFile: "/w/usage",
   doneFile: "/w/done",
   errorFile: "/w/error",
   workspace: "/w/workspace",

@@ -3,7 +3,7 @@
 
 import { openStore } from "../../lib/store/tasks.ts";
 import { processMark } from "../../lib/task/marks.ts";
-import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, forge, gated, openGate, shimOf, textIn } from "../support/gated.ts";
 import { ON_POSIX, test } from "../support/needs.ts";
 import { lives, makeBox, openBox, spawn } from "../support/program.ts";
@@ -65,11 +65,31 @@ test("what a removed task has left running is told by doctor", ON_POSIX, async (
   await using box = await makeBox();
   const mark = processMark(openStore(box.root).identity, "task_1772625600001");
   await using left = spawn("sleep", ["1000"], { cwd: "/", env: { ORCHESTRA_MARK: mark } });
-  await using _other = spawn("sleep", ["1000"], {
+  await using other = spawn("sleep", ["1000"], {
     cwd: "/",
     env: { ORCHESTRA_MARK: mark.replace("/task_1", "0/task_2") },
   });
   const { stdout } = await box.run("doctor");
   assertStringIncludes(stdout, `task_1772625600001 still run (pid ${left.pid})`);
   assertEquals(stdout.includes("task_2772625600001"), false);
+  // What carries its mark is ended, and nothing else.
+  const fixed = await box.run("doctor", "--fix");
+  assertStringIncludes(fixed.stdout, "ended what still ran of task_1772625600001: 1 process\n");
+  assertEquals([lives(left.pid), lives(other.pid)], [false, true]);
+});
+
+test("doctor ends nothing of a task that may be at work", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const pending = await box.start("shell", "true");
+  const damaged = "task_1772625600001";
+  Deno.writeTextFileSync(box.path(`tasks/${damaged}.json`), "{");
+  const store = openStore(box.root);
+  for (const id of [pending, damaged]) {
+    const env = { ORCHESTRA_MARK: processMark(store.identity, id) };
+    await using left = spawn("sleep", ["1000"], { cwd: "/", env });
+    const { stdout } = await box.run("doctor", "--fix");
+    assertStringIncludes(stdout, `${id} still run (pid ${left.pid})`);
+    assertEquals(stdout.includes("ended what"), false);
+    assert(lives(left.pid));
+  }
 });

@@ -129,7 +129,14 @@ const definition = fc.record({
 
 Deno.test("what the schema accepts is read the same without it, and what is read can be launched", () => {
   const task = newTask("task_1795338125627", { agent: "a", prompt: "{x}" }, 0);
-  const places = { root: "/r", planFile: "", logFile: "", promptFile: "", doneFile: "" };
+  const places = {
+    root: "/r",
+    planFile: "",
+    logFile: "",
+    promptFile: "",
+    usageFile: "",
+    doneFile: "",
+  };
   let accepted = 0;
   fc.assert(
     fc.property(definition, (value) => {

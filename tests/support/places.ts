@@ -8,6 +8,7 @@ export const PLACES: Places = {
   planFile: "/w/.orchestra/plans/p.md",
   logFile: "/w/.orchestra/logs/l.log",
   promptFile: "/w/.orchestra/plans/prompt.md",
+  usageFile: "/w/usage",
   doneFile: "/w/.orchestra/tasks/t.done",
   errorFile: "/w/.orchestra/tasks/t.error",
   workspace: "/w/.orchestra/workspace",

@@ -159,6 +159,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const printed: string[] = [];
   /** Tasks of which a process was killed by us. */
   const hurt = new Set<string>();
+  /** Settled tasks of which `doctor --fix` has found and ended something. */
+  const outlived = new Set<string>();
   /** How long each kind of command takes when it is let live, milliseconds. */
   const usual: Record<string, number> = {};
   let killed = 0;
@@ -339,6 +341,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     while (goesOn()) {
       const action = choose(random);
       const { killed, stdout, code } = await execute(action);
+      for (const [, id] of stdout.matchAll(/ended what still ran of (task_\d+)/g)) {
+        outlived.add(id!);
+      }
       if (action.name.startsWith("start")) {
         // A line counts once its end is there: a kill may cut the text in the middle.
         for (const line of stdout.split("\n").slice(0, -1)) {
@@ -477,9 +482,12 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     await gone(() => findProcesses(root).filter(({ kind }) => kind === "supervisor").length === 0);
     for (const { pid, kind, task, text } of findProcesses(root)) {
       const owner = task === null ? undefined : tasks.get(task);
-      // What an agent that ended by itself leaves running is its own affair.
-      if (kind === "tool" && owner?.failureClass === "exit") continue;
+      if (kind === "tool" && mayLeave(owner)) continue;
       violated(`left over: ${kind} ${pid} of ${task} (${owner?.status}): ${text.slice(0, 200)}`);
+    }
+    for (const id of outlived) {
+      const owner = tasks.get(id);
+      if (!mayLeave(owner)) violated(`something of ${id} (${owner?.status}) had outlived it`);
     }
     for (const name of ["lock", "daemon.lock"]) {
       using file = Deno.openSync(`${root}/.orchestra/${name}`, { read: true, write: true });
@@ -495,6 +503,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     if (after.length > 0) violated(`doctor --fix leaves ${after.slice(0, 5).join(", ")}`);
     return { tasks: states, launches: ledger.starts.size, releases, leftOver };
   }
+}
+
+/** What an agent that ended by itself leaves running is its own affair. */
+function mayLeave(task: Task | undefined): boolean {
+  return task?.failureClass === "exit";
 }
 
 /** One file of the whole program, for a quick start; the module itself where it cannot be made. */

@@ -10,8 +10,8 @@ import { isOwnMark, processMark } from "../../task/marks.ts";
 import { loadAgents } from "../../settings/agents.ts";
 import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
 import { loadConfig } from "../../settings/config.ts";
-import { CONFIG_ABOUT } from "../../settings/config_fields.ts";
-import { diagnose, type Facts, type Finding } from "../../decide/diagnose.ts";
+import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
+import { diagnose, type Facts, type Finding, isActive } from "../../decide/diagnose.ts";
 import { formatFinding } from "../../format/findings.ts";
 import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
@@ -234,6 +234,15 @@ function openToOthers(queue: Queue): string[] {
   return (mode & 0o077) === 0 ? [] : [".orchestra"];
 }
 
+/** Seconds that what is ended gets to end by itself. */
+async function graceOf(store: Store): Promise<number> {
+  try {
+    return (await loadConfig(store)).config.grace_period;
+  } catch {
+    return DEFAULT_CONFIG.grace_period;
+  }
+}
+
 /** Mends one finding; says what it did. */
 async function fix(context: Context, queue: Queue, finding: Finding): Promise<string | undefined> {
   const { store } = queue;
@@ -249,6 +258,20 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
           )
         ? `${finding.subject} is pending again`
         : undefined;
+    }
+    case "orphan": {
+      // It may have been queued and begun since the tasks were read.
+      const task = store.read(finding.subject);
+      if (task !== undefined && (task.status === "pending" || isActive(task))) return undefined;
+      // Its mark proves whose each of them is.
+      const mark = processMark(store.identity, finding.subject);
+      const { signalled, left } = await queue.launchers.endTree(mark, null, {
+        grace: await graceOf(store) * 1000,
+      });
+      if (signalled === 0) return undefined;
+      const what = left > 0 ? `, ${left} could not be` : "";
+      return `ended what still ran of ${finding.subject}: ${signalled} ` +
+        `${signalled === 1 ? "process" : "processes"}${what}`;
     }
     case "sentinel-without-task":
       return store.locked(() => {
