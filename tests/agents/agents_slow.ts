@@ -8,7 +8,7 @@ import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { forge } from "../support/gated.ts";
 import { test } from "../support/needs.ts";
-import { type Lab, MISSING, openLab, processesOf } from "./lab.ts";
+import { type Lab, type LabOptions, MISSING, openLab, processesOf } from "./lab.ts";
 import { USAGE } from "./model_server.ts";
 
 /** US dollars that one answer of the model server costs by the prices in opencode's settings. */
@@ -17,7 +17,7 @@ const COST = ((USAGE.input - USAGE.cached) * 1 + USAGE.cached * 0.1 + USAGE.outp
 /** A test in a lab of its own, after which nothing of it may be left. */
 function scenario(
   name: string,
-  options: { daemon?: boolean },
+  options: Pick<LabOptions, "daemon" | "scenario">,
   body: (lab: Lab) => Promise<void>,
 ): void {
   test(name, MISSING, async () => {
@@ -290,6 +290,23 @@ scenario(
     assert(at(lab.box.task(last).startedAt) >= Math.max(...ended), "it did not wait");
   },
 );
+
+scenario(
+  "agents check --run shows in a moment whether login and sentinel work",
+  {},
+  async (lab) => {
+    const able = await lab.run(["agents", "check", "codex", "--run"]);
+    assertEquals(able.code, 0, JSON.stringify(able));
+    assertStringIncludes(able.stdout, "codex-cli");
+    assertStringIncludes(able.stdout, "3000 in");
+  },
+);
+
+scenario("agents check --run says what is wrong", { scenario: "401" }, async (lab) => {
+  const refused = await lab.run(["agents", "check", "codex", "--run"]);
+  assertEquals(refused.code, 1, JSON.stringify(refused));
+  assertStringIncludes(refused.stdout, "Incorrect API key provided");
+});
 
 scenario("a prompt of 200 KB reaches the model whole", {}, async (lab) => {
   const lines = Array.from({ length: 6000 }, (_, number) => `line ${number}: "${"ä".repeat(10)}"`);

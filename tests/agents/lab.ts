@@ -62,6 +62,8 @@ export interface LabOptions {
   agents: readonly string[];
   /** Whether a daemon runs what is queued; true where absent. */
   daemon?: boolean;
+  /** What the model does where a prompt does not say it; "success" where absent. */
+  scenario?: string;
   /** How many tasks run at once; 8 where absent. */
   atOnce?: number;
 }
@@ -78,7 +80,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const root = `${top}/project with a space`;
   const home = `${top}/home`;
   await Deno.mkdir(root);
-  const server = startModelServer();
+  const server = startModelServer({ scenario: options.scenario });
   const env = {
     ...await layOutAgentHome({ home, url: server.url, programs }),
     DENO_DIR: await denoDir(),

@@ -1,6 +1,8 @@
 // agents.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { textIn } from "../support/gated.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { makeBox } from "../support/program.ts";
 
 Deno.test("agents lists who is installed, and check launches its --version", async () => {
@@ -26,4 +28,58 @@ Deno.test("agents lists who is installed, and check launches its --version", asy
   await box.fails(5, "agents", "check", "broken");
   const near = await box.fails(3, "agents", "check", "ther");
   assertStringIncludes(near.hint!, '"there"');
+});
+
+test("agents check --run sends one prompt, and shows what came back", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const version = { versionArgs: ["-c", "echo v1"] };
+  box.agents({
+    able: {
+      command: "sh",
+      args: ["-c", 'echo "{\\"summary\\": \\"ready\\"}" >"$ORCHESTRA_DONE_FILE"'],
+      ...version,
+    },
+    talker: { command: "sh", args: ["-c", "echo Please log in first"], ...version },
+    spent: {
+      command: "sh",
+      args: ["-c", "echo rate limit exceeded; exit 1"],
+      rateLimit: { patterns: ["rate limit"], cooldown: 1 },
+      ...version,
+    },
+    plain: { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit", ...version },
+  });
+  // One that has nothing to do with it is not launched, and its place does not matter.
+  box.config({ max_concurrent: 1 });
+  const other = await box.start("plain", "true");
+  const able = await box.ok("agents", "check", "able", "--run");
+  assertMatch(able, /exit code 0: v1\n✓ task_\d+ +\d+ +complete +able\n/);
+  assertStringIncludes(able, "ready");
+  assertMatch(await box.ok("agents", "check", "plain", "--run"), /complete +plain/);
+  const talker = await box.run("agents", "check", "talker", "--run");
+  assertEquals(talker.code, 1);
+  assertMatch(talker.stdout, /failed +talker/);
+  assertStringIncludes(talker.stdout, "wrote neither .done nor .error");
+  assertStringIncludes(talker.stdout, "Please log in first");
+  const spent = await box.run("agents", "check", "spent", "--run", "--json");
+  assertEquals([spent.code, JSON.parse(spent.stdout).task.failureClass], [1, "rate-limit"]);
+  assertEquals(box.task(other).status, "pending");
+  // It is not tried again: nobody asked for that.
+  const open = box.tasks().filter(({ status }) => status === "pending");
+  assertEquals(open.map(({ taskId }) => taskId), [other]);
+});
+
+test("Ctrl+C during agents check --run ends the agent", ON_POSIX, async () => {
+  await using box = await makeBox();
+  box.agents({
+    slow: { command: "sh", args: ["-c", "echo up; exec sleep 1000"], versionArgs: ["-c", "true"] },
+  });
+  await using live = box.live({}, "agents", "check", "slow", "--run");
+  await box.until("the agent", () => {
+    const [task] = box.tasks();
+    return task !== undefined && textIn(`${box.root}/${task.logFile}`)?.includes("up");
+  });
+  live.kill("SIGINT");
+  assertEquals((await live.ended()).code, 130);
+  const task = await box.settled(box.tasks()[0]!.taskId);
+  assertEquals([task.status, task.errorMessage], ["cancelled", "the check is over"]);
 });

@@ -164,7 +164,7 @@ Deno.test("every documented command is one that the program takes", async () => 
       if (name === "config set") settings.push(args.at(-2)!);
       if (name === "init" || name === "agents check") {
         const at = args.indexOf("--agent");
-        const agent = name === "init" ? (at < 0 ? undefined : args[at + 1]) : args.at(-1);
+        const agent = name === "init" ? (at < 0 ? undefined : args[at + 1]) : args[2];
         if (agent !== undefined && !Object.hasOwn(PRESETS, agent)) {
           problems.push(`${place(block)}: there is no preset ${agent}`);
         }

@@ -115,7 +115,8 @@ Deno.test("what may surprise is told with what is known of it", () => {
     localLocks: "nfs",
     unusedSettings: [{ kind: "unknown-key", key: "intervall" }],
   };
-  const leave = "An agent may have left a server behind on purpose; if not, end them.";
+  const leave = "An agent may have left a server behind on purpose; if not, end them with: " +
+    "orchestra doctor --fix";
   assertEquals(told(facts), [
     [
       ...["error", "damaged-file", `.orchestra/tasks/${idOf(7)}.json`, false],
@@ -144,12 +145,12 @@ Deno.test("what may surprise is told with what is known of it", () => {
       "Was the clock set back? A wait that is to last more than 31 days is not believed.",
     ],
     [
-      ...["warning", "orphan", idOf(2), false],
+      ...["warning", "orphan", idOf(2), true],
       `1 process of ${idOf(2)} still run (pid 5), though it is complete`,
       leave,
     ],
     [
-      ...["warning", "orphan", idOf(9), false],
+      ...["warning", "orphan", idOf(9), true],
       `1 process of ${idOf(9)} still run (pid 7), and there is no such task`,
       leave,
     ],

@@ -8,9 +8,11 @@ import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
-import { agentArgument } from "../parameters.ts";
+import { agentArgument, optional } from "../parameters.ts";
 
-type NoFlags = Record<never, never>;
+interface CheckFlags {
+  run?: boolean;
+}
 
 export const command = buildRouteMap({
   routes: {
@@ -21,8 +23,17 @@ export const command = buildRouteMap({
     }),
     check: buildCommand({
       func: checkAgent,
-      parameters: { positional: { kind: "tuple", parameters: [agentArgument] } },
-      docs: { brief: "Launch an agent's --version" },
+      parameters: {
+        flags: { run: optional("also send it a real prompt, and say what comes back") },
+        positional: { kind: "tuple", parameters: [agentArgument] },
+      },
+      docs: {
+        brief: "Launch an agent's --version",
+        fullDescription:
+          "Launches the agent with the arguments that print its version. With --run it is also sent " +
+          "one prompt that asks it to finish at once, as a task like any other, so that login, " +
+          "options and sentinel are seen to work. Exit code 1 where they do not.",
+      },
     }),
   },
   defaultCommand: "list",
@@ -72,8 +83,9 @@ async function listAgents(this: Context): Promise<void> {
   );
 }
 
-async function checkAgent(this: Context, _flags: NoFlags, name: string): Promise<void> {
-  const { store } = await this.openQueue();
+async function checkAgent(this: Context, flags: CheckFlags, name: string): Promise<void> {
+  const queue = await this.openQueue();
+  const { store } = queue;
   const agents = await loadAgents(store);
   if (!agents.has(name)) throw await unknownAgent(name, [...agents.keys()]);
   const agent = pickAgent(agents, name);
@@ -109,8 +121,8 @@ async function checkAgent(this: Context, _flags: NoFlags, name: string): Promise
   const { code, stdout, stderr } = await command.output();
   const text = new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr).trim();
   const version = sanitize(text.split("\n")[0] ?? "");
-  if (this.globals.json) this.printJson({ name, path, args, exitCode: code, version });
-  else {
+  const about = { name, path, args, exitCode: code, version };
+  if (!this.globals.json) {
     this.print(sanitize(`${name}: ${path}`));
     this.print(
       sanitize(
@@ -119,4 +131,15 @@ async function checkAgent(this: Context, _flags: NoFlags, name: string): Promise
     );
   }
   if (code !== 0) this.fail(1);
+  if (!flags.run) {
+    if (this.globals.json) this.printJson(about);
+    return;
+  }
+  const [{ tryAgent }, { printTask }] = await Promise.all([
+    import("../try_agent.ts"),
+    import("../task_page.ts"),
+  ]);
+  const task = await tryAgent(this, queue, name, agent);
+  if (this.globals.json) this.printJson({ ...about, task: task ?? null });
+  else if (task !== undefined) await printTask(this, queue, task.taskId);
 }

@@ -79,7 +79,7 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
   };
   const chosen = chooseAgents(flags.agent ?? [], store.root);
   const config = {
-    agents: Object.fromEntries(chosen.map(([name, preset]) => [name, definitionOf(preset)])),
+    agents: Object.fromEntries(chosen.map(([name, preset]) => [name, definitionOf(name, preset)])),
   };
   write("agent-config.json", JSON.stringify(config, null, 2) + "\n");
   if (!made.includes(".orchestra-cli/agent-config.json")) {
@@ -117,14 +117,22 @@ function addAgents(store: Store, wanted: readonly string[]): string[] {
   if (missing.length === 0) return [];
   const path = `${store.root}/.orchestra-cli/agent-config.json`;
   const file = JSON.parse(store.readFile(path)!.replace(/^\uFEFF/, ""));
-  for (const name of missing) file.agents[name] = PRESETS[name]!.agent;
+  for (const name of missing) file.agents[name] = definitionOf(name, PRESETS[name]!);
   store.writeFile(path, JSON.stringify(file, null, 2) + "\n");
   return missing.map((name) => `agent "${name}" in .orchestra-cli/agent-config.json`);
 }
 
+/** Seconds that an agent gets in a new workspace: one that hangs would hold its place for ever. */
+const TIMEOUT = 4 * 3600;
+
 /** What goes into the agents file: the arguments for the version only where they are unusual. */
-function definitionOf({ agent, versionArgs }: Preset): AgentDefinition {
-  return versionArgs.join(" ") === "--version" ? agent : { ...agent, versionArgs };
+function definitionOf(name: string, { agent, versionArgs }: Preset): AgentDefinition {
+  return {
+    ...agent,
+    // What a person gives a shell may be meant to go on.
+    ...(name === "shell" ? {} : { timeout: TIMEOUT }),
+    ...(versionArgs.join(" ") === "--version" ? {} : { versionArgs }),
+  };
 }
 
 /** `shell`, those asked for, and those whose program is on PATH. */

@@ -173,8 +173,11 @@ posix("an agent does not keep open what its launcher was started with", async (p
 }, ON_LINUX);
 
 posix("what has ended and waits to be noticed is not alive", async (place) => {
-  // The first one is never noticed: what waits for it has become another program.
-  const launched = launcher.launch(place.script("sleep 0 & echo $! >zombie; exec sleep 600"));
+  // The first one is never noticed: it ends when what waits for it has become another program.
+  const until = 'while read -r name </proc/$$/comm && [ "$name" != sleep ]; do :; done';
+  const launched = launcher.launch(
+    place.script(`(${until}) & echo $! >zombie; exec sleep 600`),
+  );
   const pid = Number(await place.line("zombie"));
   await gone([pid]);
   assert(exists(pid));

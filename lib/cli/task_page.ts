@@ -1,0 +1,126 @@
+// Everything about one task on one page, as `show` prints it.
+
+import { lstat } from "../store/files.ts";
+import { dependentsOf, latestAttempt, type Readiness, retryChain } from "../decide/dependencies.ts";
+import { readablePlaces } from "../store/places.ts";
+import { nameTasks } from "../decide/names.ts";
+import { formatShow } from "../format/show.ts";
+import { pausedLanes } from "../decide/model.ts";
+import { noTask, type Queue } from "../queue/queue.ts";
+import type { Task } from "../task/fields.ts";
+import { toOrchestraError } from "../task/error.ts";
+import { type TaskView, viewTask } from "../decide/view.ts";
+import type { Context } from "./context.ts";
+import { viewJson } from "./status_input.ts";
+import { leaveWatcher, look } from "./supervision.ts";
+import { render } from "../agents/render.ts";
+import type { UsageFormat } from "../task/agent.ts";
+import { formatOf } from "./log_printer.ts";
+import { tailFile } from "./tail.ts";
+
+/** Lines of the log on the page. */
+const LOG_LINES = 15;
+/** Of the log no more than this is read for them. */
+const LOG_BYTES = 256 * 1024;
+
+/** Prints all about one task. */
+export async function printTask(context: Context, queue: Queue, id: string): Promise<void> {
+  const snapshot = await look(queue);
+  await leaveWatcher(context, queue, snapshot);
+  const { index } = snapshot;
+  const now = queue.now();
+  const memo = new Map<string, Readiness>();
+  const lanes = pausedLanes(snapshot.tasks, now);
+  const view = (task: TaskView["task"]) => viewTask(task, index, now, memo, lanes);
+  // Reading it anew says what is wrong with a file that is there but damaged.
+  const active = index.byId.get(id) ?? queue.store.read(id);
+  const task = active ?? queue.store.readArchived(id);
+  if (task === undefined) throw noTask(queue.store, id);
+  const { planFile, logFile } = ownPlaces(context, queue, task);
+  const { relative } = queue.store;
+  const log = logFile === null ? undefined : tailFile(logFile, LOG_LINES, LOG_BYTES);
+  const chain = retryChain(task, index).map(view);
+  const dependencies = task.dependsOn.map((other) => {
+    const found = index.byId.get(other) ?? queue.store.readArchived(other);
+    return { id: other, view: found === undefined ? null : view(latestAttempt(found, index)) };
+  });
+  const dependents = dependentsOf([id], index).map(view);
+  const sentinels = readSentinels(queue, id);
+  const plan = planFile === null ? null : readPlan(queue, planFile);
+  if (context.globals.json) {
+    context.printJson({
+      task: viewJson(view(task)),
+      chain: chain.map((item) => item.task.taskId),
+      dependencies: dependencies.map((item) => ({
+        taskId: item.id,
+        status: item.view?.task.status ?? null,
+        latest: item.view?.task.taskId ?? null,
+      })),
+      dependents: dependents.map((item) => item.task.taskId),
+      sentinels: sentinels.map((item) => ({
+        name: item.name,
+        modifiedAt: item.modifiedAt === null ? null : new Date(item.modifiedAt).toISOString(),
+        text: item.text,
+      })),
+      plan,
+      log: log?.lines.join("\n") ?? null,
+      logSize: log?.size ?? null,
+    });
+    return;
+  }
+  context.print(formatShow(
+    {
+      view: view({
+        ...task,
+        planFile: planFile === null ? task.planFile : relative(planFile),
+        logFile: logFile === null ? task.logFile : relative(logFile),
+      }),
+      archived: active === undefined,
+      names: nameTasks(snapshot.tasks),
+      chain,
+      dependencies,
+      dependents,
+      sentinels,
+      plan,
+      logTail: readable(log?.lines, await formatOf(queue, task)),
+      logSize: log?.size ?? null,
+      usage: task.usage,
+    },
+    context.style(),
+    now,
+  ));
+}
+
+/** The end of a log as a person reads it; null where there is none. */
+function readable(
+  lines: readonly string[] | undefined,
+  format: UsageFormat | undefined,
+): string | null {
+  if (lines === undefined) return null;
+  const text = lines.join("\n");
+  return format === undefined ? text : render(format, text).map((part) => part.text).join("\n");
+}
+
+/** Where its plan and log are; null where it names what is not its own, which is told and not read. */
+function ownPlaces(context: Context, { store }: Queue, task: Task) {
+  try {
+    return readablePlaces(store, task);
+  } catch (error) {
+    context.note(toOrchestraError(error, `Showing ${task.taskId}`).message);
+    context.fail(5);
+    return { planFile: null, logFile: null };
+  }
+}
+
+function readSentinels(queue: Queue, id: string) {
+  return queue.store.listMarks(id).filter((mark) => !mark.endsWith(".tmp")).map((name) => {
+    const mark = queue.store.readMark(id, name);
+    return { name, modifiedAt: mark?.modifiedAt ?? null, text: mark?.text.slice(0, 4096) ?? "" };
+  });
+}
+
+function readPlan(queue: Queue, path: string): string | null {
+  const info = lstat(path);
+  if (info === undefined || !info.isFile || info.size > 1024 * 1024) return null;
+  return queue.store.readFile(path) ?? null;
+}

@@ -1,0 +1,63 @@
+// `orchestra agents check NAME --run`: one real prompt, through the queue as any other, so that login,
+// options and sentinel are seen to work, or what keeps them from it.
+
+import { cancel } from "../queue/cancel.ts";
+import { claim } from "../queue/claim.ts";
+import { add } from "../queue/add.ts";
+import { loadRules, type Queue } from "../queue/queue.ts";
+import type { AgentDefinition } from "../task/agent.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
+import type { Context } from "./context.ts";
+import { lookOn, stopSignal } from "./look_on.ts";
+
+const PROMPT =
+  "This is a check of whether you work here. Change nothing in the project and look at " +
+  "nothing: finish at once, as the instructions below say. Your summary is: ready.";
+/** For who tells its end by its exit code: a shell does it, and anything else has little to do. */
+const SCRIPT = "echo ready";
+/** Seconds that it gets. */
+const LIMIT = 300;
+
+/**
+ * Queues a task, launches it at once, whatever else runs, and waits for its end.
+ *
+ * @returns the task, settled; undefined where it was removed meanwhile
+ */
+export async function tryAgent(
+  context: Context,
+  queue: Queue,
+  name: string,
+  agent: AgentDefinition,
+): Promise<Task | undefined> {
+  const prompt = agent.completion === "exit" ? SCRIPT : PROMPT;
+  const [{ taskId: id }] = await add(queue, [
+    { agent: name, prompt, maxRetries: 0, autoRetry: false, timeout: LIMIT },
+  ]) as [Task];
+  const rules = await loadRules(queue);
+  claim(queue, [id], rules, () => {});
+  context.note(`${id}: ${name} is asked to finish at once. Ctrl+C ends it`);
+  context.endsByExit = true;
+  let interrupted = false;
+  const stop = stopSignal(() => interrupted = true);
+  const mirror = await lookOn(context, queue, {
+    signal: stop.signal,
+    until: ({ index }) => {
+      const task = index.byId.get(id);
+      return task === undefined || (isTerminal(task.status) && task.reapAt === null);
+    },
+  });
+  cancel(queue, [id, ...notRetried(queue, id)], "the check is over", rules);
+  const task = queue.store.read(id) ?? mirror.index.byId.get(id);
+  if (interrupted) context.fail(130);
+  else if (task?.status !== "complete") context.fail(1);
+  return task;
+}
+
+/** What waits for a quota would be queued anew, and nobody asked for that; what is so already. */
+function notRetried({ store }: Queue, id: string): string[] {
+  return store.locked(() => {
+    const task = store.read(id);
+    if (task !== undefined && task.retryAt !== null) store.write({ ...task, retryAt: null });
+    return typeof task?.retriedBy === "string" ? [task.retriedBy] : [];
+  });
+}
