@@ -1,5 +1,5 @@
 // The events of the Gemini CLI (`--output-format stream-json`). `init` names session and model, `result`
-// has the totals; thoughts are only in the total of the tokens.
+// has the totals; thoughts are only in the total of the tokens. Words come in pieces as they are made.
 
 import {
   error,
@@ -24,7 +24,10 @@ export const gemini: Vendor = {
       case "init":
         return [...session(event.session_id), ...model(event.model)];
       case "message":
-        return event.role === "assistant" ? text(event.content) : [];
+        if (event.role !== "assistant") return [];
+        return event.delta === true && typeof event.content === "string"
+          ? [{ kind: "text", text: event.content, piece: true }]
+          : text(event.content);
       case "tool_use":
         return [{
           kind: "call",

@@ -30,6 +30,8 @@ export function createRenderer(format: UsageFormat): Renderer {
   const { says } = VENDORS[format];
   let rest = "";
   let silent = 0;
+  /** Words of a line that may go on. */
+  let running = "";
 
   /** How many events said nothing since something was shown. */
   function mark(): Shown[] {
@@ -39,12 +41,31 @@ export function createRenderer(format: UsageFormat): Renderer {
     return [{ kind: "note", text }];
   }
 
+  /** What was said in pieces, as far as it is whole lines. */
+  function go(piece: string): Shown[] {
+    running += piece;
+    const end = running.lastIndexOf("\n");
+    if (end < 0 && running.length <= LONGEST_LINE) return [];
+    const text = end < 0 ? running : running.slice(0, end);
+    running = end < 0 ? "" : running.slice(end + 1);
+    return [{ kind: "text", text }];
+  }
+
+  function stop(): Shown[] {
+    const text = running.trimEnd();
+    running = "";
+    return text === "" ? [] : [{ kind: "text", text }];
+  }
+
   function line(text: string): Shown[] {
     const event = parseEvent(text);
-    if (event === undefined) return [...mark(), { kind: "plain", text }];
-    const shown = says(event).flatMap(show);
+    if (event === undefined) return [...mark(), ...stop(), { kind: "plain", text }];
+    const all = says(event);
+    const shown = all.flatMap((said) =>
+      said.kind === "text" && said.piece ? go(said.text) : [...stop(), ...show(said)]
+    );
     if (shown.length > 0) return [...mark(), ...shown];
-    silent++;
+    if (!all.some(({ kind }) => kind === "text")) silent++;
     return [];
   }
 
@@ -59,7 +80,7 @@ export function createRenderer(format: UsageFormat): Renderer {
       }
       rest += text.slice(from);
       if (rest.length > LONGEST_LINE) {
-        shown.push(...mark(), { kind: "plain", text: rest });
+        shown.push(...mark(), ...stop(), { kind: "plain", text: rest });
         rest = "";
       }
       return shown;
@@ -67,7 +88,7 @@ export function createRenderer(format: UsageFormat): Renderer {
     end() {
       const shown = rest === "" ? [] : line(rest);
       rest = "";
-      return [...shown, ...mark()];
+      return [...shown, ...stop(), ...mark()];
     },
   };
 }

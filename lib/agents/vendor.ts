@@ -6,8 +6,8 @@ import type { Usage } from "../task/fields.ts";
 
 /** One thing that an event says. */
 export type Said =
-  /** Words of the model. */
-  | { readonly kind: "text"; readonly text: string }
+  /** Words of the model; a piece of them, where the next one goes on with the same sentence. */
+  | { readonly kind: "text"; readonly text: string; readonly piece?: boolean }
   /** The model has a tool run: its name, and what of its input a person wants to see. */
   | { readonly kind: "call"; readonly tool: string; readonly input: string }
   /** What the tool gave back. */

@@ -39,6 +39,11 @@ Deno.test("the last error that an agent tells is told in its own words", () => {
     codex_usage_limit: /^You’ve hit your usage limit/,
     copilot_http_401: /^Authentication failed with provider/,
     copilot_http_429: /Last error: 429 Rate limit reached/,
+    gemini_http_401: /Incorrect API key provided: test-key/,
+    gemini_http_429: /You exceeded your current quota/,
+    qwen_http_401: /401 Incorrect API key provided: test-key/,
+    qwen_http_429: /429 Rate limit reached for gpt-5\.4/,
+    qwen_http_429_anthropic: /exceed your organization's rate limit of 50,000/,
     opencode_http_401: /^Incorrect API key provided: test-key\.$/,
     opencode_http_429: /^Rate limit reached for this model/,
     opencode_http_500: /server had an error/,
@@ -53,7 +58,14 @@ Deno.test("the last error that an agent tells is told in its own words", () => {
 
 Deno.test("a refusal is found in what agents print of it, and until when", () => {
   for (
-    const name of ["opencode_http_429", "codex_rate_limit", "cline_http_429", "copilot_http_429"]
+    const name of [
+      "opencode_http_429",
+      "codex_rate_limit",
+      "cline_http_429",
+      "copilot_http_429",
+      "gemini_http_429",
+      "qwen_http_429",
+    ]
   ) {
     assertEquals(refusal(name)?.until, NOW + 20_000, name);
   }
@@ -61,11 +73,21 @@ Deno.test("a refusal is found in what agents print of it, and until when", () =>
     refusal("codex_usage_limit")?.until,
     Date.parse("Jan 15, 2027 8:00 AM") > NOW + 8 * 864e5 ? NOW + 8 * 86_400_000 : null,
   );
-  for (const name of ["claude_http_429", "codex_http_429"]) {
+  for (const name of ["claude_http_429", "codex_http_429", "qwen_http_429_anthropic"]) {
     assert((refusal(name)?.until ?? 0) > NOW, name);
   }
   for (
-    const name of ["codex_http_401", "opencode_http_500", "copilot_http_401", "cline_http_401"]
+    const name of [
+      "codex_http_401",
+      "opencode_http_500",
+      "copilot_http_401",
+      "cline_http_401",
+      "gemini_http_401",
+      "qwen_http_401",
+      // A tool printed what a refusal looks like, and the model said it again.
+      "gemini_tool_words",
+      "qwen_tool_words",
+    ]
   ) {
     assertEquals(refusal(name), null, name);
   }

@@ -37,6 +37,22 @@ Deno.test("an error is shown as one, and words of the program as they are", () =
   ]);
 });
 
+Deno.test("words that come in pieces are shown as the lines that they make", () => {
+  const piece = (content: string) =>
+    JSON.stringify({ type: "message", role: "assistant", content, delta: true }) + "\n";
+  const renderer = createRenderer("gemini");
+  assertEquals(renderer.add(piece("I shall ") + piece("do ")), []);
+  assertEquals(renderer.add(piece("it.\n\nThen")), [{ kind: "text", text: "I shall do it.\n" }]);
+  assertEquals(renderer.add(piece(" I")), []);
+  const call = { type: "tool_use", tool_name: "shell", parameters: { command: "true" } };
+  assertEquals(renderer.add(JSON.stringify(call) + "\n"), [
+    { kind: "text", text: "Then I" },
+    { kind: "call", text: "$ shell  true" },
+  ]);
+  renderer.add(piece("Done"));
+  assertEquals(renderer.end(), [{ kind: "text", text: "Done" }]);
+});
+
 Deno.test("a long output is cut in the middle, with a mark", () => {
   const output = Array.from({ length: 100 }, (_, at) => `line ${at}`).join("\n");
   const event = { type: "tool_result", status: "error", output };

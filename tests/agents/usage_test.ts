@@ -232,3 +232,45 @@ Deno.test("createUsageReader reads a long log in no time, and drops a line witho
   reader.add(`\n${fixture("opencode_success")}`);
   assertEquals(reader.usage()?.turns, 3);
 });
+
+Deno.test("what a program writes into its usage file counts beside what it printed", () => {
+  const reader = createUsageReader("copilot");
+  reader.add(fixture("copilot_success"));
+  const session = "9dd268b9-9166-4a40-af7a-7dbedd8bba95";
+  assertEquals(reader.usage(), { model: "gpt-4.1", sessionId: session });
+  reader.addFile(
+    Deno.readTextFileSync(new URL("../fixtures/copilot_usage.json", import.meta.url)),
+  );
+  assertEquals(reader.usage(), { ...THREE, turns: 3, model: "gpt-4.1", sessionId: session });
+  // What it cannot be is not believed, and nobody else's file is read so.
+  for (
+    const content of ["", "[", "{}", '{"modelMetrics": {"x": {"usage": {"inputTokens": -1}}}}']
+  ) {
+    const other = createUsageReader("copilot");
+    other.addFile(content);
+    assertEquals(other.usage()?.inputTokens, undefined, content);
+  }
+  const claude = createUsageReader("claude");
+  claude.addFile('{"type": "result", "num_turns": 3}');
+  assertEquals(claude.usage(), null);
+});
+
+Deno.test("auggie's result tells words, session and cost, in dollars alone", () => {
+  // Its form is from the source of 0.36.0; it could not be run.
+  const result = (billing: unknown) =>
+    JSON.stringify({
+      type: "result",
+      result: "Done.",
+      is_error: false,
+      subtype: "success",
+      session_id: "a1b2",
+      num_turns: 2,
+      billing,
+    });
+  const usage = { turns: 2, sessionId: "a1b2" };
+  assertEquals(parseUsage("auggie", result({ usage_unit: "usd", total_cost: 0.5 })), {
+    ...usage,
+    costUsd: 0.5,
+  });
+  assertEquals(parseUsage("auggie", result({ usage_unit: "credits", total_cost: 5 })), usage);
+});
