@@ -160,7 +160,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       resume: ["-p", ...CLAUDE_OPTIONS, "--resume", "{sessionId}"],
     },
     source:
-      "run with @anthropic-ai/claude-code 2.1.330 (success, nothing, 429, session resumed); " +
+      "run with @anthropic-ai/claude-code 2.1.330 (success, nothing, 429) and 2.1.332 (a session begun " +
+      "with our id, and resumed); " +
       "as root it wants IS_SANDBOX=1; the words of a spent subscription from its issue tracker",
     ran: true,
     versionArgs: VERSION_ARGS,
