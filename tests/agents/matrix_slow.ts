@@ -1,6 +1,6 @@
 // Every program in every situation, and the table of docs/agents-run.md, which is to say what came of it.
 
-import { assert, assertEquals } from "../support/assert.ts";
+import { assertEquals } from "../support/assert.ts";
 import { test } from "../support/needs.ts";
 import { MISSING } from "./lab.ts";
 import { type Cell, formatMatrix, pageWith, runSubject, SUBJECTS } from "./matrix.ts";
@@ -21,5 +21,5 @@ for (const subject of SUBJECTS) {
 test("docs/agents-run.md tells what came of it", MISSING, async () => {
   assertEquals(columns.size, SUBJECTS.length);
   const { wanted, found } = await pageWith(formatMatrix(columns));
-  assert(found === wanted, "bring it up to date with: deno run -A tests/agents/matrix.ts");
+  assertEquals(found, wanted, "bring it up to date with: deno run -A tests/agents/matrix.ts");
 });
