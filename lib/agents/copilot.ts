@@ -46,7 +46,8 @@ export const copilot: Vendor = {
   usageFile({ modelMetrics }) {
     const models = Object.values(object(modelMetrics)).map(object);
     const sum = (name: string, of = "usage") =>
-      total(...models.map((metrics) => tokens(object(metrics[of])[name])));
+      models.map((metrics) => tokens(object(metrics[of])[name]))
+        .reduce((one, other) => total(one, other), undefined);
     return [{
       kind: "usage",
       of: "run",

@@ -32,10 +32,22 @@ export function parseEvent(line: string): Event | undefined {
   }
 }
 
+/**
+ * What an event says. One that nobody would print (nested so deep that writing it again exhausts the
+ * stack) says nothing: what an agent prints must never keep its task from ending.
+ */
+export function saysOf(format: UsageFormat, event: Event): readonly Said[] {
+  try {
+    return VENDORS[format].says(event);
+  } catch {
+    return [];
+  }
+}
+
 /** What a line says; undefined where it is no event, but words of the program itself. */
 export function readLine(format: UsageFormat, line: string): readonly Said[] | undefined {
   const event = parseEvent(line);
-  return event === undefined ? undefined : VENDORS[format].says(event);
+  return event === undefined ? undefined : saysOf(format, event);
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import type { UsageFormat } from "../task/agent.ts";
 import type { Usage } from "../task/fields.ts";
-import { parseEvent, VENDORS } from "./events.ts";
+import { parseEvent, saysOf } from "./events.ts";
 import type { Said } from "./vendor.ts";
 
 /** Some lines that belong together, and what they are: for colours. */
@@ -27,7 +27,6 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 
 /** A renderer that has read nothing yet. */
 export function createRenderer(format: UsageFormat): Renderer {
-  const { says } = VENDORS[format];
   let rest = "";
   let silent = 0;
   /** Words of a line that may go on. */
@@ -60,7 +59,7 @@ export function createRenderer(format: UsageFormat): Renderer {
   function line(text: string): Shown[] {
     const event = parseEvent(text);
     if (event === undefined) return [...mark(), ...stop(), { kind: "plain", text }];
-    const all = says(event);
+    const all = saysOf(format, event);
     const shown = all.flatMap((said) =>
       said.kind === "text" && said.piece ? go(said.text) : [...stop(), ...show(said)]
     );

@@ -3,7 +3,7 @@
 
 import type { UsageFormat } from "../task/agent.ts";
 import type { Usage } from "../task/fields.ts";
-import { parseEvent, VENDORS } from "./events.ts";
+import { parseEvent, saysOf, VENDORS } from "./events.ts";
 import { type Said, total } from "./vendor.ts";
 
 /** Adds up what a log says while it grows. */
@@ -40,14 +40,14 @@ export function parseUsage(format: UsageFormat, log: string): Usage | null {
  * @param format whose events it has
  */
 export function createUsageReader(format: UsageFormat): UsageReader {
-  const { counts, says, usageFile } = VENDORS[format];
+  const { counts, usageFile } = VENDORS[format];
   const sum = createSum();
   let rest = "";
   let skipping = false;
   const take = (line: string) => {
     // Whole logs are read, and parsing all of it would take long.
     const event = counts.test(line) ? parseEvent(line) : undefined;
-    if (event !== undefined) says(event).forEach(sum.add);
+    if (event !== undefined) saysOf(format, event).forEach(sum.add);
   };
   return {
     add(text) {
@@ -66,7 +66,8 @@ export function createUsageReader(format: UsageFormat): UsageReader {
     },
     addFile(content) {
       const value = parseEvent(content);
-      if (value !== undefined) usageFile?.(value).forEach(sum.add);
+      if (value === undefined || usageFile === undefined) return;
+      for (const said of usageFile(value)) sum.add(said);
     },
     usage() {
       const said = Object.entries(sum.usage()).filter(([, value]) => value !== undefined);

@@ -87,7 +87,8 @@ export function dollars(value: unknown): number | undefined {
 /** The sum of what is said; undefined where nothing is. */
 export function total(...numbers: (number | undefined)[]): number | undefined {
   const said = numbers.filter((value) => value !== undefined);
-  return said.length === 0 ? undefined : said.reduce((sum, value) => sum + value, 0);
+  if (said.length === 0) return undefined;
+  return Math.min(Number.MAX_SAFE_INTEGER, said.reduce((sum, value) => sum + value, 0));
 }
 
 export function text(value: unknown): Said[] {

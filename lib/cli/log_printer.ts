@@ -52,6 +52,8 @@ export function createLogPrinter(
 /** A colour, a weight: what is kept of a terminal's sequences (SGR, ECMA-48). */
 // deno-lint-ignore no-control-regex
 const COLOUR = /(\x1b\[[\d;]*m)/;
+/** No colour is told by more characters. */
+const LONGEST_COLOUR = 64;
 /** One that is not whole yet. */
 // deno-lint-ignore no-control-regex
 const BEGUN = /\x1b(?:\[[\d;]*)?$/;
@@ -67,7 +69,7 @@ export function createTextPrinter(context: Context, colours = false): LogPrinter
   let painted = false;
   const print = (piece: string, last = false) => {
     const text = rest + piece;
-    const begun = colours && !last ? BEGUN.exec(text)?.[0].length ?? 0 : 0;
+    const begun = colours && !last ? BEGUN.exec(text.slice(-LONGEST_COLOUR))?.[0].length ?? 0 : 0;
     rest = text.slice(text.length - begun);
     const whole = text.slice(0, text.length - begun);
     const parts = colours ? whole.split(COLOUR) : [whole];

@@ -6,7 +6,7 @@ import type { Launchers } from "../launch/mod.ts";
 import { lastError } from "../agents/events.ts";
 import { findRefusal } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
-import { openRegular } from "../store/files.ts";
+import { openRegular, tryReadRegular } from "../store/files.ts";
 import { placesOf } from "../store/places.ts";
 import type { Mark, Store } from "../store/tasks.ts";
 import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
@@ -196,10 +196,14 @@ export function readUsage(store: Store, task: Task, format: UsageFormat): Usage 
   return reader.usage();
 }
 
+/** Nobody writes more than this of what was consumed, bytes. */
+const LARGEST_USAGE_FILE = 256 * 1024;
+
 /** What a program wrote of its usage into the file for it; nothing where that cannot be read. */
 function readUsageFile(store: Store, task: Task): string {
   try {
-    return store.readFile(placesOf(store, task).usageFile) ?? "";
+    const read = tryReadRegular(placesOf(store, task).usageFile, LARGEST_USAGE_FILE);
+    return read !== undefined && "text" in read ? read.text : "";
   } catch {
     return "";
   }
@@ -283,7 +287,7 @@ export function parseErrorSentinel(text: string): { message: string; details: st
         ? null
         : typeof details === "string"
         ? details
-        : JSON.stringify(details),
+        : textOf(details),
     };
   }
   const trimmed = text.trim();
@@ -292,6 +296,15 @@ export function parseErrorSentinel(text: string): { message: string; details: st
   }
   const [first = "", ...rest] = trimmed.split("\n");
   return { message: first.trim(), details: rest.length === 0 ? null : rest.join("\n").trim() };
+}
+
+/** A value as JSON; nothing where it is nested so deep that this exhausts the stack. */
+function textOf(value: unknown): string | null {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
 }
 
 /** What a `.done` file says: JSON `{summary?, files?}`, plain text, or nothing. */

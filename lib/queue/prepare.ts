@@ -27,7 +27,7 @@ export function prepare(
     template,
     RETRY_NOTE,
     placesOf(store, task),
-    task.usage?.sessionId ?? crypto.randomUUID(),
+    sessionOf(task),
   );
   if ("problem" in decided) return decided;
   if (agent.cwd !== undefined) {
@@ -36,6 +36,12 @@ export function prepare(
     decided.cwd = inside;
   }
   return decided;
+}
+
+/** The session that a task begins; its file may have been written by anybody. */
+function sessionOf({ usage }: Task): string {
+  const known = usage?.sessionId;
+  return typeof known === "string" && /^[\da-f-]{36}$/.test(known) ? known : crypto.randomUUID();
 }
 
 /** Why a task could not be launched; undefined where it could. */
