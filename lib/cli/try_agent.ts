@@ -4,7 +4,7 @@
 import { cancel } from "../queue/cancel.ts";
 import { claim } from "../queue/claim.ts";
 import { add } from "../queue/add.ts";
-import { loadRules, type Queue } from "../queue/queue.ts";
+import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
 import type { AgentDefinition } from "../task/agent.ts";
 import { isTerminal, type Task } from "../task/fields.ts";
 import type { Context } from "./context.ts";
@@ -30,11 +30,19 @@ export async function tryAgent(
   agent: AgentDefinition,
 ): Promise<Task | undefined> {
   const prompt = agent.completion === "exit" ? SCRIPT : PROMPT;
-  const [{ taskId: id }] = await add(queue, [
-    { agent: name, prompt, maxRetries: 0, autoRetry: false, timeout: LIMIT },
-  ]) as [Task];
   const rules = await loadRules(queue);
-  claim(queue, [id], rules, () => {});
+  let id = "";
+  const wish = { agent: name, prompt, maxRetries: 0, autoRetry: false, timeout: LIMIT };
+  try {
+    // Nobody else sees it before it runs: a daemon would hand it on where its agent is paused.
+    await add(queue, [wish], (task) => {
+      id = task.taskId;
+      claim(queue, [id], rules, () => {});
+    });
+  } catch (error) {
+    giveUp(queue, id, rules);
+    throw error;
+  }
   context.note(`${id}: ${name} is asked to finish at once. Ctrl+C ends it`);
   context.endsByExit = true;
   let interrupted = false;
@@ -43,14 +51,22 @@ export async function tryAgent(
     signal: stop.signal,
     until: ({ index }) => {
       const task = index.byId.get(id);
-      return task === undefined || (isTerminal(task.status) && task.reapAt === null);
+      // Pending again: the system had no room for its launch.
+      return task === undefined || task.status === "pending" ||
+        (isTerminal(task.status) && task.reapAt === null);
     },
   });
-  cancel(queue, [id, ...notRetried(queue, id)], "the check is over", rules);
+  giveUp(queue, id, rules);
   const task = queue.store.read(id) ?? mirror.index.byId.get(id);
   if (interrupted) context.fail(130);
   else if (task?.status !== "complete") context.fail(1);
   return task;
+}
+
+/** Nothing of it is left to do: neither itself nor what waits for a quota in its place. */
+function giveUp(queue: Queue, id: string, rules: Rules): void {
+  const left = [id, ...notRetried(queue, id)].filter((one) => queue.store.read(one) !== undefined);
+  cancel(queue, left, "the check is over", rules);
 }
 
 /** What waits for a quota would be queued anew, and nobody asked for that; what is so already. */

@@ -35,17 +35,26 @@ export type Added = { tasks: Task[] } | { refusal: Refusal };
  *
  * @param given what a program or a task list asks for, unchecked; those of one list may name each
  * other by their keys
+ * @param first what is done with one task before anybody else sees it, inside the lock
  * @throws OrchestraError for what is refused: `usage`, `no-agent`, `no-task`, `state`
  */
-export async function add(queue: Queue, given: readonly unknown[]): Promise<Task[]> {
-  const outcome = await tryAdd(queue, given);
+export async function add(
+  queue: Queue,
+  given: readonly unknown[],
+  first?: (task: Task) => void,
+): Promise<Task[]> {
+  const outcome = await tryAdd(queue, given, first);
   if ("tasks" in outcome) return outcome.tasks;
   const { refusalError } = await import("./refusal.ts");
   throw await refusalError(outcome.refusal.reason);
 }
 
 /** The same, with what is refused as a value. */
-export async function tryAdd(queue: Queue, given: readonly unknown[]): Promise<Added> {
+export async function tryAdd(
+  queue: Queue,
+  given: readonly unknown[],
+  first?: (task: Task) => void,
+): Promise<Added> {
   const wishes: Wish[] = [];
   for (const [at, value] of given.entries()) {
     const read = readWish(value);
@@ -61,9 +70,10 @@ export async function tryAdd(queue: Queue, given: readonly unknown[]): Promise<A
     // Looked up inside the lock: what is found there is still there when the task is.
     return store.locked(() => {
       const resolved = resolveAll(queue, wishes, () => store.scan().tasks);
-      return "refusal" in resolved
-        ? resolved
-        : { tasks: whole(resolved.wishes).map((wish) => createOne(queue, wish)) };
+      if ("refusal" in resolved) return resolved;
+      const task = createOne(queue, whole(resolved.wishes)[0]!);
+      first?.(task);
+      return { tasks: [task] };
     });
   }
   for (;;) {

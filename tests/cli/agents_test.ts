@@ -83,3 +83,31 @@ test("Ctrl+C during agents check --run ends the agent", ON_POSIX, async () => {
   const task = await box.settled(box.tasks()[0]!.taskId);
   assertEquals([task.status, task.errorMessage], ["cancelled", "the check is over"]);
 });
+
+test(
+  "agents check --run asks that agent, though it is paused and another stands in",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    const version = { versionArgs: ["-c", "exit 2"] };
+    box.agents({
+      spent: {
+        command: "sh",
+        args: ["-c", "echo rate limit exceeded; exit 1"],
+        rateLimit: { patterns: ["rate limit"], cooldown: 600 },
+        fallback: ["other"],
+        ...version,
+      },
+      other: { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit", ...version },
+    });
+    await box.ok("daemon", "start");
+    for (let turn = 0; turn < 3; turn++) {
+      const { code, stdout } = await box.run("--json", "agents", "check", "spent", "--run");
+      const { task } = JSON.parse(stdout);
+      assertEquals([code, task.agent, task.failureClass], [1, "spent", "rate-limit"]);
+    }
+    // What came back decides, not the exit code of --version.
+    assertEquals((await box.run("agents", "check", "other", "--run")).code, 0);
+    assertEquals((await box.run("agents", "check", "other")).code, 1);
+  },
+);

@@ -110,28 +110,24 @@ async function checkAgent(this: Context, flags: CheckFlags, name: string): Promi
     );
   }
   const args = [...agent.versionArgs ?? ["--version"]];
-  const command = new Deno.Command(path, {
-    args,
-    cwd,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    signal: AbortSignal.timeout(30_000),
-  });
-  const { code, stdout, stderr } = await command.output();
-  const text = new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr).trim();
+  // A process that it leaves behind may keep its output open.
+  this.endsByExit = true;
+  const { code, text } = await askVersion(path, args, cwd);
   const version = sanitize(text.split("\n")[0] ?? "");
   const about = { name, path, args, exitCode: code, version };
   if (!this.globals.json) {
     this.print(sanitize(`${name}: ${path}`));
     this.print(
       sanitize(
-        `${agent.command} ${args.join(" ")} -> exit code ${code}: ${version || "(no output)"}`,
+        `${agent.command} ${args.join(" ")} -> ` +
+          (code === null
+            ? `no end within ${PATIENCE / 1000} s: it was ended`
+            : `exit code ${code}: ${version || "(no output)"}`),
       ),
     );
   }
-  if (code !== 0) this.fail(1);
   if (!flags.run) {
+    if (code !== 0) this.fail(1);
     if (this.globals.json) this.printJson(about);
     return;
   }
@@ -142,4 +138,48 @@ async function checkAgent(this: Context, flags: CheckFlags, name: string): Promi
   const task = await tryAgent(this, queue, name, agent);
   if (this.globals.json) this.printJson({ ...about, task: task ?? null });
   else if (task !== undefined) await printTask(this, queue, task.taskId);
+}
+
+/** Milliseconds that a program gets to tell its version, and those that its output then gets to come. */
+const PATIENCE = 30_000;
+const AFTERWARDS = 500;
+/** Of what it prints no more is kept, characters. */
+const LONGEST_VERSION = 4096;
+
+/** Launches a program that is to say something and end; its exit code is null where it does not. */
+async function askVersion(
+  path: string,
+  args: string[],
+  cwd: string | undefined,
+): Promise<{ code: number | null; text: string }> {
+  const child = new Deno.Command(path, {
+    args,
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const said = ["", ""];
+  const read = [child.stdout, child.stderr].map(async (stream, at) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      said[at] = (said[at] + text).slice(0, LONGEST_VERSION);
+    }
+  });
+  const status = await within(child.status, PATIENCE);
+  if (status === undefined) child.kill("SIGKILL");
+  await within(Promise.all(read), AFTERWARDS);
+  return { code: status?.code ?? null, text: said[0]!.trim() || said[1]!.trim() };
+}
+
+/** What is promised, unless it takes longer than some milliseconds. */
+async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
