@@ -7,7 +7,9 @@ export function tableOf(
 ): Map<number, Process> {
   return new Map(processes.map((process) => [process.pid, {
     ppid: 1,
+    group: 0,
     session: 0,
+    threads: 1,
     zombie: false,
     stopped: false,
     start: `b ${process.pid}`,

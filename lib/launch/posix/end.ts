@@ -27,6 +27,8 @@ export interface Tree {
   collect(): Promise<Process[]>;
   /** Sends a signal, and returns those that it may be sent to. */
   send(members: readonly Process[], name: Deno.Signal): Process[];
+  /** Stops the process groups of some members, or lets them go on: each in one step, which no fork escapes. */
+  signalGroups(members: readonly Process[], name: "SIGSTOP" | "SIGCONT"): void;
   isShim(member: Process): boolean;
   /** How many were signalled, and how many may not be. */
   counts(): { signalled: number; forbidden: number };
@@ -56,6 +58,8 @@ export function createTree(
   let older: ReadonlySet<number> = new Set();
   let olderUntil = 0;
   let seen: Look | undefined = first;
+  // Who was started by an agent may be in its group, and must not stop itself.
+  const ours = first.table.get(Deno.pid)?.group;
 
   async function look(): Promise<Look> {
     const at = performance.now();
@@ -101,6 +105,16 @@ export function createTree(
       }
       return members.filter(({ pid }) => !forbidden.has(pid));
     },
+    signalGroups(members, name) {
+      for (const group of new Set(members.map((member) => member.group))) {
+        if (!(group > 1) || group === ours) continue;
+        try {
+          Deno.kill(-group, name);
+        } catch {
+          // It has ended, or may not be signalled: its members are asked one by one.
+        }
+      }
+    },
     isShim: (member) => member.pid === shim?.pid,
     counts: () => ({ signalled: signalled.size, forbidden: forbidden.size }),
   };
@@ -113,7 +127,14 @@ export async function end(
 ): Promise<Omit<EndReport, "unknown">> {
   const wait = (members: readonly Process[], within: number) => allGone(members, within, signal);
   let members = await tree.collect();
-  if (members.length > 0) await wait(tree.send(members, "SIGTERM"), grace);
+  if (members.length > 0) {
+    // Looked for again while they stand still: one may have ended and another begun in its place.
+    tree.signalGroups(members, "SIGSTOP");
+    members = await tree.collect();
+    const asked = tree.send(members, "SIGTERM");
+    tree.signalGroups(members, "SIGCONT");
+    await wait(asked, grace);
+  }
   for (let round = 0; round < ROUNDS && members.length > 0 && !signal?.aborted; round++) {
     members = await tree.collect();
     await force(tree, members, round > 0);
@@ -127,6 +148,8 @@ export async function end(
 async function force(tree: Tree, members: readonly Process[], late: boolean): Promise<void> {
   if (!members.every(tree.isShim)) {
     tree.send(await freeze(tree, members.filter((member) => !tree.isShim(member))), "SIGKILL");
+    // It was stopped with its group.
+    tree.send(members.filter(tree.isShim), "SIGCONT");
   } else if (late) tree.send(members, "SIGKILL");
 }
 
@@ -135,6 +158,7 @@ async function freeze(tree: Tree, members: readonly Process[]): Promise<Process[
   const stopped = new Map<number, Process>();
   let more = members;
   for (let round = 0; more.length > 0 && round < ROUNDS; round++) {
+    tree.signalGroups(more, "SIGSTOP");
     for (const member of tree.send(more, "SIGSTOP")) stopped.set(member.pid, member);
     more = (await tree.collect()).filter((member) =>
       !tree.isShim(member) && !stopped.has(member.pid)

@@ -9,10 +9,14 @@ export interface Process {
   pid: number;
   /** Its parent. */
   ppid: number;
+  /** Its process group. */
+  group: number;
   /** Its session; on macOS, where `ps` tells no session, its process group. */
   session: number;
-  /** Ended, and waiting for its parent to notice. */
+  /** Ended with all its threads, and waiting for its parent to notice. */
   zombie: boolean;
+  /** How many threads it has; 1 where nobody tells. */
+  threads: number;
   /** Stopped by a signal, or by who debugs it. */
   stopped: boolean;
   /** Start time as the system tells it, opaque. */
@@ -40,7 +44,7 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 // it and as it is, the stat file of the first process, and that of the second. Then the stat files of
 // the given processes, or of all, and with all the marks: each line behind the name of its file, for a
 // name may hold line breaks of its own. Before all of them how many there are, and after
-// them the names of the environments that are empty. Where there is no grep, or too many processes for one, sh reads
+// them the names of the environments that are empty, with the marks of further threads. Where there is no grep, or too many processes for one, sh reads
 // by itself (slower: byte by byte). Marks are lost where grep cannot tell lines ended by NUL; what
 // descends from the shim, or is in its session, is found all the same.
 const LINUX_TABLE = `
@@ -67,7 +71,11 @@ printf 'listed:%s\\n' "$#"
 grep -a -H '' "$@"
 [ "$?" -lt 126 ] || read_stats [0-9]*
 grep -a -o -z -H '^${MARKER}=[0-9a-z.-]*/task_[0-9]*$' [0-9]*/environ | tr '\\0' '\\n'
-grep -a -L '' [0-9]*/environ
+for p in $(grep -a -L '' [0-9]*/environ); do
+  printf '%s\\n' "$p"
+  set -- "\${p%/environ}"/task/*/environ
+  [ "$#" -lt 2 ] || grep -a -o -z -H '^${MARKER}=[0-9a-z.-]*/task_[0-9]*$' "$@" | tr '\\0' '\\n'
+done
 exit 0`;
 
 /** How many lines come before the table. */
@@ -221,13 +229,28 @@ function lookoutOf(
   };
 }
 
+/** The environment of a process, by any of its threads that has one: the first may have ended. */
+function readEnvironment({ pid, threads }: Process): string | undefined {
+  const environment = readFile(`/proc/${pid}/environ`);
+  if (environment !== "" || !(threads > 1)) return environment;
+  try {
+    for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+      const found = readFile(`/proc/${pid}/task/${name}/environ`);
+      if (found) return found;
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+  }
+  return environment;
+}
+
 /** Fills in the marks of the given processes of a table, where they did not come with it. */
 export function readMarks(processes: readonly Process[]): void {
   if (Deno.build.os !== "linux") return;
   try {
     for (const process of processes) {
       if (process.marker !== null) continue;
-      const environment = readFile(`/proc/${process.pid}/environ`);
+      const environment = readEnvironment(process);
       process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? "";
       process.blank = environment === "";
     }
@@ -251,7 +274,7 @@ export function parseProc(text: string): Survey {
     listed = Number(/^listed:(\d+)$/.exec(line)?.[1] ?? listed);
     const empty = /^(\d+)\/environ$/.exec(line);
     if (empty !== null) blanks.add(Number(empty[1]));
-    const match = /^(\d+)\/(stat|environ):(.*)$/.exec(line);
+    const match = /^(\d+)\/(?:task\/\d+\/)?(stat|environ):(.*)$/.exec(line);
     if (match === null) continue;
     const pid = Number(match[1]);
     const rest = match[3]!;
@@ -285,15 +308,19 @@ export function parseStat(pid: number, stat: string, boot: string): Process | un
   const close = stat.lastIndexOf(")");
   if (close < 0) return undefined;
   const fields = stat.slice(close + 2).split(" ");
-  const [state, ppid, , session] = fields;
+  const [state, ppid, group, session] = fields;
   const ticks = fields[19];
   // A line that ends with the time itself may have been cut off in the middle of it.
   if (state === undefined || ticks === undefined || fields.length < 21) return undefined;
+  const threads = Number(fields[17]);
   return {
     pid,
     ppid: Number(ppid),
+    group: Number(group),
     session: Number(session),
-    zombie: state === "Z" || state === "X",
+    // Its first thread may have ended before the others: then they go on.
+    zombie: (state === "Z" || state === "X") && !(threads > 1),
+    threads,
     stopped: state === "T" || state === "t",
     start: `${boot} ${ticks}`,
     marker: null,
@@ -312,7 +339,9 @@ export function parsePs(text: string, marked: string): Map<number, Process> {
     table.set(pid, {
       pid,
       ppid: Number(match[2]),
+      group: Number(match[3]),
       session: Number(match[3]),
+      threads: 1,
       zombie: match[4]!.startsWith("Z"),
       stopped: match[4]!.startsWith("T"),
       start: `- ${match[5]!.trim().split(/\s+/).join("_")}`,

@@ -77,7 +77,8 @@ export function indexTable(table: ReadonlyMap<number, Process>): TableIndex {
 /**
  * The processes of one task, out of all: the shim where its start time proves it, its session and
  * descendants, whatever carries the task's mark, with descendants, and what an earlier look had proven.
- * What carries another task's mark is that task's, with all that descends from it.
+ * What carries another task's mark is that task's, with all that descends from it: but not in the session
+ * of the shim, for every task has one of its own.
  *
  * @param index all processes
  * @param mark of the task whose tree it is
@@ -106,7 +107,8 @@ export function pickTree(
   const found = new Map<number, Process>();
   for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
     if (found.has(process.pid) || process.pid === self || process.pid <= 1) continue;
-    if (process.marker && process.marker !== mark) continue;
+    const inside = proven && process.session === root.pid;
+    if (process.marker && process.marker !== mark && !inside) continue;
     found.set(process.pid, process);
     queue.push(...children.get(process.pid) ?? []);
   }

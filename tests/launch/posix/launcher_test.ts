@@ -8,6 +8,7 @@ import {
   readMarks,
   readProcesses,
 } from "../../../lib/launch/posix/processes.ts";
+import { lstat } from "../../../lib/store/files.ts";
 import { assert, assertEquals, assertGreater, assertMatch } from "../../support/assert.ts";
 import { type Missing, needs, ON_LINUX, ON_POSIX, succeeds, test } from "../../support/needs.ts";
 import { programArguments } from "../launch_program.ts";
@@ -187,6 +188,23 @@ posix("what has ended and waits to be noticed is not alive", async (place) => {
   assertEquals((await launcher.endTree(place.mark, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
 }, ON_LINUX);
+
+posix("a chain of processes that each start the next and end is caught", async (place) => {
+  // None of them lives for longer than a millisecond or two.
+  const chain = "open F, q(>>), q(beats); exit if fork; " +
+    "while (time < $^T + 60) { exit if fork; syswrite F, q(.) }";
+  const launched = launcher.launch(
+    place.script(`${`perl -e '${chain}' & `.repeat(4)} exec sleep 600`),
+  );
+  const beats = () => lstat(`${place.dir}/beats`)?.size ?? 0;
+  while (beats() < 20) readProcesses();
+  await launcher.endTree(place.mark, await place.shim(), { grace: 50 });
+  await held(launched.ended);
+  const last = beats();
+  // Long enough for dozens of them.
+  for (let look = 0; look < 50; look++) readProcesses();
+  assertEquals(beats(), last);
+}, ON_LINUX ?? needs("perl"));
 
 for (const path of ["/usr/bin:/bin", "/nonexistent"]) {
   posix(`all of it works with few permissions and a PATH of ${path}`, async (place) => {

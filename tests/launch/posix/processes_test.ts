@@ -38,9 +38,16 @@ Deno.test("parsePidFile reads what the shims write, a fence, and nothing else", 
 });
 
 /** A /proc/<pid>/stat. */
-function statLine(pid: number, name: string, state: string, ppid: number, ticks: number): string {
-  const middle = Array.from({ length: 14 }, (_, at) => at).join(" ");
-  return `${pid} (${name}) ${state} ${ppid} ${ppid} 77 ${middle} 0 ${ticks} 1000 20 30\n`;
+function statLine(
+  pid: number,
+  name: string,
+  state: string,
+  ppid: number,
+  ticks: number,
+  threads = 1,
+): string {
+  const middle = Array.from({ length: 13 }, (_, at) => at).join(" ");
+  return `${pid} (${name}) ${state} ${ppid} ${ppid} 77 ${middle} ${threads} 0 ${ticks} 1000 20 30\n`;
 }
 
 Deno.test("parseStat is not misled by a name", () => {
@@ -52,7 +59,9 @@ Deno.test("parseStat is not misled by a name", () => {
       assertEquals(parseStat(5, statLine(5, name, "S", ppid, ticks), "b"), {
         pid: 5,
         ppid,
+        group: ppid,
         session: 77,
+        threads: 1,
         zombie: false,
         stopped: false,
         start: `b ${ticks}`,
@@ -61,6 +70,12 @@ Deno.test("parseStat is not misled by a name", () => {
       });
     },
   ));
+});
+
+Deno.test("a process whose first thread has ended lives on with the others", () => {
+  const zombie = (threads: number) =>
+    parseStat(5, statLine(5, "a", "Z", 1, 9, threads), "b")?.zombie;
+  assertEquals([zombie(1), zombie(0), zombie(2)], [true, true, false]);
 });
 
 Deno.test("parseStat takes no line that was cut off", () => {
@@ -85,7 +100,9 @@ Deno.test("parseProc reads what the shell prints, whatever the names are", () =>
   assertEquals(table.get(8), {
     pid: 8,
     ppid: 1,
+    group: 1,
     session: 77,
+    threads: 1,
     zombie: false,
     stopped: false,
     start: "boot 20",
@@ -112,7 +129,9 @@ Deno.test("parsePs reads what the ps of macOS prints", () => {
   assertEquals(table.get(412), {
     pid: 412,
     ppid: 1,
+    group: 412,
     session: 412,
+    threads: 1,
     zombie: false,
     stopped: false,
     start: "- Tue_Sep_1_07:03:05_2026",

@@ -53,7 +53,9 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
   const process = fc.record({
     pid: fc.integer({ min: 1, max: 30 }),
     ppid: fc.nat(30),
+    group: fc.nat(30),
     session: fc.nat(30),
+    threads: fc.nat(3),
     zombie: fc.boolean(),
     stopped: fc.boolean(),
     start: fc.constantFrom("b 1", "b 2"),
@@ -66,8 +68,13 @@ Deno.test("pickTree never takes init, ourselves or another's, and ends in any ta
     fc.option(fc.record({ pid: fc.nat(30), start: fc.constantFrom("b 1", "b 3") })),
     (processes, self, shim) => {
       const table = new Map(processes.map((item) => [item.pid, item]));
-      for (const { pid, marker, zombie } of pickTree(indexTable(table), TASK, shim, self)) {
-        assert(pid > 1 && pid !== self && !zombie && (!marker || marker === TASK));
+      for (
+        const { pid, marker, session, zombie } of pickTree(indexTable(table), TASK, shim, self)
+      ) {
+        assert(
+          pid > 1 && pid !== self && !zombie &&
+            (!marker || marker === TASK || session === shim?.pid),
+        );
       }
       const proven = shim !== null && table.get(shim.pid)?.start === shim.start;
       if (!proven && !processes.some(({ marker }) => marker === TASK)) {
