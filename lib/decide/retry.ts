@@ -26,6 +26,9 @@ export interface RetryPolicy {
   on: readonly FailureClass[];
 }
 
+/** The label that tells which agent a task was queued for, where another has it now. */
+export const QUEUED_FOR = "queued-for";
+
 /** Failures that another try cannot mend, whatever the settings say. */
 export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "budget", "billing"];
 
@@ -139,6 +142,9 @@ export function successorOf(task: Task, id: string, options: RetryOptions, now: 
       agent: options.agent ?? task.agent,
       prompt: task.prompt,
       ...inheritedOptions(task),
+      ...(options.agent === undefined || options.agent === task.agent
+        ? {}
+        : { labels: { [QUEUED_FOR]: task.agent, ...task.labels } }),
       ...(options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries }),
       ...(options.autoRetry === undefined ? {} : { autoRetry: options.autoRetry }),
     }, now),

@@ -6,7 +6,7 @@ import { type Agents, pickAgent } from "../task/agent.ts";
 import { isTerminal, parseTime, type Task } from "../task/fields.ts";
 import type { Model } from "./model.ts";
 import { type EndRules, nextDue, NO_EVIDENCE } from "./reconcile.ts";
-import { followDue, type RetryPolicy } from "./retry.ts";
+import { followDue, QUEUED_FOR, type RetryPolicy } from "./retry.ts";
 import { heldUntil, pickNext } from "./schedule.ts";
 import type { PausedLane } from "./view.ts";
 import { believedTime } from "./waits.ts";
@@ -261,21 +261,32 @@ function handedOn(
 ): HandedOn[] {
   const found: HandedOn[] = [];
   if (lanes.size === 0) return found;
-  for (const { taskId, agent } of ready) {
-    const lane = lanes.get(agent);
-    const to = lane === undefined ? undefined : openFallback(agent, lanes, agents);
-    if (to !== undefined) found.push({ id: taskId, from: agent, to, until: lane!.until });
+  for (const task of ready) {
+    const lane = lanes.get(task.agent);
+    const to = lane === undefined ? undefined : openFallback(task, lanes, agents);
+    if (to !== undefined) {
+      found.push({ id: task.taskId, from: task.agent, to, until: lane!.until });
+    }
   }
   return found;
 }
 
-/** The first agent that may take an agent's work over, and is not paused itself. */
+/**
+ * The first agent that may take a task over and is not paused itself: of those that stand in for its
+ * agent, and where that stands in itself, the one that it was queued for and those that stand in for it.
+ */
 export function openFallback(
-  agent: string,
+  { agent, labels }: Pick<Task, "agent" | "labels">,
   lanes: ReadonlyMap<string, PausedLane>,
   agents: Agents,
 ): string | undefined {
-  const found = pickAgent(agents, agent);
-  const others = "problem" in found ? [] : found.fallback ?? [];
-  return others.find((name) => !lanes.has(name) && !("problem" in pickAgent(agents, name)));
+  const standIns = (name: string) => {
+    const found = pickAgent(agents, name);
+    return "problem" in found ? [] : found.fallback ?? [];
+  };
+  const first = labels[QUEUED_FOR];
+  const others = first === undefined ? [] : [first, ...standIns(first)];
+  return [...standIns(agent), ...others].find((name) =>
+    name !== agent && !lanes.has(name) && !("problem" in pickAgent(agents, name))
+  );
 }

@@ -2,11 +2,9 @@
 // the lock: the next turn launches it like any other.
 
 import { parseTime, type Task } from "../task/fields.ts";
+import { QUEUED_FOR } from "../decide/retry.ts";
 import type { HandedOn } from "../decide/turn.ts";
 import { type Queue, readSound } from "./queue.ts";
-
-/** The label that tells which agent a task was queued for. */
-export const QUEUED_FOR = "queued-for";
 
 /**
  * Hands tasks on that still wait.

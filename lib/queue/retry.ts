@@ -163,7 +163,7 @@ export function followUp(
 ): Wanted {
   const id = task.taskId;
   if (task.failureClass !== "rate-limit") return { id, options: { autoRetry: true } };
-  const fallback = openFallback(task.agent, lanes, rules.agents);
+  const fallback = openFallback(task, lanes, rules.agents);
   return {
     id,
     options: {

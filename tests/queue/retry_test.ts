@@ -143,8 +143,31 @@ Deno.test("what waits for a paused agent goes to its fallback at once, launched 
     for (const task of [retry, ...waiting]) {
       assertEquals([task.status, task.agent], ["complete", "other"]);
     }
-    for (const task of waiting) assertEquals(task.labels, { "queued-for": "limited" });
+    for (const task of [retry, ...waiting]) assertEquals(task.labels, { "queued-for": "limited" });
     const launched = Deno.readTextFileSync(`${box.root}/launched`).split("\n").filter(Boolean);
     assertEquals(launched.sort(), ["limited", "other", "other", "other"]);
   }
+});
+
+Deno.test("a task whose stand-in is paused as well goes to the next of its own agent", async () => {
+  await using box = await makeBox();
+  const refuses = {
+    command: "sh",
+    args: ["-c", 'echo "429, try again in 2h"; exit 1'],
+    completion: "exit",
+    rateLimit: { patterns: ["429"], resetPattern: "in (\\d+h)", cooldown: 60 },
+  };
+  box.agents({
+    first: { ...refuses, fallback: ["second", "third"] },
+    second: refuses,
+    third: { command: "true", args: [], completion: "exit" },
+  });
+  const ids = [await box.start("first", "x"), await box.start("first", "y")];
+  await box.run("run", "--all", "--wait", "--parallel=1");
+  for (let task of ids.map((id) => box.task(id))) {
+    while (task.retriedBy !== null) task = box.task(task.retriedBy);
+    assertEquals([task.status, task.agent], ["complete", "third"]);
+    assertEquals(task.labels["queued-for"], "first");
+  }
+  assertEquals(box.tasks().filter(({ agent }) => agent === "second").length, 1);
 });
