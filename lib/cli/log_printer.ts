@@ -2,7 +2,7 @@
 // without what else a terminal obeys, and events as a person reads them. A character may come in two
 // pieces, so that one decoder sees them all.
 
-import { createRenderer, type Shown } from "../agents/render.ts";
+import { createRenderer, render, type Shown } from "../agents/render.ts";
 import { loadAgents } from "../settings/agents.ts";
 import type { Queue } from "../queue/queue.ts";
 import { pickAgent, type UsageFormat } from "../task/agent.ts";
@@ -10,6 +10,7 @@ import type { Task } from "../task/fields.ts";
 import { createPalette, type Paint } from "../text/style.ts";
 import { sanitizeBlock } from "../text/width.ts";
 import type { Context } from "./context.ts";
+import { tailFile } from "./tail.ts";
 
 /** Prints one log, in as many pieces as it comes. */
 export interface LogPrinter {
@@ -19,17 +20,48 @@ export interface LogPrinter {
 }
 
 /** Whose events the log of a task has; undefined where nobody says. */
-export async function formatOf(
+export async function formatOf(queue: Queue, task: Task): Promise<UsageFormat | undefined> {
+  return (await formats(queue))(task);
+}
+
+/** The same for many tasks. */
+export async function formats(
   { store }: Queue,
-  { agent }: Task,
-): Promise<UsageFormat | undefined> {
+): Promise<(task: Pick<Task, "agent">) => UsageFormat | undefined> {
   try {
-    const found = pickAgent(await loadAgents(store), agent);
-    return "problem" in found ? undefined : found.usage;
+    const agents = await loadAgents(store);
+    return ({ agent }) => {
+      const found = pickAgent(agents, agent);
+      return "problem" in found ? undefined : found.usage;
+    };
   } catch {
     // Definitions that cannot be read say nothing; the log is shown all the same.
-    return undefined;
+    return () => undefined;
   }
+}
+
+/** Of a log no more than this is read for its end, bytes. */
+const END_BYTES = 256 * 1024;
+
+/**
+ * The last lines of a log as a person reads them, and how long it is; undefined where there is none.
+ *
+ * @param format whose events it is; undefined for text
+ */
+export function readableEnd(
+  path: string,
+  format: UsageFormat | undefined,
+  count: number,
+): { text: string; size: number } | undefined {
+  // Many events may be one line, or none.
+  const tail = tailFile(path, format === undefined ? count : Infinity, END_BYTES);
+  if (tail === undefined) return undefined;
+  const { size } = tail;
+  if (format === undefined) return { text: tail.lines.join("\n"), size };
+  // The first line may have begun before.
+  const whole = tail.lines.slice(size > END_BYTES ? 1 : 0).join("\n");
+  const lines = render(format, whole).map(({ text }) => text).join("\n").split("\n");
+  return { text: lines.slice(-count).join("\n"), size };
 }
 
 /**

@@ -19,7 +19,8 @@ import { forbiddenFile, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 import type { ReportTarget } from "./flags.ts";
 import { stopSignal } from "./look_on.ts";
-import { tailFile } from "./tail.ts";
+import type { UsageFormat } from "../task/agent.ts";
+import { formats, readableEnd } from "./log_printer.ts";
 
 /** Lines of a log in a report. */
 const LOG_LINES = 20;
@@ -70,9 +71,13 @@ function notWritable(error: unknown, report: string): OrchestraError {
 }
 
 /** The last lines of a task's log; null where it has none, or names what is not its own. */
-function logEnd({ store }: Queue, task: Task): string | null {
+function logEnd(
+  { store }: Queue,
+  task: Task,
+  format: UsageFormat | undefined,
+): string | null {
   try {
-    return tailFile(readablePlaces(store, task).logFile, LOG_LINES)?.lines.join("\n") ?? null;
+    return readableEnd(readablePlaces(store, task).logFile, format, LOG_LINES)?.text ?? null;
   } catch {
     return null;
   }
@@ -131,11 +136,12 @@ export async function writeReports(
   seconds: number,
 ): Promise<void> {
   const index = indexTasks(all);
+  const format = await formats(queue);
   const memo = new Map<string, Readiness>();
   const input: ReportInput = {
     views: mine.map((task) => viewTask(task, index, queue.now(), memo)),
     index,
-    log: (task) => logEnd(queue, task),
+    log: (task) => logEnd(queue, task, format(task)),
     seconds,
   };
   const problems: unknown[] = [];

@@ -13,9 +13,7 @@ import { type TaskView, viewTask } from "../decide/view.ts";
 import type { Context } from "./context.ts";
 import { viewJson } from "./status_input.ts";
 import { leaveWatcher, look } from "./supervision.ts";
-import { render } from "../agents/render.ts";
-import type { UsageFormat } from "../task/agent.ts";
-import { formatOf } from "./log_printer.ts";
+import { formatOf, readableEnd } from "./log_printer.ts";
 import { tailFile } from "./tail.ts";
 
 /** Lines of the log on the page. */
@@ -38,7 +36,6 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   if (task === undefined) throw noTask(queue.store, id);
   const { planFile, logFile } = ownPlaces(context, queue, task);
   const { relative } = queue.store;
-  const log = logFile === null ? undefined : tailFile(logFile, LOG_LINES, LOG_BYTES);
   const chain = retryChain(task, index).map(view);
   const dependencies = task.dependsOn.map((other) => {
     const found = index.byId.get(other) ?? queue.store.readArchived(other);
@@ -48,6 +45,7 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   const sentinels = readSentinels(queue, id);
   const plan = planFile === null ? null : readPlan(queue, planFile);
   if (context.globals.json) {
+    const log = logFile === null ? undefined : tailFile(logFile, LOG_LINES, LOG_BYTES);
     context.printJson({
       task: viewJson(view(task)),
       chain: chain.map((item) => item.task.taskId),
@@ -68,6 +66,9 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
     });
     return;
   }
+  const format = await formatOf(queue, task);
+  // One line more than is shown says that there are more.
+  const end = logFile === null ? undefined : readableEnd(logFile, format, LOG_LINES + 1);
   context.print(formatShow(
     {
       view: view({
@@ -82,23 +83,13 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
       dependents,
       sentinels,
       plan,
-      logTail: readable(log?.lines, await formatOf(queue, task)),
-      logSize: log?.size ?? null,
+      logTail: end?.text ?? null,
+      logSize: end?.size ?? null,
       usage: task.usage,
     },
     context.style(),
     now,
   ));
-}
-
-/** The end of a log as a person reads it; null where there is none. */
-function readable(
-  lines: readonly string[] | undefined,
-  format: UsageFormat | undefined,
-): string | null {
-  if (lines === undefined) return null;
-  const text = lines.join("\n");
-  return format === undefined ? text : render(format, text).map((part) => part.text).join("\n");
 }
 
 /** Where its plan and log are; null where it names what is not its own, which is told and not read. */

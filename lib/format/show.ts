@@ -89,7 +89,11 @@ function blockLines(text: string, width: number, most: number, end: "head" | "ta
 function whatRows(view: TaskView, names: Names, now: number, palette: Palette): Row[] {
   const { task, phase } = view;
   // Why it failed, and when it is retried, have places of their own.
-  const reason = task.status === "failed" ? null : explain(view, now, names);
+  const reason = task.status === "failed"
+    ? null
+    : task.status === "cancelled"
+    ? task.errorMessage
+    : explain(view, now, names);
   return [
     ...row("Reason", reason, palette.phase[phase.kind]),
     ...row("Priority", task.priority === 5 ? "5 (normal)" : String(task.priority)),

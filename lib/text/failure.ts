@@ -37,7 +37,7 @@ export function formatFailure(failure: Failure): string {
       return withWords(
         "The agent ended with exit code 0 but wrote neither .done nor .error",
         failure.said,
-        ' (set "completion": "exit" for agents that do not signal)',
+        ' (set "completion": "exit" for a program that cannot write them)',
       );
     case "timeout":
       return failure.limit === null

@@ -1,6 +1,7 @@
 // show.
 
-import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
 import { assertPrintable, makeBox } from "../support/program.ts";
 import { MISSING } from "../support/words.ts";
 
@@ -37,4 +38,34 @@ Deno.test("show has everything about one task on a page, and the same as JSON", 
   const { dependencies } = await box.json("show", dependent);
   assertEquals(dependencies, [{ taskId: id, status: "pending", latest: again }]);
   await box.fails(3, "show", MISSING);
+});
+
+test(
+  "the end of a log of events is shown as a person reads it, on the page and in reports",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    const prints = (name: string, code: number) => {
+      const path = new URL(`../fixtures/${name}.jsonl`, import.meta.url).pathname;
+      return { command: "sh", args: ["-c", 'cat "$1"; exit "$2"', "sh", path, String(code)] };
+    };
+    box.agents({
+      // Its last fifteen events say nothing that is shown.
+      done: { ...prints("copilot_success", 0), usage: "copilot", completion: "exit" },
+      refused: { ...prints("codex_http_401", 1), usage: "codex", completion: "exit" },
+    });
+    const done = await box.start("done", "x");
+    await box.start("refused", "x");
+    const junit = await box.run("run", "--all", "--wait", "--report", "junit=-");
+    assertStringIncludes(await box.ok("show", done), "Done: the file is written");
+    assertStringIncludes(junit.stdout, "error: unexpected status 401 Unauthorized");
+    assertEquals(junit.stdout.includes("thread.started"), false);
+  },
+);
+
+test("why a task was cancelled stands on its page", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  await box.ok("cancel", id, "--reason", "the wrong branch");
+  assertMatch(await box.ok("show", id), /^Reason +the wrong branch$/m);
 });

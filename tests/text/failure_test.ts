@@ -21,7 +21,7 @@ Deno.test("a task file says why it failed in the words of every earlier version"
     [
       { kind: "no-signal" },
       "The agent ended with exit code 0 but wrote neither .done nor .error " +
-      '(set "completion": "exit" for agents that do not signal)',
+      '(set "completion": "exit" for a program that cannot write them)',
     ],
     [{ kind: "timeout", limit: 90 }, "Task timed out after 1m30s"],
     [{ kind: "timeout", limit: null }, "Task was ended by hand as timed out"],
