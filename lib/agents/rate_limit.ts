@@ -56,14 +56,17 @@ export function findRefusal(
   now: number,
   format?: UsageFormat,
 ): Refusal | null {
-  const lines = format === undefined
+  const all: readonly ErrorLine[] = format === undefined
     ? output.split("\n").map((text) => ({ text }))
     : errorLines(format, output);
+  // An event says it better than what the program wrote on the way there.
+  const told = all.filter(({ message }) => message !== undefined);
+  const lines = [...told, ...all.filter(({ message }) => message === undefined)];
   const found = rules.patterns.values().map((pattern) => findIn(lines, pattern)).find((hit) => hit);
-  const told = found === undefined || rules.resetPattern === undefined
+  const reset = found === undefined || rules.resetPattern === undefined
     ? undefined
     : findIn(lines, rules.resetPattern)?.match[1];
-  const until = told === undefined ? null : parseReset(told.slice(0, LONGEST_TIME), now);
+  const until = reset === undefined ? null : parseReset(reset.slice(0, LONGEST_TIME), now);
   // Who tells when to come back wants no money.
   const unpaid = until === null ? findIn(lines, UNPAID) : undefined;
   if (unpaid !== undefined) return { until: null, line: shown(unpaid) };

@@ -15,6 +15,8 @@ import { tailFile } from "./tail.ts";
 /** Prints one log, in as many pieces as it comes. */
 export interface LogPrinter {
   write(bytes: Uint8Array): void;
+  /** Prints the last lines of what was written so far, where it was told to wait for that. */
+  release?(): void;
   /** Prints what is left of a character or a line that was never finished. */
   end(): void;
 }
@@ -69,16 +71,18 @@ export function readableEnd(
  *
  * @param format whose events it is; undefined for text
  * @param raw its bytes as they are, or never; as it is best for where they go where absent
+ * @param last of events, only so many of the lines that they become until {@linkcode LogPrinter.release}
  */
 export function createLogPrinter(
   context: Context,
   format?: UsageFormat,
   raw = !context.interactive,
+  last?: number,
 ): LogPrinter {
   if (raw) return { write: (bytes) => context.write(bytes), end() {} };
   return format === undefined
     ? createTextPrinter(context, context.style().color)
-    : createEventPrinter(context, format);
+    : createEventPrinter(context, format, last);
 }
 
 /** A colour, a weight: what is kept of a terminal's sequences (SGR, ECMA-48). */
@@ -120,7 +124,13 @@ export function createTextPrinter(context: Context, colours = false): LogPrinter
 }
 
 /** A printer for a log of events. */
-function createEventPrinter(context: Context, format: UsageFormat): LogPrinter {
+function createEventPrinter(
+  context: Context,
+  format: UsageFormat,
+  last: number | undefined,
+): LogPrinter {
+  /** The last lines, while more may come. */
+  let held: string[] | undefined = last === undefined ? undefined : [];
   const decoder = new TextDecoder();
   const renderer = createRenderer(format);
   const { accent, bad, dim, plain } = createPalette(context.style());
@@ -134,12 +144,18 @@ function createEventPrinter(context: Context, format: UsageFormat): LogPrinter {
     plain,
   };
   const print = (shown: readonly Shown[]) => {
-    const lines = shown.map(({ kind, text }) =>
-      sanitizeBlock(text).split("\n").map((line) => `${paints[kind](line)}\n`).join("")
+    const lines = shown.flatMap(({ kind, text }) =>
+      sanitizeBlock(text).split("\n").map((line) => `${paints[kind](line)}\n`)
     );
-    if (lines.length > 0) context.write(lines.join(""));
+    if (held !== undefined) held = last === 0 ? [] : [...held, ...lines].slice(-last!);
+    else if (lines.length > 0) context.write(lines.join(""));
   };
   return {
+    release() {
+      const lines = held ?? [];
+      held = undefined;
+      if (lines.length > 0) context.write(lines.join(""));
+    },
     write: (bytes) => print(renderer.add(decoder.decode(bytes, { stream: true }))),
     end: () => print([...renderer.add(decoder.decode()), ...renderer.end()]),
   };

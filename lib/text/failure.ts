@@ -79,7 +79,7 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
     case "no-template":
       return `its prompt template ${JSON.stringify(problem.file)} is not there`;
     case "outside":
-      return `its folder ${JSON.stringify(problem.folder)} is not inside the workspace`;
+      return `its folder ${JSON.stringify(problem.folder)} is no folder inside the workspace`;
     case "refused":
       return problem.message;
   }

@@ -11,6 +11,7 @@ Deno.test("agents lists who is installed, and check launches its --version", asy
     there: { command: "printf", args: [], versionArgs: ["v%s\\n", "1.2"], description: "prints" },
     absent: { command: "no-such-program-anywhere" },
     broken: { command: 5 },
+    lost: { command: "sh", args: [], cwd: "nowhere" },
     sulky: { command: "sh", args: [], versionArgs: ["-c", "exit 3"] },
   });
   const table = await box.ok("agents");
@@ -26,6 +27,8 @@ Deno.test("agents lists who is installed, and check launches its --version", asy
   assertEquals((await box.run("agents", "check", "sulky")).code, 1);
   await box.fails(5, "agents", "check", "absent");
   await box.fails(5, "agents", "check", "broken");
+  const lost = await box.fails(5, "agents", "check", "lost");
+  assertStringIncludes(lost.message, 'its folder "nowhere" is no folder inside the workspace');
   const near = await box.fails(3, "agents", "check", "ther");
   assertStringIncludes(near.hint!, '"there"');
 });

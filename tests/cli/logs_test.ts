@@ -3,7 +3,7 @@
 import type { Context } from "../../lib/cli/context.ts";
 import { createLogPrinter } from "../../lib/cli/log_printer.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { terminal, test } from "../support/needs.ts";
+import { ON_POSIX, terminal, test } from "../support/needs.ts";
 import { makeBox } from "../support/program.ts";
 import { inTerminal } from "../support/terminal.ts";
 import { AT_GATE, openGate } from "../support/shell.ts";
@@ -94,4 +94,21 @@ Deno.test("a terminal gets a log's colours and nothing else that it would obey",
   }
   printer.end();
   assertEquals(said.join(""), "\x1b[31mred\x1b[0m gone\x1b[1mbold \x1b[0m");
+});
+
+test("the last lines of a log of events are lines that a person reads", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const path = new URL("../fixtures/copilot_success.jsonl", import.meta.url).pathname;
+  box.agents({
+    copilot: { command: "cat", args: [path], usage: "copilot", completion: "exit" },
+  });
+  const id = await box.start("copilot", "x");
+  await box.run("run", "--wait");
+  const whole = (await box.ok("logs", "--readable", id)).split("\n");
+  assertEquals((await box.ok("logs", "--readable", "-n", "3", id)).split("\n"), whole.slice(-4));
+  assertEquals(await box.ok("logs", "--readable", "-n", "0", id), "");
+  assertEquals((await box.ok("logs", "--raw", "-n", "1", id)).split("\n").length, 2);
+  // Who follows cannot know yet that no more comes: the events at the end are counted when it is over.
+  const followed = await box.ok("logs", "--readable", "-f", "-n", "3", id);
+  assertEquals(followed.split("\n"), whole.slice(-5));
 });

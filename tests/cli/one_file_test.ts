@@ -116,7 +116,7 @@ Deno.test({
     for (const name of ["out", "up"]) {
       const id = await start(name);
       await one.run(".", "run", "--wait");
-      assertStringIncludes(box.task(id).errorMessage!, "is not inside the workspace");
+      assertStringIncludes(box.task(id).errorMessage!, "is no folder inside the workspace");
     }
   },
 });

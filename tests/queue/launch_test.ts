@@ -62,7 +62,7 @@ Deno.test("an agent runs in the root or in a folder inside it, never outside", a
   for (const at of [3, 4, 5, 6]) {
     const task = box.task(ids[at]!);
     assertEquals([task.status, task.failureClass], ["failed", "spawn"], names[at]);
-    assertStringIncludes(task.errorMessage!, "not inside the workspace");
+    assertStringIncludes(task.errorMessage!, "no folder inside the workspace");
     assertEquals(log(at) ?? "", "");
   }
 });

@@ -16,7 +16,7 @@ Deno.test("a task file says why it failed in the words of every earlier version"
     ],
     [
       { kind: "spawn", agent: "x", problem: { kind: "outside", folder: "../y" } },
-      'Agent "x" could not be launched: its folder "../y" is not inside the workspace',
+      'Agent "x" could not be launched: its folder "../y" is no folder inside the workspace',
     ],
     [
       { kind: "no-signal" },

@@ -59,12 +59,16 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
     });
   }
   const format = await formatOf(queue, task);
-  const printer = createLogPrinter(this, format, flags.raw ?? (flags.readable ? false : undefined));
-  const start = flags.lines === undefined ? 0 : tailStart(logFile, flags.lines);
-  const end = copyFrom(this, logFile, start, printer);
+  const raw = flags.raw ?? (flags.readable ? false : undefined);
+  const printer = createLogPrinter(this, format, raw, flags.lines);
+  // Many events may become one line, or none.
+  const whole = flags.lines === undefined || printer.release !== undefined;
+  const end = copyFrom(this, logFile, whole ? 0 : tailStart(logFile, flags.lines!), printer);
+  if (!flags.follow) printer.end();
+  printer.release?.();
   if (flags.follow) await follow(this, queue, id, logFile, end, printer);
   else if (end === 0) this.note(`The log of ${id} is empty`);
-  printer.end();
+  if (flags.follow) printer.end();
 }
 
 function tailStart(path: string, count: number): number {
