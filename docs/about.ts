@@ -26,7 +26,8 @@ export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
   rateLimit: "how a quota that is used up shows in its output",
   fallback: "agents that may take its work over while its quota is used up",
   budget: "most that one task may cost, US dollars, where `usage` tells the cost",
-  usage: "whose form of events it prints, for tokens and cost",
+  usage:
+    "whose form of events it prints, for tokens and cost: that of `claude` also for Qwen Code and Amp",
   resume: "arguments that resume a session, with `{sessionId}`; not used yet",
   versionArgs: "arguments that make it print its version; `--version` where absent",
 };
