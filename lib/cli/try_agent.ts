@@ -6,7 +6,7 @@ import { claim } from "../queue/claim.ts";
 import { add } from "../queue/add.ts";
 import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
 import type { AgentDefinition } from "../task/agent.ts";
-import { isTerminal, type Task } from "../task/fields.ts";
+import { isAtRest, type Task } from "../task/fields.ts";
 import type { Context } from "./context.ts";
 import { lookOn, stopSignal } from "./look_on.ts";
 
@@ -52,8 +52,7 @@ export async function tryAgent(
     until: ({ index }) => {
       const task = index.byId.get(id);
       // Pending again: the system had no room for its launch.
-      return task === undefined || task.status === "pending" ||
-        (isTerminal(task.status) && task.reapAt === null);
+      return task === undefined || task.status === "pending" || isAtRest(task);
     },
   });
   giveUp(queue, id, rules);

@@ -1,7 +1,7 @@
 // What is old enough for the archive. Pure.
 
 import { retryChain, type TaskIndex } from "./dependencies.ts";
-import { isTerminal, parseTime, type Task } from "../task/fields.ts";
+import { isAtRest, parseTime, type Task } from "../task/fields.ts";
 
 /** `archive` of the settings, as far as the decision needs it. */
 export interface ArchivePolicy {
@@ -48,7 +48,5 @@ function endOf(task: Task): number {
 
 /** Whether a task and its whole chain are settled, with no retry due and nothing to be ended. */
 export function isOver(task: Task, index: TaskIndex): boolean {
-  return retryChain(task, index).every((attempt) =>
-    isTerminal(attempt.status) && attempt.reapAt === null && attempt.retryAt === null
-  );
+  return retryChain(task, index).every((attempt) => isAtRest(attempt) && attempt.retryAt === null);
 }

@@ -133,7 +133,6 @@ function diagnoseFiles(
   ];
 }
 
-/** Whether a task's processes are to be there. */
 /** Whether processes of a task may live, by what its file says. */
 export function isActive(task: Task): boolean {
   return task.status === "running" || task.reapAt !== null;

@@ -4,7 +4,7 @@
 
 import { believedTime } from "./waits.ts";
 import type { Task } from "../task/fields.ts";
-import { isTerminal, parseTime } from "../task/fields.ts";
+import { isAtRest, parseTime } from "../task/fields.ts";
 import { type Change, changesBetween } from "./changes.ts";
 import { dependencyState, lookUp, retryOf, type TaskIndex } from "./dependencies.ts";
 import type { Evidence } from "./reconcile.ts";
@@ -156,7 +156,7 @@ export function createModel(
       if (task !== undefined) enter(task);
       else forget(before!);
       recheckEarlier((task ?? before)!);
-      if (task === undefined || (isTerminal(task.status) && task.reapAt === null)) {
+      if (task === undefined || isAtRest(task)) {
         evidence.delete(id);
         touched.delete(id);
       }

@@ -29,6 +29,11 @@ export interface RetryPolicy {
 /** The label that tells which agent a task was queued for, where another has it now. */
 export const QUEUED_FOR = "queued-for";
 
+/** The labels of a task that another agent gets. */
+export function labelsHandedOn({ agent, labels }: Pick<Task, "agent" | "labels">): Task["labels"] {
+  return { [QUEUED_FOR]: agent, ...labels };
+}
+
 /** Failures that another try cannot mend, whatever the settings say. */
 export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "budget", "billing"];
 
@@ -144,7 +149,7 @@ export function successorOf(task: Task, id: string, options: RetryOptions, now: 
       ...inheritedOptions(task),
       ...(options.agent === undefined || options.agent === task.agent
         ? {}
-        : { labels: { [QUEUED_FOR]: task.agent, ...task.labels } }),
+        : { labels: labelsHandedOn(task) }),
       ...(options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries }),
       ...(options.autoRetry === undefined ? {} : { autoRetry: options.autoRetry }),
     }, now),

@@ -1,7 +1,7 @@
 // Where a program is, by the rules of PATH; on Windows also by those of PATHEXT. For an agent the
 // answer is that of its launch, which looks from the agent's own folder.
 
-import { substituteNamed } from "../decide/template.ts";
+import { substituteNamed, type Variables } from "../decide/template.ts";
 import { folderInside } from "../store/paths.ts";
 import type { AgentDefinition } from "../task/agent.ts";
 
@@ -81,27 +81,44 @@ export function findOnPath(command: string, root: string): string | null {
 }
 
 /**
+ * The folder that an agent runs in.
+ *
+ * @returns undefined where it is none inside the workspace, null where it is made of the task
+ */
+export function findFolder(
+  name: string,
+  { cwd = "." }: Pick<AgentDefinition, "cwd">,
+  root: string,
+): string | undefined | null {
+  const wanted = substituteNamed(cwd, knownOf(name, root));
+  if (/\{[a-zA-Z]+\}/.test(wanted)) return null;
+  return cwd === "." ? root : folderInside(root, wanted);
+}
+
+/** What is known of an agent's placeholders without a task. */
+function knownOf(agent: string, root: string): Pick<Variables, "agent" | "workspace"> {
+  return { agent, workspace: `${root}/.orchestra/workspace` };
+}
+
+/**
  * The program of an agent.
  *
  * @returns null where there is none, or its folder is not inside the workspace
  */
 export function findProgram(
   name: string,
-  { command, cwd = ".", env }: Pick<AgentDefinition, "command" | "cwd" | "env">,
+  { command, cwd, env }: Pick<AgentDefinition, "command" | "cwd" | "env">,
   root: string,
 ): FoundProgram | null {
-  const variables = { agent: name, workspace: `${root}/.orchestra/workspace` };
-  const wanted = substituteNamed(cwd, variables);
-  // A placeholder is left: its folder is made of the task.
-  if (/\{[a-zA-Z]+\}/.test(wanted)) {
+  const folder = findFolder(name, { cwd }, root);
+  if (folder === undefined) return null;
+  if (folder === null) {
     const path = isRelative(command) ? command : findOnPath(command, root);
     return path === null ? null : { path, cwd: undefined };
   }
-  const folder = cwd === "." ? root : folderInside(root, wanted);
-  if (folder === undefined) return null;
   const path = env?.PATH === undefined
     ? findOnPath(command, folder)
-    : findWith(command, substituteNamed(env.PATH, variables), folder);
+    : findWith(command, substituteNamed(env.PATH, knownOf(name, root)), folder);
   return path === null ? null : { path, cwd: folder };
 }
 

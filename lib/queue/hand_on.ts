@@ -2,7 +2,7 @@
 // the lock: the next turn launches it like any other.
 
 import { parseTime, type Task } from "../task/fields.ts";
-import { QUEUED_FOR } from "../decide/retry.ts";
+import { labelsHandedOn } from "../decide/retry.ts";
 import type { HandedOn } from "../decide/turn.ts";
 import { type Queue, readSound } from "./queue.ts";
 
@@ -27,8 +27,12 @@ export function handOn(
     }
     // It may have been told to wait for the lane, which it leaves.
     const waits = (parseTime(task.notBefore) ?? 0) > until;
-    const labels = { [QUEUED_FOR]: from, ...task.labels };
-    const after = { ...task, agent: to, labels, notBefore: waits ? task.notBefore : null };
+    const after = {
+      ...task,
+      agent: to,
+      labels: labelsHandedOn(task),
+      notBefore: waits ? task.notBefore : null,
+    };
     store.write(after);
     onRead(after);
   });

@@ -3,14 +3,13 @@
 import type { AgentDefinition, UsageFormat } from "../task/agent.ts";
 import type { Identity, Life } from "../launch/launcher.ts";
 import type { Launchers } from "../launch/mod.ts";
-import { lastError } from "../agents/events.ts";
+import { lastError, VENDORS } from "../agents/events.ts";
 import { findRefusal } from "../agents/rate_limit.ts";
 import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
 import { openRegular, tryReadRegular } from "../store/files.ts";
 import { placesOf } from "../store/places.ts";
 import type { Mark, Store } from "../store/tasks.ts";
 import { parseTime, type Task, type TaskResult, type Usage } from "../task/fields.ts";
-import { VENDORS } from "../agents/events.ts";
 import { createUsageReader } from "../agents/usage.ts";
 
 /** What is known of processes; unknown too where nobody has looked. */

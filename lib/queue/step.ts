@@ -5,7 +5,7 @@
 import { decide, type Decision } from "../decide/reconcile.ts";
 import { endRulesOf } from "../decide/turn.ts";
 import { FENCE } from "../launch/launcher.ts";
-import { formatTime, isTerminal, type Task } from "../task/fields.ts";
+import { formatTime, isAtRest, type Task } from "../task/fields.ts";
 import { type Aliveness, type Observation, observe } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 import { markReaped, settle } from "./settle.ts";
@@ -84,7 +84,7 @@ export function step(
       if (after === undefined) continue;
       result.task = after;
       // Nothing more can come of it.
-      if (after.status === "running" || (isTerminal(after.status) && after.reapAt === null)) {
+      if (after.status === "running" || isAtRest(after)) {
         return result;
       }
       if (after.status === "cancelled") {

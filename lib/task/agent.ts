@@ -23,11 +23,7 @@ export const USAGE_FORMATS = [
 export type UsageFormat = typeof USAGE_FORMATS[number];
 
 /** The forms of events that tell what a run cost: without one of them a budget cannot act. */
-export const COST_FORMATS: readonly (UsageFormat | undefined)[] = [
-  "claude",
-  "cline",
-  "opencode",
-];
+export const COST_FORMATS: readonly (UsageFormat | undefined)[] = ["claude", "cline", "opencode"];
 
 /** How a quota that is used up shows in an agent's output. */
 export interface RateLimit {

@@ -205,6 +205,11 @@ export function isTerminal(status: Status): boolean {
   return status !== "pending" && status !== "running";
 }
 
+/** Whether a task has come to its end, and nothing of it lives any more. */
+export function isAtRest(task: Pick<Task, "status" | "reapAt">): boolean {
+  return isTerminal(task.status) && task.reapAt === null;
+}
+
 /** Whether nothing more happens to a task but that it is moved or removed. */
 export function isClosed(task: Task): boolean {
   return task.reapAt === null && (task.status === "complete" || task.retriedBy !== null);

@@ -6,8 +6,7 @@ import { loadAgents, unknownAgent } from "../../settings/agents.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
-import { findProgram } from "../../launch/find.ts";
-import { folderInside } from "../../store/paths.ts";
+import { findFolder, findProgram } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
 import { agentArgument, optional } from "../parameters.ts";
 
@@ -96,7 +95,7 @@ async function checkAgent(this: Context, flags: CheckFlags, name: string): Promi
     });
   }
   const found = findProgram(name, agent, store.root);
-  if (found === null && isElsewhere(store.root, agent.cwd)) {
+  if (found === null && findFolder(name, agent, store.root) === undefined) {
     throw new OrchestraError(
       "environment",
       `Agent "${name}": its folder ${JSON.stringify(agent.cwd)} is no folder inside the workspace`,
@@ -146,11 +145,6 @@ async function checkAgent(this: Context, flags: CheckFlags, name: string): Promi
   const task = await tryAgent(this, queue, name, agent);
   if (this.globals.json) this.printJson({ ...about, task: task ?? null });
   else if (task !== undefined) await printTask(this, queue, task.taskId);
-}
-
-/** Whether an agent's folder is known, and is no folder inside the workspace. */
-function isElsewhere(root: string, cwd: string | undefined): boolean {
-  return cwd !== undefined && !/\{[a-zA-Z]+\}/.test(cwd) && folderInside(root, cwd) === undefined;
 }
 
 /** Milliseconds that a program gets to tell its version, and those that its output then gets to come. */

@@ -4,7 +4,7 @@ import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
 import { placesOf, readablePlaces } from "../../store/places.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
-import { isTerminal } from "../../task/fields.ts";
+import { isAtRest } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
@@ -64,11 +64,15 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
   // Many events may become one line, or none.
   const whole = flags.lines === undefined || printer.release !== undefined;
   const end = copyFrom(this, logFile, whole ? 0 : tailStart(logFile, flags.lines!), printer);
-  if (!flags.follow) printer.end();
-  printer.release?.();
-  if (flags.follow) await follow(this, queue, id, logFile, end, printer);
-  else if (end === 0) this.note(`The log of ${id} is empty`);
-  if (flags.follow) printer.end();
+  if (flags.follow) {
+    printer.release?.();
+    await follow(this, queue, id, logFile, end, printer);
+    printer.end();
+  } else {
+    printer.end();
+    printer.release?.();
+    if (end === 0) this.note(`The log of ${id} is empty`);
+  }
 }
 
 function tailStart(path: string, count: number): number {
@@ -110,7 +114,7 @@ async function follow(
     retry: false,
     until({ index }) {
       const task = index.byId.get(id);
-      return task === undefined || (isTerminal(task.status) && task.reapAt === null);
+      return task === undefined || isAtRest(task);
     },
   }).finally(() => over.abort());
   // What went wrong is thrown when all is printed.

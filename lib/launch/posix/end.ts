@@ -76,19 +76,19 @@ export function createTree(
   return {
     async collect() {
       let dead: ReadonlySet<number> = new Set();
-      for (const wait of [...UNSETTLED_POLL, null]) {
+      for (let turn = 0;; turn++) {
         const taken = await look();
         const index = taken.index(shim);
         // What may not be signalled (an agent's `sudo`) is not waited for either.
         const members = pickTree(index, mark, shim, Deno.pid, known)
           .filter((member) => !forbidden.has(member.pid));
         for (const { pid, start } of members) known.set(pid, start);
-        if (members.length > 0 || wait === null) return members;
+        const wait = UNSETTLED_POLL[turn];
+        if (members.length > 0 || wait === undefined) return members;
         if (isSettled(taken.table, taken.vanished, shim, dead)) return members;
         dead = new Set([...taken.table.values()].flatMap(({ pid, zombie }) => zombie ? pid : []));
         await pause(wait);
       }
-      return [];
     },
     send(members, name) {
       if (members.length > 0) {

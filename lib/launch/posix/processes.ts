@@ -43,9 +43,9 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 // Six lines that tell the place: the boot's id, the machine's, its name, our own number as /proc shows
 // it and as it is, the stat file of the first process, and that of the second. Then the stat files of
 // the given processes, or of all, and with all the marks: each line behind the name of its file, for a
-// name may hold line breaks of its own. Before all of them how many there are, and after
-// them the names of the environments that are empty, with the marks of further threads. Where there is no grep, or too many processes for one, sh reads
-// by itself (slower: byte by byte). Marks are lost where grep cannot tell lines ended by NUL; what
+// name may hold line breaks of its own. Before all of them how many there are, and after them the names
+// of the environments that are empty, with the marks of further threads. Where there is no grep, or too
+// many processes for one, sh reads by itself (slower: byte by byte). Marks are lost where grep cannot tell lines ended by NUL; what
 // descends from the shim, or is in its session, is found all the same.
 const LINUX_TABLE = `
 cd /proc || exit 0
