@@ -11,6 +11,7 @@ import {
   ensureSupervisor,
   isWatched,
   readDaemonInfo,
+  rereadOrder,
   type StandingOrder,
 } from "../supervise/watcher.ts";
 import type { Context } from "./context.ts";
@@ -85,13 +86,13 @@ export function leaveSupervisor(context: Context, queue: Queue, order: StandingO
 /** What is to be launched: as it was ordered at first, or as others ordered since. */
 export function followOrders({ store }: Queue, mine: DaemonInfo): () => StandingOrder {
   let seen = daemonInfoTime(store);
-  let order: StandingOrder = { launch: mine.launch, parallel: mine.parallel };
+  let said = mine;
   return () => {
     const time = daemonInfoTime(store);
-    if (time === seen) return order;
-    seen = time;
-    const info = readDaemonInfo(store);
-    if (info?.pid === mine.pid) order = { launch: info.launch, parallel: info.parallel };
-    return order;
+    if (time !== seen) {
+      seen = time;
+      said = rereadOrder(store, said);
+    }
+    return { launch: said.launch, parallel: said.parallel };
   };
 }

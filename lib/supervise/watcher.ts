@@ -58,14 +58,35 @@ function isInfo(value: Partial<DaemonInfo> | undefined): value is DaemonInfo {
     (value.parallel === undefined || Number.isInteger(value.parallel));
 }
 
-/** Records who watches and what is to be launched. */
+/** Records who watches and what is to be launched; a folder in its place is set aside. */
 export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
+  const path = infoPath(store);
   try {
-    store.writeAdvice(infoPath(store), JSON.stringify(info, null, 2) + "\n");
+    if (lstat(path)?.isDirectory) Deno.renameSync(path, `${path}.damaged-${Date.now()}`);
+    store.writeAdvice(path, JSON.stringify(info, null, 2) + "\n");
   } catch {
-    // Advice only: who holds the lock goes on without it (disk full, no permission, a folder in its
-    // place, which doctor names).
+    // Advice only: who holds the lock goes on without it (disk full, no permission).
   }
+}
+
+/** The record of an order for somebody who watches and whose own record cannot be read. */
+const NOBODY = 0;
+
+/**
+ * What whoever watches is to launch, and what it says of itself. A record that is not its own was
+ * damaged, or is an order for whoever watches: it says again who it is, and takes the order.
+ *
+ * @param mine as it was last said
+ */
+export function rereadOrder(store: Store, mine: DaemonInfo): DaemonInfo {
+  const info = readDaemonInfo(store);
+  if (info?.pid === mine.pid) return info;
+  return store.locked(() => {
+    const { pid, launch, parallel } = readDaemonInfo(store) ?? mine;
+    const next = pid === NOBODY ? { ...mine, launch, parallel } : mine;
+    writeDaemonInfo(store, next);
+    return next;
+  });
 }
 
 /** Removes the record; the lock itself goes with the process. */
@@ -215,10 +236,12 @@ export function tellWatcher(store: Store, order: StandingOrder): boolean {
     const info = readDaemonInfo(store);
     if (!isBeginning(info) && !isWatched(store)) return false;
     // What was ordered last counts; a daemon has its number from who started it.
-    const isNew = info?.launch === "retries" ||
+    const isNew = info?.launch !== "all" ||
       (order.parallel !== undefined && order.parallel !== info?.parallel);
-    if (info !== undefined && info.kind !== "daemon" && order.launch === "all" && isNew) {
-      writeDaemonInfo(store, { ...info, ...order });
+    if (info?.kind !== "daemon" && order.launch === "all" && isNew) {
+      const startedAt = formatTime(Date.now());
+      const unknown = { pid: NOBODY, startedAt, kind: "supervisor" } as const;
+      writeDaemonInfo(store, { ...(info ?? unknown), ...order });
     }
     return true;
   };

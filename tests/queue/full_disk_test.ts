@@ -4,6 +4,7 @@ import { formatTime } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { withPatience } from "../support/program.ts";
 import { agentLives, gated, launchesOf, noted, onSmallDisk, openGate } from "../support/site.ts";
+import { textIn } from "../support/gated.ts";
 import { AT_GATE, openGate as openFileGate } from "../support/shell.ts";
 
 /** Checks that what was refused says why; anything else must have worked. */
@@ -112,6 +113,8 @@ onSmallDisk("a timeout on a full disk ends the task when there is room again", a
   // What it settles tells that the supervisor is there: one that starts on a full disk waits for room.
   openFileGate(box, "");
   await box.settled(first);
+  // The last that it removes: what goes later makes room.
+  await box.until("its marks gone", () => textIn(box.path(`tasks/${first}.1.pid`)) === undefined);
   disk.fill(0);
   // The write that the full disk refuses is seen by what is made for it, and removed.
   using watcher = Deno.watchFs(box.path(""), { recursive: false });

@@ -35,6 +35,27 @@ for (const signal of ["SIGINT", "SIGKILL"] as const) {
   });
 }
 
+for (const damage of ["text", "folder", "gone"] as const) {
+  test(`an order reaches who watches, its record damaged: ${damage}`, ON_POSIX, async () => {
+    await using box = await makeBox();
+    const first = await box.start("shell", gated());
+    await box.ok("run");
+    await agentOf(box, first);
+    await box.until("a supervisor", () => record(box).kind === "supervisor" && !record(box).begins);
+    const path = box.path("daemon.json");
+    Deno.removeSync(path);
+    if (damage === "text") Deno.writeTextFileSync(path, "{}");
+    if (damage === "folder") Deno.mkdirSync(`${path}/folder`, { recursive: true });
+    const task = await box.start("shell", "true");
+    const next = await box.start("shell", "true", "--depends-on", task);
+    await box.ok("run", "--all", "--parallel", "2");
+    assertEquals((await box.settled(next)).status, "complete");
+    openGate(box);
+    await box.settled(first);
+    await box.unwatched();
+  });
+}
+
 test(
   "run --wait has the watch, though somebody asked who has it when it came",
   ON_POSIX,

@@ -275,7 +275,7 @@ async function round(site: Site, report: FuzzReport): Promise<void> {
     const { status } = box.task(name);
     // A command of the round may have cancelled it; nothing else may have ended it.
     if (status !== "complete" && status !== "cancelled") {
-      say(["wait"], `${status} ${JSON.stringify(wait)}`);
+      say(["wait"], `${status} ${JSON.stringify([run, wait])}`);
     }
   }
   const { status } = box.task(sleeper);
@@ -303,6 +303,10 @@ export async function fuzz({ seed, seconds, say = () => {} }: FuzzOptions): Prom
     const found = report.violations.length;
     await round(site, report);
     report.rounds++;
+    if (report.violations.length > found) {
+      // The workspace itself goes away with what runs in it.
+      new Deno.Command("cp", { args: ["-a", site.box.root, `${folder}/kept`] }).outputSync();
+    }
     await site.box[Symbol.asyncDispose]();
     if (report.violations.length === found) Deno.removeSync(folder, { recursive: true });
     else report.violations.slice(found).forEach((violation) => say(violation));
