@@ -22,6 +22,8 @@ const ROOMS: readonly { name: string; modules: readonly string[] }[] = [
   { name: "templates", modules: ["templates/"] },
   { name: "launch", modules: ["lib/launch/"] },
   { name: "queue", modules: ["lib/queue/"] },
+  { name: "metrics", modules: ["lib/metrics/"] },
+  { name: "notify", modules: ["lib/notify/"] },
   { name: "supervise", modules: ["lib/supervise/"] },
   { name: "library", modules: ["lib/library.ts"] },
   { name: "format", modules: ["lib/format/"] },

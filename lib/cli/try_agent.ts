@@ -32,6 +32,9 @@ export async function tryAgent(
   const prompt = agent.completion === "exit" ? SCRIPT : PROMPT;
   const rules = await loadRules(queue);
   let id = "";
+  // Before it is launched: whoever is interrupted just then must not leave it alone.
+  let interrupted = false;
+  const stop = stopSignal(() => interrupted = true);
   const wish = { agent: name, prompt, maxRetries: 0, autoRetry: false, timeout: LIMIT };
   try {
     // Nobody else sees it before it runs: a daemon would hand it on where its agent is paused.
@@ -45,8 +48,6 @@ export async function tryAgent(
   }
   context.note(`${id}: ${name} is asked to finish at once. Ctrl+C ends it`);
   context.endsByExit = true;
-  let interrupted = false;
-  const stop = stopSignal(() => interrupted = true);
   const mirror = await lookOn(context, queue, {
     signal: stop.signal,
     until: ({ index }) => {

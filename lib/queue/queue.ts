@@ -68,11 +68,11 @@ export interface Rules extends TurnRules {
  * @param root the folder that has `.orchestra/`
  */
 export function openQueue(root: string, options: QueueOptions = {}): Queue {
-  const { trace, launchers = openLaunchers({ trace }) } = options;
+  const { trace, now = Date.now, launchers = openLaunchers({ trace }) } = options;
   return {
-    store: openStore(root, { trace }),
+    store: openStore(root, { trace, now }),
     launchers,
-    now: options.now ?? Date.now,
+    now,
     random: options.random ?? Math.random,
   };
 }

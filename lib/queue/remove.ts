@@ -28,6 +28,6 @@ export function removeTask({ store }: Queue, task: Task, marks: readonly string[
   }
   for (const path of [planFile, logFile]) store.remove(path);
   for (const end of PLANS) store.remove(`${store.dir}/plans/${task.taskId}${end}`);
-  store.remove(`${store.tasksDir}/${task.taskId}.json`);
+  store.leave(task, "removed", () => store.remove(`${store.tasksDir}/${task.taskId}.json`));
   for (const mark of fences) store.removeMark(task.taskId, mark);
 }

@@ -3,7 +3,7 @@
 
 import { compareIds } from "../decide/schedule.ts";
 import { retryOf, type TaskIndex } from "../decide/dependencies.ts";
-import { type RetryOptions, successorOf } from "../decide/retry.ts";
+import { isFollowed, type RetryOptions, successorOf } from "../decide/retry.ts";
 import { openFallback } from "../decide/turn.ts";
 import type { PausedLane } from "../decide/view.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -18,6 +18,8 @@ import { isRetried, type Queue, type Rules } from "./queue.ts";
 export interface Wanted {
   readonly id: string;
   readonly options?: RetryOptions;
+  /** Only if it is still followed by itself: somebody may have ordered otherwise since it was read. */
+  readonly byItself?: boolean;
 }
 
 /** What came of it: the task that names its successor, and the successor where we made it. */
@@ -43,9 +45,10 @@ export function retry(
   },
 ): void {
   let successors: (id: string) => readonly string[];
-  queue.store.lockedEach(wanted, ({ id, options }) => {
+  queue.store.lockedEach(wanted, (one) => {
+    const { id } = one;
     try {
-      const retried = retryOne(queue, id, options ?? {}, successors);
+      const retried = retryOne(queue, one, successors);
       if (retried !== undefined) onRetried(retried);
     } catch (error) {
       onProblem(id, error);
@@ -55,8 +58,7 @@ export function retry(
 
 function retryOne(
   queue: Queue,
-  id: string,
-  options: RetryOptions,
+  { id, options = {}, byItself = false }: Wanted,
   successors: (id: string) => readonly string[],
 ): Retried | undefined {
   const { store } = queue;
@@ -75,6 +77,7 @@ function retryOne(
     for (const other of others) withdraw(queue, other, earlier);
     return { task: name(earlier) };
   }
+  if (byItself && !isFollowed(task)) return undefined;
   const successor = store.create(
     (fresh) => successorOf(task, fresh, options, now),
     taskNumber(now, queue.random()),
@@ -162,10 +165,12 @@ export function followUp(
   now: number,
 ): Wanted {
   const id = task.taskId;
-  if (task.failureClass !== "rate-limit") return { id, options: { autoRetry: true } };
+  const byItself = true;
+  if (task.failureClass !== "rate-limit") return { id, byItself, options: { autoRetry: true } };
   const fallback = openFallback(task, lanes, rules.agents);
   return {
     id,
+    byItself,
     options: {
       free: true,
       autoRetry: task.autoRetry,

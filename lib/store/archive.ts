@@ -81,7 +81,9 @@ function archiveTask(store: Store, task: Task, marks: readonly string[]): void {
     else store.removeMark(id, mark);
   }
   for (const { home, archived } of filesOf(store, task)) move(home, archived);
-  move(`${store.tasksDir}/${id}.json`, `${store.dir}/archive/${id}.json`);
+  store.leave(task, "archived", () => {
+    move(`${store.tasksDir}/${id}.json`, `${store.dir}/archive/${id}.json`);
+  });
   // A late shim finds its fence, or no task; never neither.
   for (const mark of fences) store.removeMark(id, mark);
 }
@@ -93,7 +95,9 @@ export function restoreTask(store: Store, task: Task): void {
   for (const mark of ["done", "error", "cancelled", "timeout"]) {
     move(`${store.dir}/archive/${id}.${mark}`, store.markPath(id, mark));
   }
-  move(`${store.dir}/archive/${id}.json`, `${store.tasksDir}/${id}.json`);
+  store.leave(task, "restored", () => {
+    move(`${store.dir}/archive/${id}.json`, `${store.tasksDir}/${id}.json`);
+  });
 }
 
 /** Ids in the archive, oldest first. */

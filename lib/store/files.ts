@@ -356,6 +356,11 @@ export function removeFile(path: string): void {
   }
 }
 
+/** Takes what stands in the place of a file of ours out of the way, under a name that says so. */
+export function setAside(path: string): void {
+  Deno.renameSync(path, `${path}.damaged-${Date.now()}`);
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

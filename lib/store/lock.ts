@@ -20,12 +20,15 @@ export function openLockFile(path: string): Deno.FsFile {
 /**
  * Takes a lock, and makes sure that it is the one that others take: while we waited the file may have been
  * removed, and made anew by somebody who has it now.
+ *
+ * @returns the file, and its size, bytes
  */
-export function takeLock(path: string): Deno.FsFile {
+export function takeLock(path: string): { file: Deno.FsFile; size: number } {
   for (;;) {
     const file = openLockFile(path);
     file.lockSync(true);
-    if (isNamed(file, path)) return file;
+    const { ino, size } = file.statSync();
+    if (lstat(path)?.ino === ino) return { file, size };
     file.close();
   }
 }

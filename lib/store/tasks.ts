@@ -27,14 +27,18 @@ import { OrchestraError } from "../task/error.ts";
 import {
   formatTask,
   formatTaskId,
+  formatTime,
   isClosed,
   isTaskId,
   type ParsedTask,
   parseTask,
   type Task,
 } from "../task/fields.ts";
+import { formatEvent, type HistoryEvent, parseEvent } from "../task/event.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
+import { eventsBetween, hasHappened, pastEvents, taskEvent } from "../decide/history.ts";
 import { compareIds } from "../decide/schedule.ts";
+import { beginSection, type Section, type Witness } from "./history.ts";
 
 /** A file that is not what it should be: reported by name, kept as it is. */
 export interface Damage {
@@ -128,6 +132,8 @@ export interface Store {
    * its old or its new content, and from the old one the same evidence leads to the new one again.
    */
   write(task: Task): void;
+  /** Does what takes a task's file to where it goes, or brings it back. */
+  leave(task: Task, event: "archived" | "restored" | "removed", action: () => void): void;
   /**
    * Creates the file of a new task, durably, under the first free id from the wanted one up.
    *
@@ -179,6 +185,8 @@ export interface Store {
 /** What a store is opened with. */
 export interface StoreOptions {
   trace?: Trace;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
 }
 
 /** A folder by what no other has at the same time, and by when it was made: numbers are given out again. */
@@ -191,7 +199,10 @@ function identityOf({ dev, ino, birthtime }: Deno.FileInfo): string {
  *
  * @throws OrchestraError `no-workspace`, or `damaged` where a folder is a link
  */
-export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {}): Store {
+export function openStore(
+  root: string,
+  { trace = NO_TRACE, now = Date.now }: StoreOptions = {},
+): Store {
   const base = trimSlash(root);
   const dir = `${base}/.orchestra`;
   if (!isWorkspace(base)) {
@@ -245,22 +256,68 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   let inner: number | null | undefined;
   const obeyed = trusted ? undefined : isObeyed;
 
-  let depth = 0;
+  /** The locked section that we are in. */
+  let section: Section | undefined;
+  /** Tasks as this section last read or wrote them: nobody else changes them meanwhile. */
+  const seen = new Map<string, Task>();
 
   function locked<T>(critical: () => T): T {
     // A second lock of ours on the same file would wait for the first one for ever.
+    if (section !== undefined) return critical();
     make();
-    const file = depth === 0 ? takeLock(`${dir}/lock`) : undefined;
+    const lock = takeLock(`${dir}/lock`);
     try {
-      if (depth++ === 0) trace("lock taken", { file: `${dir}/lock` });
+      section = beginSection(dir, lock.file, lock.size, witness);
       try {
+        trace("lock taken", { file: `${dir}/lock` });
         return critical();
       } finally {
-        if (--depth === 0) trace("lock released");
+        section.end();
+        section = undefined;
+        seen.clear();
+        trace("lock released");
       }
     } finally {
-      file?.close();
+      lock.file.close();
     }
+  }
+
+  /** Does what is told in the history, where it can be done. */
+  function told<T>(events: readonly HistoryEvent[], action: () => T, isDone = (_: T) => true): T {
+    return locked(() => {
+      const undo = section!.intend(events.map(formatEvent));
+      try {
+        const result = action();
+        if (!isDone(result)) undo();
+        return result;
+      } catch (error) {
+        undo();
+        throw error;
+      }
+    });
+  }
+
+  const witness: Witness = {
+    hasHappened(line) {
+      const event = parseEvent(line);
+      if (event === undefined) return false;
+      const { task: id } = event;
+      if (id === undefined || !isTaskId(id)) return id === undefined;
+      const task = soundTask(taskPath("tasks", id, "json"), id);
+      return hasHappened(event, { task, isArchived: isArchived(id) });
+    },
+    past: () => pastEvents([...scan().tasks, ...archivedTasks()], now()).map(formatEvent),
+    problem: (error) => trace("history not written", { problem: messageOf(error) }),
+  };
+
+  function archivedTasks(): Task[] {
+    const tasks: Task[] = [];
+    for (const { name } of Deno.readDirSync(`${dir}/archive`)) {
+      const id = name.endsWith(".json") ? name.slice(0, -5) : "";
+      const task = isTaskId(id) ? soundTask(taskPath("archive", id, "json"), id) : undefined;
+      if (task !== undefined) tasks.push(task);
+    }
+    return tasks;
   }
 
   function lockedEach<T>(
@@ -270,11 +327,12 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   ): void {
     for (let at = 0; at < items.length;) {
       if (at > 0) block(BETWEEN);
+      const isInside = section !== undefined;
       locked(() => {
         begin();
         const until = performance.now() + SECTION;
         do each(items[at++]!); while (
-          at < items.length && (depth > 1 || performance.now() < until)
+          at < items.length && (isInside || performance.now() < until)
         );
       });
     }
@@ -359,7 +417,27 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
   }
 
   function read(id: string): Task | undefined {
-    return readTask(taskPath("tasks", id, "json"), id);
+    const task = readTask(taskPath("tasks", id, "json"), id);
+    if (section !== undefined && task !== undefined) seen.set(id, task);
+    return task;
+  }
+
+  function write(task: Task): void {
+    const { taskId: id, status, claim } = task;
+    const path = taskPath("tasks", id, "json");
+    locked(() => {
+      const before = seen.get(id) ?? soundTask(path, id);
+      told(eventsBetween(before, task, now()), () => {
+        trace("task written", { id, status, claim });
+        replace(path, formatTask(task), "content");
+      });
+      seen.set(id, task);
+    });
+  }
+
+  function soundTask(path: string, id: string): Task | undefined {
+    const parsed = parseFile(path, id);
+    return parsed !== undefined && "task" in parsed ? parsed.task : undefined;
   }
 
   function parseFile(path: string, id: string): ParsedTask | undefined {
@@ -412,7 +490,11 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
         written.push(temporary);
       }
       syncAll(written, tasksDir);
-      if (!locked(() => check() && giveNames(written, files))) return false;
+      const events = tasks.flatMap((task) => eventsBetween(undefined, task, now()));
+      const isCreated = locked(() =>
+        check() && told(events, () => giveNames(written, files), (done) => done)
+      );
+      if (!isCreated) return false;
     } finally {
       for (const path of written) removeFile(path);
     }
@@ -444,7 +526,8 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
       if (isArchived(id)) continue;
       const task = makeTask(id);
       const path = taskPath("tasks", task.taskId, "json");
-      if (createExclusive(path, temporaryOf(path), formatTask(task))) {
+      const create = () => createExclusive(path, temporaryOf(path), formatTask(task));
+      if (told(eventsBetween(undefined, task, now()), create, (done) => done)) {
         syncFolder(tasksDir);
         trace("task created", { id: task.taskId, agent: task.agent });
         return task;
@@ -526,9 +609,10 @@ export function openStore(root: string, { trace = NO_TRACE }: StoreOptions = {})
     isArchived,
     has,
     readArchived: (id) => readTask(taskPath("archive", id, "json"), id),
-    write(task) {
-      trace("task written", { id: task.taskId, status: task.status, claim: task.claim });
-      replace(taskPath("tasks", task.taskId, "json"), formatTask(task), "content");
+    write,
+    leave(task, event, action) {
+      told([taskEvent(task, event, formatTime(now()))], action);
+      seen.delete(task.taskId);
     },
     create,
     createAll,

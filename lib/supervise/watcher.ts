@@ -1,7 +1,7 @@
 // Who watches over a workspace: one process at a time, by the lock on `daemon.lock`. `daemon.json`
 // says who, and what it was told to launch; it is advice, the lock is the truth.
 
-import { lstat, openRegular } from "../store/files.ts";
+import { lstat, openRegular, setAside } from "../store/files.ts";
 import { isNamed, openLockFile } from "../store/lock.ts";
 import { localLocks } from "../store/mounts.ts";
 import { OrchestraError, quote } from "../task/error.ts";
@@ -62,7 +62,7 @@ function isInfo(value: Partial<DaemonInfo> | undefined): value is DaemonInfo {
 export function writeDaemonInfo(store: Store, info: DaemonInfo): void {
   const path = infoPath(store);
   try {
-    if (lstat(path)?.isDirectory) Deno.renameSync(path, `${path}.damaged-${Date.now()}`);
+    if (lstat(path)?.isDirectory) setAside(path);
     store.writeAdvice(path, JSON.stringify(info, null, 2) + "\n");
   } catch {
     // Advice only: who holds the lock goes on without it (disk full, no permission).

@@ -92,6 +92,7 @@ Deno.test("no write goes through a link that was planted, and no read comes from
   store.writeFile(config, "{}");
   untouched();
 
+  Deno.removeSync(`${store.dir}/lock`);
   plant(`${store.dir}/lock`);
   assertEquals(
     assertThrows(() => store.locked(() => {}), OrchestraError, "symbolic link").code,
@@ -183,9 +184,12 @@ Deno.test("a file that is replaced while it is opened is read as it is then", ()
   const { openSync } = Deno;
   const host = Deno as { openSync: typeof Deno.openSync };
   let opened = 0;
+  let isWriting = false;
   host.openSync = (name, options) => {
-    if (String(name).endsWith(`tasks/${ID}.json`) && opened++ < 3) {
+    if (!isWriting && String(name).endsWith(`tasks/${ID}.json`) && opened++ < 3) {
+      isWriting = true;
       store.write({ ...make(ID), agent: `b${opened}` });
+      isWriting = false;
     }
     return openSync(name, options);
   };

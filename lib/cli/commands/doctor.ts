@@ -94,14 +94,22 @@ function misplaced({ store }: Queue, tasks: readonly Task[]): Damage[] {
   });
 }
 
-/** Files that we make ourselves, in whose place something else stands. */
+const OWN = ["lock", "daemon.lock", "daemon.json", "daemon.log", "debug.log", "history.jsonl"];
+
+/** Files that we make ourselves, in whose place something else stands, or stood until it was set aside. */
 function displaced({ store }: Queue): Damage[] {
-  return ["lock", "daemon.lock", "daemon.json", "daemon.log", "debug.log"].flatMap((name) => {
+  const displaced = OWN.flatMap((name) => {
     const info = lstat(`${store.dir}/${name}`);
     return info === undefined || info.isFile
       ? []
       : [{ file: `.orchestra/${name}`, problem: "is no file: Orchestra makes it itself" }];
   });
+  const names = store.isMade() ? [...Deno.readDirSync(store.dir)].map(({ name }) => name) : [];
+  const aside = names.filter((name) => /\.damaged-\d+$/.test(name)).map((name) => ({
+    file: `.orchestra/${name}`,
+    problem: "stood in the place of a file of Orchestra's, and was set aside",
+  }));
+  return [...displaced, ...aside];
 }
 
 /** Why the folder of tasks cannot be watched; null where it can, or need not be. */

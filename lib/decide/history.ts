@@ -1,0 +1,163 @@
+// What is told of a change of a task, and whether it happened: from how the task was, and how it is. Pure:
+// the history on disk, hooks and statistics all follow from these lines.
+
+import type { EventKind, HistoryEvent } from "../task/event.ts";
+import { isTerminal, parseTime, type Task, type Usage } from "../task/fields.ts";
+import { type ChangeKind, changesBetween } from "./changes.ts";
+
+/** Longest title and longest reason in a line. */
+const LONGEST = 200;
+
+/** The first line of a text, cut. */
+function cut(text: string): string {
+  const line = text.trim().split(/\r?\n/, 1)[0]!;
+  return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
+}
+
+/** Seconds between two times, to the millisecond; undefined where one is missing. */
+function seconds(from: string | null, to: string | null): number | undefined {
+  const [start, end] = [parseTime(from), parseTime(to)];
+  return start === null || end === null ? undefined : Math.max(0, end - start) / 1000;
+}
+
+/** The same event always gets the same key: the change leaves its mark in the task. */
+function keyOf({ taskId, claim, agent }: Task, event: EventKind): string {
+  return event === "handed-on"
+    ? `${taskId}.${claim}.handed-on.${agent}`
+    : `${taskId}.${claim}.${event}`;
+}
+
+function usageOf(usage: Usage | null): HistoryEvent["usage"] {
+  if (usage === null) return undefined;
+  const { sessionId: _, ...rest } = usage;
+  return Object.keys(rest).length > 0 ? rest : undefined;
+}
+
+/** When it happened, as the task tells; now for what it does not tell. */
+function timeOf(task: Task, event: EventKind, now: string): string {
+  const told = event === "queued" || event === "retried"
+    ? task.createdAt
+    : event === "launched"
+    ? task.startedAt
+    : event === "verifying"
+    ? task.verifyAt
+    : ["complete", "failed", "cancelled", "lane-paused", "budget"].includes(event)
+    ? task.completedAt
+    : null;
+  const millis = parseTime(told);
+  return millis === null ? now : new Date(millis).toISOString();
+}
+
+/**
+ * One line about a task.
+ *
+ * @param now ISO 8601, for what the task does not tell the time of
+ */
+export function taskEvent(task: Task, event: EventKind, now: string): HistoryEvent {
+  const { taskId, claim, agent, parentTaskId } = task;
+  const begins = event === "queued" || event === "retried";
+  const ends = event === "complete" || event === "failed" || event === "cancelled";
+  // In the order in which they are written; what is undefined is left out by JSON.
+  return {
+    key: keyOf(begins ? { ...task, claim: 0 } : task, event),
+    time: timeOf(task, event, now),
+    event,
+    task: taskId,
+    claim: begins ? 0 : claim,
+    agent,
+    chain: parentTaskId === null || parentTaskId === taskId ? undefined : parentTaskId,
+    attempt: task.retryHistory.length + 1,
+    follows: event === "retried" ? task.retryHistory.at(-1)?.retriedFrom ?? undefined : undefined,
+    title: begins || ends ? cut(task.prompt) : undefined,
+    labels: Object.keys(task.labels).length > 0 ? task.labels : undefined,
+    class: event === "failed" ? task.failureClass ?? undefined : undefined,
+    error: event === "failed" && task.errorMessage !== null ? cut(task.errorMessage) : undefined,
+    exitCode: ends ? task.exitCode ?? undefined : undefined,
+    waited: event === "launched" || ends ? seconds(task.createdAt, task.startedAt) : undefined,
+    ran: ends ? seconds(task.startedAt, task.completedAt) : undefined,
+    usage: ends || event === "reaped" ? usageOf(task.usage) : undefined,
+    until: event === "lane-paused" ? task.laneUntil ?? undefined : undefined,
+  };
+}
+
+/**
+ * What is told of a change of a task, in order.
+ *
+ * @param before undefined where the task was not there
+ * @param now milliseconds since the epoch
+ */
+export function eventsBetween(
+  before: Task | undefined,
+  after: Task,
+  now: number,
+): HistoryEvent[] {
+  const kinds = changesBetween(before, after);
+  if (kinds.length === 0) return [];
+  const time = new Date(now).toISOString();
+  const events = kinds.filter(isToldOf).map((kind) => taskEvent(after, kind, time));
+  if (kinds.includes("failed")) {
+    if (after.failureClass === "budget") events.push(taskEvent(after, "budget", time));
+    if (after.laneUntil !== null) events.push(taskEvent(after, "lane-paused", time));
+  }
+  return events;
+}
+
+/** What the files of tasks tell of the past, for a workspace that has no history yet. */
+export function pastEvents(tasks: readonly Task[], now: number): HistoryEvent[] {
+  return tasks.flatMap((task) => eventsBetween(undefined, task, now))
+    .sort((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
+}
+
+/** A warning changes nothing of a task. */
+function isToldOf(kind: ChangeKind): kind is Exclude<ChangeKind, "warning"> {
+  return kind !== "warning";
+}
+
+/** Where a task's file is. */
+export interface Whereabouts {
+  /** The task; undefined where it is not among the tasks. */
+  task: Task | undefined;
+  isArchived: boolean;
+}
+
+/** Whether what was about to be written happened, as the files tell: whoever wrote it was killed just then. */
+export function hasHappened(
+  { event, claim = 0, agent }: HistoryEvent,
+  { task, isArchived }: Whereabouts,
+): boolean {
+  switch (event) {
+    case "archived":
+      return isArchived && task === undefined;
+    case "restored":
+      return task !== undefined;
+    case "removed":
+      return task === undefined && !isArchived;
+    case "drained":
+    case "lane-resumed":
+      return true;
+  }
+  if (task === undefined) return false;
+  const isSame = task.claim === claim;
+  switch (event) {
+    case "queued":
+    case "retried":
+      return true;
+    case "launched":
+      return task.claim > claim || (isSame && task.status !== "pending");
+    case "released":
+      return task.claim > claim || (isSame && task.status === "pending");
+    case "verifying":
+      return isSame && task.verifyAt !== null;
+    case "complete":
+    case "failed":
+    case "cancelled":
+      return isSame && task.status === event;
+    case "budget":
+    case "lane-paused":
+      return isSame && task.status === "failed";
+    case "handed-on":
+      return isSame && task.agent === agent;
+    case "reaped":
+      return isSame && isTerminal(task.status) && task.reapAt === null;
+  }
+}
