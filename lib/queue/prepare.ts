@@ -2,6 +2,7 @@
 // (prompt, standard input, an empty log), and hands it to the place where the agent runs.
 
 import { type LaunchProblem, type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
+import { traceVariables } from "../decide/trace_ids.ts";
 import type { Launched } from "../launch/launcher.ts";
 import { lstat } from "../store/files.ts";
 import { folderInside, parentOf, refuseLink } from "../store/paths.ts";
@@ -119,7 +120,8 @@ export function launchPrepared(
     cwd: prepared.cwd,
     command: prepared.command,
     args: prepared.args,
-    env: prepared.env,
+    // What the agent's own settings say of them counts.
+    env: { ...traceVariables(store.identity, task), ...prepared.env },
     inherit: prepared.inherit,
   });
 }
