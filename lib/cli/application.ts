@@ -26,6 +26,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   wait: { group: "Queue", load: () => import("./commands/wait.ts") },
   show: { group: "Look closer", load: () => import("./commands/show.ts") },
   logs: { group: "Look closer", load: () => import("./commands/logs.ts") },
+  events: { group: "Look closer", load: () => import("./commands/events.ts") },
   deps: { group: "Look closer", load: () => import("./commands/deps.ts") },
   agents: { group: "Look closer", load: () => import("./commands/agents.ts") },
   doctor: { group: "Look closer", load: () => import("./commands/doctor.ts") },

@@ -2,7 +2,7 @@
 
 import { parseDuration } from "../task/duration.ts";
 import { OrchestraError } from "../task/error.ts";
-import { STATUSES } from "../task/fields.ts";
+import { parseTime, STATUSES } from "../task/fields.ts";
 import { isIdEnd, isKey, isTaskId } from "../task/id.ts";
 import type { PhaseName } from "../decide/view.ts";
 import type { Where } from "../queue/names.ts";
@@ -50,6 +50,19 @@ export function duration(text: string): number {
   throw usage(
     `${JSON.stringify(text)} is not a duration above zero and up to ten years`,
     "Write it as 90, 90s, 5m or 1h30m.",
+  );
+}
+
+/** A moment in the past, milliseconds since the epoch: how long ago, or an ISO time. */
+export function since(text: string): number {
+  const ago = parseDuration(text.replace(/ ago$/, ""));
+  // A year alone is no number of seconds.
+  const time = ago === undefined || /^\d{4}$/.test(text) ? parseTime(text) : null;
+  if (time !== null) return time;
+  if (ago !== undefined) return Date.now() - ago * 1000;
+  throw usage(
+    `${JSON.stringify(text)} is neither a duration nor a time`,
+    "Write it as 30m, 2h or 7d, or as 2026-01-31T12:00.",
   );
 }
 

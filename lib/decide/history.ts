@@ -113,6 +113,43 @@ function isToldOf(kind: ChangeKind): kind is Exclude<ChangeKind, "warning"> {
   return kind !== "warning";
 }
 
+const SETTLED: readonly EventKind[] = ["complete", "failed", "cancelled"];
+
+/**
+ * What is to be told of the queue as a whole: that it has come to rest, that the pause of an agent is over.
+ * Both follow from what was told last, so that whoever takes over tells the same.
+ *
+ * @param last what was told last, oldest first
+ * @param isAtRest nothing runs, and nothing starts by itself
+ * @param now milliseconds since the epoch
+ */
+export function queueEvents(
+  last: readonly HistoryEvent[],
+  isAtRest: boolean,
+  now: number,
+): HistoryEvent[] {
+  const time = new Date(now).toISOString();
+  const pauses = new Map<string, string>();
+  for (const { event, agent = "", until } of last) {
+    // An agent whose quota was used up again meanwhile is paused until the later time.
+    if (event === "lane-paused" && until !== undefined && until > (pauses.get(agent) ?? "")) {
+      pauses.set(agent, until);
+    } else if (event === "lane-resumed") pauses.delete(agent);
+  }
+  const events: HistoryEvent[] = [...pauses].filter(([, until]) => until <= time)
+    .map(([agent, until]) => ({
+      key: `lane.${agent}.${until}.lane-resumed`,
+      time: until,
+      event: "lane-resumed",
+      agent,
+    }));
+  const settled = last.findLast(({ event }) => SETTLED.includes(event) || event === "drained");
+  if (isAtRest && settled !== undefined && settled.event !== "drained") {
+    events.push({ key: `drained.${settled.key}`, time, event: "drained" });
+  }
+  return events;
+}
+
 /** Where a task's file is. */
 export interface Whereabouts {
   /** The task; undefined where it is not among the tasks. */

@@ -6,6 +6,7 @@ import type { Store } from "../store/tasks.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
 import { type Config, DEFAULT_CONFIG } from "./config_fields.ts";
+import { areHooks, areWebhooks, isDesktop, isEndpoint } from "./subscriber_shape.ts";
 import { readVerdict } from "./verdict.ts";
 
 /** Path of the settings file. */
@@ -76,16 +77,29 @@ function isOwnArchive(value: unknown): boolean {
     value.replace(/^\.\//, "").replace(/\/+$/, "") === DEFAULT_CONFIG.archive.archive_dir;
 }
 
+/** Settings whose default does not tell of which kind they are. */
+const FORMS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  hooks: areHooks,
+  webhooks: areWebhooks,
+  "notify.desktop": isDesktop,
+  "otlp.endpoint": isEndpoint,
+};
+
 /**
  * Settings over their defaults. Only what has the kind of its default is taken; undefined where
  * something has not, and the schema will say what.
  */
-function fillIn<T extends object>(known: unknown, defaults: T): T | undefined {
+function fillIn<T extends object>(known: unknown, defaults: T, prefix = ""): T | undefined {
   if (!isObject(known)) return undefined;
   const filled = { ...defaults } as Record<string, unknown>;
   for (const [name, value] of Object.entries(known)) {
     const usual: unknown = defaults[name as keyof T];
-    const taken = isObject(usual) ? fillIn(value, usual) : isLike(value, usual) ? value : undefined;
+    const isOf = FORMS[prefix + name] ?? ((given: unknown) => isLike(given, usual));
+    const taken = isObject(usual)
+      ? fillIn(value, usual, `${prefix}${name}.`)
+      : isOf(value)
+      ? value
+      : undefined;
     if (taken === undefined) return undefined;
     filled[name] = taken;
   }

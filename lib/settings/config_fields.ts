@@ -1,6 +1,7 @@
 // The settings of a workspace: their names, defaults and meaning.
 
 import type { FailureClass } from "../task/fields.ts";
+import type { HookEntry, WebhookEntry } from "./subscriber_shape.ts";
 
 /** All settings. Names are spelled as the ancestor spelled them, with underscores. */
 export interface Config {
@@ -30,6 +31,10 @@ export interface Config {
     max_failed_age_days: number;
     max_queue_size: number;
     archive_dir: string;
+  };
+  history: {
+    max_age_days: number;
+    max_size_mb: number;
   };
 }
 
@@ -62,6 +67,10 @@ export const DEFAULT_CONFIG: Config = {
     max_queue_size: 1000,
     archive_dir: ".orchestra/archive",
   },
+  history: {
+    max_age_days: 365,
+    max_size_mb: 100,
+  },
 };
 
 /** What each setting means, in the order in which they are shown. */
@@ -90,4 +99,6 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   "archive.max_failed_age_days": "failed and cancelled tasks older than this are archived",
   "archive.max_queue_size": "beyond this many finished tasks, the oldest are archived",
   "archive.archive_dir": "where archived tasks go; always .orchestra/archive",
+  "history.max_age_days": "parts of the history older than this are dropped",
+  "history.max_size_mb": "its oldest parts are dropped where all of them, compressed, take more, MiB",
 };

@@ -5,6 +5,16 @@ import * as z from "zod/mini";
 import { type AgentDefinition, USAGE_FORMATS } from "../task/agent.ts";
 import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config_fields.ts";
 import { COOLDOWN, isRegExp } from "./agent_shape.ts";
+import {
+  areNamesUnique,
+  isAddress,
+  isSubscribable,
+  LONGEST_HOOK,
+  NAME,
+  SECRET_FILE,
+  VARIABLE,
+  WEBHOOK_FORMATS,
+} from "./subscriber_shape.ts";
 import { OrchestraError } from "../task/error.ts";
 import { closest } from "../text/suggest.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
@@ -14,6 +24,42 @@ const count = z.int().check(z.positive());
 const days = z.number().check(z.nonnegative());
 const failureClass = z.enum(FAILURE_CLASSES);
 const D = DEFAULT_CONFIG;
+const oneOrSome = (text: z.ZodMiniString) =>
+  z.union([text, z.array(text).check(z.minLength(1))]);
+const events = z.array(
+  z.string().check(z.refine(isSubscribable, "must be an event, or failed:CLASS")),
+).check(z.minLength(1));
+const address = z.string().check(z.refine(isAddress, "must be an http or https address"));
+const subscriberName = z.string().check(
+  z.regex(NAME, "must be a name: letters, digits, and . _ - behind the first"),
+);
+const distinct = z.refine(areNamesUnique, "must have names that differ");
+const noNul = z.string().check(z.regex(/^[^\0]*$/, "must not contain NUL"));
+
+/** A hook of a settings file. */
+export const HookSchema = z.strictObject({
+  on: events,
+  run: z.array(noNul).check(
+    z.minLength(1),
+    z.refine((words) => words[0] !== "", "must begin with a program"),
+  ),
+  timeout: z.optional(z.number().check(z.positive(), z.maximum(LONGEST_HOOK))),
+  name: z.optional(subscriberName),
+});
+
+/** A webhook of a settings file. */
+export const WebhookSchema = z.strictObject({
+  url: address,
+  on: z.optional(events),
+  format: z.optional(z.enum(WEBHOOK_FORMATS)),
+  secretEnv: z.optional(
+    oneOrSome(z.string().check(z.regex(VARIABLE, "must be the name of a variable"))),
+  ),
+  secretFile: z.optional(
+    oneOrSome(z.string().check(z.regex(SECRET_FILE, "must be the path of a file, without commas"))),
+  ),
+  name: z.optional(subscriberName),
+});
 
 /** `.orchestra/config.json` */
 export const ConfigSchema = z.strictObject({
@@ -53,11 +99,17 @@ export const ConfigSchema = z.strictObject({
     }),
     {},
   ),
+  history: z.prefault(
+    z.strictObject({
+      max_age_days: z._default(days, D.history.max_age_days),
+      max_size_mb: z._default(z.number().check(z.nonnegative()), D.history.max_size_mb),
+    }),
+    {},
+  ),
 });
 
 const nonEmpty = z.string().check(z.minLength(1));
 const command = z.array(z.string()).check(z.minLength(1));
-const noNul = z.string().check(z.regex(/^[^\0]*$/, "must not contain NUL"));
 
 /** One agent of `.orchestra-cli/agent-config.json` */
 export const AgentSchema = z.strictObject({
@@ -153,8 +205,12 @@ function describeIssue(issue: SchemaIssue): { text: string; hint?: string } {
   };
 }
 
-/** The settings that stand directly in a group, or on the uppermost level. */
+/** The settings that stand directly in a group, or on the uppermost level; the keys of an entry of a list. */
 export function settingsIn(path: string): string[] {
+  const list = /^(hooks|webhooks)\.\d+$/.exec(path)?.[1];
+  if (list !== undefined) {
+    return Object.keys((list === "hooks" ? HookSchema : WebhookSchema)._zod.def.shape);
+  }
   const prefix = path === "" ? "" : `${path}.`;
   const keys = Object.keys(CONFIG_ABOUT).filter((key) => key.startsWith(prefix));
   return [...new Set(keys.map((key) => key.slice(prefix.length).split(".")[0]!))];

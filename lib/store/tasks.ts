@@ -134,6 +134,8 @@ export interface Store {
   write(task: Task): void;
   /** Does what takes a task's file to where it goes, or brings it back. */
   leave(task: Task, event: "archived" | "restored" | "removed", action: () => void): void;
+  /** Tells what happened to the queue as a whole. */
+  tell(events: readonly HistoryEvent[]): void;
   /**
    * Creates the file of a new task, durably, under the first free id from the wanted one up.
    *
@@ -614,6 +616,7 @@ export function openStore(
       told([taskEvent(task, event, formatTime(now()))], action);
       seen.delete(task.taskId);
     },
+    tell: (events) => told(events, () => {}),
     create,
     createAll,
     freeId,

@@ -10,7 +10,9 @@ import { applyTurn, type Doer } from "../queue/apply.ts";
 import { endTask } from "../queue/end.ts";
 import { EVERYTHING, NOTHING_MORE } from "../queue/step.ts";
 import { addSleep } from "../queue/limits.ts";
+import { tellQueue } from "../queue/tell.ts";
 import type { Queue, Rules } from "../queue/queue.ts";
+import { tidyHistory } from "../store/history_parts.ts";
 import { type OrchestraError, toOrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 import { type Children, createChildren } from "./children.ts";
@@ -87,6 +89,10 @@ interface Watch {
   readonly shims: Map<string, Identity>;
   /** How many changes there were so far. */
   changes: number;
+  /** How many there were when the queue was last found at rest. */
+  rested: number;
+  /** When the next pause of an agent is over, milliseconds since the epoch; undefined before the first look. */
+  laneEnd: number | undefined;
   /** What whoever is told of changes has thrown: the loop ends with it. */
   thrown: { readonly error: unknown } | undefined;
   /** Tells of a change. What is to be done goes on, whatever comes of it. */
@@ -109,6 +115,7 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
   const rescans = createRescans(watch);
   await watch.children.ask([...mirror.running.values(), ...mirror.reaping.values()]);
   isLeft(watch);
+  tidy(watch);
   for (let shown = -1; !options.signal.aborted;) {
     mirror.catchUp();
     await watch.rules.refresh();
@@ -122,13 +129,15 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
     }
     if (typeof options.until === "function" && options.until(mirror)) break;
     if (acted) continue;
+    tellOfQueue(watch, next);
     if (options.until === "finished" && isFinished(watch, next)) {
       if (attempt(watch, () => finish(watch))) break;
       // Somebody queued a task just now. Should it not be launched either, others have their turn.
       await sleep(watch, AGAIN);
       continue;
     }
-    const due = next.at === null ? Infinity : Math.max(AGAIN, next.at - queue.now());
+    const at = Math.min(next.at ?? Infinity, watch.laneEnd ?? Infinity);
+    const due = Math.max(AGAIN, at - queue.now());
     const soon = watch.partial.size > 0 ? PARTIAL : Infinity;
     await sleep(watch, Math.min(due, soon, rescans.left()));
     for (const id of watch.partial) mirror.touch(id);
@@ -178,6 +187,8 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
     partial: new Set(),
     shims: new Map(),
     changes: 0,
+    rested: -1,
+    laneEnd: undefined,
     thrown: undefined,
     say(change) {
       try {
@@ -291,6 +302,22 @@ function endLater(watch: Watch, id: string): void {
   });
 }
 
+/** Whoever launches tells that the queue has come to rest, and that an agent's pause is over. */
+function tellOfQueue(watch: Watch, next: Turn): void {
+  const { queue, mirror, options } = watch;
+  if (options.wanted().launch === "nothing") return;
+  const now = queue.now();
+  const isAtRest = watch.rested !== watch.changes && isFinished(watch, next);
+  if (!isAtRest && now < (watch.laneEnd ?? 0)) return;
+  if (isAtRest) watch.rested = watch.changes;
+  const ends = [...mirror.lanes(now).values()].map(({ until }) => until);
+  watch.laneEnd = Math.min(Infinity, ...ends);
+  attempt(watch, () => {
+    tellQueue(queue, isAtRest);
+    return true;
+  });
+}
+
 /** Whether nothing is left for who has these orders. */
 function isFinished({ hold }: Watch, next: Turn): boolean {
   return next.left === "nothing" && hold.ending.size === 0 && workOf(next) === 0;
@@ -377,9 +404,20 @@ function createRescans(
       hold.refused.clear();
       hold.launching = false;
       isLeft(watch);
-      await rescan(watch, count % THOROUGH === 0 || !mirror.watched);
+      const isThorough = count % THOROUGH === 0;
+      await rescan(watch, isThorough || !mirror.watched);
+      if (isThorough) tidy(watch);
     },
   };
+}
+
+/** The parts of the history are compressed, and the oldest dropped, beside the loop. */
+function tidy({ queue, rules, options, tell }: Watch): void {
+  if (options.wanted().launch === "nothing") return;
+  const policy = rules.current.config.history;
+  tidyHistory(queue.store.dir, policy, queue.now()).catch((error) =>
+    tell(toOrchestraError(error, "Compressing the history").message)
+  );
 }
 
 /** The machine slept, or its clock was set: what runs has not had that time. */

@@ -1,0 +1,67 @@
+// One line an event: when, what, which task, and what a person wants to know of it. Pure.
+
+import type { EventKind, HistoryEvent } from "../task/event.ts";
+import { parseTime } from "../task/fields.ts";
+import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
+import { formatElapsed, formatStamp } from "../text/time.ts";
+import { sanitize, truncate } from "../text/width.ts";
+
+/** How each event is drawn. */
+function lookOf(event: EventKind, { icon, phase, plain, dim, waiting }: Palette): [string, Paint] {
+  switch (event) {
+    case "queued":
+      return [icon.ready, phase.ready];
+    case "retried":
+      return [icon.retrying, phase.retrying];
+    case "launched":
+    case "verifying":
+      return [icon.running, phase.running];
+    case "complete":
+    case "failed":
+    case "cancelled":
+      return [icon[event], phase[event]];
+    case "budget":
+      return [icon.failed, phase.failed];
+    case "lane-paused":
+      return [icon.waiting, waiting];
+    case "drained":
+    case "lane-resumed":
+      return [" ", plain];
+    default:
+      return [" ", dim];
+  }
+}
+
+/** Longest name of an event. */
+const WIDTH = "lane-resumed".length;
+
+/** What is said of an event beside its name and its task. */
+function detailOf(event: HistoryEvent): string {
+  const { event: kind, attempt = 1, follows, waited, ran, until, title, error } = event;
+  const parts: string[] = [];
+  if (kind === "launched" && waited !== undefined) parts.push(`waited ${formatElapsed(waited)}`);
+  if (ran !== undefined) parts.push(formatElapsed(ran));
+  if (event.class !== undefined) parts.push(event.class);
+  if (kind === "retried") parts.push(`attempt ${attempt}, after ${follows ?? "?"}`);
+  if (until !== undefined) parts.push(`until ${formatStamp(parseTime(until) ?? 0)}`);
+  if (error !== undefined) parts.push(error);
+  else if (title !== undefined) parts.push(title);
+  return sanitize(parts.join("  "));
+}
+
+/** One event as a line that is no longer than the style's width. */
+export function formatEventLine(event: HistoryEvent, style: Style): string {
+  const palette = createPalette(style);
+  const [icon, paint] = lookOf(event.event, palette);
+  const head = `${formatStamp(parseTime(event.time) ?? 0)}  `;
+  const name = `${icon} ${event.event.padEnd(WIDTH)}`;
+  const who = [event.task, event.agent].filter((part) => part !== undefined).map(sanitize).join(
+    "  ",
+  );
+  const rest = truncate(
+    [who, detailOf(event)].filter((part) => part !== "").join("  "),
+    Math.max(0, style.width - head.length - name.length - 2),
+    palette.ellipsis,
+  );
+  return `${palette.dim(head)}${paint(name)}  ${rest}`.trimEnd();
+}

@@ -1,0 +1,141 @@
+// The history as events: from any point, the last of it, and as it grows. Reads and never writes, but for
+// one thing: what a killed process left in the lock file is made history first.
+
+import { type HistoryEvent, parseEvent, type StoredEvent } from "../task/event.ts";
+import { formatTime } from "../task/fields.ts";
+import { lstat, openRegular } from "./files.ts";
+import {
+  type Chunk,
+  type Cursor,
+  formatCursor,
+  historyPath,
+  listParts,
+  readHistory,
+  type ReadOptions,
+} from "./history.ts";
+import type { Store } from "./tasks.ts";
+import { watchFolder } from "./watch.ts";
+
+const decoder = new TextDecoder();
+const BREAK = 10;
+
+/** The events of some lines, each with the place after it. */
+export function* eventsIn({ part, start, bytes }: Chunk): Generator<StoredEvent> {
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(BREAK, at) + 1;
+    if (end === 0) return;
+    const event = parseEvent(decoder.decode(bytes.subarray(at, end - 1)));
+    at = end;
+    if (event !== undefined) {
+      yield { ...event, cursor: formatCursor({ part, offset: start + end }) };
+    }
+  }
+}
+
+/** What a killed process left is made history; where that is not ours to do, it stays as it is. */
+function settleHistory(store: Store): void {
+  if ((lstat(`${store.dir}/lock`)?.size ?? 0) === 0) return;
+  try {
+    store.locked(() => {});
+  } catch {
+    // Not ours to write: what is there is read.
+  }
+}
+
+/** All times have one form, and so are in the order of their texts. */
+function sinceText({ since }: ReadOptions): string {
+  return since === undefined ? "" : formatTime(since);
+}
+
+/** All events up to now, oldest first. */
+export async function* readEvents(
+  store: Store,
+  options: ReadOptions = {},
+): AsyncGenerator<StoredEvent> {
+  settleHistory(store);
+  const since = sinceText(options);
+  for await (const chunk of readHistory(store.dir, options)) {
+    for (const event of eventsIn(chunk)) if (event.time >= since) yield event;
+  }
+}
+
+/** The last events, oldest first. */
+export async function lastEvents(store: Store, count: number): Promise<StoredEvent[]> {
+  const parts = listParts(store.dir);
+  // Most often the file that is appended to has enough of them.
+  for (let back = parts.length;; back--) {
+    const from: Cursor | undefined = back > 0
+      ? { part: parts[back - 1]!.part + 1, offset: 0 }
+      : undefined;
+    const last: StoredEvent[] = [];
+    for await (const event of readEvents(store, { from })) {
+      last.push(event);
+      if (last.length > 2 * count) last.splice(0, last.length - count);
+    }
+    if (last.length >= count || back === 0) return count === 0 ? [] : last.slice(-count);
+  }
+}
+
+/** So much of the end tells what was told last, bytes. */
+const TAIL = 64 * 1024;
+
+/** What was told last, oldest first; no more than fits the end of the file. */
+export function recentEvents(store: Store): HistoryEvent[] {
+  using file = openRegular(historyPath(store.dir));
+  if (file === undefined) return [];
+  const { size } = file.statSync();
+  const start = Math.max(0, size - TAIL);
+  file.seekSync(start, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(size - start);
+  const count = file.readSync(bytes) ?? 0;
+  // What begins in the middle is no event.
+  return decoder.decode(bytes.subarray(0, count)).split("\n").flatMap((line) =>
+    parseEvent(line) ?? []
+  );
+}
+
+/** The end of what is written, for who wants what comes from now on. */
+export async function endOfHistory(store: Store): Promise<Cursor> {
+  let end: Cursor | undefined;
+  settleHistory(store);
+  const last = listParts(store.dir).at(-1)?.part ?? 0;
+  for await (
+    const { part, start, bytes } of readHistory(store.dir, { from: { part: last + 1, offset: 0 } })
+  ) {
+    end = { part, offset: start + bytes.length };
+  }
+  return end ?? { part: last + 1, offset: 0 };
+}
+
+/** What is looked for where the system tells of no changes, milliseconds. */
+const POLL = 1000;
+
+/** Events from one place on, those that are written and those that come, until the signal is aborted. */
+export async function* followEvents(
+  store: Store,
+  options: ReadOptions,
+  signal: AbortSignal,
+): AsyncGenerator<StoredEvent> {
+  using watch = watchFolder(store.dir);
+  let { from } = options;
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  const since = sinceText(options);
+  while (!signal.aborted) {
+    watch.take();
+    settleHistory(store);
+    for await (const chunk of readHistory(store.dir, { ...options, from })) {
+      for (const event of eventsIn(chunk)) {
+        if (signal.aborted) return;
+        if (event.time >= since) yield event;
+      }
+      from = { part: chunk.part, offset: chunk.start + chunk.bytes.length };
+    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const later = new Promise<void>((resolve) => timer = setTimeout(resolve, POLL));
+    await Promise.race([aborted, watch.changed(), later]);
+    clearTimeout(timer);
+  }
+}
