@@ -128,4 +128,7 @@ export const ERROR_ABOUT = {
 export const CONFIG_GROUP_ABOUT: Readonly<Record<string, string>> = {
   retry: "which failures are retried, and after what waits",
   archive: "when the daemon archives what is finished",
+  history: "how much of what happened is kept",
+  notify: "notifications where the user sits",
+  otlp: "traces for OpenTelemetry",
 };

@@ -4,6 +4,7 @@
 
 import { CONFIG_ABOUT } from "../lib/settings/config_fields.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
+import { EVENT_KINDS } from "../lib/task/event.ts";
 import { FAILURE_CLASSES, FIELDS, MOST, STATUSES, type Task } from "../lib/task/fields.ts";
 import { NEEDED, OPTION_LIST } from "../lib/task/options.ts";
 import {
@@ -54,6 +55,13 @@ export type Kind = typeof FIELDS[keyof Task]["kind"];
 /** The refinements of lib/settings/schemas.ts, by what they say where they fail. */
 const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
   "is not a regular expression": { format: "regex" },
+  "must be an event, or failed:CLASS": {
+    enum: [...EVENT_KINDS, ...FAILURE_CLASSES.map((name) => `failed:${name}`)],
+  },
+  "must be an http or https address": { pattern: "^[hH][tT][tT][pP][sS]?://" },
+  // Said by no schema: the program tells.
+  "must have names that differ": {},
+  "must begin with a program": {},
 };
 
 /** A schema of lib/settings/schemas.ts as what may be written in the file, not as what is read from it. */

@@ -36,6 +36,15 @@ export interface Config {
     max_age_days: number;
     max_size_mb: number;
   };
+  hooks: HookEntry[];
+  webhooks: WebhookEntry[];
+  notify: {
+    desktop: boolean | string[];
+    terminal: boolean;
+  };
+  otlp: {
+    endpoint: string | null;
+  };
 }
 
 /** What holds where the file says nothing. */
@@ -71,6 +80,15 @@ export const DEFAULT_CONFIG: Config = {
     max_age_days: 365,
     max_size_mb: 100,
   },
+  hooks: [],
+  webhooks: [],
+  notify: {
+    desktop: false,
+    terminal: false,
+  },
+  otlp: {
+    endpoint: null,
+  },
 };
 
 /** What each setting means, in the order in which they are shown. */
@@ -100,5 +118,12 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   "archive.max_queue_size": "beyond this many finished tasks, the oldest are archived",
   "archive.archive_dir": "where archived tasks go; always .orchestra/archive",
   "history.max_age_days": "parts of the history older than this are dropped",
-  "history.max_size_mb": "its oldest parts are dropped where all of them, compressed, take more, MiB",
+  "history.max_size_mb":
+    "its oldest parts are dropped where all of them, compressed, take more, MiB",
+  hooks: "programs that are run when something happens: a list of {on, run, timeout?, name?}",
+  webhooks: "addresses that are told when something happens: a list of " +
+    "{url, on?, format?, secretEnv?, secretFile?, name?}",
+  "notify.desktop": "show notifications on the desktop: false, true, or a list of events",
+  "notify.terminal": "let status --watch and run --wait notify through the terminal (OSC 9)",
+  "otlp.endpoint": "where traces are sent by OTLP/HTTP, or null; also OTEL_EXPORTER_OTLP_ENDPOINT",
 };

@@ -24,8 +24,8 @@ const count = z.int().check(z.positive());
 const days = z.number().check(z.nonnegative());
 const failureClass = z.enum(FAILURE_CLASSES);
 const D = DEFAULT_CONFIG;
-const oneOrSome = (text: z.ZodMiniString) =>
-  z.union([text, z.array(text).check(z.minLength(1))]);
+const oneOrSome = (text: z.ZodMiniString, what: string) =>
+  z.union([text, z.array(text).check(z.minLength(1))], `must be ${what}, or a list of such`);
 const events = z.array(
   z.string().check(z.refine(isSubscribable, "must be an event, or failed:CLASS")),
 ).check(z.minLength(1));
@@ -52,11 +52,9 @@ export const WebhookSchema = z.strictObject({
   url: address,
   on: z.optional(events),
   format: z.optional(z.enum(WEBHOOK_FORMATS)),
-  secretEnv: z.optional(
-    oneOrSome(z.string().check(z.regex(VARIABLE, "must be the name of a variable"))),
-  ),
+  secretEnv: z.optional(oneOrSome(z.string().check(z.regex(VARIABLE)), "the name of a variable")),
   secretFile: z.optional(
-    oneOrSome(z.string().check(z.regex(SECRET_FILE, "must be the path of a file, without commas"))),
+    oneOrSome(z.string().check(z.regex(SECRET_FILE)), "the path of a file, without commas"),
   ),
   name: z.optional(subscriberName),
 });
@@ -104,6 +102,22 @@ export const ConfigSchema = z.strictObject({
       max_age_days: z._default(days, D.history.max_age_days),
       max_size_mb: z._default(z.number().check(z.nonnegative()), D.history.max_size_mb),
     }),
+    {},
+  ),
+  hooks: z._default(z.array(HookSchema).check(distinct), D.hooks),
+  webhooks: z._default(z.array(WebhookSchema).check(distinct), D.webhooks),
+  notify: z.prefault(
+    z.strictObject({
+      desktop: z._default(
+        z.union([z.boolean(), events], "must be true, false, or a list of events"),
+        D.notify.desktop,
+      ),
+      terminal: z._default(z.boolean(), D.notify.terminal),
+    }),
+    {},
+  ),
+  otlp: z.prefault(
+    z.strictObject({ endpoint: z._default(z.nullable(address), D.otlp.endpoint) }),
     {},
   ),
 });

@@ -35,7 +35,7 @@ export interface WebhookEntry {
 }
 
 /** What a hook or a webhook may be called; a folder has the same name. */
-export const NAME = /^[a-z0-9][a-z0-9._-]{0,40}$/i;
+export const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,40}$/;
 /** Names of environment variables. */
 export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,200}$/;
 /** A file that may be named: Deno would take a comma for the end of its name. */
@@ -65,7 +65,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isMatch = (pattern: RegExp) => (value: unknown) =>
   typeof value === "string" && pattern.test(value);
 const isOneOrSome = (pattern: RegExp) => (value: unknown) =>
-  Array.isArray(value) ? value.length > 0 && value.every(isMatch(pattern)) : isMatch(pattern)(value);
+  Array.isArray(value)
+    ? value.length > 0 && value.every(isMatch(pattern))
+    : isMatch(pattern)(value);
 const areEvents = (value: unknown): value is string[] =>
   Array.isArray(value) && value.length > 0 && value.every(isSubscribable);
 
@@ -96,8 +98,9 @@ function has<T>(forms: Forms<T>, needed: readonly string[], value: unknown): val
 }
 
 /** Whether no two of some entries have one name. */
-export function areNamesUnique(entries: readonly { name?: string }[]): boolean {
-  const names = entries.flatMap(({ name }) => name?.toLowerCase() ?? []);
+export function areNamesUnique(entries: unknown): boolean {
+  const names = (entries as readonly { name?: string }[])
+    .flatMap(({ name }) => name?.toLowerCase() ?? []);
   return new Set(names).size === names.length;
 }
 

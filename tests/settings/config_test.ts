@@ -92,6 +92,17 @@ Deno.test("with a forged verdict a value of the wrong kind is refused all the sa
       { retry: { on: ["never"] } },
       { timeout: [] },
       { interval: -1 },
+      { hooks: {} },
+      { hooks: [{ on: ["complete"] }] },
+      { hooks: [{ on: ["complete"], run: "notify-send" }] },
+      { hooks: [{ on: ["never"], run: ["true"] }] },
+      { hooks: [{ on: ["complete"], run: ["true"], name: "../x" }] },
+      { hooks: [{ on: ["complete"], run: ["true"], shell: true }] },
+      { webhooks: [{ url: "file:///etc/passwd" }] },
+      { webhooks: [{ url: "http://a", name: "x" }, { url: "http://b", name: "X" }] },
+      { webhooks: [{ url: "http://a", secretFile: "a,b" }] },
+      { notify: { desktop: "yes" } },
+      { otlp: { endpoint: "localhost" } },
       { supervise: 1 },
       [],
       null,
@@ -108,7 +119,27 @@ const number = fc.oneof(
   fc.integer({ min: 1, max: 10 }),
   fc.double({ min: 0.5, max: 9, noNaN: true }),
 );
+const events = fc.subarray(["complete", "failed", "failed:timeout", "drained"], { minLength: 1 });
 const settings = fc.record({
+  hooks: fc.array(
+    fc.record({
+      on: events,
+      run: fc.array(fc.constantFrom("true", "notify-send", "-x"), { minLength: 1 }),
+      timeout: number,
+    }, { requiredKeys: ["on", "run"] }),
+    { maxLength: 2 },
+  ),
+  webhooks: fc.array(
+    fc.record({
+      url: fc.constantFrom("http://127.0.0.1:9/x", "https://example.com/hook?key=1"),
+      on: events,
+      format: fc.constantFrom("standard", "slack", "discord", "ntfy"),
+      secretEnv: fc.constantFrom("SECRET", ["OLD", "NEW"]),
+    }, { requiredKeys: ["url"] }),
+    { maxLength: 2 },
+  ),
+  notify: fc.record({ desktop: fc.oneof(fc.boolean(), events) }, { requiredKeys: [] }),
+  otlp: fc.constantFrom({ endpoint: null }, { endpoint: "http://127.0.0.1:4318" }),
   max_concurrent: fc.integer({ min: 1, max: 10 }),
   interval: number,
   auto_retry: fc.boolean(),

@@ -28,7 +28,7 @@ Deno.test("an empty settings file means the defaults, and a part of it only that
 
 Deno.test("every setting is described, and nothing else is", () => {
   const keys = Object.entries(DEFAULT_CONFIG).flatMap(([key, value]) =>
-    typeof value === "object" && value !== null
+    typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.keys(value).map((inner) => `${key}.${inner}`)
       : [key]
   );

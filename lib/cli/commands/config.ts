@@ -150,7 +150,7 @@ const SECONDS =
 
 /** A value as the setting's kind wants it: lists by commas, the rest as JSON or plain text. */
 function parseValue(key: string, text: string): unknown {
-  if (Array.isArray(valueAt(DEFAULT_CONFIG, key))) {
+  if (Array.isArray(valueAt(DEFAULT_CONFIG, key)) && !text.trim().startsWith("[")) {
     return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
   }
   try {
