@@ -13,7 +13,12 @@
  * @module
  */
 
-export { openWorkspace, type RunOptions, type Workspace } from "./lib/library.ts";
+export {
+  type EventsOptions,
+  openWorkspace,
+  type RunOptions,
+  type Workspace,
+} from "./lib/library.ts";
 export { EXIT_CODES, OrchestraError } from "./lib/task/error.ts";
 export type { ErrorCode } from "./lib/task/error.ts";
 export { FAILURE_CLASSES, STATUSES } from "./lib/task/fields.ts";
@@ -26,6 +31,7 @@ export type {
   TaskResult,
   Usage,
 } from "./lib/task/fields.ts";
+export { type EventKind, EVENTS, type HistoryEvent, type StoredEvent } from "./lib/task/event.ts";
 export type { Blocked, Cause } from "./lib/decide/dependencies.ts";
 export type {
   PausedLane,

@@ -20,11 +20,14 @@ import { refresh } from "./queue/refresh.ts";
 import { retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
 import { readAgentNames } from "./settings/agents.ts";
 import { findRoot } from "./store/paths.ts";
+import { endOfHistory, followEvents, readEvents } from "./store/events.ts";
+import { parseCursor, type ReadOptions } from "./store/history.ts";
 import type { Store } from "./store/tasks.ts";
 import { type WatchOptions, watchOver } from "./supervise/loop.ts";
 import { isWatched } from "./supervise/watcher.ts";
 import { OrchestraError, toOrchestraError } from "./task/error.ts";
-import { isTerminal, type NewTask, type Task } from "./task/fields.ts";
+import type { StoredEvent } from "./task/event.ts";
+import { isTerminal, type NewTask, parseTime, type Task } from "./task/fields.ts";
 import { OPTIONS } from "./task/options.ts";
 
 /** How {@linkcode Workspace.run} launches. */
@@ -35,6 +38,21 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Called with each change, in order. */
   onChange?: (change: Change) => void;
+}
+
+/** Which events {@linkcode Workspace.events} tells. */
+export interface EventsOptions {
+  /**
+   * From where on: the `cursor` of an event, which is left out; a time, as text, `Date` or milliseconds
+   * since the epoch. From this call on where absent.
+   */
+  since?: string | number | Date;
+  /** Only those of this task and its retries. */
+  task?: string;
+  /** Go on with what comes, until the signal is aborted; unless told not to. */
+  follow?: boolean;
+  /** Ends it. */
+  signal?: AbortSignal;
 }
 
 /** An open workspace. */
@@ -89,10 +107,12 @@ export interface Workspace {
    */
   retry(id: string, options?: RetryOptions): Task;
   /**
-   * Changes of tasks since this call, by whomever, until the signal is aborted. Where nobody watches,
-   * reading them does what {@linkcode Workspace.wait} does then.
+   * What happened and what happens, whichever process did it, from any point on. While it is followed
+   * and nobody watches, reading it does what {@linkcode Workspace.wait} does then.
+   *
+   * @throws OrchestraError `usage` for a `since` that is neither a time nor a cursor, `no-task`
    */
-  events(options?: { signal?: AbortSignal }): AsyncIterable<Change>;
+  events(options?: EventsOptions): AsyncIterable<StoredEvent>;
 }
 
 /**
@@ -192,8 +212,16 @@ export function openWorkspace(folder: string): Workspace {
       if (made === undefined) throw retriedMeanwhile(id);
       return made;
     },
-    events: (options = {}) =>
-      follow(queue, { ...lookOn(options.signal), from: store.scan().tasks }),
+    events(options = {}) {
+      checkNames("events", options, ["since", "task", "follow", "signal"]);
+      const task = options.task === undefined
+        ? undefined
+        : resolveTask(store, options.task, "anywhere");
+      return eventsFrom(queue, startOf(store, options.since), task, {
+        ...lookOn(options.signal),
+        follow: options.follow ?? true,
+      });
+    },
   };
 }
 
@@ -204,40 +232,42 @@ function openIds({ byId }: TaskIndex): string[] {
   return [...byId.values()].filter(({ status }) => !isTerminal(status)).map(({ taskId }) => taskId);
 }
 
-/** Changes as they happen: a loop that looks on, read one by one. */
-async function* follow(
+/** Where reading begins: fixed by the call, not by the first event that is asked for. */
+function startOf(store: Store, since: EventsOptions["since"]): ReadOptions {
+  if (since === undefined) return { from: endOfHistory(store) };
+  const cursor = typeof since === "string" ? parseCursor(since) : undefined;
+  if (cursor !== undefined) return { from: cursor };
+  const time = typeof since === "string" ? parseTime(since) : new Date(since).getTime();
+  if (time !== null && !Number.isNaN(time)) return { since: time };
+  throw new OrchestraError("usage", `events: "since" is neither a time nor a cursor: ${since}`, {
+    hint: "Give the cursor of an event, an ISO 8601 time, a Date, or milliseconds since the epoch.",
+  });
+}
+
+/** Events while a loop looks on, or those up to now. */
+async function* eventsFrom(
   queue: Queue,
-  options: Pick<WatchOptions, "wanted" | "leaveToOthers" | "signal" | "from">,
-): AsyncIterable<Change> {
+  start: ReadOptions,
+  task: string | undefined,
+  options: Pick<WatchOptions, "wanted" | "leaveToOthers" | "signal"> & { follow: boolean },
+): AsyncGenerator<StoredEvent> {
+  const isWanted = (event: StoredEvent) =>
+    task === undefined || event.task === task || event.chain === task;
+  if (!options.follow) {
+    await refresh(queue);
+    for await (const event of readEvents(queue.store, start)) if (isWanted(event)) yield event;
+    return;
+  }
   const stop = new AbortController();
-  const changes: Change[] = [];
-  let wake: (() => void) | undefined;
-  const watching = watchOver(queue, {
-    ...options,
-    signal: AbortSignal.any([options.signal, stop.signal]),
-    until: "forever",
-    onChange(change) {
-      changes.push(change);
-      wake?.();
-    },
-    onTurn() {},
-  });
-  let over = false;
-  const ended = watching.finally(() => {
-    over = true;
-    wake?.();
-  });
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const looking = watchOver(queue, { ...options, signal, until: "forever", onTurn() {} });
   // What went wrong is thrown when all that was told before is read.
-  ended.catch(() => {});
+  looking.catch(() => stop.abort());
   try {
-    for (;;) {
-      for (let change = changes.shift(); change !== undefined; change = changes.shift()) {
-        yield change;
-      }
-      if (over) break;
-      await new Promise<void>((resolve) => wake = resolve);
+    for await (const event of followEvents(queue.store, start, signal)) {
+      if (isWanted(event)) yield event;
     }
-    await watching;
+    await looking;
   } finally {
     stop.abort();
   }

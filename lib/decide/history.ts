@@ -10,7 +10,8 @@ const LONGEST = 200;
 
 /** The first line of a text, cut. */
 function cut(text: string): string {
-  const line = text.trim().split(/\r?\n/, 1)[0]!;
+  // A prompt may be megabytes long.
+  const line = text.slice(0, 10 * LONGEST).trim().split("\n", 1)[0]!.trimEnd();
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
 
@@ -94,7 +95,9 @@ export function eventsBetween(
   const kinds = changesBetween(before, after);
   if (kinds.length === 0) return [];
   const time = new Date(now).toISOString();
-  const events = kinds.filter(isToldOf).map((kind) => taskEvent(after, kind, time));
+  const events = kinds.filter(isToldOf)
+    .filter((kind) => kind !== "reaped" || hasNewUsage(before, after))
+    .map((kind) => taskEvent(after, kind, time));
   if (kinds.includes("failed")) {
     if (after.failureClass === "budget") events.push(taskEvent(after, "budget", time));
     if (after.laneUntil !== null) events.push(taskEvent(after, "lane-paused", time));
@@ -106,6 +109,11 @@ export function eventsBetween(
 export function pastEvents(tasks: readonly Task[], now: number): HistoryEvent[] {
   return tasks.flatMap((task) => eventsBetween(undefined, task, now))
     .sort((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
+}
+
+/** What an agent says of its usage after its task was settled. */
+function hasNewUsage(before: Task | undefined, { usage }: Task): boolean {
+  return usage !== null && JSON.stringify(usage) !== JSON.stringify(before?.usage);
 }
 
 /** A warning changes nothing of a task. */
@@ -129,20 +137,28 @@ export function queueEvents(
   now: number,
 ): HistoryEvent[] {
   const time = new Date(now).toISOString();
-  const pauses = new Map<string, string>();
-  for (const { event, agent = "", until } of last) {
-    // An agent whose quota was used up again meanwhile is paused until the later time.
-    if (event === "lane-paused" && until !== undefined && until > (pauses.get(agent) ?? "")) {
-      pauses.set(agent, until);
-    } else if (event === "lane-resumed") pauses.delete(agent);
-  }
-  const events: HistoryEvent[] = [...pauses].filter(([, until]) => until <= time)
-    .map(([agent, until]) => ({
+  /** Ends of pauses that are not told yet, by the key that each is told by. */
+  const ends = new Map<string, HistoryEvent>();
+  const pauses = new Map<string, HistoryEvent>();
+  for (const { event, key, agent = "", until, time: at } of last) {
+    if (event === "lane-resumed") ends.delete(key);
+    if (event !== "lane-paused" || until === undefined) continue;
+    const before = pauses.get(agent);
+    if (before !== undefined && before.time > at) {
+      // Its quota was found used up again meanwhile: it is paused until the later time.
+      if (before.time >= until) continue;
+      ends.delete(before.key);
+    }
+    const end: HistoryEvent = {
       key: `lane.${agent}.${until}.lane-resumed`,
       time: until,
       event: "lane-resumed",
       agent,
-    }));
+    };
+    pauses.set(agent, end);
+    ends.set(end.key, end);
+  }
+  const events = [...ends.values()].filter((end) => end.time <= time);
   const settled = last.findLast(({ event }) => SETTLED.includes(event) || event === "drained");
   if (isAtRest && settled !== undefined && settled.event !== "drained") {
     events.push({ key: `drained.${settled.key}`, time, event: "drained" });

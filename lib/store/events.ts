@@ -8,6 +8,7 @@ import {
   type Chunk,
   type Cursor,
   formatCursor,
+  historyEnd,
   historyPath,
   listParts,
   readHistory,
@@ -95,16 +96,9 @@ export function recentEvents(store: Store): HistoryEvent[] {
 }
 
 /** The end of what is written, for who wants what comes from now on. */
-export async function endOfHistory(store: Store): Promise<Cursor> {
-  let end: Cursor | undefined;
+export function endOfHistory(store: Store): Cursor {
   settleHistory(store);
-  const last = listParts(store.dir).at(-1)?.part ?? 0;
-  for await (
-    const { part, start, bytes } of readHistory(store.dir, { from: { part: last + 1, offset: 0 } })
-  ) {
-    end = { part, offset: start + bytes.length };
-  }
-  return end ?? { part: last + 1, offset: 0 };
+  return historyEnd(store.dir);
 }
 
 /** What is looked for where the system tells of no changes, milliseconds. */

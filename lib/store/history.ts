@@ -128,15 +128,7 @@ function readLeft(
   left: number,
   witness: Witness,
 ): { lines: string[]; size: number } {
-  const bytes = new Uint8Array(Math.min(left, MOST_LEFT));
-  lock.seekSync(0, Deno.SeekMode.Start);
-  let length = 0;
-  while (length < bytes.length) {
-    const count = lock.readSync(bytes.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  const text = decoder.decode(bytes.subarray(0, length));
+  const text = decoder.decode(readFrom(lock, 0, Math.min(left, MOST_LEFT)));
   const last = text.lastIndexOf(`\n${WRITE}`) + 1;
   const before = linesOf(text.slice(0, last));
   let kept = text.slice(0, last);
@@ -185,6 +177,8 @@ function append(
       return;
     }
     let more = lines;
+    // Somebody's editor, or a power cut, left a line without its end: ours is one of its own.
+    if (!mayBeThere && readFrom(file, size - 1, 1)[0] !== BREAK) more = ["", ...lines];
     if (mayBeThere) {
       const there = mend(path, size, lines.reduce((sum, line) => sum + 4 * line.length + 1, 0));
       size = there.size;
@@ -198,7 +192,7 @@ function append(
 
 /** Opens the file to append to it; what else has its name is set aside. */
 function open(path: string): Deno.FsFile {
-  const options = { append: true } as const;
+  const options = { read: true, append: true } as const;
   let file: Deno.FsFile | undefined;
   try {
     file = openNamed(path, options);
@@ -232,16 +226,9 @@ function write(file: Deno.FsFile, size: number, lines: readonly string[]): void 
 function mend(path: string, size: number, length: number): { lines: Set<string>; size: number } {
   using file = Deno.openSync(path, { read: true, write: true });
   const start = Math.max(0, size - length - LONGEST_LINE);
-  const bytes = new Uint8Array(size - start);
-  file.seekSync(start, Deno.SeekMode.Start);
-  let read = 0;
-  while (read < bytes.length) {
-    const count = file.readSync(bytes.subarray(read));
-    if (count === null) break;
-    read += count;
-  }
-  const end = bytes.subarray(0, read).lastIndexOf(BREAK) + 1;
-  if (end < read) file.truncateSync(start + end);
+  const bytes = readFrom(file, start, size - start);
+  const end = bytes.lastIndexOf(BREAK) + 1;
+  if (end < bytes.length) file.truncateSync(start + end);
   return { lines: new Set(decoder.decode(bytes.subarray(0, end)).split("\n")), size: start + end };
 }
 
@@ -318,6 +305,31 @@ export function formatCursor({ part, offset }: Cursor): string {
 export function parseCursor(text: string): Cursor | undefined {
   const match = /^(\d{1,9})\.(\d{1,15})$/.exec(text);
   return match === null ? undefined : { part: Number(match[1]), offset: Number(match[2]) };
+}
+
+/** The place after the last whole line. */
+export function historyEnd(dir: string): Cursor {
+  const next = (listParts(dir).at(-1)?.part ?? 0) + 1;
+  using file = openRegular(historyPath(dir));
+  if (file === undefined) return { part: next, offset: 0 };
+  const part = partOf(file) ?? next;
+  const { size } = file.statSync();
+  const start = Math.max(0, size - LONGEST_LINE);
+  const bytes = readFrom(file, start, size - start);
+  return { part, offset: start + bytes.lastIndexOf(BREAK) + 1 };
+}
+
+/** Bytes of an open file from a place on; fewer where it ends before. */
+function readFrom(file: Deno.FsFile, start: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  file.seekSync(start, Deno.SeekMode.Start);
+  let read = 0;
+  while (read < length) {
+    const count = file.readSync(bytes.subarray(read));
+    if (count === null) break;
+    read += count;
+  }
+  return bytes.subarray(0, read);
 }
 
 /** Some whole lines of one part. */

@@ -14,7 +14,7 @@ export const EVENTS = {
   "failed": "it failed; `class` says how",
   "cancelled": "it was cancelled",
   "handed-on": "its agent is paused, and another has it now",
-  "reaped": "nothing of it lives any more; what its agent said last is known",
+  "reaped": "nothing of it lives any more, and its agent has told more of its usage",
   "archived": "it was moved to the archive",
   "restored": "it came back from the archive",
   "removed": "it was removed by `clean`",

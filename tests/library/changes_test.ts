@@ -1,8 +1,8 @@
 // What the library and run --wait tell of: every change, whichever process made it.
 
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
 import { makeBox } from "../support/program.ts";
-import { type Change, openWorkspace } from "../../mod.ts";
+import { type EventsOptions, openWorkspace, OrchestraError, type StoredEvent } from "../../mod.ts";
 
 /** Queues tasks, and looks at them again and again until it is told to stop. */
 async function besideLooks<T>(count: number, action: (box: Box, ids: string[]) => Promise<T>) {
@@ -52,16 +52,50 @@ Deno.test("run --wait prints a line for each launch and each end, with another p
 
 Deno.test("events tells of what other processes do, and ends with its signal", async () => {
   await using box = await makeBox();
+  await box.start("shell", "true");
   const stop = new AbortController();
-  const told: Change["kind"][] = [];
-  const events = openWorkspace(box.root).events({ signal: stop.signal })[Symbol.asyncIterator]();
-  const first = events.next();
+  const told: string[] = [];
+  const events = openWorkspace(box.root).events({ signal: stop.signal });
+  // Before the first is asked for: what has come since the call is told.
   const begun = await box.start("shell", "true");
-  for (let event = await first; !event.done; event = await events.next()) {
-    told.push(event.value.kind);
-    if (event.value.kind === "queued") box.run("run").catch(() => {});
-    if (event.value.kind === "complete") stop.abort();
-    assertEquals(event.value.task.taskId, begun);
+  for await (const { event, task } of events) {
+    told.push(event);
+    if (event === "queued") box.run("run", "--parallel", "2").catch(() => {});
+    if (event === "complete" && task === begun) stop.abort();
   }
-  assertEquals(told.filter((kind) => kind !== "reaped"), ["queued", "launched", "complete"]);
+  assertEquals(told.filter((event) => event !== "drained").toSorted(), [
+    "complete",
+    "complete",
+    "launched",
+    "launched",
+    "queued",
+  ]);
+});
+
+Deno.test("events goes on from a cursor, a time, or the beginning, and keeps to one task", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const [first, second] = [await box.start("shell", "exit 7"), await box.start("shell", "true")];
+  await workspace.run();
+  await box.ok("retry", first);
+  const read = async (options: EventsOptions) => {
+    const events: StoredEvent[] = [];
+    for await (const event of workspace.events({ ...options, follow: false })) events.push(event);
+    return events;
+  };
+  const all = await read({ since: 0 });
+  assertEquals(all.filter(({ event }) => event !== "drained").length, 7);
+  for (const [at, { cursor }] of all.entries()) {
+    assertEquals(await read({ since: cursor }), all.slice(at + 1));
+  }
+  const [{ time }] = all.slice(-1) as [StoredEvent];
+  assertEquals((await read({ since: time })).at(-1), all.at(-1));
+  assertEquals(await read({ since: new Date(Date.parse(time) + 1) }), []);
+  assertEquals((await read({})).length, 0);
+  assertEquals(
+    (await read({ since: 0, task: first })).map(({ event }) => event),
+    ["queued", "launched", "failed", "retried"],
+  );
+  assertEquals((await read({ since: 0, task: second })).length, 3);
+  assertThrows(() => workspace.events({ since: "yesterday" }), OrchestraError, "neither a time");
 });

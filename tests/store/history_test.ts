@@ -108,7 +108,7 @@ test(
   },
 );
 
-Deno.test("a line that was written by half is mended, and its event told once", async () => {
+Deno.test("a line that was written by half is mended, and its event told once", () => {
   for (const cut of [1, 30]) {
     using folder = new Folder();
     const store = folder.store();

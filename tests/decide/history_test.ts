@@ -1,0 +1,105 @@
+// What is told of a task and of the queue, from how they are.
+
+import { eventsBetween, hasHappened, queueEvents } from "../../lib/decide/history.ts";
+import { type HistoryEvent, parseEvent } from "../../lib/task/event.ts";
+import { formatTime, newTask, type Task } from "../../lib/task/fields.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+
+const NOW = Date.parse("2026-03-04T12:00:00Z");
+const at = (seconds: number) => formatTime(NOW + seconds * 1000);
+const ID = "task_1000000000";
+
+function task(fields: Partial<Task> = {}): Task {
+  return { ...newTask(ID, { agent: "a", prompt: "p" }, NOW), ...fields };
+}
+
+const keys = (events: readonly HistoryEvent[]) => events.map(({ key }) => key);
+
+Deno.test("a life is told in order, each step once, and with its own times", () => {
+  const queued = task({ prompt: "\n first line \nsecond", labels: { x: "y" } });
+  const launched = { ...queued, status: "running", claim: 1, startedAt: at(3) } as Task;
+  const failed = {
+    ...launched,
+    status: "failed",
+    completedAt: at(10),
+    exitCode: 7,
+    failureClass: "budget",
+    errorMessage: "w".repeat(500),
+    reapAt: at(20),
+  } as Task;
+  const reaped = { ...failed, reapAt: null, usage: { costUsd: 1, sessionId: "secret" } };
+  const named = { ...reaped, retriedBy: "task_1000000001" };
+  const lives = [undefined, queued, launched, failed, reaped, named];
+  const events = lives.slice(1).flatMap((after, place) => eventsBetween(lives[place], after!, NOW));
+  const ends = ["0.queued", "1.launched", "1.failed", "1.budget", "1.reaped"];
+  assertEquals(keys(events), ends.map((end) => `${ID}.${end}`));
+  const [first, second, third, , last] = events;
+  assertEquals([first!.title, first!.labels, first!.time], ["first line", { x: "y" }, at(0)]);
+  assertEquals([second!.time, second!.waited], [at(3), 3]);
+  assertEquals([third!.time, third!.waited, third!.ran, third!.error!.length], [at(10), 3, 7, 200]);
+  assertEquals(last!.usage, { costUsd: 1 });
+  // What is told is accepted again, and happened.
+  for (const event of events) {
+    const line = JSON.stringify(event);
+    assertEquals(parseEvent(line), JSON.parse(line));
+    assert(hasHappened(event, { task: reaped, isArchived: false }), event.key);
+  }
+});
+
+Deno.test("what did not happen yet is not taken for what happened", () => {
+  const lives: Task[] = [
+    task(),
+    task({ status: "running", claim: 1, startedAt: at(1) }),
+    task({ claim: 1 }),
+    task({ status: "running", claim: 2, startedAt: at(2) }),
+    task({ status: "complete", claim: 2, startedAt: at(2), completedAt: at(3) }),
+  ];
+  for (const [place, life] of lives.entries()) {
+    for (const [other, after] of lives.entries()) {
+      // A claim that was taken back is not told from one that runs by what came of the next one.
+      if (place === 2 && other === 1) continue;
+      for (const event of eventsBetween(lives[other - 1], after, NOW)) {
+        const happened = hasHappened(event, { task: life, isArchived: false });
+        assertEquals(happened, other <= place, `${event.key} at ${place}`);
+      }
+    }
+  }
+  for (const event of eventsBetween(undefined, lives[0]!, NOW)) {
+    assertEquals(hasHappened(event, { task: undefined, isArchived: false }), false);
+  }
+});
+
+const pause = (from: number, until: number, agent = "a"): HistoryEvent => ({
+  key: `pause-${from}`,
+  time: at(from),
+  event: "lane-paused",
+  agent,
+  until: at(until),
+});
+
+Deno.test("the end of a pause is told once, and of pauses that overlap the last", () => {
+  const told = (last: readonly HistoryEvent[], now: number) => {
+    const events = queueEvents(last, false, NOW + now * 1000);
+    assertEquals(queueEvents([...last, ...events], false, NOW + now * 1000), []);
+    return events.map(({ agent, time }) => `${agent} ${(Date.parse(time) - NOW) / 1000}`);
+  };
+  assertEquals(told([pause(0, 10)], 9), []);
+  assertEquals(told([pause(0, 10)], 10), ["a 10"]);
+  assertEquals(told([pause(0, 10), pause(5, 20)], 15), []);
+  assertEquals(told([pause(0, 10), pause(5, 20)], 25), ["a 20"]);
+  assertEquals(told([pause(0, 20), pause(5, 10)], 15), []);
+  assertEquals(told([pause(0, 20), pause(5, 10)], 25), ["a 20"]);
+  assertEquals(told([pause(0, 10), pause(11, 20)], 15), ["a 10"]);
+  assertEquals(told([pause(0, 10), pause(11, 20)], 25), ["a 10", "a 20"]);
+  assertEquals(told([pause(0, 10), pause(1, 12, "b")], 25), ["a 10", "b 12"]);
+});
+
+Deno.test("a queue comes to rest once after the last end", () => {
+  const end = (key: string): HistoryEvent => ({ key, time: at(0), event: "complete" });
+  assertEquals(queueEvents([], true, NOW), []);
+  assertEquals(keys(queueEvents([end("x")], true, NOW)), ["drained.x"]);
+  assertEquals(queueEvents([end("x")], false, NOW), []);
+  const rested = [end("x"), ...queueEvents([end("x")], true, NOW)];
+  assertEquals(queueEvents(rested, true, NOW), []);
+  assertEquals(keys(queueEvents([...rested, end("y")], true, NOW)), ["drained.y"]);
+});
