@@ -11,6 +11,8 @@ import type { Queue } from "./queue.ts";
  * @param isAtRest nothing runs, and nothing starts by itself
  */
 export function tellQueue({ store, now }: Queue, isAtRest: boolean): void {
-  const events = queueEvents(recentEvents(store), isAtRest, now());
-  if (events.length > 0) store.tell(events);
+  const owed = () => queueEvents(recentEvents(store), isAtRest, now());
+  if (owed().length === 0) return;
+  // Somebody else may tell it just now.
+  store.locked(() => store.tell(owed()));
 }

@@ -9,6 +9,7 @@
 // most failures, not the interleaving. A failure keeps its folder, with a journal of all commands.
 
 import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
+import { contradictions, readAll } from "./history_check.ts";
 import { disagreements, readLedger } from "./ledger.ts";
 import { AGENT, findProcesses, gone, temporaries } from "./processes.ts";
 
@@ -442,10 +443,20 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       if (!tasks.has(id)) violated(`lost: ${id} was printed by start and is in no folder`);
     }
 
+    const archived = new Set(
+      [...Deno.readDirSync(`${root}/.orchestra/archive`)].map(({ name }) => name.split(".")[0]!),
+    );
+    const events = await readAll(`${root}/.orchestra`);
+    for (const text of contradictions(events, tasks, archived)) violated(`history: ${text}`);
+
     const ledger = readLedger(ledgerPath, violated);
+    const launched = new Set(
+      events.filter(({ event }) => event === "launched").map(({ task }) => task),
+    );
     for (const [id, shims] of ledger.starts) {
       if (shims.length > 1) violated(`${id} was launched ${shims.length} times`);
       if (!tasks.has(id)) violated(`${id} was launched and is in no folder`);
+      if (!launched.has(id)) violated(`history: ${id} was launched, and that is not told`);
     }
     for (const [id, times] of ledger.verified) {
       if (times > 1) violated(`${id} was verified ${times} times`);
