@@ -34,6 +34,10 @@ export type Wrong =
   | { readonly code: "local-locks"; readonly type: string }
   /** So many tasks have a time that is yet to come, by so many seconds at most. */
   | { readonly code: "clock"; readonly tasks: number; readonly ahead: number }
+  /** So many things that happened to tasks are not in the history. */
+  | { readonly code: "history-gap"; readonly events: number }
+  /** So many of its lines are none. */
+  | { readonly code: "history-damaged"; readonly lines: number }
   /** A pipe stands where the folder is watched, and the watch waits at it. */
   | { readonly code: "pipe" }
   /** An agent's program is not on PATH. */
@@ -79,6 +83,8 @@ export interface Facts {
   watchProblem: string | null;
   /** The file system, where its locks hold on this machine alone; null where they hold for all. */
   localLocks: string | null;
+  /** What the history lacks, and its lines that are none. */
+  history: { readonly missing: readonly unknown[]; readonly damaged: number };
   /** Pipes and the like among the tasks, relative to the root. */
   pipes: readonly string[];
   /** The present time, milliseconds since the epoch. */
@@ -108,6 +114,7 @@ export function diagnose(facts: Facts): Finding[] {
 }
 
 const SETTINGS = ".orchestra/config.json";
+const HISTORY = ".orchestra/history.jsonl";
 
 function error(subject: string, wrong: Wrong): Finding {
   return { ...wrong, level: "error", fixable: false, subject };
@@ -189,9 +196,17 @@ function diagnoseTasks(
 
 /** What is of no more use, or should not be as it is. */
 function diagnoseLeftovers(
-  { tasks, damaged, marks, strays, open, pipes, localLocks, watchProblem }: Facts,
+  { tasks, damaged, marks, strays, open, pipes, localLocks, watchProblem, history }: Facts,
 ): Finding[] {
   const findings: Finding[] = [];
+  if (history.missing.length > 0) {
+    const wrong = { code: "history-gap", events: history.missing.length } as const;
+    findings.push(warning(HISTORY, wrong, true));
+  }
+  if (history.damaged > 0) {
+    const wrong = { code: "history-damaged", lines: history.damaged } as const;
+    findings.push(warning(HISTORY, wrong, false));
+  }
   // A task whose file is damaged is one all the same.
   const known = new Set([
     ...tasks.map((task) => task.taskId),

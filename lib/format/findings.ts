@@ -110,6 +110,19 @@ function wordsOf(
         remedy: "Was the clock set back? A wait that is to last more than 31 days is not believed.",
       };
     }
+    case "history-gap":
+      return {
+        message:
+          `${finding.events} ${finding.events === 1 ? "thing" : "things"} that happened to ` +
+          "tasks are not in the history",
+        remedy: "A power cut, or an older program. Their files still tell: orchestra doctor --fix",
+      };
+    case "history-damaged":
+      return {
+        message: `${finding.lines} ${finding.lines === 1 ? "line" : "lines"} of the history ` +
+          `${finding.lines === 1 ? "is" : "are"} damaged`,
+        remedy: "They are passed over; what is wrong with them can be seen in the file alone.",
+      };
     case "pipe":
       return {
         message: `${subject} is a pipe: who watches the folder may be told of changes late`,

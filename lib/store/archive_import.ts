@@ -11,6 +11,7 @@ import {
   syncAll,
   syncFolder,
 } from "./files.ts";
+import { pastEvents } from "../decide/history.ts";
 import { isTaskId, isTerminal, parseTask, type Task } from "../task/fields.ts";
 import { PLANS } from "./places.ts";
 import type { Store } from "./tasks.ts";
@@ -171,6 +172,8 @@ function adopt(store: Store, staged: readonly Staged[], report: ImportReport): v
     };
     name((path) => !isOwn(path));
     name(isOwn);
-    report.imported.push(...fresh.map(({ task }) => task));
+    const imported = fresh.map(({ task }) => task);
+    store.tell(pastEvents(imported, Date.now()));
+    report.imported.push(...imported);
   });
 }

@@ -2,7 +2,8 @@
 // one thing: what a killed process left in the lock file is made history first.
 
 import { type HistoryEvent, parseEvent, type StoredEvent } from "../task/event.ts";
-import { formatTime } from "../task/fields.ts";
+import { pastEvents } from "../decide/history.ts";
+import { formatTime, type Task } from "../task/fields.ts";
 import { lstat, openRegular } from "./files.ts";
 import {
   type Chunk,
@@ -99,6 +100,46 @@ export function recentEvents(store: Store): HistoryEvent[] {
 export function endOfHistory(store: Store): Cursor {
   settleHistory(store);
   return historyEnd(store.dir);
+}
+
+/** What is wrong with a history. */
+export interface HistoryReview {
+  /** What the files of tasks tell, and the history does not. */
+  readonly missing: readonly HistoryEvent[];
+  /** Lines that are none. */
+  readonly damaged: number;
+}
+
+/**
+ * Compares the history with the files of tasks: after a power cut, or where a program before this one
+ * worked on them, lines may be missing.
+ */
+export async function reviewHistory(
+  store: Store,
+  tasks: readonly Task[],
+  now: number,
+): Promise<HistoryReview> {
+  settleHistory(store);
+  const missing = new Map(pastEvents(tasks, now).map((event) => [event.key, event]));
+  let damaged = 0;
+  /** What happened before this is not kept any more. */
+  let first: string | undefined;
+  const isWhole = (listParts(store.dir)[0]?.part ?? 1) === 1;
+  let isThere = false;
+  for await (const chunk of readHistory(store.dir)) {
+    isThere = true;
+    for (const line of decoder.decode(chunk.bytes).split("\n")) {
+      const event = parseEvent(line);
+      if (event === undefined) {
+        if (line !== "" && !line.startsWith('{"history":')) damaged++;
+        continue;
+      }
+      first ??= event.time;
+      missing.delete(event.key);
+    }
+  }
+  const kept = [...missing.values()].filter(({ time }) => isWhole || time >= (first ?? time));
+  return { missing: isThere ? kept : [], damaged };
 }
 
 /** What is looked for where the system tells of no changes, milliseconds. */

@@ -149,3 +149,28 @@ Deno.test("a damaged history costs nobody anything", async () => {
     assertEquals((await eventsOf(box)).some(({ task }) => task === id), true, text.slice(0, 20));
   }
 });
+
+Deno.test("doctor finds what the history lacks, and adds it from the tasks", async () => {
+  await using box = await makeBox();
+  await box.start("shell", "true");
+  const id = await box.start("shell", "exit 7");
+  await box.run("run", "--all", "--wait");
+  await box.ok("archive", "--force");
+  const doctor = async (...args: string[]) =>
+    JSON.parse((await box.run("--json", "doctor", ...args)).stdout);
+  const codes = async () =>
+    (await doctor()).findings.map(({ code }: { code: string }) => code)
+      .filter((code: string) => code.startsWith("history"));
+  assertEquals(await codes(), []);
+  const path = box.path("history.jsonl");
+  const lines = Deno.readTextFileSync(path).split("\n");
+  const left = lines.filter((line) => !line.startsWith(`{"key":"${id}.1`));
+  assertEquals(left.length, lines.length - 2);
+  Deno.writeTextFileSync(path, left.join("\n") + '{"torn\n');
+  assertEquals(await codes(), ["history-gap", "history-damaged"]);
+  const { fixed } = await doctor("--fix");
+  assertEquals(fixed, ["added 2 to the history"]);
+  assertEquals(await codes(), ["history-damaged"]);
+  const told = (await eventsOf(box, "--task", id)).map(({ event }) => event);
+  assertEquals(told.slice(0, 3).toSorted(), ["failed", "launched", "queued"]);
+});

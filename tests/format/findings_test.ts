@@ -15,6 +15,7 @@ const HEALTHY: Facts = {
   watched: true,
   stoppedWatcher: null,
   watchProblem: null,
+  history: { missing: [], damaged: 0 },
   pipes: [],
   localLocks: null,
   now: 86_400_000,
@@ -111,6 +112,7 @@ Deno.test("what may surprise is told with what is known of it", () => {
     strays: [".orchestra/a.5.tmp"],
     open: [".orchestra"],
     watchProblem: "no more watches",
+    history: { missing: [1, 2], damaged: 1 },
     pipes: [".orchestra/tasks/x"],
     localLocks: "nfs",
     unusedSettings: [{ kind: "unknown-key", key: "intervall" }],
@@ -153,6 +155,16 @@ Deno.test("what may surprise is told with what is known of it", () => {
       ...["warning", "orphan", idOf(9), true],
       `1 process of ${idOf(9)} still run (pid 7), and there is no such task`,
       leave,
+    ],
+    [
+      ...["warning", "history-gap", ".orchestra/history.jsonl", true],
+      "2 things that happened to tasks are not in the history",
+      "A power cut, or an older program. Their files still tell: orchestra doctor --fix",
+    ],
+    [
+      ...["warning", "history-damaged", ".orchestra/history.jsonl", false],
+      "1 line of the history is damaged",
+      "They are passed over; what is wrong with them can be seen in the file alone.",
     ],
     [
       ...["warning", "sentinel-without-task", idOf(8), true],

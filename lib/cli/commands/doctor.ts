@@ -1,6 +1,8 @@
 // `orchestra doctor`: looks at a workspace, says what is wrong, and mends what can lose nothing.
 
 import { buildCommand } from "@stricli/core";
+import { archivedIds } from "../../store/archive.ts";
+import { type HistoryReview, reviewHistory } from "../../store/events.ts";
 import { lstat, messageOf } from "../../store/files.ts";
 import { placesOf } from "../../store/places.ts";
 import type { Damage, Store } from "../../store/tasks.ts";
@@ -112,6 +114,19 @@ function displaced({ store }: Queue): Damage[] {
   return [...displaced, ...aside];
 }
 
+/** The history beside what the files of all tasks tell. */
+function reviewOf({ store, now }: Queue): Promise<HistoryReview> {
+  const archived = archivedIds(store).flatMap((id) => {
+    try {
+      return store.readArchived(id) ?? [];
+    } catch {
+      // Damaged: a finding of its own.
+      return [];
+    }
+  });
+  return reviewHistory(store, [...store.scan().tasks, ...archived], now());
+}
+
 /** Why the folder of tasks cannot be watched; null where it can, or need not be. */
 function watchProblem({ store }: Queue): string | null {
   // We would wait at a pipe ourselves, which is a finding of its own.
@@ -190,6 +205,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   );
   const { watcher, watched } = whoWatches(store);
   return {
+    history: await reviewOf(queue),
     tasks: scan.tasks,
     damaged: [...scan.damaged, ...misplaced(queue, scan.tasks), ...displaced(queue)],
     marks,
@@ -288,6 +304,11 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
         for (const mark of marks) store.removeMark(finding.subject, mark);
         return `removed ${marks.map((mark) => `${finding.subject}.${mark}`).join(", ")}`;
       });
+    case "history-gap": {
+      const { missing } = await reviewOf(queue);
+      store.tell(missing);
+      return `added ${missing.length} to the history`;
+    }
     case "left-over":
       store.remove(`${store.root}/${finding.subject}`);
       return `removed ${finding.subject}`;
