@@ -3,6 +3,7 @@
 // every field.
 
 import type { AgentDefinition, RateLimit } from "../lib/task/agent.ts";
+import type { HistoryEvent } from "../lib/task/event.ts";
 import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task/fields.ts";
 import { NEEDED, OPTION_LIST, type OptionName } from "../lib/task/options.ts";
 
@@ -51,6 +52,28 @@ const OPTIONS_ABOUT = Object.fromEntries(
 export const IMPORT_ABOUT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.entries(NEEDED).map(([name, { about }]) => [name, about])),
   ...Object.fromEntries(OPTION_LIST.map(([name, { about }]) => [name, about])),
+};
+
+/** What each field of a line of the history means. */
+export const EVENT_ABOUT: Readonly<Record<keyof HistoryEvent, string>> = {
+  key: "the same for the same event, whatever was killed: what is told twice is known by it",
+  time: "when it happened",
+  event: "what happened, see below",
+  task: "id of the task; absent where it is about the queue",
+  claim: "number of the launch; 0 before the first",
+  agent: "agent that has the task, or whose lane it is",
+  chain: "id of the first attempt, where it is another task",
+  attempt: "number of the attempt, from 1",
+  follows: "id of the attempt before it, of a retry",
+  title: "first line of the prompt, at most 200 characters",
+  labels: "labels of the task, where it has any",
+  class: "kind of failure, as in the task's `failureClass`",
+  error: "why it failed, at most 200 characters",
+  exitCode: "exit code of the agent",
+  waited: "seconds from its queueing to its launch",
+  ran: "seconds from its launch to its end",
+  usage: "what its agent says it consumed, as in the task, without the session",
+  until: "until when a lane is paused",
 };
 
 /** What each field of a task file means. */

@@ -6,9 +6,10 @@ import { listGroups, loadCommands } from "../lib/cli/application.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../lib/settings/config_fields.ts";
 import { EXIT_CODES } from "../lib/task/error.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
+import { EVENTS } from "../lib/task/event.ts";
 import { FIELDS, type Task } from "../lib/task/fields.ts";
 import { type Preset, PRESETS } from "../lib/agents/presets.ts";
-import { AGENT_ABOUT, IMPORT_ABOUT, RATE_LIMIT_ABOUT, TASK_ABOUT } from "./about.ts";
+import { AGENT_ABOUT, EVENT_ABOUT, IMPORT_ABOUT, RATE_LIMIT_ABOUT, TASK_ABOUT } from "./about.ts";
 import {
   type JsonSchema,
   type Kind,
@@ -400,6 +401,13 @@ const REGIONS: Readonly<Record<string, () => string>> = {
   "agent-fields": () => fieldTable(schemaOf(AgentSchema), AGENT_ABOUT),
   "rate-limit-fields": () =>
     fieldTable(schemaOf(AgentSchema).properties!.rateLimit!, RATE_LIMIT_ABOUT),
+  "events": () =>
+    table(["Event", "Says"], Object.entries(EVENTS).map(([name, about]) => [code(name), about])),
+  "event-fields": () =>
+    table(
+      ["Field", "Is"],
+      Object.entries(EVENT_ABOUT).map(([name, about]) => [code(name), about]),
+    ),
   "import-fields": () => fieldTable(taskListSchema(), IMPORT_ABOUT),
 };
 

@@ -6,8 +6,14 @@
 //   deno task bench [--quick] [--only <section>]… [--dir <folder for the workspaces>] [--keep]
 
 import { SHIM } from "../lib/launch/posix/shim.ts";
+import { eventsBetween } from "../lib/decide/history.ts";
+import { beginSection } from "../lib/store/history.ts";
+import { takeLock } from "../lib/store/lock.ts";
+import { createFolders } from "../lib/store/paths.ts";
 import { openStore } from "../lib/store/tasks.ts";
+import { formatEvent } from "../lib/task/event.ts";
 import { formatTask, newTask, type Task } from "../lib/task/fields.ts";
+import { writeLargeHistory } from "./metrics/large_history.ts";
 
 const REPO = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 const BUNDLE = `${REPO}/dist/orchestra.js`;
@@ -339,14 +345,31 @@ function notRun(name: string): void {
   line(name, "not run: not installed");
 }
 
+/** Settings with somebody who is told of each end, and a receiver. */
+function withHooks(port: number): string {
+  return JSON.stringify({
+    hooks: [{ on: ["complete", "failed", "drained"], run: ["true"] }],
+    webhooks: [{ url: `http://127.0.0.1:${port}/`, on: ["complete", "failed"] }],
+  });
+}
+
 async function benchCommands(): Promise<void> {
   heading("Commands, 100 tasks in the folder (ms, ratio to the bare runtime)");
   const cases: Case[] = [bare];
-  for (const program of [bundled, itself, source]) {
+  const receiver = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(),
+  );
+  const told = { ...bundled, name: "bundle, with hooks" };
+  for (const program of [bundled, told, itself, source]) {
     // From source at most twice what the bundle may take.
     const bound = (ratio: number) =>
       program === itself ? undefined : program === source ? 2 * ratio : ratio;
     const root = makeWorkspace(`commands-${program.name}`, 100);
+    if (program === told) {
+      const path = `${root}/.orchestra/config.json`;
+      Deno.writeTextFileSync(path, withHooks(receiver.addr.port));
+    }
     const call = (...args: string[]) => timedIn(root, program, ...args);
     let id = "";
     const drop = () => {
@@ -410,6 +433,7 @@ async function benchCommands(): Promise<void> {
     cases.push({ name: "tsp true", run: () => timed("tsp", ["true"], tspEnv("one")) });
   }
   await compare(cases, quick ? 7 : 25);
+  await receiver.shutdown();
   if (!isInstalled("nq")) notRun("nq true");
   if (isInstalled("tsp")) runSync("tsp", ["-K"], tspEnv("one"));
   else notRun("tsp true");
@@ -772,6 +796,79 @@ function cpuIdle(pid: number): boolean {
   return idle;
 }
 
+/** What it costs to tell the history, beside the write of the task: in one process, milliseconds. */
+function benchTelling(): void {
+  const dir = `${base}/telling`;
+  Deno.mkdirSync(dir);
+  const now = Date.now();
+  const usage = { inputTokens: 12_345, outputTokens: 2345, costUsd: 0.123, model: "some-model" };
+  const pending = newTask(
+    "task_1795675095571170",
+    { agent: "codex", prompt: "x".repeat(300) },
+    now,
+  );
+  const running: Task = { ...pending, status: "running", claim: 1, startedAt: pending.createdAt };
+  const complete: Task = { ...running, status: "complete", completedAt: pending.createdAt, usage };
+  const witness = { hasHappened: () => true, past: () => [], problem() {} };
+  const tell = (before: Task | undefined, after: Task) => {
+    const { file, size } = takeLock(`${dir}/lock`);
+    const began = performance.now();
+    const section = beginSection(dir, file, size, witness);
+    section.intend(eventsBetween(before, after, now).map(formatEvent));
+    section.end();
+    const took = performance.now() - began;
+    file.close();
+    return took;
+  };
+  for (
+    const [name, before, after] of [
+      ["told at start", undefined, pending],
+      ["told at a launch", pending, running],
+      ["told at a settle", running, complete],
+    ] as const
+  ) {
+    const values = Array.from({ length: quick ? 200 : 1000 }, () => tell(before, after)).slice(100);
+    line(name, `${spread(values)} ms`, "", verdict(Number(median(values).toFixed(3)), 0.2, " ms"));
+  }
+}
+
+/** Longest time and most memory of `stats` over so many lines. */
+const STATS_SECONDS = 2;
+const STATS_MB = 200;
+
+async function benchStats(lines: number): Promise<void> {
+  const root = `${base}/stats`;
+  createFolders(root);
+  const { bytes } = await writeLargeHistory(`${root}/.orchestra`, lines, Date.now() - lines * 2700);
+  const seconds: number[] = [];
+  let most = 0;
+  for (let turn = 0; turn < 3; turn++) {
+    const began = performance.now();
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...bundled.args, "-C", root, "stats"],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    let over = false;
+    const ended = child.status.then(() => over = true);
+    while (!over) {
+      const peak = /^VmHWM:\s*(\d+)/m.exec(readText(`/proc/${child.pid}/status`) ?? "")?.[1];
+      most = Math.max(most, Number(peak ?? 0) / 1024);
+      await Promise.race([ended, sleep(20)]);
+    }
+    seconds.push((performance.now() - began) / 1000);
+  }
+  const what = `${lines.toLocaleString("en")} lines, ${round(bytes / 1024 / 1024)} MB`;
+  line(`stats, ${what}`, `${spread(seconds)} s`, "", verdict(median(seconds), STATS_SECONDS, " s"));
+  line("its memory at most", `${round(most)} MB`, "", verdict(most, STATS_MB, " MB"));
+}
+
+async function benchHistory(): Promise<void> {
+  heading("History");
+  benchTelling();
+  await benchStats(quick ? 200_000 : 1_000_000);
+}
+
 /** What README says of the demo; half of it is that its agents take their time, for people to see. */
 function benchDemo(): void {
   heading("Demo");
@@ -799,6 +896,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void> | void>> = {
   throughput: benchThroughput,
   latency: benchLatency,
   growth: benchGrowth,
+  history: benchHistory,
   demo: benchDemo,
   // Last, for the disk is busy for a while with what it writes.
   archive: benchArchive,

@@ -5,16 +5,8 @@ import { type HistoryEvent, parseEvent, type StoredEvent } from "../task/event.t
 import { pastEvents } from "../decide/history.ts";
 import { formatTime, type Task } from "../task/fields.ts";
 import { lstat, openRegular } from "./files.ts";
-import {
-  type Chunk,
-  type Cursor,
-  formatCursor,
-  historyEnd,
-  historyPath,
-  listParts,
-  readHistory,
-  type ReadOptions,
-} from "./history.ts";
+import { type Chunk, readHistory, type ReadOptions } from "./history_read.ts";
+import { type Cursor, formatCursor, historyEnd, historyPath, listParts } from "./history_files.ts";
 import type { Store } from "./tasks.ts";
 import { watchFolder } from "./watch.ts";
 

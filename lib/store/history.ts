@@ -9,25 +9,18 @@
 // the oldest. A reader goes through them in order, by a cursor that says where in which part it is.
 
 import { parseEvent } from "../task/event.ts";
-import { lstat, openNamed, openRegular, setAside } from "./files.ts";
+import { lstat, openNamed, setAside } from "./files.ts";
+import { BREAK, historyPath, listParts, LONGEST_LINE, partIn, readFrom } from "./history_files.ts";
 
 /** A file larger than this becomes a part, bytes. */
 const PART = 8 * 1024 * 1024;
-/** A longer line is none of ours, bytes. */
-export const LONGEST_LINE = 1024 * 1024;
 /** Of what a killed process left in the lock file no more than this is read, bytes. */
 const MOST_LEFT = 64 * 1024 * 1024;
 /** Stands before the lines of each write in the lock file. */
 const WRITE = "#\n";
-const BREAK = 10;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-/** The file that is appended to. */
-export function historyPath(dir: string): string {
-  return `${dir}/history.jsonl`;
-}
 
 /** What goes on in one locked section. */
 export interface Section {
@@ -236,31 +229,6 @@ function keyIn(line: string): string {
   return parseEvent(line)?.key ?? line;
 }
 
-/** One file of the history. */
-export interface Part {
-  /** Its number; those that follow each other have numbers that do. */
-  readonly part: number;
-  readonly path: string;
-  readonly isCompressed: boolean;
-}
-
-/** The parts that are complete, oldest first. */
-export function listParts(dir: string): Part[] {
-  const folder = `${dir}/history`;
-  if (!lstat(folder)?.isDirectory) return [];
-  const parts = new Map<number, Part>();
-  for (const { name, isFile } of Deno.readDirSync(folder)) {
-    const match = /^(\d{1,9})\.jsonl(\.gz)?$/.exec(name);
-    if (match === null || !isFile) continue;
-    const part = Number(match[1]);
-    const isCompressed = match[2] !== undefined;
-    // Killed while it was compressed, both are there and say the same.
-    if (parts.get(part)?.isCompressed === false) continue;
-    parts.set(part, { part, path: `${folder}/${name}`, isCompressed });
-  }
-  return [...parts.values()].sort((a, b) => a.part - b.part);
-}
-
 /** The file that is appended to becomes a part; inside the lock. */
 function becomePart(dir: string): void {
   const folder = `${dir}/history`;
@@ -270,211 +238,4 @@ function becomePart(dir: string): void {
   const last = listParts(dir).at(-1)?.part ?? 0;
   const number = Math.max(partIn(historyPath(dir)) ?? 0, last + 1);
   Deno.renameSync(historyPath(dir), `${folder}/${String(number).padStart(6, "0")}.jsonl`);
-}
-
-/** The number that a file's first line tells. */
-function partIn(path: string): number | undefined {
-  using file = openRegular(path);
-  return file === undefined ? undefined : partOf(file);
-}
-
-function partOf(file: Deno.FsFile): number | undefined {
-  const bytes = new Uint8Array(128);
-  file.seekSync(0, Deno.SeekMode.Start);
-  const count = file.readSync(bytes) ?? 0;
-  file.seekSync(0, Deno.SeekMode.Start);
-  const match = /^\{"history":1,"part":(\d{1,9})\}\n/.exec(
-    decoder.decode(bytes.subarray(0, count)),
-  );
-  return match === null ? undefined : Number(match[1]);
-}
-
-/** A place in the history. */
-export interface Cursor {
-  readonly part: number;
-  /** Bytes from the start of the part, uncompressed. */
-  readonly offset: number;
-}
-
-/** As it is given out. */
-export function formatCursor({ part, offset }: Cursor): string {
-  return `${part}.${offset}`;
-}
-
-/** Undefined for what is no cursor. */
-export function parseCursor(text: string): Cursor | undefined {
-  const match = /^(\d{1,9})\.(\d{1,15})$/.exec(text);
-  return match === null ? undefined : { part: Number(match[1]), offset: Number(match[2]) };
-}
-
-/** The place after the last whole line. */
-export function historyEnd(dir: string): Cursor {
-  const next = (listParts(dir).at(-1)?.part ?? 0) + 1;
-  using file = openRegular(historyPath(dir));
-  if (file === undefined) return { part: next, offset: 0 };
-  const part = partOf(file) ?? next;
-  const { size } = file.statSync();
-  const start = Math.max(0, size - LONGEST_LINE);
-  const bytes = readFrom(file, start, size - start);
-  return { part, offset: start + bytes.lastIndexOf(BREAK) + 1 };
-}
-
-/** Bytes of an open file from a place on; fewer where it ends before. */
-function readFrom(file: Deno.FsFile, start: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  file.seekSync(start, Deno.SeekMode.Start);
-  let read = 0;
-  while (read < length) {
-    const count = file.readSync(bytes.subarray(read));
-    if (count === null) break;
-    read += count;
-  }
-  return bytes.subarray(0, read);
-}
-
-/** Some whole lines of one part. */
-export interface Chunk {
-  readonly part: number;
-  /** Where the first of them begins. */
-  readonly start: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
-/** What is read of the history. */
-export interface ReadOptions {
-  /** Begin there; with the oldest where absent. */
-  from?: Cursor;
-  /** Leave out parts that were complete before this time, milliseconds since the epoch. */
-  since?: number;
-}
-
-/** How often a part is looked for again that is compressed or dropped just now. */
-const AGAIN = 100;
-
-/**
- * Reads the history as far as it is written, oldest first. What is not whole at its end is not read. A
- * cursor that points nowhere (its part was dropped, a file was replaced) begins with what is there.
- */
-export async function* readHistory(dir: string, options: ReadOptions = {}): AsyncGenerator<Chunk> {
-  let next = options.from;
-  const isOld = ({ path }: Part) =>
-    next === undefined && options.since !== undefined &&
-    (lstat(path)?.mtime?.getTime() ?? Infinity) < options.since;
-  for (let turn = 0; turn < AGAIN;) {
-    const parts = listParts(dir).filter((part) => part.part >= (next?.part ?? 0) && !isOld(part));
-    const [first] = parts;
-    if (first !== undefined) {
-      const file = openRegular(first.path);
-      if (file === undefined) {
-        turn++;
-        continue;
-      }
-      const from = next?.part === first.part ? next.offset : 0;
-      yield* chunksOf(file, first.part, from, first.isCompressed);
-      next = { part: first.part + 1, offset: 0 };
-      continue;
-    }
-    const file = openRegular(historyPath(dir));
-    if (file === undefined) return;
-    const part = partOf(file) ?? (listParts(dir).at(-1)?.part ?? 0) + 1;
-    // The one that we are after has become a part since.
-    if (
-      next !== undefined && listParts(dir).some((one) => one.part >= next!.part && one.part < part)
-    ) {
-      file.close();
-      turn++;
-      continue;
-    }
-    yield* chunksOf(file, part, next?.part === part ? next.offset : 0, false);
-    return;
-  }
-}
-
-const BLOCK = 1024 * 1024;
-
-/** The whole lines of an open file, from one place on. */
-async function* chunksOf(
-  file: Deno.FsFile,
-  part: number,
-  from: number,
-  isCompressed: boolean,
-): AsyncGenerator<Chunk> {
-  let carry = new Uint8Array(0);
-  /** A line that is too long is passed over up to its end. */
-  let skipping = false;
-  let at = 0;
-  if (!isCompressed && from > 0) {
-    const { size } = file.statSync();
-    at = isLineStart(file, from, size) ? from : 0;
-    file.seekSync(at, Deno.SeekMode.Start);
-  }
-  const blocks = isCompressed ? inflated(file) : blocksOf(file);
-  for await (const block of blocks) {
-    let bytes = block;
-    if (isCompressed && at + bytes.length <= from) {
-      at += bytes.length;
-      continue;
-    }
-    if (isCompressed && at < from) {
-      bytes = bytes.subarray(from - at);
-      at = from;
-    }
-    const end = bytes.lastIndexOf(BREAK) + 1;
-    if (end === 0) {
-      if (skipping || carry.length + bytes.length > LONGEST_LINE) {
-        skipping = true;
-        at += carry.length + bytes.length;
-        carry = new Uint8Array(0);
-      } else carry = joined(carry, bytes);
-      continue;
-    }
-    if (skipping) {
-      const first = bytes.indexOf(BREAK) + 1;
-      skipping = false;
-      at += first;
-      bytes = bytes.subarray(first);
-      if (end > first) yield { part, start: at, bytes: bytes.slice(0, end - first) };
-      at += end - first;
-      carry = bytes.slice(end - first);
-      continue;
-    }
-    const whole = joined(carry, bytes.subarray(0, end));
-    yield { part, start: at, bytes: whole };
-    at += whole.length;
-    carry = bytes.slice(end);
-  }
-}
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
-}
-
-function isLineStart(file: Deno.FsFile, offset: number, size: number): boolean {
-  if (offset > size) return false;
-  file.seekSync(offset - 1, Deno.SeekMode.Start);
-  const byte = new Uint8Array(1);
-  return file.readSync(byte) === 1 && byte[0] === BREAK;
-}
-
-function* blocksOf(file: Deno.FsFile): Generator<Uint8Array<ArrayBuffer>> {
-  try {
-    for (const buffer = new Uint8Array(BLOCK);;) {
-      const count = file.readSync(buffer);
-      if (count === null) return;
-      yield buffer.subarray(0, count);
-    }
-  } finally {
-    file.close();
-  }
-}
-
-async function* inflated(file: Deno.FsFile): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  try {
-    yield* file.readable.pipeThrough(new DecompressionStream("gzip"));
-  } catch {
-    // Damaged from here on: what came before counts.
-  }
 }

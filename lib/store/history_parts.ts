@@ -2,7 +2,7 @@
 // whoever watches. Killed in between, a part is there twice, says the same, and is read once.
 
 import { lstat, openRegular, removeFile } from "./files.ts";
-import { listParts, type Part } from "./history.ts";
+import { listParts, type Part } from "./history_files.ts";
 
 /** How much of the past is kept. */
 export interface HistoryPolicy {

@@ -22,7 +22,7 @@ import {
 } from "./files.ts";
 import { foreignError, isClosedToOthers, isObeyed, isSafe } from "./owner.ts";
 import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
-import { block, takeLock } from "./lock.ts";
+import { createSections } from "./sections.ts";
 import { OrchestraError } from "../task/error.ts";
 import {
   formatTask,
@@ -34,11 +34,11 @@ import {
   parseTask,
   type Task,
 } from "../task/fields.ts";
-import { formatEvent, type HistoryEvent, parseEvent } from "../task/event.ts";
+import { type EventKind, formatEvent, type HistoryEvent, parseEvent } from "../task/event.ts";
 import { NO_TRACE, type Trace } from "../task/trace.ts";
 import { eventsBetween, hasHappened, pastEvents, taskEvent } from "../decide/history.ts";
 import { compareIds } from "../decide/schedule.ts";
-import { beginSection, type Section, type Witness } from "./history.ts";
+import type { Witness } from "./history.ts";
 
 /** A file that is not what it should be: reported by name, kept as it is. */
 export interface Damage {
@@ -74,11 +74,6 @@ const MAX_MARK = 64 * 1024;
 /** Marks that agents write, and whose content counts only if it is theirs alone. */
 const AGENTS_MARKS: ReadonlySet<string> = new Set(["done", "error"]);
 
-/** So long others are kept out while something is done for each of many, milliseconds. */
-const SECTION = 200;
-/** And so long they have for getting in, milliseconds: who gives a lock up would win it again. */
-const BETWEEN = 1;
-
 /** A workspace on disk. All methods are synchronous and short. */
 export interface Store {
   /** Told of what is locked, looked at and written. */
@@ -102,6 +97,8 @@ export interface Store {
   isMade(): boolean;
   /** Whether `.orchestra/` and `tasks/` are the folders that they were: not moved, removed or exchanged. */
   isHere(): boolean;
+  /** Kinds of what this process has told in the history. */
+  readonly told: ReadonlySet<EventKind>;
   /** Runs `critical` while no other process is inside a locked section of this workspace. */
   locked<T>(critical: () => T): T;
   /**
@@ -258,59 +255,24 @@ export function openStore(
   let inner: number | null | undefined;
   const obeyed = trusted ? undefined : isObeyed;
 
-  /** The locked section that we are in. */
-  let section: Section | undefined;
-  /** Tasks as this section last read or wrote them: nobody else changes them meanwhile. */
-  const seen = new Map<string, Task>();
+  const sections = createSections(dir, { make, trace, witness: witness() });
+  const { locked, lockedEach, told } = sections;
 
-  function locked<T>(critical: () => T): T {
-    // A second lock of ours on the same file would wait for the first one for ever.
-    if (section !== undefined) return critical();
-    make();
-    const lock = takeLock(`${dir}/lock`);
-    try {
-      section = beginSection(dir, lock.file, lock.size, witness);
-      try {
-        trace("lock taken", { file: `${dir}/lock` });
-        return critical();
-      } finally {
-        section.end();
-        section = undefined;
-        seen.clear();
-        trace("lock released");
-      }
-    } finally {
-      lock.file.close();
-    }
+  /** What the files tell of what was to be written when somebody was killed. */
+  function witness(): Witness {
+    return {
+      hasHappened(line) {
+        const event = parseEvent(line);
+        if (event === undefined) return false;
+        const { task: id } = event;
+        if (id === undefined || !isTaskId(id)) return id === undefined;
+        const task = soundTask(taskPath("tasks", id, "json"), id);
+        return hasHappened(event, { task, isArchived: isArchived(id) });
+      },
+      past: () => pastEvents([...scan().tasks, ...archivedTasks()], now()).map(formatEvent),
+      problem: (error) => trace("history not written", { problem: messageOf(error) }),
+    };
   }
-
-  /** Does what is told in the history, where it can be done. */
-  function told<T>(events: readonly HistoryEvent[], action: () => T, isDone = (_: T) => true): T {
-    return locked(() => {
-      const undo = section!.intend(events.map(formatEvent));
-      try {
-        const result = action();
-        if (!isDone(result)) undo();
-        return result;
-      } catch (error) {
-        undo();
-        throw error;
-      }
-    });
-  }
-
-  const witness: Witness = {
-    hasHappened(line) {
-      const event = parseEvent(line);
-      if (event === undefined) return false;
-      const { task: id } = event;
-      if (id === undefined || !isTaskId(id)) return id === undefined;
-      const task = soundTask(taskPath("tasks", id, "json"), id);
-      return hasHappened(event, { task, isArchived: isArchived(id) });
-    },
-    past: () => pastEvents([...scan().tasks, ...archivedTasks()], now()).map(formatEvent),
-    problem: (error) => trace("history not written", { problem: messageOf(error) }),
-  };
 
   function archivedTasks(): Task[] {
     const tasks: Task[] = [];
@@ -320,24 +282,6 @@ export function openStore(
       if (task !== undefined) tasks.push(task);
     }
     return tasks;
-  }
-
-  function lockedEach<T>(
-    items: readonly T[],
-    each: (item: T) => void,
-    begin: () => void = () => {},
-  ): void {
-    for (let at = 0; at < items.length;) {
-      if (at > 0) block(BETWEEN);
-      const isInside = section !== undefined;
-      locked(() => {
-        begin();
-        const until = performance.now() + SECTION;
-        do each(items[at++]!); while (
-          at < items.length && (isInside || performance.now() < until)
-        );
-      });
-    }
   }
 
   function scan(known?: ReadonlyMap<string, Task>): Scan {
@@ -420,7 +364,7 @@ export function openStore(
 
   function read(id: string): Task | undefined {
     const task = readTask(taskPath("tasks", id, "json"), id);
-    if (section !== undefined && task !== undefined) seen.set(id, task);
+    if (task !== undefined) sections.saw(task);
     return task;
   }
 
@@ -428,12 +372,12 @@ export function openStore(
     const { taskId: id, status, claim } = task;
     const path = taskPath("tasks", id, "json");
     locked(() => {
-      const before = seen.get(id) ?? soundTask(path, id);
+      const before = sections.seen(id) ?? soundTask(path, id);
       told(eventsBetween(before, task, now()), () => {
         trace("task written", { id, status, claim });
         replace(path, formatTask(task), "content");
       });
-      seen.set(id, task);
+      sections.saw(task);
     });
   }
 
@@ -603,6 +547,7 @@ export function openStore(
     get identity() {
       return opened === undefined ? "" : identityOf(opened);
     },
+    told: sections.kinds,
     locked,
     lockedEach,
     scan,
@@ -614,7 +559,7 @@ export function openStore(
     write,
     leave(task, event, action) {
       told([taskEvent(task, event, formatTime(now()))], action);
-      seen.delete(task.taskId);
+      sections.forget(task.taskId);
     },
     tell: (events) => told(events, () => {}),
     create,

@@ -1,6 +1,6 @@
 // `orchestra events`: the past from any point, what comes, and the same through kills.
 
-import { historyPath } from "../../lib/store/history.ts";
+import { historyPath } from "../../lib/store/history_files.ts";
 import type { StoredEvent } from "../../lib/task/event.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, openGate } from "../support/gated.ts";

@@ -1,7 +1,8 @@
 // Parts of the history: compressed as they are read, dropped when they are old or too many.
 
 import { tidyHistory } from "../../lib/store/history_parts.ts";
-import { listParts, readHistory } from "../../lib/store/history.ts";
+import { listParts } from "../../lib/store/history_files.ts";
+import { readHistory } from "../../lib/store/history_read.ts";
 import { assertEquals } from "../support/assert.ts";
 import { Folder, modeOf, NOW } from "../support/store.ts";
 

@@ -54,7 +54,6 @@ store.write({ ...make(idOf(2)), status: "cancelled", completedAt: time });
 archiveFinished(
   store,
   {
-    enabled: true,
     max_completed_age_days: 0,
     max_failed_age_days: 1000,
     max_queue_size: 1000,

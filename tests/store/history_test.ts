@@ -1,14 +1,13 @@
 // The history: each thing that happened once, and nothing else, whatever was killed.
 
 import { hasHappened } from "../../lib/decide/history.ts";
+import { type Chunk, readHistory } from "../../lib/store/history_read.ts";
 import {
-  type Chunk,
   formatCursor,
   historyPath,
   listParts,
   parseCursor,
-  readHistory,
-} from "../../lib/store/history.ts";
+} from "../../lib/store/history_files.ts";
 import type { Store } from "../../lib/store/tasks.ts";
 import { type HistoryEvent, parseEvent } from "../../lib/task/event.ts";
 import { formatTime } from "../../lib/task/fields.ts";

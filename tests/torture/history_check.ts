@@ -1,7 +1,7 @@
 // Where the history and the files of the tasks tell different stories.
 
 import { eventsIn } from "../../lib/store/events.ts";
-import { readHistory } from "../../lib/store/history.ts";
+import { readHistory } from "../../lib/store/history_read.ts";
 import type { StoredEvent } from "../../lib/task/event.ts";
 import { isTerminal, type Task } from "../../lib/task/fields.ts";
 

@@ -4,7 +4,7 @@
 import { buildCommand } from "@stricli/core";
 import { formatEventLine } from "../../format/events.ts";
 import { followEvents, lastEvents, readEvents } from "../../store/events.ts";
-import { type Cursor, parseCursor } from "../../store/history.ts";
+import { type Cursor, parseCursor } from "../../store/history_files.ts";
 import { asJson } from "../../task/error.ts";
 import type { StoredEvent } from "../../task/event.ts";
 import type { Context } from "../context.ts";

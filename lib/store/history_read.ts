@@ -1,0 +1,160 @@
+// Reads the history, from any place on, as whole lines. What happens to its files meanwhile (one becomes
+// a part, is compressed, is dropped) is followed; nothing is written.
+
+import { lstat, openRegular } from "./files.ts";
+import {
+  BREAK,
+  type Cursor,
+  historyPath,
+  listParts,
+  LONGEST_LINE,
+  type Part,
+  partOf,
+} from "./history_files.ts";
+
+/** Some whole lines of one part. */
+export interface Chunk {
+  readonly part: number;
+  /** Where the first of them begins. */
+  readonly start: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What is read of the history. */
+export interface ReadOptions {
+  /** Begin there; with the oldest where absent. */
+  from?: Cursor;
+  /** Leave out parts that were complete before this time, milliseconds since the epoch. */
+  since?: number;
+}
+
+/** How often a part is looked for again that is compressed or dropped just now. */
+const AGAIN = 100;
+
+/**
+ * Reads the history as far as it is written, oldest first. What is not whole at its end is not read. A
+ * cursor that points nowhere (its part was dropped, a file was replaced) begins with what is there.
+ */
+export async function* readHistory(dir: string, options: ReadOptions = {}): AsyncGenerator<Chunk> {
+  let next = options.from;
+  const isOld = ({ path }: Part) =>
+    next === undefined && options.since !== undefined &&
+    (lstat(path)?.mtime?.getTime() ?? Infinity) < options.since;
+  for (let turn = 0; turn < AGAIN;) {
+    const parts = listParts(dir).filter((part) => part.part >= (next?.part ?? 0) && !isOld(part));
+    const [first] = parts;
+    if (first !== undefined) {
+      const file = openRegular(first.path);
+      if (file === undefined) {
+        turn++;
+        continue;
+      }
+      const from = next?.part === first.part ? next.offset : 0;
+      yield* chunksOf(file, first.part, from, first.isCompressed);
+      next = { part: first.part + 1, offset: 0 };
+      continue;
+    }
+    const file = openRegular(historyPath(dir));
+    if (file === undefined) return;
+    const part = partOf(file) ?? (listParts(dir).at(-1)?.part ?? 0) + 1;
+    // The one that we are after has become a part since.
+    if (
+      next !== undefined && listParts(dir).some((one) => one.part >= next!.part && one.part < part)
+    ) {
+      file.close();
+      turn++;
+      continue;
+    }
+    yield* chunksOf(file, part, next?.part === part ? next.offset : 0, false);
+    return;
+  }
+}
+
+const BLOCK = 1024 * 1024;
+
+/** The whole lines of an open file, from one place on. */
+async function* chunksOf(
+  file: Deno.FsFile,
+  part: number,
+  from: number,
+  isCompressed: boolean,
+): AsyncGenerator<Chunk> {
+  let carry = new Uint8Array(0);
+  /** A line that is too long is passed over up to its end. */
+  let skipping = false;
+  let at = 0;
+  if (!isCompressed && from > 0) {
+    const { size } = file.statSync();
+    at = isLineStart(file, from, size) ? from : 0;
+    file.seekSync(at, Deno.SeekMode.Start);
+  }
+  const blocks = isCompressed ? inflated(file) : blocksOf(file);
+  for await (const block of blocks) {
+    let bytes = block;
+    if (isCompressed && at + bytes.length <= from) {
+      at += bytes.length;
+      continue;
+    }
+    if (isCompressed && at < from) {
+      bytes = bytes.subarray(from - at);
+      at = from;
+    }
+    const end = bytes.lastIndexOf(BREAK) + 1;
+    if (end === 0) {
+      if (skipping || carry.length + bytes.length > LONGEST_LINE) {
+        skipping = true;
+        at += carry.length + bytes.length;
+        carry = new Uint8Array(0);
+      } else carry = joined(carry, bytes);
+      continue;
+    }
+    if (skipping) {
+      const first = bytes.indexOf(BREAK) + 1;
+      skipping = false;
+      at += first;
+      bytes = bytes.subarray(first);
+      if (end > first) yield { part, start: at, bytes: bytes.slice(0, end - first) };
+      at += end - first;
+      carry = bytes.slice(end - first);
+      continue;
+    }
+    const whole = joined(carry, bytes.subarray(0, end));
+    yield { part, start: at, bytes: whole };
+    at += whole.length;
+    carry = bytes.slice(end);
+  }
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
+}
+
+function isLineStart(file: Deno.FsFile, offset: number, size: number): boolean {
+  if (offset > size) return false;
+  file.seekSync(offset - 1, Deno.SeekMode.Start);
+  const byte = new Uint8Array(1);
+  return file.readSync(byte) === 1 && byte[0] === BREAK;
+}
+
+function* blocksOf(file: Deno.FsFile): Generator<Uint8Array<ArrayBuffer>> {
+  try {
+    for (const buffer = new Uint8Array(BLOCK);;) {
+      const count = file.readSync(buffer);
+      if (count === null) return;
+      yield buffer.subarray(0, count);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+async function* inflated(file: Deno.FsFile): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  try {
+    yield* file.readable.pipeThrough(new DecompressionStream("gzip"));
+  } catch {
+    // Damaged from here on: what came before counts.
+  }
+}
