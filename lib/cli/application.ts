@@ -40,6 +40,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   trust: { group: "Set up", load: () => import("./commands/trust.ts") },
   upgrade: { group: "Set up", load: () => import("./commands/upgrade.ts") },
   _supervise: { group: null, load: () => import("./commands/supervise.ts") },
+  _deliver: { group: null, load: () => import("./commands/deliver.ts") },
 };
 
 /** The commands that help shows, by their groups. */
@@ -100,7 +101,7 @@ export function createApplication(
       routes: commands,
       docs: {
         brief: "A task queue for command-line AI coding agents",
-        hideRoute: { _supervise: true },
+        hideRoute: { _supervise: true, _deliver: true },
       },
     }),
     {

@@ -51,6 +51,8 @@ export interface Context extends CommandContext {
   readonly interactive: boolean;
   /** The workspace that the command is about; its code is loaded only now. */
   openQueue(): Promise<Queue>;
+  /** Those that were opened so far. */
+  readonly opened: readonly Queue[];
   /** The settings of a workspace; what is of no use in them is noted. */
   config(store: Store): Promise<Config>;
   /** Told of what is done; nobody listens without `--debug`. */
@@ -111,6 +113,7 @@ export function createContext(
 ): Context {
   const interactive = Deno.stdout.isTerminal();
   const gone = new AbortController();
+  const opened: Queue[] = [];
   const write = (text: string | Uint8Array) => {
     if (!writeAll(Deno.stdout, text)) gone.abort();
   };
@@ -156,14 +159,20 @@ export function createContext(
     async root() {
       return globals.dir === undefined ? Deno.cwd() : await resolveDir(globals.dir);
     },
+    opened,
     async openQueue() {
       const { openQueue } = await import("../queue/queue.ts");
       const { findRoot } = await import("../store/paths.ts");
-      if (globals.dir !== undefined) return openQueue(await resolveDir(globals.dir), { trace });
+      const open = (root: string) => {
+        const queue = openQueue(root, { trace });
+        opened.push(queue);
+        return queue;
+      };
+      if (globals.dir !== undefined) return open(await resolveDir(globals.dir));
       const cwd = Deno.cwd();
       const root = findRoot(cwd);
       if (root === undefined) throw await noWorkspace(cwd);
-      return openQueue(root, { trace });
+      return open(root);
     },
     async config(store) {
       const { loadConfig } = await import("../settings/config.ts");

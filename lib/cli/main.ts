@@ -115,6 +115,7 @@ async function runCommandLine(
     const commands = await loadMeant(rest);
     const words = detachValues(rest, commands[rest[0]!]);
     await run(createApplication(commands, { json, debug, program, words }), words, context);
+    await leaveNews(context, rest[0]!);
     const code = Number(context.process.exitCode ?? 0);
     // The framework's own codes for a command line that it does not understand are negative.
     return code < 0 || code === 251 || code === 252 ? 2 : code;
@@ -124,6 +125,24 @@ async function runCommandLine(
       : toOrchestraError(error, "The command could not be carried out");
     console.error(formatError(known, json, program));
     return known.exitCode;
+  }
+}
+
+/** Commands that watch tell themselves what is to be told, and leave when they are asked to. */
+const WATCHING: readonly string[] = ["_supervise", "daemon"];
+
+/** What the command has told in the history reaches hooks and webhooks, without anybody waiting for it. */
+async function leaveNews(context: Context, command: string): Promise<void> {
+  const queue = context.opened.find(({ store }) => store.told.size > 0);
+  if (queue === undefined || WATCHING.includes(command)) return;
+  try {
+    const { mayTell } = await import("../settings/config.ts");
+    if (!mayTell(queue.store)) return;
+    const { leaveForNews } = await import("./supervision.ts");
+    await leaveForNews(context, queue, queue.store.told);
+  } catch (error) {
+    // Who looks next leaves one.
+    context.trace("news not left", { problem: error instanceof Error ? error.message : "" });
   }
 }
 

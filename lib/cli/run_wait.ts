@@ -7,7 +7,7 @@ import { viewTask } from "../decide/view.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
 import type { Queue } from "../queue/queue.ts";
 import { refresh, type Snapshot } from "../queue/refresh.ts";
-import { watchOver } from "../supervise/loop.ts";
+import { type Beside, watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
 import {
   announce,
@@ -20,6 +20,7 @@ import {
   watcherOf,
 } from "../supervise/watcher.ts";
 import { isTerminal, type Task } from "../task/fields.ts";
+import { type News, openNews } from "./beside.ts";
 import type { Context } from "./context.ts";
 import type { ReportTarget } from "./flags.ts";
 import { stopSignal } from "./look_on.ts";
@@ -83,6 +84,24 @@ export async function runAndWait(
   }
 }
 
+/** Where no supervisor may be left for what is owed at the end, it is waited for so long, milliseconds. */
+const TELLING = 30_000;
+
+/** What is told beside it: nobody waits here for a receiver where a supervisor goes on with it. */
+function tellBeside(news: News, isOurs: () => boolean, waits: () => boolean): Beside {
+  return {
+    look: (config) => isOurs() && news.look(config),
+    isBusy: false,
+    set onIdle(wake: () => void) {
+      news.onIdle = wake;
+    },
+    async close() {
+      if (waits()) await news.settled(TELLING);
+      await news.close();
+    },
+  };
+}
+
 /** What was seen last, with what ended meanwhile and is archived or removed by now. */
 interface Seen extends Pick<Snapshot, "tasks" | "index" | "damaged"> {
   readonly interrupted: boolean;
@@ -143,6 +162,11 @@ async function watchRun(
       leaveToOthers: () => lock === undefined && isWatched(store),
       onChange: (change, { index }) => view.show(change, index),
       onTurn: view.draw,
+      beside: tellBeside(
+        openNews(this, queue, (problem) => this.note(problem)),
+        () => lock !== undefined,
+        () => !config.supervise && !interrupted,
+      ),
       onProblem: (problem) => this.note(problem),
       onFinished: leave,
     });

@@ -4,6 +4,7 @@
 import type { Queue } from "../queue/queue.ts";
 import { refresh, type Snapshot } from "../queue/refresh.ts";
 import { NOTHING_MORE } from "../queue/step.ts";
+import { loadConfig, mayTell } from "../settings/config.ts";
 import type { Config } from "../settings/config_fields.ts";
 import {
   type DaemonInfo,
@@ -14,6 +15,7 @@ import {
   rereadOrder,
   type StandingOrder,
 } from "../supervise/watcher.ts";
+import type { EventKind } from "../task/event.ts";
 import type { Context } from "./context.ts";
 
 /**
@@ -33,13 +35,39 @@ export async function leaveWatcher(
     return watched;
   }
   const order = orderLeft(queue, seen);
-  if (order === undefined) return isWatched(queue.store);
+  if (order === undefined) {
+    if (!await leaveForNews(context, queue)) return isWatched(queue.store);
+    context.note("A supervisor tells hooks and webhooks what happened, in the background");
+    return true;
+  }
   const config = await context.config(queue.store);
   if (!config.supervise) return isWatched(queue.store);
   if (leaveSupervisor(context, queue, order)) {
     context.note("Nobody watched over it: a supervisor goes on with it in the background");
   }
   return true;
+}
+
+/**
+ * Leaves a supervisor where a hook or a webhook is to be told of something and nobody watches; says
+ * whether it did. Who they are is asked only where there may be some.
+ *
+ * @param told kinds of what this command has told; anything where absent
+ */
+export async function leaveForNews(
+  context: Context,
+  queue: Queue,
+  told?: ReadonlySet<EventKind>,
+): Promise<boolean> {
+  const { store } = queue;
+  if (!mayTell(store) || !store.isMade() || isWatched(store)) return false;
+  const { config } = await loadConfig(store);
+  if (!config.supervise || !mayTell(store, config)) return false;
+  const { isNewsOwed } = await import("../notify/owed.ts");
+  if (!await isNewsOwed(store, config, queue.now(), told)) return false;
+  // What somebody had ordered who was killed is not forgotten over it.
+  const order = orderLeft(queue, { unsettled: true, retrying: false }) ?? { launch: "retries" };
+  return leaveSupervisor(context, queue, order);
 }
 
 const UNSEEN = "Nobody watches over what runs in another container or on another machine: " +

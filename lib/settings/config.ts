@@ -2,6 +2,8 @@
 // loaded only for a text that has not passed it before, for it costs start-up time.
 
 import { OrchestraError } from "../task/error.ts";
+import { lstat } from "../store/files.ts";
+import { userSettingsPath } from "../store/owner.ts";
 import type { Store } from "../store/tasks.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
@@ -44,6 +46,28 @@ export async function loadConfig(store: Store): Promise<Settings> {
   const settings = { config: config ?? DEFAULT_CONFIG, warnings };
   last.set(store, { text, settings });
   return settings;
+}
+
+/**
+ * Whether anybody may want to be told of what happens here. It costs a look at two files: who they are is
+ * asked only where this is so.
+ *
+ * @param config the settings; as they were last read where absent
+ */
+export function mayTell(store: Store, config = last.get(store)?.settings.config): boolean {
+  const { hooks, webhooks, notify, otlp } = config ?? DEFAULT_CONFIG;
+  if (hooks.length > 0 || webhooks.length > 0) return true;
+  if (notify.desktop !== false || otlp.endpoint !== null) return true;
+  if (config === undefined && lstat(configPath(store)) !== undefined) return true;
+  if (lstat(`${store.root}/.orchestra-cli/config.json`) !== undefined) return true;
+  try {
+    const path = userSettingsPath();
+    if (path !== undefined && lstat(path) !== undefined) return true;
+    return Boolean(Deno.env.get("OTEL_EXPORTER_OTLP_ENDPOINT"));
+  } catch {
+    // Not for us to look at: as if there were none.
+    return false;
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -12,6 +12,7 @@ import { EVERYTHING, NOTHING_MORE } from "../queue/step.ts";
 import { addSleep } from "../queue/limits.ts";
 import { tellQueue } from "../queue/tell.ts";
 import type { Queue, Rules } from "../queue/queue.ts";
+import type { Config } from "../settings/config_fields.ts";
 import { tidyHistory } from "../store/history_parts.ts";
 import { type OrchestraError, toOrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
@@ -26,6 +27,18 @@ export interface Wanted {
   readonly launch: Orders["launch"];
   /** Most tasks at once; where absent the settings' `max_concurrent`, and any number of retries. */
   readonly parallel?: number;
+}
+
+/** What goes on beside the watching, and never holds it up. */
+export interface Beside {
+  /** Called after each turn; what it leads to goes on by itself. */
+  look(config: Config): void;
+  /** Whether who would leave when nothing is left to do stays for it. */
+  readonly isBusy: boolean;
+  /** Set by the loop, called when it is not busy any more. */
+  onIdle: () => void;
+  /** Called when the watching ends. */
+  close(): Promise<void>;
 }
 
 /** How the loop goes about it. */
@@ -57,6 +70,8 @@ export interface WatchOptions {
   readonly onBroken?: (problem: OrchestraError) => void;
   /** Called with what makes the watching difficult, a sentence each, once. */
   readonly onProblem?: (problem: string) => void;
+  /** What goes on beside it. */
+  readonly beside?: Beside;
   /** Called inside the workspace lock when nothing is left to do, before the loop returns. */
   readonly onFinished?: () => void;
 }
@@ -112,6 +127,18 @@ interface Watch {
 export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mirror> {
   const watch = openWatch(queue, options, await openRules(queue, options.onBroken));
   using mirror = watch.mirror;
+  const { beside } = options;
+  if (beside !== undefined) beside.onIdle = () => watch.wake();
+  try {
+    await watchOn(watch);
+  } finally {
+    await beside?.close();
+  }
+  return mirror;
+}
+
+async function watchOn(watch: Watch): Promise<void> {
+  const { queue, options, mirror } = watch;
   const rescans = createRescans(watch);
   await watch.children.ask([...mirror.running.values(), ...mirror.reaping.values()]);
   isLeft(watch);
@@ -122,6 +149,7 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
     rescans.noteJump();
     const next = decideTurn(watch);
     const acted = act(watch, next);
+    options.beside?.look(watch.rules.current.config);
     if (watch.thrown !== undefined) throw watch.thrown.error;
     if (shown !== watch.changes) {
       shown = watch.changes;
@@ -130,7 +158,8 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
     if (typeof options.until === "function" && options.until(mirror)) break;
     if (acted) continue;
     tellOfQueue(watch, next);
-    if (options.until === "finished" && isFinished(watch, next)) {
+    options.beside?.look(watch.rules.current.config);
+    if (options.until === "finished" && isFinished(watch, next) && !options.beside?.isBusy) {
       if (attempt(watch, () => finish(watch))) break;
       // Somebody queued a task just now. Should it not be launched either, others have their turn.
       await sleep(watch, AGAIN);
@@ -152,7 +181,6 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
     }
     await rescans.run();
   }
-  return mirror;
 }
 
 function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch {
@@ -332,7 +360,7 @@ function finish(watch: Watch): boolean {
   return store.locked(() => {
     mirror.catchUp();
     mirror.rescan("open");
-    if (!isFinished(watch, decideTurn(watch))) return false;
+    if (!isFinished(watch, decideTurn(watch)) || options.beside?.isBusy) return false;
     options.onFinished?.();
     return true;
   });

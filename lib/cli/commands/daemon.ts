@@ -27,6 +27,7 @@ import { loadConfig } from "../../settings/config.ts";
 import { watchOver } from "../../supervise/loop.ts";
 import { formatTime } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
+import { openNews } from "../beside.ts";
 import type { Context } from "../context.ts";
 import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
@@ -205,6 +206,7 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
       wanted: () => ({ launch: "all", parallel: flags.maxConcurrent }),
       until: "forever",
       lock,
+      beside: openNews(this, queue, say),
       signal: stop.signal,
       interval: flags.interval,
       onChange: (change) => say(describe(change)),

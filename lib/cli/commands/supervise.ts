@@ -11,6 +11,7 @@ import {
   waitForDaemonLock,
 } from "../../supervise/watcher.ts";
 import type { OrchestraError } from "../../task/error.ts";
+import { openNews } from "../beside.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { stopSignal } from "../look_on.ts";
@@ -50,7 +51,9 @@ async function superviseInBackground(this: Context, order: StandingOrder): Promi
     lock[Symbol.dispose]();
   };
   let left = false;
+  const problem = (text: string) => this.trace("problem", { problem: text });
   await watchOver(queue, {
+    beside: openNews(this, queue, problem),
     wanted: followOrders(queue, mine),
     until: "finished",
     lock,
@@ -61,7 +64,7 @@ async function superviseInBackground(this: Context, order: StandingOrder): Promi
       leave();
       left = true;
     },
-    onProblem: (problem) => this.trace("problem", { problem }),
+    onProblem: problem,
   });
   if (!left) leave();
 }

@@ -1,0 +1,62 @@
+// What goes on beside whoever watches: hooks and webhooks are told of what happens. Their code is loaded only
+// where somebody wants to be told.
+
+import { mayTell } from "../settings/config.ts";
+import type { Config } from "../settings/config_fields.ts";
+import type { Notifier } from "../notify/notifier.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Beside } from "../supervise/loop.ts";
+import type { Context } from "./context.ts";
+
+/** What goes on beside a watch, and can be waited for. */
+export interface News extends Beside {
+  /** Fulfilled when nothing is owed before long, or after some milliseconds. */
+  settled(millis: number): Promise<void>;
+}
+
+/**
+ * @param onProblem told of what goes wrong, a sentence each
+ */
+export function openNews(
+  context: Pick<Context, "program">,
+  queue: Queue,
+  onProblem: (problem: string) => void,
+): News {
+  const { store, now, random } = queue;
+  let notifier: Notifier | undefined;
+  let loading: Promise<void> | undefined;
+  let wanted: Config | undefined;
+  let closed = false;
+  async function load(): Promise<void> {
+    try {
+      const { openNotifier } = await import("../notify/notifier.ts");
+      const { program } = context;
+      notifier = openNotifier({ store, program, now, random, onProblem });
+      notifier.onIdle = () => news.onIdle();
+      if (!closed) notifier.look(wanted!);
+    } catch (error) {
+      onProblem(`Telling what happens: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  const news: News = {
+    look(config) {
+      wanted = config;
+      if (notifier !== undefined) notifier.look(config);
+      else if (mayTell(store, config)) loading ??= load();
+    },
+    get isBusy() {
+      return notifier?.isBusy ?? loading !== undefined;
+    },
+    onIdle() {},
+    async settled(millis) {
+      await loading;
+      await notifier?.settled(millis);
+    },
+    async close() {
+      closed = true;
+      await loading;
+      await notifier?.close();
+    },
+  };
+  return news;
+}

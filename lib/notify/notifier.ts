@@ -1,0 +1,424 @@
+// Beside whoever watches: what is told in the history reaches hooks and webhooks. Each has a lane of its
+// own, in which one delivery is made after the other, in order; a few lanes are busy at once, and none ever
+// holds up the queue. All that is owed is on disk: killed at any point, whoever watches next goes on.
+
+import {
+  foreignPaths,
+  loadSubscribers,
+  type Subscriber,
+  type Subscribers,
+} from "../settings/subscribers.ts";
+import type { Config } from "../settings/config_fields.ts";
+import { pause } from "../launch/pause.ts";
+import { lstat, messageOf } from "../store/files.ts";
+import type { Store } from "../store/tasks.ts";
+import { formatTime } from "../task/fields.ts";
+import { runFor, sendTo } from "./attempt.ts";
+import { type Channel, openChannel } from "./channel.ts";
+import { collect, historyStamp } from "./collect.ts";
+import type { HookOutcome } from "./hook.ts";
+import {
+  bury,
+  compareDeliveries,
+  type Delivery,
+  disable,
+  isKnown,
+  lanePath,
+  type LaneState,
+  listFiles,
+  listLanes,
+  logAttempt,
+  makeFolder,
+  outboxPath,
+  readDelivery,
+  readDisabled,
+  readState,
+  removeDelivery,
+  removeLane,
+  takeResume,
+  updateDelivery,
+  writeState,
+} from "./outbox.ts";
+import { describe, dueAt, judge, LONGEST, type Outcome, pickNext } from "./plan.ts";
+
+/** What brings the news of a workspace to its subscribers. */
+export interface Notifier {
+  /** Looks for what is to be told; what it leads to goes on beside the caller. */
+  look(config: Config): void;
+  /** Whether something is being told, or is to be before long: who watches stays for it. */
+  readonly isBusy: boolean;
+  /** Called when it is not busy any more. */
+  onIdle: () => void;
+  /** Fulfilled when nothing is busy, or after some milliseconds. */
+  settled(millis: number): Promise<void>;
+  /**
+   * Stops. What is being told has a moment to come to its end; then it is ended, and told again by whoever
+   * watches next.
+   */
+  close(): Promise<void>;
+}
+
+/** What a notifier works with. */
+export interface NotifierOptions {
+  readonly store: Store;
+  /** Module of the command line, or the path of the compiled program. */
+  readonly program: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** Told of what goes wrong, a sentence each. */
+  readonly onProblem?: (problem: string) => void;
+}
+
+/** Who watches stays for what is due within this, milliseconds. */
+export const SOON = 15 * 60_000;
+/** Most lanes that are busy at once. */
+const AT_ONCE = 4;
+/** What others change in the outbox, or in settings, is seen after this, milliseconds. */
+const POLL = 5000;
+/** What is being told when who watches leaves has so long to come to its end, milliseconds. */
+const MOMENT = 2000;
+/** Timers take at most 2^31 - 1 ms. */
+const LONGEST_TIMER = 2_000_000_000;
+
+interface Lane {
+  subscriber: Subscriber;
+  readonly folder: string;
+  state: LaneState;
+  disabled: boolean;
+  /** In order. */
+  owed: Delivery[];
+  running: boolean;
+  /** The state says more than its file. */
+  dirty: boolean;
+  /** Its file is being written. */
+  saving: Promise<void>;
+  channel: { readonly of: Subscriber; readonly channel: Channel } | undefined;
+}
+
+/** Opens the notifier of a workspace; nothing is done before the first look. */
+export function openNotifier(
+  { store, program, now, random, onProblem = () => {} }: NotifierOptions,
+): Notifier {
+  const lanes = new Map<string, Lane>();
+  /** Nothing more is begun. */
+  let closing = false;
+  /** What was begun is ended. */
+  const over = new AbortController();
+  let config: Config | undefined;
+  let loaded: { config: Config; stamp: string; subscribers: Subscribers } | undefined;
+  let collected: string | undefined;
+  let polled = -Infinity;
+  let passing: Promise<void> | undefined;
+  let again = false;
+  let wasBusy = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const stampNow = () =>
+    foreignPaths(store.root).map((path) => {
+      const info = lstat(path);
+      return info === undefined ? "-" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
+    }).join();
+  const runningLanes = () => [...lanes.values()].filter(({ running }) => running).length;
+  const dueOf = (lane: Lane) => dueAt(lane, now());
+  const isStale = () =>
+    loaded === undefined || loaded.config !== config ||
+    (performance.now() - polled >= POLL && loaded.stamp !== stampNow());
+  const isUntold = () => lanes.size > 0 && collected !== historyStamp(store.dir);
+  const mayStart = () =>
+    runningLanes() < AT_ONCE &&
+    [...lanes.values()].some((lane) => !lane.running && dueOf(lane) <= now());
+  const isToPoll = () => lanes.size > 0 && performance.now() - polled >= POLL;
+
+  function isBusy(): boolean {
+    if (closing || config === undefined) return false;
+    return passing !== undefined || isUntold() ||
+      [...lanes.values()].some((lane) => lane.running || dueOf(lane) <= now() + SOON);
+  }
+
+  /** Does what is to be done now, unless nothing is. */
+  function kick(): void {
+    if (closing || config === undefined) return;
+    if (passing !== undefined) {
+      again = true;
+      return;
+    }
+    if (isStale() || isUntold() || mayStart() || isToPoll()) {
+      passing = pass().catch((error) => onProblem(`Telling what happened: ${messageOf(error)}`))
+        .then(() => {
+          passing = undefined;
+          if (again) {
+            again = false;
+            kick();
+          }
+          rest();
+        });
+      return;
+    }
+    rest();
+  }
+
+  /** Until the next thing is due. */
+  function rest(): void {
+    if (closing || passing !== undefined) return;
+    const busy = isBusy();
+    if (wasBusy && !busy) notifier.onIdle();
+    wasBusy = busy;
+    clearTimeout(timer);
+    if (lanes.size === 0) return;
+    const free = runningLanes() < AT_ONCE
+      ? [...lanes.values()].filter((lane) => !lane.running)
+      : [];
+    const due = isUntold() ? 0 : Math.min(...free.map(dueOf), Infinity) - now();
+    timer = setTimeout(kick, Math.min(Math.max(due, 10), POLL, LONGEST_TIMER));
+    Deno.unrefTimer(timer);
+  }
+
+  async function pass(): Promise<void> {
+    if (isStale()) await reload();
+    if (lanes.size === 0) {
+      polled = performance.now();
+      return;
+    }
+    const stamp = historyStamp(store.dir);
+    if (collected !== stamp) {
+      for (const lane of lanes.values()) await collectInto(lane);
+      collected = stamp;
+    }
+    if (isToPoll()) {
+      polled = performance.now();
+      for (const lane of lanes.values()) refill(lane);
+    }
+    start();
+  }
+
+  async function reload(): Promise<void> {
+    const wanted = config!;
+    const stamp = stampNow();
+    const subscribers = await loadSubscribers(store, wanted);
+    for (const problem of subscribers.problems) onProblem(problem);
+    if (closing) return;
+    loaded = { config: wanted, stamp, subscribers };
+    const names = new Set<string>();
+    if (subscribers.active.length > 0) {
+      store.make();
+      makeFolder(outboxPath(store.dir));
+    }
+    for (const subscriber of subscribers.active) {
+      const key = subscriber.name.toLowerCase();
+      names.add(key);
+      const lane = lanes.get(key);
+      if (lane === undefined) lanes.set(key, await openLane(subscriber));
+      else if (JSON.stringify(lane.subscriber) !== JSON.stringify(subscriber)) {
+        lane.subscriber = subscriber;
+      }
+    }
+    // What only waits for approval, and what the environment of another process names, keeps its place.
+    const kept = new Set([
+      ...names,
+      ...subscribers.unapproved.map(({ name }) => name.toLowerCase()),
+      "otlp",
+    ]);
+    for (const [key, lane] of lanes) {
+      if (names.has(key)) continue;
+      lanes.delete(key);
+      closeChannel(lane);
+    }
+    if (subscribers.whole) {
+      for (const name of listLanes(store.dir)) if (!kept.has(name)) removeLane(store.dir, name);
+    }
+    collected = undefined;
+  }
+
+  async function openLane(subscriber: Subscriber): Promise<Lane> {
+    const folder = lanePath(store.dir, subscriber.name);
+    makeFolder(folder);
+    const state = readState(folder, subscriber.since);
+    if (!isKnown(folder)) await writeState(folder, state);
+    const lane: Lane = {
+      subscriber,
+      folder,
+      state,
+      disabled: false,
+      owed: [],
+      running: false,
+      dirty: false,
+      saving: Promise.resolve(),
+      channel: undefined,
+    };
+    refill(lane);
+    return lane;
+  }
+
+  /** What others have put in or taken out since. */
+  function refill(lane: Lane): void {
+    const { folder } = lane;
+    makeFolder(folder);
+    if (takeResume(folder)) {
+      lane.state = { ...lane.state, failures: 0, pausedUntil: 0 };
+      lane.dirty = true;
+      lane.owed = lane.owed.map((delivery) => ({ ...delivery, next: now() }));
+    }
+    lane.disabled = readDisabled(folder) !== undefined;
+    const known = new Map(lane.owed.map((delivery) => [delivery.file, delivery]));
+    const owed: Delivery[] = [];
+    for (const file of listFiles(folder)) {
+      const delivery = known.get(file) ?? readDelivery(folder, file);
+      if (delivery !== undefined) owed.push(delivery);
+      else bury(folder, file); // None that can be understood: it is kept, and disturbs no other.
+    }
+    lane.owed = owed.sort(compareDeliveries);
+  }
+
+  async function collectInto(lane: Lane): Promise<void> {
+    makeFolder(lane.folder);
+    await collect(store.dir, lane.folder, lane.subscriber, lane.state, now(), {
+      add(deliveries) {
+        const known = new Set(lane.owed.map(({ file }) => file));
+        lane.owed = [...lane.owed, ...deliveries.filter(({ file }) => !known.has(file))]
+          .sort(compareDeliveries);
+      },
+      async moveTo(cursor) {
+        if (cursor === lane.state.cursor) return;
+        lane.state = { ...lane.state, cursor };
+        lane.dirty = true;
+        await keepState(lane);
+      },
+    });
+  }
+
+  /** Begins what is due, the longest due first. */
+  function start(): void {
+    if (closing) return;
+    const ready = [...lanes.values()].filter((lane) => !lane.running && dueOf(lane) <= now())
+      .sort((a, b) => dueOf(a) - dueOf(b));
+    for (const lane of ready.slice(0, Math.max(0, AT_ONCE - runningLanes()))) {
+      const delivery = pickNext(lane, now());
+      if (delivery === undefined) continue;
+      lane.running = true;
+      attempt(lane, delivery)
+        .catch((error) => {
+          onProblem(`Telling ${lane.subscriber.name}: ${messageOf(error)}`);
+          lane.state = { ...lane.state, pausedUntil: now() + POLL };
+        })
+        .then(() => {
+          lane.running = false;
+          kick();
+        });
+    }
+  }
+
+  async function attempt(lane: Lane, delivery: Delivery): Promise<void> {
+    const { subscriber } = lane;
+    if (subscriber.kind !== "webhook") {
+      const outcome = await runFor(subscriber, delivery.event, store, over.signal);
+      // It is run again by whoever watches next.
+      if (!over.signal.aborted) await settleHook(lane, delivery, outcome);
+      return;
+    }
+    if (lane.channel?.of !== subscriber) closeChannel(lane);
+    lane.channel ??= { of: subscriber, channel: openChannel(subscriber, program, store.root) };
+    const outcome = await sendTo(subscriber, delivery.event, store, lane.channel.channel);
+    if (over.signal.aborted) return;
+    await settleWebhook(lane, delivery, outcome);
+    if (dueOf(lane) > now()) {
+      closeChannel(lane);
+      await keepState(lane);
+    }
+  }
+
+  /** A hook is run once, whatever comes of it. */
+  async function settleHook(lane: Lane, delivery: Delivery, outcome: HookOutcome): Promise<void> {
+    noteAttempt(lane, delivery, outcome.ok, outcome.problem || "done");
+    drop(lane, delivery);
+    const { state } = lane;
+    lane.dirty = true;
+    lane.state = outcome.ok
+      ? { ...state, failingSince: null, lastSuccess: now(), lastError: null }
+      : { ...state, failingSince: state.failingSince ?? now(), lastError: outcome.problem };
+    if (lane.owed.length === 0) await keepState(lane);
+  }
+
+  async function settleWebhook(lane: Lane, delivery: Delivery, outcome: Outcome): Promise<void> {
+    const verdict = judge(delivery, lane.state, outcome, now(), random());
+    noteAttempt(lane, delivery, verdict.made, describe(outcome));
+    lane.state = { ...verdict.state, cursor: lane.state.cursor };
+    lane.dirty = true;
+    if (verdict.delivery === null) drop(lane, delivery);
+    else if (verdict.givenUp) {
+      const late = lane.owed.filter(({ owedSince }) => now() - owedSince > LONGEST);
+      for (const one of new Set([delivery, ...late])) giveUp(lane, one);
+    } else {
+      updateDelivery(lane.folder, verdict.delivery);
+      lane.owed = lane.owed.map((one) => one.file === delivery.file ? verdict.delivery! : one);
+    }
+    if (verdict.gone) {
+      lane.disabled = true;
+      await disable(lane.folder, describe(outcome), now());
+    }
+    if (!verdict.made) await keepState(lane);
+  }
+
+  function noteAttempt(lane: Lane, { event, attempts }: Delivery, ok: boolean, outcome: string) {
+    logAttempt(lane.folder, {
+      time: formatTime(now()),
+      id: event.key,
+      event: event.event,
+      attempt: attempts + 1,
+      outcome,
+      ok,
+    });
+  }
+
+  function drop(lane: Lane, { file }: Delivery): void {
+    removeDelivery(lane.folder, file);
+    lane.owed = lane.owed.filter((one) => one.file !== file);
+  }
+
+  function giveUp(lane: Lane, { file }: Delivery): void {
+    bury(lane.folder, file);
+    lane.owed = lane.owed.filter((one) => one.file !== file);
+  }
+
+  /** One write after the other, each of what is known then. */
+  function keepState(lane: Lane): Promise<void> {
+    const write = async () => {
+      if (!lane.dirty) return;
+      lane.dirty = false;
+      await writeState(lane.folder, lane.state);
+    };
+    lane.saving = lane.saving.then(write, write);
+    return lane.saving;
+  }
+
+  function closeChannel(lane: Lane): void {
+    lane.channel?.channel.close();
+    lane.channel = undefined;
+  }
+
+  const notifier: Notifier = {
+    look(wanted) {
+      config = wanted;
+      kick();
+    },
+    get isBusy() {
+      return isBusy();
+    },
+    onIdle() {},
+    async settled(millis) {
+      const until = performance.now() + millis;
+      while (isBusy() && performance.now() < until) await pause(20);
+    },
+    async close() {
+      closing = true;
+      clearTimeout(timer);
+      const until = performance.now() + MOMENT;
+      while (runningLanes() > 0 && performance.now() < until) await pause(10);
+      over.abort();
+      for (const lane of lanes.values()) closeChannel(lane);
+      await Promise.all([...lanes.values()].map((lane) => keepState(lane).catch(() => {})));
+    },
+  };
+  return notifier;
+}

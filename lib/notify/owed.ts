@@ -1,0 +1,73 @@
+// Whether something is owed that somebody should deliver now, for a command that only passes by. Only reads:
+// what is owed is made and delivered by whoever watches.
+
+import type { Config } from "../settings/config_fields.ts";
+import { loadSubscribers, mayWant, type Subscriber, wants } from "../settings/subscribers.ts";
+import { eventsIn } from "../store/events.ts";
+import { parseCursor } from "../store/history_files.ts";
+import { readHistory } from "../store/history_read.ts";
+import type { Store } from "../store/tasks.ts";
+import type { EventKind } from "../task/event.ts";
+import { formatTime } from "../task/fields.ts";
+import { isKnown, lanePath, listFiles, readDelivery, readDisabled, readState } from "./outbox.ts";
+
+/** So many files tell whether one of them is due. */
+const LOOKED_AT = 50;
+/** Where more of the history has not been looked through, somebody should, bytes. */
+const UNREAD = 1024 * 1024;
+
+/**
+ * Whether somebody is to be told of something now.
+ *
+ * @param now milliseconds since the epoch
+ * @param told kinds of what was told just now: what is none of anybody's business is not looked for
+ */
+export async function isNewsOwed(
+  store: Store,
+  config: Config,
+  now: number,
+  told?: ReadonlySet<EventKind>,
+): Promise<boolean> {
+  const { active } = await loadSubscribers(store, config);
+  if (active.length === 0 || (told !== undefined && !mayWant(active, told))) return false;
+  return await isOwed(store.dir, active, now);
+}
+
+/** Whether one of some subscribers is owed something that is due. */
+async function isOwed(
+  dir: string,
+  subscribers: readonly Subscriber[],
+  now: number,
+): Promise<boolean> {
+  for (const subscriber of subscribers) {
+    const folder = lanePath(dir, subscriber.name);
+    const state = readState(folder, subscriber.since);
+    if (readDisabled(folder) !== undefined || state.pausedUntil > now) continue;
+    const files = listFiles(folder);
+    if (files.length > LOOKED_AT) return true;
+    if (files.some((file) => (readDelivery(folder, file)?.next ?? Infinity) <= now)) return true;
+    if (await isUntold(dir, subscriber, isKnown(folder) ? state.cursor : null, state.since)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+async function isUntold(
+  dir: string,
+  subscriber: Subscriber,
+  cursor: string | null,
+  since: number,
+): Promise<boolean> {
+  const from = cursor === null ? undefined : parseCursor(cursor);
+  const first = formatTime(since);
+  let read = 0;
+  for await (const chunk of readHistory(dir, from === undefined ? { since } : { from })) {
+    for (const event of eventsIn(chunk)) {
+      if ((from !== undefined || event.time >= first) && wants(subscriber, event)) return true;
+    }
+    read += chunk.bytes.length;
+    if (read > UNREAD) return true;
+  }
+  return false;
+}

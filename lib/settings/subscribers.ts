@@ -1,0 +1,348 @@
+// Who is told of what happens: hooks and webhooks from `.orchestra/config.json`, from the user's own
+// settings, and from the committed `.orchestra-cli/config.json`, which a stranger may have written and
+// which counts only once the user has approved that very text. What is wrong in one of them is said and
+// leaves the others alone. Only read, and nothing is kept.
+
+import { type EventKind, EVENTS, type HistoryEvent } from "../task/event.ts";
+import { lstat, tryReadRegular } from "../store/files.ts";
+import { isObeyed, userSettingsPath } from "../store/owner.ts";
+import { trimSlash } from "../store/paths.ts";
+import type { Store } from "../store/tasks.ts";
+import { configPath } from "./config.ts";
+import type { Config } from "./config_fields.ts";
+import {
+  areHooks,
+  areWebhooks,
+  type HookEntry,
+  isDesktop,
+  isEndpoint,
+  type WebhookEntry,
+  type WebhookFormat,
+} from "./subscriber_shape.ts";
+
+/** Which file names a subscriber. */
+export type Source = "workspace" | "user" | "committed";
+
+interface Common {
+  /** Unique, and the name of its folder in the outbox. */
+  readonly name: string;
+  readonly source: Source;
+  /** Events, and `failed:CLASS`. */
+  readonly on: readonly string[];
+  /** When the file that names it was last written: what happened before is not told; milliseconds. */
+  readonly since: number;
+}
+
+/** A program that is run. */
+export interface Hook extends Common {
+  readonly kind: "hook";
+  readonly run: readonly string[];
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+/** The notifications of the desktop. */
+export interface Desktop extends Common {
+  readonly kind: "desktop";
+}
+
+/** An address that is told. */
+export interface Webhook extends Common {
+  readonly kind: "webhook";
+  readonly url: string;
+  readonly format: WebhookFormat | "otlp";
+  /** Variables and files that hold the secrets to sign with. */
+  readonly secretEnv: readonly string[];
+  readonly secretFile: readonly string[];
+}
+
+/** Who is told. */
+export type Subscriber = Hook | Desktop | Webhook;
+
+/** All of them. */
+export interface Subscribers {
+  readonly active: readonly Subscriber[];
+  /** From the committed file, whose text nobody has approved. */
+  readonly unapproved: readonly Subscriber[];
+  /** What of the files is of no use, a sentence each. */
+  readonly problems: readonly string[];
+  /** Whether all files could be read: who is not named then is no subscriber any more. */
+  readonly whole: boolean;
+}
+
+/** What a subscriber is told that does not say of what. */
+export const USUAL: readonly string[] = [
+  "complete",
+  "failed",
+  "cancelled",
+  "needs-input",
+  "drained",
+  "lane-paused",
+].filter((name) => Object.hasOwn(EVENTS, name));
+
+const ENDS: readonly string[] = ["complete", "failed", "cancelled"];
+/** Seconds that a hook may take which does not say so. */
+const TIMEOUT = 30;
+/** Largest settings file that is read, bytes. */
+const LARGEST = 1024 * 1024;
+
+/** Whether a subscriber wants to be told of an event. */
+export function wants({ on }: Pick<Subscriber, "on">, event: HistoryEvent): boolean {
+  return on.includes(event.event) ||
+    (event.class !== undefined && on.includes(`${event.event}:${event.class}`));
+}
+
+/** Whether one of some kinds of events may be wanted by one of some subscribers. */
+export function mayWant(
+  subscribers: readonly Pick<Subscriber, "on">[],
+  kinds: ReadonlySet<EventKind>,
+): boolean {
+  return subscribers.some(({ on }) =>
+    on.some((name) => kinds.has(name.split(":", 1)[0] as EventKind))
+  );
+}
+
+/** The committed file. */
+export function committedPath(root: string): string {
+  return `${trimSlash(root)}/.orchestra-cli/config.json`;
+}
+
+/** What a text is approved by. */
+export async function fingerprint(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex();
+}
+
+/** Files that subscribers are read from, besides the workspace's own settings. */
+export function foreignPaths(root: string): string[] {
+  return [committedPath(root), ...userPath() ?? []];
+}
+
+/** Where the user's settings are; null where they may not be looked for. */
+function userPath(): string[] | null {
+  try {
+    const path = userSettingsPath();
+    return path === undefined ? [] : [path];
+  } catch {
+    return null;
+  }
+}
+
+/** What a settings file says of subscribers. */
+interface Entries {
+  hooks: HookEntry[];
+  webhooks: WebhookEntry[];
+  desktop?: boolean | string[];
+  endpoint?: string | null;
+  since: number;
+}
+
+/** A file's value as an object, when it was written, and its text; undefined where there is none. */
+function readObject(
+  path: string,
+  name: string,
+  problems: string[],
+): { value: Record<string, unknown>; text: string; since: number } | undefined {
+  try {
+    const since = lstat(path)?.mtime?.getTime() ?? 0;
+    const read = tryReadRegular(path, LARGEST, isObeyed);
+    if (read === undefined) return undefined;
+    if ("problem" in read) {
+      problems.push(`${name} ${read.problem}: its hooks and webhooks do not count`);
+      return undefined;
+    }
+    const value: unknown = JSON.parse(read.text.replace(/^\uFEFF/, ""));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError();
+    return { value: value as Record<string, unknown>, text: read.text, since };
+  } catch (error) {
+    problems.push(
+      error instanceof SyntaxError || error instanceof TypeError
+        ? `${name} is no JSON object: its hooks and webhooks do not count`
+        : `${name} cannot be read: its hooks and webhooks do not count`,
+    );
+    return undefined;
+  }
+}
+
+/** What is sound of a file that no schema has passed. */
+async function soundOf(
+  value: Record<string, unknown>,
+  name: string,
+  since: number,
+  problems: string[],
+): Promise<Entries> {
+  const entries: Entries = { hooks: [], webhooks: [], since };
+  const refuse = async (key: string, given: unknown) => {
+    const { configIssue } = await import("./schemas.ts");
+    const issue = configIssue({ [key]: given });
+    problems.push(
+      issue === undefined
+        ? `${name}: "${key}" does not count`
+        : `${name}: "${issue.path}" ${issue.requirement ?? "is unknown"}: "${key}" does not count`,
+    );
+  };
+  const { hooks, webhooks, notify, otlp } = value;
+  if (areHooks(hooks)) entries.hooks = hooks;
+  else if (hooks !== undefined) await refuse("hooks", hooks);
+  if (areWebhooks(webhooks)) entries.webhooks = webhooks;
+  else if (webhooks !== undefined) await refuse("webhooks", webhooks);
+  const desktop = (notify as { desktop?: unknown } | null | undefined)?.desktop;
+  if (isDesktop(desktop)) entries.desktop = desktop;
+  else if (notify !== undefined && desktop !== undefined) await refuse("notify", notify);
+  const endpoint = (otlp as { endpoint?: unknown } | null | undefined)?.endpoint;
+  if (isEndpoint(endpoint)) entries.endpoint = endpoint;
+  else if (endpoint !== undefined) await refuse("otlp", otlp);
+  return entries;
+}
+
+/** Says what the user has approved: the fingerprint for a root. */
+export function approvedIn(settings: unknown, root: string): string | undefined {
+  const approved = (settings as { approved?: unknown } | null)?.approved;
+  const found = typeof approved === "object" && approved !== null && Object.hasOwn(approved, root)
+    ? (approved as Record<string, unknown>)[root]
+    : undefined;
+  return typeof found === "string" ? found : undefined;
+}
+
+/**
+ * All subscribers of a workspace.
+ *
+ * @param config its settings as they hold
+ */
+export async function loadSubscribers(
+  store: Store,
+  config: Pick<Config, "hooks" | "webhooks" | "notify" | "otlp">,
+): Promise<Subscribers> {
+  const problems: string[] = [];
+  const since = lstat(configPath(store))?.mtime?.getTime() ?? 0;
+  const own: Entries = { hooks: config.hooks, webhooks: config.webhooks, since };
+  const [path] = userPath() ?? [];
+  const user = path === undefined ? undefined : readObject(path, "Your settings file", problems);
+  const users = user && await soundOf(user.value, "Your settings file", user.since, problems);
+  const committed = readObject(
+    committedPath(store.root),
+    ".orchestra-cli/config.json",
+    problems,
+  );
+  const others = committed && await soundOf(
+    { hooks: committed.value.hooks, webhooks: committed.value.webhooks },
+    ".orchestra-cli/config.json",
+    committed.since,
+    problems,
+  );
+  const whole = problems.length === 0 && userPath() !== null;
+  const isApproved = committed !== undefined && user !== undefined &&
+    approvedIn(user.value, store.root) === await fingerprint(committed.text);
+  const names = createNames();
+  const active = [
+    ...subscribersOf(own, "workspace", names),
+    ...(users === undefined ? [] : subscribersOf(users, "user", names)),
+  ];
+  const stranger = others === undefined ? [] : subscribersOf(others, "committed", names);
+  if (isApproved) active.push(...stranger);
+  else if (stranger.length > 0) {
+    problems.push(
+      userPath() === null
+        ? "Whether .orchestra-cli/config.json is approved cannot be told with these permissions: " +
+          "its hooks and webhooks do not count"
+        : "The hooks and webhooks of .orchestra-cli/config.json are not approved, and do not count",
+    );
+  }
+  const { desktop } = config.notify;
+  const [told, toldSince] = desktop === false && users?.desktop !== undefined
+    ? [users.desktop, users.since]
+    : [desktop, since];
+  if (told !== false) {
+    active.push({
+      kind: "desktop",
+      name: names.free("desktop"),
+      source: told === desktop ? "workspace" : "user",
+      on: told === true ? USUAL : told,
+      since: toldSince,
+    });
+  }
+  const endpoint = config.otlp.endpoint ?? users?.endpoint ?? environmentEndpoint();
+  if (endpoint !== undefined) {
+    active.push({
+      kind: "webhook",
+      name: names.free("otlp"),
+      source: config.otlp.endpoint === null ? "user" : "workspace",
+      on: ENDS,
+      since: config.otlp.endpoint === null ? users?.since ?? since : since,
+      url: tracesUrl(endpoint),
+      format: "otlp",
+      secretEnv: [],
+      secretFile: [],
+    });
+  }
+  return { active, unapproved: isApproved ? [] : stranger, problems, whole };
+}
+
+function environmentEndpoint(): string | undefined {
+  try {
+    const endpoint = Deno.env.get("OTEL_EXPORTER_OTLP_ENDPOINT");
+    return endpoint !== undefined && isEndpoint(endpoint) ? endpoint : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As OTLP/HTTP says: below the path that an endpoint may have. */
+function tracesUrl(endpoint: string): string {
+  const url = new URL(endpoint);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/v1/traces`;
+  return url.href;
+}
+
+/** Names that are given out once, however they are spelled. */
+function createNames() {
+  const taken = new Set<string>();
+  return {
+    free(wanted: string): string {
+      for (let number = 1;; number++) {
+        const name = number === 1 ? wanted : `${wanted}-${number}`;
+        if (taken.has(name.toLowerCase())) continue;
+        taken.add(name.toLowerCase());
+        return name;
+      }
+    },
+  };
+}
+
+function subscribersOf(
+  { hooks, webhooks, since }: Entries,
+  source: Source,
+  names: ReturnType<typeof createNames>,
+): Subscriber[] {
+  const made: Subscriber[] = [];
+  const all = [
+    ...hooks.map((entry, at) => ({ entry, usual: `hook-${at + 1}` })),
+    ...webhooks.map((entry) => ({ entry, usual: hostOf(entry.url) })),
+  ];
+  // Names that were chosen are not taken by others that were not.
+  const chosen = new Map(
+    all.flatMap(({ entry }) => entry.name === undefined ? [] : [[entry, names.free(entry.name)]]),
+  );
+  for (const { entry, usual } of all) {
+    const name = chosen.get(entry) ?? names.free(usual);
+    if ("run" in entry) {
+      const { run, on, timeout = TIMEOUT } = entry;
+      made.push({ kind: "hook", name, source, on, since, run, timeout });
+    } else {
+      const { url, on = USUAL, format = "standard" } = entry;
+      const secretEnv = [entry.secretEnv ?? []].flat();
+      const secretFile = [entry.secretFile ?? []].flat();
+      made.push({ kind: "webhook", name, source, on, since, url, format, secretEnv, secretFile });
+    }
+  }
+  return made;
+}
+
+/** The host of an address as a name. */
+function hostOf(url: string): string {
+  const host = new URL(url).hostname.replace(/[^a-zA-Z0-9._-]+/g, "-").replace(
+    /^[^a-zA-Z0-9]+/,
+    "",
+  );
+  return host.slice(0, 40) || "webhook";
+}
