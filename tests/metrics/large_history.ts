@@ -1,0 +1,228 @@
+// Makes a workspace with a large history, as a year of a busy queue leaves it: parts of 8 MiB, compressed
+// but for the last, one in the middle of being written. The same seed is the same history, to the byte.
+// Run it by hand for a look: deno run -A tests/metrics/large_history.ts FOLDER [LINES]
+
+import { formatEvent, type HistoryEvent } from "../../lib/task/event.ts";
+import type { FailureClass } from "../../lib/task/fields.ts";
+
+const PART = 8 * 1024 * 1024;
+
+/** What is known of a history that was made. */
+export interface LargeHistory {
+  lines: number;
+  /** Uncompressed. */
+  bytes: number;
+  /** Time of the last event, milliseconds since the epoch. */
+  end: number;
+  /** What a recount must come to. */
+  expected: {
+    queued: number;
+    attempts: number;
+    complete: number;
+    failed: number;
+    cancelled: number;
+  };
+}
+
+/** Numbers from 0 to 1 that look like chance (mulberry32). */
+export function createRandom(seed: number): () => number {
+  return () => {
+    seed = seed + 0x6d2b79f5 | 0;
+    let mixed = Math.imul(seed ^ seed >>> 15, 1 | seed);
+    mixed = mixed + Math.imul(mixed ^ mixed >>> 7, 61 | mixed) ^ mixed;
+    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
+  };
+}
+
+const AGENTS = ["claude", "codex", "gemini", "opencode"] as const;
+const CLASSES: readonly FailureClass[] = ["exit", "no-signal", "timeout", "rate-limit", "verify"];
+const TITLES = [
+  "Add tests for the parser of durations, and mend what they find",
+  "Translate docs/guide.md to German; keep the code as it is",
+  "Why is the build of the arm64 image slow? Measure it and propose something",
+  'Rename "Manager" to what it does in all of src/',
+];
+
+/** The events of such a queue, in the order in which they are written, endlessly. */
+export function* events(seed: number, start: number): Generator<HistoryEvent> {
+  const random = createRandom(seed);
+  const iso = (millis: number) => new Date(Math.round(millis)).toISOString();
+  let now = start;
+  let number = start * 1000;
+  for (;;) {
+    now += 20_000 * random();
+    number = Math.max(number + 1, Math.round(now) * 1000 + Math.floor(random() * 1000));
+    const agent = AGENTS[Math.floor(random() ** 2 * AGENTS.length)]!;
+    const labels = random() < 0.5
+      ? { team: random() < 0.3 ? "web" : "core", run: `nightly-${Math.floor(now / 864e5)}` }
+      : undefined;
+    const title = TITLES[Math.floor(random() * TITLES.length)]!;
+    const chain = `task_${number}`;
+    let task = chain;
+    let follows: string | undefined;
+    for (let attempt = 1;; attempt++) {
+      const waited = Math.round(60_000 * random() ** 3) / 1000;
+      const ran = Math.round(1_800_000 * random() ** 4) / 1000;
+      const begun = now + waited * 1000;
+      const ended = begun + ran * 1000;
+      const other = attempt > 1 ? chain : undefined;
+      const common = { agent, chain: other, attempt };
+      yield {
+        key: `${task}.0.${attempt > 1 ? "retried" : "queued"}`,
+        time: iso(now),
+        event: attempt > 1 ? "retried" : "queued",
+        task,
+        claim: 0,
+        ...common,
+        follows,
+        title,
+        labels,
+      };
+      const dice = random();
+      if (dice < 0.02) {
+        yield {
+          key: `${task}.0.cancelled`,
+          time: iso(now + 500),
+          event: "cancelled",
+          task,
+          claim: 0,
+          ...common,
+          title,
+          labels,
+        };
+        break;
+      }
+      yield {
+        key: `${task}.1.launched`,
+        time: iso(begun),
+        event: "launched",
+        task,
+        claim: 1,
+        ...common,
+        labels,
+        waited,
+      };
+      const isFailed = dice < 0.2;
+      const usage = random() < 0.8
+        ? {
+          inputTokens: Math.floor(random() * 200_000),
+          outputTokens: Math.floor(random() * 20_000),
+          cachedTokens: Math.floor(random() * 100_000),
+          costUsd: random() < 0.8 ? Math.floor(random() * 2_000_000) / 1e6 : undefined,
+          turns: Math.floor(random() * 40),
+          model: `${agent}-large`,
+        }
+        : undefined;
+      const failure = isFailed ? CLASSES[Math.floor(random() * CLASSES.length)]! : undefined;
+      yield {
+        key: `${task}.1.${isFailed ? "failed" : "complete"}`,
+        time: iso(ended),
+        event: isFailed ? "failed" : "complete",
+        task,
+        claim: 1,
+        ...common,
+        title,
+        labels,
+        class: failure,
+        error: isFailed ? "exit code 1: the tests of the parser fail" : undefined,
+        exitCode: isFailed ? 1 : 0,
+        waited,
+        ran,
+        usage,
+      };
+      if (failure === "rate-limit") {
+        yield {
+          key: `${task}.1.lane-paused`,
+          time: iso(ended),
+          event: "lane-paused",
+          task,
+          claim: 1,
+          ...common,
+          labels,
+          until: iso(ended + 600_000),
+        };
+      }
+      if (random() < 0.3) {
+        yield {
+          key: `${task}.1.reaped`,
+          time: iso(ended + 900),
+          event: "reaped",
+          task,
+          claim: 1,
+          ...common,
+          labels,
+          usage,
+        };
+      }
+      if (!isFailed || attempt === 4) break;
+      follows = task;
+      number = Math.max(number + 1, Math.round(ended) * 1000);
+      task = `task_${number}`;
+      now = Math.min(ended, now + 15_000);
+    }
+  }
+}
+
+/**
+ * Writes a history of so many lines into `.orchestra/` of a folder.
+ *
+ * @param dir `.orchestra/`
+ * @param start time of its first event, milliseconds since the epoch
+ */
+export async function writeLargeHistory(
+  dir: string,
+  lines: number,
+  start: number,
+  seed = 1,
+): Promise<LargeHistory> {
+  const encoder = new TextEncoder();
+  const expected = { queued: 0, attempts: 0, complete: 0, failed: 0, cancelled: 0 };
+  const made: LargeHistory = { lines: 0, bytes: 0, end: start, expected };
+  await Deno.mkdir(`${dir}/history`, { recursive: true });
+  let part = 1;
+  let texts: string[] = [];
+  let size = 0;
+  const close = async (isLast: boolean) => {
+    const text = `${JSON.stringify({ history: 1, part })}\n${texts.join("\n")}\n`;
+    const bytes = encoder.encode(text);
+    made.bytes += bytes.length;
+    if (isLast) {
+      await Deno.writeFile(`${dir}/history.jsonl`, bytes);
+    } else {
+      const path = `${dir}/history/${String(part).padStart(6, "0")}.jsonl.gz`;
+      await Deno.writeFile(
+        path,
+        new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip")),
+      );
+    }
+    part++;
+    texts = [];
+    size = 0;
+  };
+  for (const event of events(seed, start)) {
+    if (made.lines === lines) break;
+    const text = formatEvent(event);
+    texts.push(text);
+    size += text.length + 1;
+    made.lines++;
+    made.end = Math.max(made.end, Date.parse(event.time));
+    if (event.event === "queued") expected.queued++;
+    if (event.event === "launched") expected.attempts++;
+    if (event.event === "complete") expected.complete++;
+    if (event.event === "failed") expected.failed++;
+    if (event.event === "cancelled") expected.cancelled++;
+    if (size > PART) await close(false);
+  }
+  await close(true);
+  return made;
+}
+
+if (import.meta.main) {
+  const [folder = ".", lines = "1000000"] = Deno.args;
+  const dir = `${folder}/.orchestra`;
+  for (const name of ["tasks", "plans", "logs", "workspace", "archive"]) {
+    await Deno.mkdir(`${dir}/${name}`, { recursive: true, mode: 0o700 });
+  }
+  const start = Date.now() - Number(lines) * 2_700;
+  console.log(await writeLargeHistory(dir, Number(lines), start));
+}
