@@ -38,6 +38,10 @@ export type Wrong =
   | { readonly code: "history-gap"; readonly events: number }
   /** So many of its lines are none. */
   | { readonly code: "history-damaged"; readonly lines: number }
+  /** A hook or a webhook is not told of what happens, or not for now. */
+  | { readonly code: "subscriber"; readonly problem: string }
+  /** Hooks and webhooks do not count, or cannot be read. */
+  | { readonly code: "subscribers"; readonly problem: string; readonly unapproved: boolean }
   /** A pipe stands where the folder is watched, and the watch waits at it. */
   | { readonly code: "pipe" }
   /** An agent's program is not on PATH. */
@@ -97,6 +101,10 @@ export interface Facts {
   configProblems: readonly string[];
   /** What the settings file says without effect. */
   unusedSettings: readonly SettingsWarning[];
+  /** Hooks and webhooks that are not told, by name. */
+  untold: readonly { name: string; problem: string }[];
+  /** What is wrong with the files that name them. */
+  subscriberProblems: readonly { problem: string; unapproved: boolean }[];
 }
 
 /** Below this much free space a queue may stop at any write, bytes. */
@@ -109,6 +117,7 @@ export function diagnose(facts: Facts): Finding[] {
     ...diagnoseTasks(facts),
     ...diagnoseLeftovers(facts),
     ...diagnoseAgents(facts),
+    ...diagnoseSubscribers(facts),
   ];
   return findings.sort((a, b) => Number(b.level === "error") - Number(a.level === "error"));
 }
@@ -228,6 +237,16 @@ function diagnoseLeftovers(
     findings.push(warning(".orchestra/tasks", wrong, false));
   }
   return findings;
+}
+
+/** Who is not told of what happens. */
+function diagnoseSubscribers({ untold, subscriberProblems }: Facts): Finding[] {
+  return [
+    ...subscriberProblems.map(({ problem, unapproved }) =>
+      warning("webhooks", { code: "subscribers", problem, unapproved }, false)
+    ),
+    ...untold.map(({ name, problem }) => warning(name, { code: "subscriber", problem }, false)),
+  ];
 }
 
 /** Agents that cannot be launched; one that nothing waits for is no error. */

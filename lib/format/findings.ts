@@ -110,6 +110,18 @@ function wordsOf(
         remedy: "Was the clock set back? A wait that is to last more than 31 days is not believed.",
       };
     }
+    case "subscriber":
+      return {
+        message: `${subject} is not told of what happens: ${finding.problem}`,
+        remedy: `See what came of it with: orchestra webhooks log ${subject}`,
+      };
+    case "subscribers":
+      return {
+        message: finding.problem,
+        remedy: finding.unapproved
+          ? "See and approve them with: orchestra trust --commands"
+          : "See who is told of what happens with: orchestra webhooks list",
+      };
     case "history-gap":
       return {
         message:

@@ -134,7 +134,12 @@ function parseOutcome(line: string): Outcome | undefined {
     const { kind, status, retryAfter, said, problem } = JSON.parse(line);
     const isText = (value: unknown) => value === undefined || typeof value === "string";
     if (kind === "answer" && Number.isInteger(status) && isText(retryAfter) && isText(said)) {
-      return { kind, status, retryAfter, said };
+      return {
+        kind,
+        status,
+        ...(retryAfter === undefined ? {} : { retryAfter }),
+        ...(said === undefined ? {} : { said }),
+      };
     }
     const isFailure = kind === "unreachable" || kind === "unsent";
     return isFailure && typeof problem === "string" ? { kind, problem } : undefined;

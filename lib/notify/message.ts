@@ -62,10 +62,11 @@ export function messageOf(
     headers: { "content-type": "application/json" },
     body: JSON.stringify(value),
   });
-  const words = wordsOf(event, workspace);
+  const data = boundEvent(event);
+  const words = wordsOf(data, workspace);
   switch (format) {
     case "standard":
-      return json({ type: typeOf(event), timestamp: event.time, data: boundEvent(event) });
+      return json({ type: typeOf(event), timestamp: event.time, data });
     case "slack":
       return json({ text: slackText(words) });
     case "discord":

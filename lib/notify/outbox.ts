@@ -210,9 +210,14 @@ export function askToResume(folder: string): void {
   Deno.renameSync(temporary, `${folder}/resume`);
 }
 
-/** Whether somebody has asked for it; once. */
+/** Whether somebody has asked for it. */
+export function isToResume(folder: string): boolean {
+  return lstat(`${folder}/resume`) !== undefined;
+}
+
+/** The same; once. */
 export function takeResume(folder: string): boolean {
-  if (lstat(`${folder}/resume`) === undefined) return false;
+  if (!isToResume(folder)) return false;
   removeFile(`${folder}/resume`);
   return true;
 }

@@ -9,7 +9,15 @@ import { readHistory } from "../store/history_read.ts";
 import type { Store } from "../store/tasks.ts";
 import type { EventKind } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
-import { isKnown, lanePath, listFiles, readDelivery, readDisabled, readState } from "./outbox.ts";
+import {
+  isKnown,
+  isToResume,
+  lanePath,
+  listFiles,
+  readDelivery,
+  readDisabled,
+  readState,
+} from "./outbox.ts";
 
 /** So many files tell whether one of them is due. */
 const LOOKED_AT = 50;
@@ -42,9 +50,10 @@ async function isOwed(
   for (const subscriber of subscribers) {
     const folder = lanePath(dir, subscriber.name);
     const state = readState(folder, subscriber.since);
-    if (readDisabled(folder) !== undefined || state.pausedUntil > now) continue;
+    const resumes = isToResume(folder);
+    if (readDisabled(folder) !== undefined || (state.pausedUntil > now && !resumes)) continue;
     const files = listFiles(folder);
-    if (files.length > LOOKED_AT) return true;
+    if (files.length > LOOKED_AT || (files.length > 0 && resumes)) return true;
     if (files.some((file) => (readDelivery(folder, file)?.next ?? Infinity) <= now)) return true;
     if (await isUntold(dir, subscriber, isKnown(folder) ? state.cursor : null, state.since)) {
       return true;

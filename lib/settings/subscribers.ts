@@ -227,7 +227,8 @@ export async function loadSubscribers(
   const others = committed && await soundOf(
     { hooks: committed.value.hooks, webhooks: committed.value.webhooks },
     ".orchestra-cli/config.json",
-    committed.since,
+    // What happened before it was approved is not told.
+    Math.max(committed.since, user?.since ?? 0),
     problems,
   );
   const whole = problems.length === 0 && userPath() !== null;

@@ -23,6 +23,8 @@ const HEALTHY: Facts = {
   open: [],
   configProblems: [],
   unusedSettings: [],
+  untold: [],
+  subscriberProblems: [],
 };
 const SETTINGS = ["archive.enabled", "interval"];
 const idOf = (number: number) => `task_${1_772_625_600_000 + number}`;
@@ -116,6 +118,8 @@ Deno.test("what may surprise is told with what is known of it", () => {
     pipes: [".orchestra/tasks/x"],
     localLocks: "nfs",
     unusedSettings: [{ kind: "unknown-key", key: "intervall" }],
+    untold: [{ name: "chat", problem: "answered 404" }],
+    subscriberProblems: [{ problem: "They are not approved", unapproved: true }],
   };
   const leave = "An agent may have left a server behind on purpose; if not, end them with: " +
     "orchestra doctor --fix";
@@ -195,6 +199,16 @@ Deno.test("what may surprise is told with what is known of it", () => {
       ...["warning", "no-watcher", ".orchestra/tasks", false],
       "The system does not let us watch the folder: no more watches",
       "Changes are seen by rescans alone; on Linux raise fs.inotify.max_user_watches.",
+    ],
+    [
+      ...["warning", "subscribers", "webhooks", false],
+      "They are not approved",
+      "See and approve them with: orchestra trust --commands",
+    ],
+    [
+      ...["warning", "subscriber", "chat", false],
+      "chat is not told of what happens: answered 404",
+      "See what came of it with: orchestra webhooks log chat",
     ],
   ]);
 });

@@ -3,9 +3,10 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { lstat } from "../../store/files.ts";
 import { configPath, parseJsonFile, pickKnown } from "../../settings/config.ts";
-import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
+import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { parseDuration } from "../../task/duration.ts";
 import { OrchestraError } from "../../task/error.ts";
+import { maskUrl } from "../../notify/mask.ts";
 import { formatTable } from "../../text/table.ts";
 import type { Context } from "../context.ts";
 import { startingWith, text } from "../parameters.ts";
@@ -69,7 +70,7 @@ async function initConfig(this: Context): Promise<void> {
 async function showConfig(this: Context): Promise<void> {
   const { store } = await this.openQueue();
   const config = await this.config(store);
-  if (this.globals.json) return this.printJson(config);
+  if (this.globals.json) return this.printJson(masked(config));
   this.print(
     formatTable(
       [
@@ -79,7 +80,7 @@ async function showConfig(this: Context): Promise<void> {
       ],
       Object.entries(CONFIG_ABOUT).map(([key, about]) => {
         const value = valueAt(config, key);
-        const text = Array.isArray(value) ? value.join(",") : String(value);
+        const text = textOf(valueAt(masked(config), key));
         const same = JSON.stringify(value) === JSON.stringify(valueAt(DEFAULT_CONFIG, key));
         return [key, same ? text : `${text} *`, about];
       }),
@@ -131,8 +132,23 @@ async function setConfig(
     store.writeFile(configPath(store), JSON.stringify(object, null, 2) + "\n");
     return parseConfig(pickKnown(object).known);
   });
-  if (this.globals.json) return this.printJson(updated);
-  this.print(`${key} = ${JSON.stringify(valueAt(updated, key))}`);
+  if (this.globals.json) return this.printJson(masked(updated));
+  this.print(`${key} = ${JSON.stringify(valueAt(masked(updated), key))}`);
+}
+
+/** The settings as they may be shown: addresses are secrets, or carry some. */
+function masked(config: Config): Config {
+  const { endpoint } = config.otlp;
+  return {
+    ...config,
+    webhooks: config.webhooks.map((webhook) => ({ ...webhook, url: maskUrl(webhook.url) })),
+    otlp: { endpoint: endpoint === null ? null : maskUrl(endpoint) },
+  };
+}
+
+function textOf(value: unknown): string {
+  if (!Array.isArray(value)) return String(value);
+  return value.map((item) => typeof item === "string" ? item : JSON.stringify(item)).join(",");
 }
 
 /** The error for a value that the setting cannot have. */

@@ -11,7 +11,7 @@ import type { Agents } from "../../task/agent.ts";
 import { isOwnMark, processMark } from "../../task/marks.ts";
 import { loadAgents } from "../../settings/agents.ts";
 import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
-import { loadConfig } from "../../settings/config.ts";
+import { loadConfig, mayTell } from "../../settings/config.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { diagnose, type Facts, type Finding, isActive } from "../../decide/diagnose.ts";
 import { formatFinding } from "../../format/findings.ts";
@@ -194,6 +194,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   } catch (error) {
     problem(error);
   }
+  const { untold, subscriberProblems } = await subscribersIn(queue);
   try {
     agents = await loadAgents(store);
   } catch (error) {
@@ -231,6 +232,30 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
     open: openToOthers(queue),
     configProblems,
     unusedSettings,
+    untold,
+    subscriberProblems,
+  };
+}
+
+/** Hooks and webhooks that are not told of what happens. */
+async function subscribersIn({ store, now }: Queue): Promise<
+  Pick<Facts, "untold" | "subscriberProblems">
+> {
+  const config = await loadConfig(store).then(({ config }) => config, () => DEFAULT_CONFIG);
+  if (!mayTell(store, config)) return { untold: [], subscriberProblems: [] };
+  const { loadSubscribers } = await import("../../settings/subscribers.ts");
+  const { standingOf } = await import("../../notify/standing.ts");
+  const { active, unapproved, problems } = await loadSubscribers(store, config);
+  const untold = active.flatMap((subscriber) => {
+    const { name, problem } = standingOf(store, subscriber, true, now());
+    return problem === null ? [] : [{ name, problem }];
+  });
+  return {
+    untold,
+    subscriberProblems: problems.map((problem) => ({
+      problem,
+      unapproved: unapproved.length > 0 && problem.includes("approved"),
+    })),
   };
 }
 

@@ -1,11 +1,14 @@
-// `orchestra trust`: obey a workspace that belongs to somebody else.
+// `orchestra trust`: obey a workspace that belongs to somebody else, or the hooks and webhooks that came
+// with a repository. What is approved is a text, by its hash: another text asks again.
 
 import { buildCommand } from "@stricli/core";
 import { parseJsonFile } from "../../settings/config.ts";
-import { replaceFile } from "../../store/files.ts";
-import { readUserSettings, safeIn, userSettingsPath } from "../../store/owner.ts";
+import { committedPath, fingerprint, USUAL } from "../../settings/subscribers.ts";
+import { lstat, readRegular, replaceFile } from "../../store/files.ts";
+import { isObeyed, readUserSettings, safeIn, userSettingsPath } from "../../store/owner.ts";
 import { findRoot } from "../../store/paths.ts";
-import { OrchestraError, UNPERMITTED } from "../../task/error.ts";
+import { maskUrl } from "../../notify/mask.ts";
+import { OrchestraError, printable, quote, UNPERMITTED } from "../../task/error.ts";
 import { forbiddenFile } from "../calling.ts";
 import type { Context } from "../context.ts";
 import { optional, text } from "../parameters.ts";
@@ -13,7 +16,13 @@ import { optional, text } from "../parameters.ts";
 interface TrustFlags {
   list?: boolean;
   remove?: boolean;
+  commands?: boolean;
+  yes?: boolean;
 }
+
+const COMMITTED = ".orchestra-cli/config.json";
+/** Largest settings file that is read, bytes. */
+const LARGEST = 1024 * 1024;
 
 export const command = buildCommand({
   func: trust,
@@ -21,7 +30,12 @@ export const command = buildCommand({
     flags: {
       list: optional("say which are trusted"),
       remove: optional("trust it no more"),
+      commands: optional(
+        "show the hooks and webhooks of .orchestra-cli/config.json, and approve them",
+      ),
+      yes: optional("do not ask"),
     },
+    aliases: { y: "yes" },
     positional: {
       kind: "tuple",
       parameters: [
@@ -30,9 +44,11 @@ export const command = buildCommand({
     },
   },
   docs: {
-    brief: "Obey a workspace of another user",
+    brief: "Obey another user's workspace, or committed hooks",
     fullDescription: "What stands in a workspace is run as whoever uses it, so that one which " +
-      "belongs to somebody else is refused, until it is named here. Your own need no trust.",
+      "belongs to somebody else is refused, until it is named here. Your own need no trust, but for " +
+      "the hooks and webhooks that came with a repository, in .orchestra-cli/config.json: they count " +
+      "once you have approved that very text.",
   },
 });
 
@@ -46,6 +62,15 @@ async function trust(this: Context, flags: TrustFlags, folder?: string): Promise
   const before = readUserSettings(path);
   const settings = before === undefined ? {} : parseJsonFile(before, path) as object;
   const safe = safeIn(path, settings);
+  if (flags.list && flags.commands) {
+    const approved = Object.keys(approvedOf(settings));
+    if (this.globals.json) return this.printJson(approved);
+    return this.print(
+      approved.length === 0
+        ? "The hooks and webhooks of no workspace are approved"
+        : approved.map(printable).join("\n"),
+    );
+  }
   if (flags.list) {
     if (this.globals.json) return this.printJson(safe);
     return this.print(
@@ -62,12 +87,93 @@ async function trust(this: Context, flags: TrustFlags, folder?: string): Promise
       },
     );
   }
+  if (flags.commands || (!flags.remove && isOwn(root) && hasEntries(root))) {
+    return await approve(this, path, settings, root, flags);
+  }
   const others = safe.filter((other) => other !== root);
-  const after = { ...settings, safe: flags.remove ? others : [...others, root] };
-  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-  replaceFile(path, `${path}.${Deno.pid}.tmp`, JSON.stringify(after, null, 2) + "\n");
+  save(path, { ...settings, safe: flags.remove ? others : [...others, root] });
   if (this.globals.json) this.printJson({ root, trusted: !flags.remove });
   else this.print(flags.remove ? `Trusted no more: ${root}` : `Trusted from now on: ${root}`);
+}
+
+function save(path: string, settings: object): void {
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  replaceFile(path, `${path}.${Deno.pid}.tmp`, JSON.stringify(settings, null, 2) + "\n");
+}
+
+/** What is approved, by roots. */
+function approvedOf(settings: object): Record<string, unknown> {
+  const { approved } = settings as { approved?: unknown };
+  return typeof approved === "object" && approved !== null && !Array.isArray(approved)
+    ? approved as Record<string, unknown>
+    : {};
+}
+
+function isOwn(root: string): boolean {
+  return [`${root}/.orchestra`, `${root}/.orchestra-cli`].map(lstat)
+    .every((info) => info === undefined || isObeyed(info));
+}
+
+/** The committed settings; undefined where there are none. */
+function committed(root: string): { text: string; value: Record<string, unknown> } | undefined {
+  const text = readRegular(committedPath(root), LARGEST, COMMITTED);
+  if (text === undefined) return undefined;
+  const value = parseJsonFile(text, COMMITTED);
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return { text, value: isObject ? value as Record<string, unknown> : {} };
+}
+
+function hasEntries(root: string): boolean {
+  const value = committed(root)?.value ?? {};
+  return value.hooks !== undefined || value.webhooks !== undefined;
+}
+
+/** Approves the text of the committed settings, or no text any more. */
+async function approve(
+  context: Context,
+  path: string,
+  settings: object,
+  root: string,
+  flags: TrustFlags,
+): Promise<void> {
+  const { [root]: before, ...others } = approvedOf(settings);
+  const say = (approved: boolean, text: string) =>
+    context.globals.json ? context.printJson({ root, approved }) : context.print(text);
+  if (flags.remove) {
+    save(path, { ...settings, approved: others });
+    return say(false, `Hooks and webhooks of ${COMMITTED} count no more`);
+  }
+  const found = committed(root);
+  const { hooks, webhooks } = found?.value ?? {};
+  if (found === undefined || (hooks === undefined && webhooks === undefined)) {
+    throw new OrchestraError("state", `${COMMITTED} has no hooks and no webhooks to approve`, {
+      hint: "See who is told of what happens with: orchestra webhooks list",
+    });
+  }
+  // What is wrong with them is said here, and not once they should be told of something.
+  const { parseConfig } = await import("../../settings/schemas.ts");
+  const sound = parseConfig({ hooks, webhooks }, COMMITTED);
+  const hash = await fingerprint(found.text);
+  for (const { run, on } of sound.hooks) {
+    context.note(`runs   ${printable(quote(run))}\n       on ${on.join(", ")}`);
+  }
+  for (const { url, on = USUAL } of sound.webhooks) {
+    context.note(`tells  ${printable(maskUrl(url))}\n       on ${on.join(", ")}`);
+  }
+  if (before === hash) return say(true, "That is approved already");
+  if (!flags.yes) {
+    if (context.globals.json || !Deno.stdin.isTerminal()) {
+      throw new OrchestraError("state", `Nobody is here to be asked about ${COMMITTED}`, {
+        hint: "Approve it unasked with: orchestra trust --commands --yes",
+      });
+    }
+    if (!confirm("Run and tell these as you, whenever that happens in this workspace?")) {
+      return say(false, "Nothing approved");
+    }
+  }
+  // Approved is what was shown, whatever stands there by now.
+  save(path, { ...settings, approved: { ...others, [root]: hash } });
+  say(true, `Approved: hooks and webhooks of ${COMMITTED} count until that file changes`);
 }
 
 function settingsPath(): string | undefined {
