@@ -1,0 +1,459 @@
+// Hooks and webhooks as their users meet them: real receivers, real programs, and supervisors that are
+// killed.
+
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
+import { type Box, kill, MAIN, makeBox, makeFolder, spawn } from "../support/program.ts";
+import { type Message, receive } from "../support/receiver.ts";
+
+const keyOf = ({ headers }: Message) => headers.get("webhook-id")!;
+
+/** What a file below `.orchestra/` holds; empty where there is none. */
+function textOf(box: Box, name: string): string {
+  try {
+    return Deno.readTextFileSync(box.path(name));
+  } catch {
+    return "";
+  }
+}
+
+/** Names of what is owed to a subscriber. */
+function owed(box: Box, name: string): string[] {
+  try {
+    return [...Deno.readDirSync(box.path(`outbox/${name}`))].map(({ name }) => name)
+      .filter((file) => file.endsWith(".json") && !/^(?:state|disabled)\.json$/.test(file));
+  } catch {
+    return [];
+  }
+}
+
+Deno.test("a command that launches does not wait: a supervisor tells the webhook, and leaves", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  box.config({ webhooks: [{ url: receiver.url, name: "chat" }] });
+  const id = await box.start("shell", "exit 3");
+  await box.ok("run");
+  const messages = await receiver.until((all) => all.length >= 2 && all);
+  await box.unwatched();
+  assertEquals(messages.map(keyOf), [`${id}.1.failed`, `drained.${id}.1.failed`]);
+  const [failed, drained] = messages.map(({ body }) => JSON.parse(body));
+  assertEquals(failed.type, "orchestra.task.failed");
+  assertEquals([failed.data.task, failed.data.class, failed.data.exitCode], [id, "exit", 3]);
+  assertEquals(drained.type, "orchestra.queue.drained");
+  assertEquals(owed(box, "chat"), []);
+  const [chat] = (await box.json("webhooks", "list")).subscribers;
+  assertEquals([chat.state, chat.owed, chat.kind], ["ok", 0, "webhook"]);
+  const log = await box.json("webhooks", "log");
+  assertEquals(log.map(({ ok }: { ok: boolean }) => ok), [true, true]);
+});
+
+Deno.test("what happened before the webhook was set is not told", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  const before = await box.start("shell", "true");
+  await box.ok("run", "--wait");
+  box.config({ webhooks: [{ url: receiver.url }] });
+  const after = await box.start("shell", "true");
+  await box.ok("run");
+  await receiver.until((all) => all.some(({ data }) => data.event === "drained"));
+  await box.unwatched();
+  const tasks = receiver.messages.map(({ data }) => data.task);
+  assert(tasks.includes(after) && !tasks.includes(before), tasks.join());
+});
+
+Deno.test("a retry carries the same id, and a receiver that is back gets all it was owed, in order", async () => {
+  await using receiver = receive((_, number) =>
+    new Response(null, { status: number === 0 ? 500 : 204 })
+  );
+  await using box = await makeBox();
+  box.config({ webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }] });
+  const ids: string[] = [];
+  for (const word of ["true", "exit 0"]) ids.push(await box.start("shell", word));
+  await box.ok("run", "--all");
+  await receiver.until((all) => all.length >= 3);
+  await box.unwatched();
+  const keys = receiver.messages.map(keyOf);
+  assertEquals(keys[0], keys[1]);
+  assertEquals(new Set(keys), new Set(ids.map((id) => `${id}.1.complete`)));
+  assertEquals(receiver.messages[0]!.body, receiver.messages[1]!.body);
+});
+
+test("a supervisor that is killed loses nothing, whenever that is", ON_POSIX, async () => {
+  await using box = await makeBox();
+  // Killed while the receiver has it and has not answered, and just when it has.
+  let deaths = 0;
+  await using receiver = receive((_, number) => {
+    if (number % 2 === 0 && deaths < 6) {
+      deaths++;
+      for (const pid of box.supervisors()) kill(pid, "SIGKILL");
+    }
+    return new Response();
+  });
+  box.config({
+    webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }],
+    hooks: [{ on: ["complete"], run: ["sh", "-c", 'echo "$ORCHESTRA_EVENT_KEY" >>told'] }],
+  });
+  const ids: string[] = [];
+  for (let count = 0; count < 5; count++) ids.push(await box.start("shell", "true"));
+  const wanted = ids.map((id) => `${id}.1.complete`).sort();
+  await box.ok("run", "--parallel", "5");
+  const hooked = () => {
+    try {
+      return Deno.readTextFileSync(`${box.root}/told`).trim().split("\n");
+    } catch {
+      return [];
+    }
+  };
+  const isTold = (keys: readonly string[]) => wanted.every((key) => keys.includes(key));
+  // Whoever looks next leaves another one.
+  while (!isTold(receiver.messages.map(keyOf)) || !isTold(hooked())) {
+    await box.ok("status");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert(deaths >= 1);
+  await box.ok("status");
+  await box.unwatched();
+  assertEquals([...new Set(receiver.messages.map(keyOf))].sort(), wanted);
+  assertEquals([...new Set(hooked())].sort(), wanted);
+  assertEquals(owed(box, "chat"), []);
+});
+
+test("a receiver and a hook that hang hold up no task", ON_POSIX, async () => {
+  await using receiver = receive(() => new Promise(() => {}));
+  await using box = await makeBox();
+  box.config({
+    webhooks: [{ url: receiver.url, name: "chat", on: ["launched", "complete"] }],
+    hooks: [{ on: ["launched", "complete"], run: ["sleep", "1000"], timeout: 900 }],
+    max_concurrent: 1,
+  });
+  for (let count = 0; count < 3; count++) await box.start("shell", "true");
+  await box.ok("run", "--all");
+  const ids = box.tasks().map(({ taskId }) => taskId);
+  for (const id of ids) assertEquals((await box.settled(id)).status, "complete");
+  await receiver.until((all) => all.length >= 1);
+  assertEquals(receiver.messages.length, 1);
+  assert(owed(box, "chat").length >= 5);
+  // Nobody waits for it who stays only as long as tasks run.
+  await box.start("shell", "true");
+  for (const pid of box.supervisors()) kill(pid, "SIGKILL");
+  await box.ok("run", "--all", "--wait");
+});
+
+Deno.test("410 disables a webhook, which is said, and it is told again once it is enabled", async () => {
+  let gone = true;
+  await using receiver = receive(() => new Response(null, { status: gone ? 410 : 200 }));
+  await using box = await makeBox();
+  box.config({ webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }] });
+  await box.start("shell", "true");
+  await box.ok("run");
+  await box.until("the end", () => textOf(box, "outbox/chat/disabled.json") !== "");
+  await box.unwatched();
+  const [chat] = (await box.json("webhooks", "list")).subscribers;
+  assertEquals([chat.state, chat.owed], ["disabled", 1]);
+  assertStringIncludes(await box.ok("doctor"), "chat is not told of what happens");
+  assertEquals(box.supervisors(), []);
+  gone = false;
+  await box.ok("webhooks", "enable", "chat");
+  await receiver.until((all) => all.length === 2);
+  await box.unwatched();
+  assertEquals((await box.json("webhooks", "list")).subscribers[0].state, "ok");
+});
+
+Deno.test("a secret that is missing keeps a message back, which is said, until it is there", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  const secret = `${box.root}/secret`;
+  box.config({
+    webhooks: [{ url: receiver.url, name: "chat", on: ["complete"], secretFile: "secret" }],
+  });
+  const id = await box.start("shell", "true");
+  await box.ok("run");
+  await box.until("an attempt", () => textOf(box, "outbox/chat/log.jsonl") !== "");
+  assertEquals(receiver.messages.length, 0);
+  assertMatch(await box.ok("webhooks", "list"), /secret missing/);
+  assertStringIncludes(await box.ok("doctor"), "its secret is missing: secret is not there");
+  Deno.writeTextFileSync(secret, "a secret");
+  await receiver.until((all) => all.length === 1);
+  assertEquals(keyOf(receiver.messages[0]!), `${id}.1.complete`);
+  assertMatch(receiver.messages[0]!.headers.get("webhook-signature")!, /^v1,/);
+});
+
+test(
+  "a hook on what a short command does is run though the command does not wait",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    box.config({
+      hooks: [{ on: ["queued", "cancelled"], run: ["sh", "-c", "echo $ORCHESTRA_EVENT >>told"] }],
+    });
+    const told = () => {
+      try {
+        return Deno.readTextFileSync(`${box.root}/told`);
+      } catch {
+        return "";
+      }
+    };
+    const id = await box.start("shell", "true");
+    await box.until("the hook", () => told() === "queued\n");
+    await box.unwatched();
+    await box.ok("cancel", id);
+    await box.until("the hook", () => told() === "queued\ncancelled\n");
+    await box.unwatched();
+    assertEquals(box.task(id).status, "cancelled");
+  },
+);
+
+Deno.test("where nobody is told nothing is made, and no supervisor is left", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  await box.ok("cancel", id);
+  await box.ok("status");
+  assertEquals(box.supervisors(), []);
+  assert(![...Deno.readDirSync(box.path(""))].some(({ name }) => name === "outbox"));
+  box.config({ webhooks: [{ url: "http://127.0.0.1:9/", on: ["failed"] }] });
+  await box.start("shell", "true");
+  await box.ok("status");
+  assertEquals(box.supervisors(), []);
+  assertEquals((await box.json("webhooks")).subscribers[0].owed, 0);
+});
+
+Deno.test("run --wait that may leave no supervisor waits for what it owes", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  box.config({ webhooks: [{ url: receiver.url }], supervise: false });
+  const id = await box.start("shell", "true");
+  await box.ok("run", "--wait");
+  assertEquals(receiver.messages.map(keyOf), [`${id}.1.complete`, `drained.${id}.1.complete`]);
+  assertEquals(box.supervisors(), []);
+});
+
+Deno.test("a subscriber that is none any more leaves nothing behind", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  box.config({
+    webhooks: [{ url: receiver.url, name: "one" }, { url: receiver.url, name: "two" }],
+  });
+  await box.start("shell", "true");
+  await box.ok("run", "--wait");
+  await receiver.until((all) => all.length === 4);
+  await box.unwatched();
+  box.config({ webhooks: [{ url: receiver.url, name: "two" }] });
+  await box.start("shell", "true");
+  await box.ok("run", "--wait");
+  await receiver.until((all) => all.length === 6);
+  await box.unwatched();
+  assertEquals([...Deno.readDirSync(box.path("outbox"))].map(({ name }) => name), ["two"]);
+});
+
+Deno.test("a test tells at once, and says what came of it", async () => {
+  await using receiver = receive((_, number) =>
+    number === 0 ? new Response() : new Response("no such channel", { status: 404 })
+  );
+  await using box = await makeBox();
+  box.config({
+    webhooks: [{ url: receiver.url, name: "chat" }],
+    hooks: [{ on: ["complete"], run: ["no-such-program"], name: "bell" }],
+  });
+  assertMatch(await box.ok("webhooks", "test", "chat"), /^chat: works: answered 200/);
+  assertEquals(receiver.messages[0]!.data.title, "This is a test of Orchestra");
+  const failed = await box.run("webhooks", "test", "chat");
+  assertEquals(failed.code, 1);
+  assertStringIncludes(failed.stdout, "does not work: answered 404: no such channel");
+  const bell = await box.run("--json", "webhooks", "test", "bell");
+  assertEquals(bell.code, 1);
+  assertEquals(JSON.parse(bell.stdout).ok, false);
+  const { message } = await box.fails(2, "webhooks", "test", "chta");
+  assertStringIncludes(message, '"chta"');
+});
+
+Deno.test("what was told is told again on request, by event and by task", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  box.config({ webhooks: [{ url: receiver.url, name: "chat", on: ["launched", "complete"] }] });
+  const id = await box.start("shell", "true");
+  await box.ok("run", "--wait");
+  await receiver.until((all) => all.length === 2);
+  await box.unwatched();
+  await box.ok("webhooks", "replay", `${id}.1.complete`);
+  await receiver.until((all) => all.length === 3);
+  await box.unwatched();
+  assertEquals(receiver.messages[2]!.body, receiver.messages[1]!.body);
+  await box.ok("webhooks", "replay", id.slice(-5), "--to", "chat");
+  await receiver.until((all) => all.length === 5);
+  await box.unwatched();
+  assertEquals(receiver.messages.slice(3).map(keyOf), [`${id}.1.launched`, `${id}.1.complete`]);
+  await box.fails(4, "webhooks", "replay", "no.such.key");
+});
+
+test(
+  "what came with a repository counts only while it is the text that was approved",
+  ON_POSIX,
+  async () => {
+    await using receiver = receive();
+    await using box = await makeBox();
+    await using home = await makeFolder();
+    const env = { XDG_CONFIG_HOME: home.path };
+    const file = `${box.root}/.orchestra-cli/config.json`;
+    const commit = (more: Record<string, unknown> = {}) =>
+      Deno.writeTextFileSync(
+        file,
+        JSON.stringify({
+          max_concurrent: 1,
+          hooks: [{ on: ["complete"], run: ["sh", "-c", "echo x >>hooked"] }],
+          webhooks: [{ url: receiver.url, name: "team", on: ["complete"] }],
+          ...more,
+        }),
+      );
+    const work = async () => {
+      const { stdout } = await box.runWith({ env }, "start", "--quiet", "shell", "true");
+      await box.runWith({ env }, "run", "--wait");
+      await box.unwatched();
+      return stdout.trim();
+    };
+    const list = async () => JSON.parse((await box.runWith({ env }, "--json", "webhooks")).stdout);
+    commit();
+    await work();
+    assertEquals(receiver.messages.length, 0);
+    const before = await list();
+    assertEquals(
+      before.subscribers.map(({ state }: { state: string }) => state),
+      ["not-approved", "not-approved"],
+    );
+    const doctor = await box.runWith({ env }, "doctor");
+    assertMatch(doctor.stdout, /not approved[^]*orchestra trust --commands/);
+    const unasked = await box.runWith({ env }, "trust");
+    assertEquals(unasked.code, 4);
+    assertMatch(unasked.stderr, /runs {3}sh -c 'echo x >>hooked'[^]*tells {2}http:\/\/127/);
+    await work();
+    assertEquals(receiver.messages.length, 0);
+    assertEquals((await box.runWith({ env }, "trust", "--commands", "--yes")).code, 0);
+    const id = await work();
+    await receiver.until((all) => all.length === 1);
+    assertEquals(keyOf(receiver.messages[0]!), `${id}.1.complete`);
+    await box.until("the hook", () => {
+      try {
+        return Deno.readTextFileSync(`${box.root}/hooked`) === "x\n";
+      } catch {
+        return false;
+      }
+    });
+    commit({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo evil >>hooked"] }] });
+    await work();
+    assertEquals((await list()).subscribers[0].state, "not-approved");
+    assertEquals(receiver.messages.length, 1);
+    assertEquals(Deno.readTextFileSync(`${box.root}/hooked`), "x\n");
+    // Back to what was approved, it counts again; taken back, it does not.
+    commit();
+    assertEquals((await list()).subscribers[0].state, "ok");
+    assertEquals((await box.runWith({ env }, "trust", "--commands", "--remove")).code, 0);
+    assertEquals((await list()).subscribers[0].state, "not-approved");
+  },
+);
+
+Deno.test("the user's own settings hold for all workspaces, and what is wrong in them is said", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  await using home = await makeFolder();
+  const env = { XDG_CONFIG_HOME: home.path };
+  Deno.mkdirSync(`${home.path}/orchestra`);
+  const write = (value: unknown) =>
+    Deno.writeTextFileSync(`${home.path}/orchestra/settings.json`, JSON.stringify(value));
+  write({ safe: [], webhooks: [{ url: receiver.url, name: "mine", on: ["complete"] }] });
+  await box.start("shell", "true");
+  await box.runWith({ env }, "run", "--wait");
+  await receiver.until((all) => all.length === 1);
+  write({ webhooks: [{ url: "file:///x" }], hooks: [{ on: ["complete"], run: ["true"] }] });
+  const { subscribers, problems } = JSON.parse(
+    (await box.runWith({ env }, "--json", "webhooks")).stdout,
+  );
+  assertEquals(subscribers.map(({ name }: { name: string }) => name), ["hook-1"]);
+  assertMatch(problems[0], /"webhooks.0.url" must be an http or https address/);
+});
+
+Deno.test("no command prints what is secret of an address", async () => {
+  await using receiver = receive(() => new Response(null, { status: 400 }));
+  await using box = await makeBox();
+  const url = receiver.url.replace("http://", "http://user:secret-word@");
+  box.config({
+    webhooks: [{ url, name: "chat" }, { url: "http://127.0.0.1:1/secret-path", name: "dead" }],
+    otlp: { endpoint: "http://me:secret-word@127.0.0.1:1/" },
+  });
+  const id = await box.start("shell", "true");
+  await box.ok("run");
+  await box.until(
+    "attempts",
+    () => ["chat", "dead", "otlp"].every((name) => textOf(box, `outbox/${name}/log.jsonl`) !== ""),
+  );
+  const printed: string[] = [];
+  for (
+    const line of [
+      ...["webhooks list", "webhooks log", "webhooks test chat", "webhooks test dead", "doctor"],
+      ...["config show", `webhooks replay ${id}`, "config set priority 3", "trust --commands"],
+    ]
+  ) {
+    for (const json of [[], ["--json"], ["--debug"]]) {
+      const { stdout, stderr } = await box.run(...json, ...line.split(" "));
+      printed.push(stdout, stderr);
+    }
+  }
+  printed.push(textOf(box, "outbox/chat/log.jsonl"), textOf(box, "outbox/dead/state.json"));
+  for (const text of printed) assert(!/secret-(?:path|key|word)/.test(text), text);
+});
+
+Deno.test("traces are sent as OTLP/HTTP JSON when an attempt settles", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  box.config({ otlp: { endpoint: new URL(receiver.url).origin } });
+  await box.start("shell", "exit 1");
+  await box.ok("run");
+  const [{ path, headers, body }] = await receiver.until((all) =>
+    all.length === 1 && all as [Message]
+  );
+  await box.unwatched();
+  assertEquals([path, headers.get("content-type")], ["/v1/traces", "application/json"]);
+  const { resourceSpans: [{ scopeSpans: [{ spans }] }] } = JSON.parse(body);
+  assert(
+    spans.length >= 1 &&
+      spans.every((span: { traceId: string }) => /^[0-9a-f]{32}$/.test(span.traceId)),
+  );
+});
+
+test(
+  "under the narrow permissions a webhook is delivered, and nothing committed counts",
+  ON_POSIX,
+  async () => {
+    await using receiver = receive();
+    await using box = await makeBox();
+    box.config({
+      webhooks: [{ url: receiver.url, name: "chat", on: ["complete"], secretEnv: "CHAT_SECRET" }],
+      hooks: [{ on: ["complete"], run: ["sh", "-c", "touch hooked"] }],
+    });
+    Deno.writeTextFileSync(
+      `${box.root}/.orchestra-cli/config.json`,
+      JSON.stringify({ webhooks: [{ url: receiver.url, name: "team" }] }),
+    );
+    const env = { CHAT_SECRET: "a secret" };
+    const narrow = (...args: string[]) => {
+      const command = ["run", "--quiet", ...permissionFlags(), MAIN, ...args];
+      return spawn(Deno.execPath(), command, { cwd: box.root, env }).ended();
+    };
+    const started = await narrow("start", "--quiet", "shell", "true");
+    assertEquals(started.code, 0, started.stderr);
+    const ran = await narrow("run");
+    assertEquals(ran.code, 0, ran.stderr);
+    const [message] = await receiver.until((all) => all.length === 1 && all as [Message]);
+    assertMatch(message.headers.get("webhook-signature")!, /^v1,/);
+    await box.until(
+      "the hook",
+      () => [...Deno.readDirSync(box.root)].some(({ name }) => name === "hooked"),
+    );
+    const list = await narrow("webhooks", "list");
+    assertEquals(list.code, 0, list.stderr);
+    assertMatch(list.stdout, /team .*not approved/);
+    assertMatch(list.stderr, /cannot be told with these permissions/);
+    const tested = await narrow("webhooks", "test", "chat");
+    assertEquals(tested.code, 0, tested.stdout + tested.stderr);
+    await box.unwatched();
+  },
+);
