@@ -6,7 +6,7 @@ import type { NamedGroup, Spread, Stats, StatsBy, StatsGroup } from "../task/sta
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Cell, type Column, formatRows, type Span } from "../text/table.ts";
 import { formatElapsed, formatStamp } from "../text/time.ts";
-import { firstLine, pad, sanitize, truncate, wrap } from "../text/width.ts";
+import { displayWidth, firstLine, pad, sanitize, truncate, wrap } from "../text/width.ts";
 import { formatCost, formatCount } from "./status.ts";
 
 /** Cells of the names at the left. */
@@ -57,92 +57,126 @@ interface BarPart {
 }
 
 /** A line of the whole: what it is about, a picture, what it says. */
+interface Row {
+  name: string;
+  picture?: { text: string; width: number };
+  words: readonly string[];
+}
+
 function formatTotal(stats: Stats, style: Style, palette: Palette): string[] {
-  const { total, slots, throughput } = stats;
-  const { attempts, chains, usage } = total;
-  const width = Math.max(6, Math.min(LONGEST_BAR, Math.floor((style.width - MARGIN) / 3)));
-  const outcomes = (part: StatsGroup["chains"] | StatsGroup["attempts"], more: string[]) => {
-    const { complete, failed, cancelled } = part;
+  const rows = [
+    ...outcomeRows(stats, style, palette),
+    ...resourceRows(stats, style, palette),
+  ];
+  return rows.flatMap(({ name, picture, words }) => {
+    const used = MARGIN + (picture === undefined ? 0 : picture.width + 2);
+    const head = palette.dim(pad(name, MARGIN)) +
+      (picture === undefined ? "" : `${picture.text}  `);
+    const [first = "", ...rest] = flow(words, ` ${palette.dot} `, style.width - used);
+    return [head + first, ...rest.map((line) => " ".repeat(used) + line)];
+  });
+}
+
+/** How wide bars are where a line has to say something, too. */
+function barWidth({ width }: Style): number {
+  return Math.max(6, Math.min(LONGEST_BAR, Math.floor((width - MARGIN) / 4)));
+}
+
+function outcomeRows({ total, throughput }: Stats, style: Style, palette: Palette): Row[] {
+  const { attempts, chains } = total;
+  const width = barWidth(style);
+  const outcomes = (part: StatsGroup["chains"] | StatsGroup["attempts"]) => {
+    const { settled, complete, failed, cancelled, successRate } = part;
     const parts: BarPart[] = [
       { value: complete, mark: palette.bar.ok, paint: palette.ok },
       { value: failed, mark: palette.bar.bad, paint: palette.bad },
       { value: cancelled, mark: palette.bar.rest, paint: palette.dim },
+      { value: settled === 0 ? 1 : 0, mark: palette.bar.rest, paint: palette.dim },
     ];
-    const none = { value: part.settled === 0 ? 1 : 0, mark: palette.bar.rest, paint: palette.dim };
     return {
-      picture: formatBar([...parts, none], width),
-      words: [...counted({ complete, failed, cancelled }), ...more],
+      picture: { text: formatBar(parts, width), width },
+      words: [
+        ...(successRate === null ? [] : [pad(percent(successRate), 4, "right")]),
+        ...counted({ complete, failed, cancelled }),
+      ],
     };
   };
-  const rows: { name: string; picture?: string; words: string[] }[] = [
-    {
-      name: "Tasks",
-      ...outcomes(chains, chains.successRate === null ? [] : [percent(chains.successRate)]),
-    },
-    {
-      name: "Attempts",
-      ...outcomes(attempts, [
-        ...(attempts.successRate === null ? [] : [percent(attempts.successRate)]),
-        ...(attempts.perSuccess === null ? [] : [`${ratio(attempts.perSuccess)} a success`]),
-      ]),
-    },
-    { name: "Queued", words: [String(total.queued)] },
-    { name: "Waiting", words: spreadWords(total.waiting) },
-    { name: "Running", words: spreadWords(total.running) },
+  const rows: Row[] = [
+    { name: "Tasks", ...outcomes(chains) },
+    { name: "Attempts", ...outcomes(attempts) },
   ];
-  if (slots.used !== null) {
-    const used = Math.min(1, slots.used);
-    rows.push({
-      name: "Slots",
-      picture: formatBar([
-        { value: used, mark: palette.bar.ok, paint: palette.running },
-        { value: 1 - used, mark: palette.bar.rest, paint: palette.dim },
-      ], width),
-      words: [`${percent(slots.used)} of ${slots.there} in use`],
-    });
+  if (attempts.perSuccess !== null) {
+    rows.push({ name: "", words: [`${ratio(attempts.perSuccess)} attempts a success`] });
   }
-  if (usage.runs > 0) rows.push({ name: "Cost", words: costWords(usage) });
-  if (usage.inputTokens + usage.outputTokens > 0) {
-    rows.push({
-      name: "Tokens",
-      words: [
-        `${formatCount(usage.inputTokens)} in`,
-        ...(usage.cachedTokens > 0 ? [`${formatCount(usage.cachedTokens)} of them cached`] : []),
-        `${formatCount(usage.outputTokens)} out`,
-      ],
-    });
-  }
-  const limited = Object.entries(stats.limited).sort(([, a], [, b]) => b - a);
-  if (limited.length > 0) {
-    rows.push({
-      name: "Limited",
-      words: limited.slice(0, 8).map(([agent, seconds]) =>
-        `${firstLine(agent, 24)} ${formatDuration(seconds)}`
-      ),
-    });
-  }
-  const lines = rows.flatMap(({ name, picture, words }) => {
-    const head = palette.dim(pad(name, MARGIN)) + (picture === undefined ? "" : `${picture}  `);
-    const used = MARGIN + (picture === undefined ? 0 : width + 2);
-    const text = words.join(` ${palette.dot} `);
-    const [first = "", ...rest] = wrap(text, Math.max(10, style.width - used));
-    return [head + first, ...rest.map((line) => " ".repeat(used) + line)];
-  });
-  const settled = throughput.complete.map((count, at) => count + throughput.failed[at]!);
+  rows.push({ name: "Queued", words: [String(total.queued)] });
   if (attempts.settled > 0 && throughput.perHour !== null) {
     const text = throughput.perHour >= 1
       ? `${ratio(throughput.perHour)} an hour`
       : `${ratio(throughput.perDay!)} a day`;
-    const room = Math.min(LONGEST_SERIES, style.width - MARGIN - 2 - text.length);
-    lines.splice(
-      2,
-      0,
-      palette.dim(pad("Settled", MARGIN)) +
-        (settled.length > 1 ? `${palette.running(formatSeries(settled, room, style))}  ` : "") +
-        text,
-    );
+    const settled = throughput.complete.map((count, at) => count + throughput.failed[at]!);
+    const room = Math.min(LONGEST_SERIES, settled.length, style.width - MARGIN - 2 - text.length);
+    const series = settled.length > 1 && room > 0 ? formatSeries(settled, room, style) : undefined;
+    rows.push({
+      name: "Settled",
+      picture: series === undefined
+        ? undefined
+        : { text: palette.running(series), width: series.length },
+      words: [text],
+    });
   }
-  return lines;
+  return rows;
+}
+
+function resourceRows({ total, slots, limited }: Stats, style: Style, palette: Palette): Row[] {
+  const { usage } = total;
+  const rows: Row[] = [
+    { name: "Waiting", words: spreadWords(total.waiting) },
+    { name: "Running", words: spreadWords(total.running) },
+  ];
+  if (slots.used !== null) {
+    const width = barWidth(style);
+    const used = Math.min(1, slots.used);
+    const parts: BarPart[] = [
+      { value: used, mark: palette.bar.ok, paint: palette.running },
+      { value: 1 - used, mark: palette.bar.rest, paint: palette.dim },
+    ];
+    rows.push({
+      name: "Slots",
+      picture: { text: formatBar(parts, width), width },
+      words: [`${pad(percent(slots.used), 4, "right")} of ${slots.there}`],
+    });
+  }
+  if (usage.runs > 0) rows.push({ name: "Cost", words: costWords(usage) });
+  if (usage.inputTokens + usage.outputTokens > 0) {
+    const cached = usage.cachedTokens > 0
+      ? [`${formatCount(usage.cachedTokens)} of them cached`]
+      : [];
+    const [input, output] = [formatCount(usage.inputTokens), formatCount(usage.outputTokens)];
+    rows.push({ name: "Tokens", words: [`${input} in`, ...cached, `${output} out`] });
+  }
+  const lanes = Object.entries(limited).sort(([, a], [, b]) => b - a);
+  if (lanes.length > 0) {
+    const words = lanes.slice(0, MOST_LANES).map(([agent, seconds]) =>
+      `${firstLine(agent, 24)} ${formatDuration(seconds)}`
+    );
+    rows.push({ name: "Limited", words });
+  }
+  return rows;
+}
+
+/** Agents that are told by name in the line on used up quotas. */
+const MOST_LANES = 8;
+
+/** Lines of whole words, as many in each as fit. */
+function flow(words: readonly string[], separator: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && displayWidth(last + separator + word) <= width) {
+      lines[lines.length - 1] = last + separator + word;
+    } else lines.push(word);
+  }
+  return lines.flatMap((line) => wrap(line, Math.max(10, width)));
 }
 
 function counted(counts: Record<string, number>): string[] {
@@ -195,11 +229,14 @@ function formatBar(parts: readonly BarPart[], width: number): string {
 function formatSeries(values: readonly number[], room: number, style: Style): string {
   const steps = style.unicode ? STEPS.unicode : STEPS.ascii;
   const count = Math.max(1, Math.min(values.length, room));
-  const sums = new Array<number>(count).fill(0);
-  values.forEach((value, at) => sums[Math.floor(at * count / values.length)]! += value);
-  // Where several steps share a column some share it with one more.
-  const most = Math.max(...sums);
-  return sums.map((value) =>
+  // Several steps share a column, and not each as many: their mean is what is drawn.
+  const start = (column: number) => Math.ceil(column * values.length / count);
+  const means = Array.from({ length: count }, (_, column) => {
+    const its = values.slice(start(column), start(column + 1));
+    return its.reduce((sum, value) => sum + value, 0) / its.length;
+  });
+  const most = Math.max(...means);
+  return means.map((value) =>
     value === 0 ? " " : steps[Math.min(steps.length - 1, Math.floor(value / most * steps.length))]
   ).join("");
 }
@@ -234,8 +271,9 @@ function formatClasses(total: StatsGroup, style: Style, palette: Palette): strin
 const MOST_ROWS = 200;
 
 function formatGroups({ groups }: Stats, by: StatsBy, style: Style, palette: Palette): string[] {
-  const share = (value: number | null): Cell =>
-    value === null ? "" : {
+  // Of one class all have the same end.
+  const success = (value: number | null): Cell =>
+    value === null || by === "class" ? "" : {
       text: percent(value),
       paint: value >= 0.9 ? palette.ok : value < 0.5 ? palette.bad : undefined,
     };
@@ -256,12 +294,12 @@ function formatGroups({ groups }: Stats, by: StatsBy, style: Style, palette: Pal
       dropOrder: 1,
       cell: ({ attempts }) => number(attempts.settled),
     },
-    { header: "OK", align: "right", cell: ({ attempts }) => share(attempts.successRate) },
+    { header: "OK", align: "right", cell: ({ attempts }) => success(attempts.successRate) },
     {
       header: "TASKS OK",
       align: "right",
       dropOrder: 6,
-      cell: ({ chains }) => share(chains.successRate),
+      cell: ({ chains }) => success(chains.successRate),
     },
     {
       header: "WAIT 50%",
@@ -312,9 +350,7 @@ function formatGroups({ groups }: Stats, by: StatsBy, style: Style, palette: Pal
     ? groups.slice(-MOST_ROWS)
     : groups.slice(0, MOST_ROWS);
   // What holds for none of them needs no column.
-  const used = columns.filter(({ cell, header }) =>
-    header === "OK" || shown.some((group) => cell(group) !== "")
-  );
+  const used = columns.filter(({ cell }) => shown.some((group) => cell(group) !== ""));
   const lines = formatRows(used, shown, style);
   return left > 0 ? [...lines, palette.dim(`and ${left} more, all of them with --csv`)] : lines;
 }

@@ -180,13 +180,12 @@ function copy<Note>(from: Known<Note>, to: Known<Note>): void {
  * @returns milliseconds since the epoch, NaN for what is no time
  */
 function createClock(): (text: string) => number {
-  let hour = "";
+  let hour = "no hour";
   let start = NaN;
   return (text) => {
-    const its = text.slice(0, 13);
-    if (its !== hour) {
-      hour = its;
-      start = Date.parse(`${its}:00:00.000Z`);
+    if (!text.startsWith(hour)) {
+      hour = text.slice(0, 13);
+      start = Date.parse(`${hour}:00:00.000Z`);
     }
     const digit = (at: number) => text.charCodeAt(at) - 48;
     return start + (digit(14) * 10 + digit(15)) * 60_000 + (digit(17) * 10 + digit(18)) * 1000 +

@@ -166,15 +166,26 @@ type Sample = readonly [suffix: string, labels: Labels, value: number];
 /** One family of metrics. */
 interface Family {
   name: string;
-  type: "gauge" | "counter" | "histogram" | "info";
+  type: "gauge" | "counter" | "histogram";
   unit?: string;
   help: string;
   samples: readonly Sample[];
 }
 
-/** The text that Prometheus reads. */
-export function formatMetrics(counters: Counters, now: QueueNow): string {
-  return `${familiesOf(counters, now).map(formatFamily).join("")}# EOF\n`;
+/** The form of the text: OpenMetrics 1.0, or the older one of Prometheus, 0.0.4. */
+export type MetricsForm = "openmetrics" | "prometheus";
+
+/**
+ * The text that Prometheus reads. What reads text files for it (node_exporter, `promtool check metrics`)
+ * knows the older form alone: of OpenMetrics it takes the numbers, but not the types of counters.
+ */
+export function formatMetrics(
+  counters: Counters,
+  now: QueueNow,
+  form: MetricsForm = "openmetrics",
+): string {
+  const families = familiesOf(counters, now).map((family) => formatFamily(family, form)).join("");
+  return form === "openmetrics" ? `${families}# EOF\n` : families;
 }
 
 function familiesOf(counters: Counters, now: QueueNow): Family[] {
@@ -193,10 +204,11 @@ function familiesOf(counters: Counters, now: QueueNow): Family[] {
   }
   return [
     {
-      name: "orchestra_build",
-      type: "info",
+      // A gauge, as everybody has it: what reads text files does not know the type "info".
+      name: "orchestra_build_info",
+      type: "gauge",
       help: "Version of the program that tells this.",
-      samples: [["_info", { version: now.version }, 1]],
+      samples: [["", { version: now.version }, 1]],
     },
     {
       name: "orchestra_tasks",
@@ -297,13 +309,14 @@ function formatBound(bound: number | undefined): string {
   return bound === undefined ? "+Inf" : Number.isInteger(bound) ? `${bound}.0` : String(bound);
 }
 
-function formatFamily({ name, type, unit, help, samples }: Family): string {
-  const lines = [`# TYPE ${name} ${type}`];
-  if (unit !== undefined) lines.push(`# UNIT ${name} ${unit}`);
-  lines.push(`# HELP ${name} ${escape(help)}`);
+function formatFamily({ name, type, unit, help, samples }: Family, form: MetricsForm): string {
+  const isNew = form === "openmetrics";
+  const family = isNew || type !== "counter" ? name : `${name}_total`;
+  const lines = [`# HELP ${family} ${escape(help)}`, `# TYPE ${family} ${type}`];
+  if (isNew && unit !== undefined) lines.push(`# UNIT ${family} ${unit}`);
   for (const [suffix, labels, value] of samples) {
     const set = Object.entries(labels).map(([label, text]) => `${label}="${escape(text)}"`);
-    lines.push(`${name}${suffix}${set.length === 0 ? "" : `{${set.join(",")}}`} ${value}`);
+    lines.push(`${name}${suffix}{${set.join(",")}} ${value}`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -223,6 +223,6 @@ if (import.meta.main) {
   for (const name of ["tasks", "plans", "logs", "workspace", "archive"]) {
     await Deno.mkdir(`${dir}/${name}`, { recursive: true, mode: 0o700 });
   }
-  const start = Date.now() - Number(lines) * 2_700;
+  const start = Date.now() - Number(lines) * 3_250;
   console.log(await writeLargeHistory(dir, Number(lines), start));
 }

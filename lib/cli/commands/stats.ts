@@ -6,7 +6,7 @@ import { pausedLanes } from "../../decide/model.ts";
 import type { Readiness } from "../../decide/dependencies.ts";
 import { phaseOf } from "../../decide/view.ts";
 import { formatStats, formatStatsCsv } from "../../format/stats.ts";
-import { createCounters, formatMetrics } from "../../metrics/openmetrics.ts";
+import { createCounters, formatMetrics, type MetricsForm } from "../../metrics/openmetrics.ts";
 import { eachEvent } from "../../metrics/read.ts";
 import { COUNTED, createStats } from "../../metrics/stats.ts";
 import type { Queue } from "../../queue/queue.ts";
@@ -28,6 +28,7 @@ interface StatsFlags {
   by?: StatsBy;
   csv?: boolean;
   openmetrics?: boolean;
+  prometheus?: boolean;
 }
 
 const WAYS = ["agent", "class", "day", "hour"] as const;
@@ -53,7 +54,8 @@ export const command = buildCommand({
         proposeCompletions: startingWith(() => [...WAYS, "label:"]),
       },
       csv: optional("as a table for other programs"),
-      openmetrics: optional("as metrics for Prometheus, of all that the history tells"),
+      openmetrics: optional("as metrics, OpenMetrics 1.0, of all that the history tells"),
+      prometheus: optional("the same in Prometheus's older text format, for its text files"),
     },
   },
   docs: {
@@ -74,7 +76,10 @@ async function stats(this: Context, flags: StatsFlags): Promise<void> {
   const config = await this.config(store);
   // What a killed process left becomes history first.
   endOfHistory(store);
-  if (flags.openmetrics) return this.write(await metricsOf(queue, snapshot, config));
+  if (flags.openmetrics || flags.prometheus) {
+    const form = flags.openmetrics ? "openmetrics" : "prometheus";
+    return this.write(await metricsOf(queue, snapshot, config, form));
+  }
   const counter = createStats({
     since: flags.since,
     by: flags.by,
@@ -103,15 +108,18 @@ async function stats(this: Context, flags: StatsFlags): Promise<void> {
 
 const DAY = 86_400_000;
 
-function checkForms({ since, by, csv, openmetrics }: StatsFlags, json: boolean): void {
-  if ([csv, openmetrics, json].filter(Boolean).length > 1) {
-    throw new OrchestraError("usage", "--json, --csv and --openmetrics: it can be printed in one", {
-      hint: "Give one of them.",
-    });
+function checkForms(flags: StatsFlags, json: boolean): void {
+  const { since, by, csv, openmetrics, prometheus } = flags;
+  if ([json, csv, openmetrics, prometheus].filter(Boolean).length > 1) {
+    throw new OrchestraError(
+      "usage",
+      "Statistics are printed in one form: --json, --csv, --openmetrics or --prometheus",
+      { hint: "Give one of them." },
+    );
   }
-  if (openmetrics && (since !== undefined || by !== undefined)) {
-    throw new OrchestraError("usage", "--openmetrics is of all that the history tells", {
-      hint: "Leave --since and --by to whoever asks for the metrics.",
+  if ((openmetrics || prometheus) && (since !== undefined || by !== undefined)) {
+    throw new OrchestraError("usage", "Metrics are of all that the history tells", {
+      hint: "Leave --since and --by to whoever asks for them.",
     });
   }
 }
@@ -120,7 +128,12 @@ function runningOf({ tasks }: Snapshot): Task[] {
   return tasks.filter(({ status }) => status === "running");
 }
 
-async function metricsOf(queue: Queue, snapshot: Snapshot, config: Config): Promise<string> {
+async function metricsOf(
+  queue: Queue,
+  snapshot: Snapshot,
+  config: Config,
+  form: MetricsForm,
+): Promise<string> {
   const { store } = queue;
   const now = queue.now();
   const { tasks, index } = snapshot;
@@ -136,5 +149,5 @@ async function metricsOf(queue: Queue, snapshot: Snapshot, config: Config): Prom
     lanes: [...lanes.values()],
     slots: { used: runningOf(snapshot).length, there: config.max_concurrent },
     version: VERSION,
-  });
+  }, form);
 }
