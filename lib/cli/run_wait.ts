@@ -26,6 +26,7 @@ import type { ReportTarget } from "./flags.ts";
 import { stopSignal } from "./look_on.ts";
 import { createScreen } from "./screen.ts";
 import { readKeys } from "./keys.ts";
+import { openNotices } from "./notices.ts";
 import { statusInput, viewJson } from "./status_input.ts";
 import { followOrders, leaveSupervisor, look } from "./supervision.ts";
 
@@ -144,6 +145,7 @@ async function watchRun(
     leaveSupervisor(this, queue, orders());
   };
   const stop = stopSignal(() => interrupted = true);
+  const notify = await openNotices(this, queue);
   const view = createView(this, queue, handOver, () => {
     interrupted = true;
     stop.abort();
@@ -160,7 +162,10 @@ async function watchRun(
       signal: stop.signal,
       // Whoever watched before us may end before all is done: then it is ours.
       leaveToOthers: () => lock === undefined && isWatched(store),
-      onChange: (change, { index }) => view.show(change, index),
+      onChange(change, { index }) {
+        view.show(change, index);
+        notify?.(change);
+      },
       onTurn: view.draw,
       beside: tellBeside(
         openNews(this, queue, (problem) => this.note(problem)),

@@ -4,6 +4,7 @@ import { formatStatus } from "../format/status.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Context } from "./context.ts";
 import { readKeys } from "./keys.ts";
+import { openNotices } from "./notices.ts";
 import { lookOn, stopSignal } from "./look_on.ts";
 import { createScreen } from "./screen.ts";
 import { type StatusFilter, statusInput } from "./status_input.ts";
@@ -33,6 +34,7 @@ export async function watchStatus(
       signal: stop.signal,
       interval: flags.interval,
       retry: !flags.noAutoRetry,
+      onChange: await openNotices(this, queue),
       onTurn: ({ index, damaged }) => {
         const tasks = [...index.byId.values()];
         if (screen !== undefined) return screen.update(tasks, [...damaged.values()], index);

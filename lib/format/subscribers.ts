@@ -1,8 +1,7 @@
 // Hooks and webhooks as tables: how it stands with each, and what came of the attempts. Pure.
 
-import type { Attempt } from "../notify/outbox.ts";
-import type { Standing } from "../notify/standing.ts";
 import { parseTime } from "../task/fields.ts";
+import type { Attempt, Standing } from "../task/standing.ts";
 import { createPalette, type Style } from "../text/style.ts";
 import { formatTable } from "../text/table.ts";
 import { formatMoment, formatPast } from "../text/time.ts";

@@ -6,6 +6,7 @@
 
 import { type HistoryEvent, parseEvent } from "../task/event.ts";
 import { formatTime, parseTime } from "../task/fields.ts";
+import type { Attempt } from "../task/standing.ts";
 import {
   lstat,
   openNamed,
@@ -347,19 +348,6 @@ async function writeDurably(
 
 // ---------------------------------------------------------------------------------------------
 // The log of attempts
-
-/** One attempt. */
-export interface Attempt {
-  time: string;
-  /** Key of the event. */
-  id: string;
-  event: string;
-  /** Which attempt it was, from 1. */
-  attempt: number;
-  /** What came of it, in words. */
-  outcome: string;
-  ok: boolean;
-}
 
 /** Adds a line to the log of attempts; it is advice, and goes on without one. */
 export function logAttempt(folder: string, attempt: Attempt): void {

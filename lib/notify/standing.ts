@@ -2,49 +2,14 @@
 // told. Only reads.
 
 import { findOnPath } from "../launch/find.ts";
-import type { Source, Subscriber } from "../settings/subscribers.ts";
+import type { Subscriber } from "../settings/subscribers.ts";
 import { lstat } from "../store/files.ts";
 import type { Store } from "../store/tasks.ts";
 import { quote } from "../task/error.ts";
+import type { Standing, StandingState } from "../task/standing.ts";
 import { desktopCommand } from "./desktop.ts";
 import { maskUrl } from "./mask.ts";
 import { lanePath, listFiles, readDisabled, readState } from "./outbox.ts";
-
-/** What may be said of a subscriber in a word. */
-export type StandingState =
-  | "ok"
-  /** The last attempt failed. */
-  | "failing"
-  /** Its receiver said that it wants nothing any more. */
-  | "disabled"
-  /** It comes from the committed file, and nobody has approved that. */
-  | "not-approved"
-  | "secret-missing"
-  | "program-missing";
-
-/** How it stands with a subscriber. */
-export interface Standing {
-  name: string;
-  kind: Subscriber["kind"];
-  source: Source;
-  /** The address, masked, or the command. */
-  to: string;
-  format: string | null;
-  events: readonly string[];
-  /** Deliveries that are owed. */
-  owed: number;
-  /** Deliveries that were given up, and can be replayed. */
-  givenUp: number;
-  /** ISO 8601; null for never. */
-  lastSuccess: string | null;
-  failingSince: string | null;
-  /** Nothing is sent before. */
-  pausedUntil: string | null;
-  lastError: string | null;
-  state: StandingState;
-  /** What keeps it from being told, in words; null where nothing does. */
-  problem: string | null;
-}
 
 const iso = (millis: number | null): string | null =>
   millis === null || millis === 0 ? null : new Date(millis).toISOString();

@@ -68,6 +68,8 @@ export interface Subscribers {
   readonly problems: readonly string[];
   /** Whether all files could be read: who is not named then is no subscriber any more. */
   readonly whole: boolean;
+  /** Whether live views let the terminal notify. */
+  readonly terminal: boolean;
 }
 
 /** What a subscriber is told that does not say of what. */
@@ -133,6 +135,7 @@ interface Entries {
   hooks: HookEntry[];
   webhooks: WebhookEntry[];
   desktop?: boolean | string[];
+  terminal?: boolean;
   endpoint?: string | null;
   since: number;
 }
@@ -186,9 +189,10 @@ async function soundOf(
   else if (hooks !== undefined) await refuse("hooks", hooks);
   if (areWebhooks(webhooks)) entries.webhooks = webhooks;
   else if (webhooks !== undefined) await refuse("webhooks", webhooks);
-  const desktop = (notify as { desktop?: unknown } | null | undefined)?.desktop;
+  const { desktop, terminal } = (notify ?? {}) as { desktop?: unknown; terminal?: unknown };
   if (isDesktop(desktop)) entries.desktop = desktop;
-  else if (notify !== undefined && desktop !== undefined) await refuse("notify", notify);
+  else if (desktop !== undefined) await refuse("notify", notify);
+  entries.terminal = terminal === true;
   const endpoint = (otlp as { endpoint?: unknown } | null | undefined)?.endpoint;
   if (isEndpoint(endpoint)) entries.endpoint = endpoint;
   else if (endpoint !== undefined) await refuse("otlp", otlp);
@@ -276,7 +280,8 @@ export async function loadSubscribers(
       secretFile: [],
     });
   }
-  return { active, unapproved: isApproved ? [] : stranger, problems, whole };
+  const terminal = config.notify.terminal || users?.terminal === true;
+  return { active, unapproved: isApproved ? [] : stranger, problems, whole, terminal };
 }
 
 function environmentEndpoint(): string | undefined {

@@ -59,6 +59,12 @@ const STEPS: readonly Step[] = [
   ["daemon stop"],
   ["doctor"],
   ["doctor --fix"],
+  ["webhooks list"],
+  ["webhooks log"],
+  ["webhooks test nobody", 2],
+  ["webhooks enable nobody", 2],
+  ["webhooks replay $1", 4],
+  ["_deliver"],
   ["completions bash"],
   ["clean all --yes"],
   // Beyond the two folders nothing may be written.
