@@ -187,7 +187,11 @@ function createClock(): (text: string) => number {
       hour = text.slice(0, 13);
       start = Date.parse(`${hour}:00:00.000Z`);
     }
-    const digit = (at: number) => text.charCodeAt(at) - 48;
+    if (text.length !== 24 || text[16] !== ":" || text[19] !== "." || text[23] !== "Z") return NaN;
+    const digit = (at: number) => {
+      const found = text.charCodeAt(at) - 48;
+      return found >= 0 && found <= 9 ? found : NaN;
+    };
     return start + (digit(14) * 10 + digit(15)) * 60_000 + (digit(17) * 10 + digit(18)) * 1000 +
       digit(20) * 100 + digit(21) * 10 + digit(22);
   };

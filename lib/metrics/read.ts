@@ -6,6 +6,7 @@ import { EVENT_KINDS, type EventKind, type HistoryEvent, parseEvent } from "../t
 import { readHistory } from "../store/history_read.ts";
 
 const decoder = new TextDecoder();
+const KNOWN: ReadonlySet<string> = new Set(EVENT_KINDS);
 const BREAK = 10;
 /** So much of the history is made text at once, unless a line is longer, bytes. */
 const MOST_TEXT = 64 * 1024;
@@ -35,37 +36,30 @@ export async function eachEvent(
   { since, kinds = new Set(EVENT_KINDS), labels = false }: ReadOptions = {},
 ): Promise<number> {
   let unread = 0;
+  const scanner = createScanner(kinds, labels);
+  const readText = (text: string) => {
+    scanner.begin(text);
+    for (let at = 0; at < text.length;) {
+      const found = text.indexOf("\n", at);
+      const end = found < 0 ? text.length : found;
+      let event = scanner.scan(at, end);
+      if (event === undefined) {
+        const line = text.slice(at, end);
+        event = parseEvent(line) ?? null;
+        if (event === null && line.trim() !== "" && !line.startsWith(HEADER)) unread++;
+      }
+      if (event !== null && kinds.has(event.event)) add(event);
+      at = end + 1;
+    }
+  };
   for await (const { bytes } of readHistory(dir, { since })) {
     for (let start = 0; start < bytes.length;) {
       // Short texts are gone as soon as they are read.
       const end = bytes.lastIndexOf(BREAK, start + MOST_TEXT) + 1;
       const stop = end > start ? end : bytes.indexOf(BREAK, start + MOST_TEXT) + 1 || bytes.length;
-      unread += readText(decoder.decode(bytes.subarray(start, stop)), add, kinds, labels);
+      readText(decoder.decode(bytes.subarray(start, stop)));
       start = stop;
     }
-  }
-  return unread;
-}
-
-function readText(
-  text: string,
-  add: (event: HistoryEvent) => void,
-  kinds: ReadonlySet<EventKind>,
-  labels: boolean,
-): number {
-  let unread = 0;
-  const scan = createScanner(text, kinds, labels);
-  for (let at = 0; at < text.length;) {
-    const found = text.indexOf("\n", at);
-    const end = found < 0 ? text.length : found;
-    let event = scan(at, end);
-    if (event === undefined) {
-      const line = text.slice(at, end);
-      event = parseEvent(line) ?? null;
-      if (event === null && line.trim() !== "" && !line.startsWith(HEADER)) unread++;
-    }
-    if (event !== null && kinds.has(event.event)) add(event);
-    at = end + 1;
   }
   return unread;
 }
@@ -74,19 +68,23 @@ const BACKSLASH = 92;
 const DOT = 46;
 const ZERO = 48;
 
+interface Scanner {
+  /** Goes on with another text. */
+  begin(text: string): void;
+  /** The line from one place to another; undefined where it has another form, null where it is of no use. */
+  scan(start: number, end: number): HistoryEvent | null | undefined;
+}
+
 /**
  * Reads lines of a text that are exactly as `taskEvent` makes them: these fields in this order, no
  * escapes, in `labels` and `usage` no further objects.
- *
- * @returns undefined for any other line, null for one that is of no use
  */
-function createScanner(
-  text: string,
-  kinds: ReadonlySet<string>,
-  wantsLabels: boolean,
-): (start: number, end: number) => HistoryEvent | null | undefined {
+function createScanner(kinds: ReadonlySet<string>, wantsLabels: boolean): Scanner {
+  let text = "";
   let at = 0;
   let isOurs = true;
+  /** Where the next backslash is, as far as it was looked for. */
+  let escape = -1;
 
   /** Whether there is such a field here; goes on to its value. */
   function has(name: string): boolean {
@@ -102,7 +100,11 @@ function createScanner(
     if (!has(name)) return undefined;
     const start = at;
     at = text.indexOf('"', at) + 1;
-    if (text.charCodeAt(at - 2) === BACKSLASH) isOurs = false;
+    if (escape < start) {
+      const next = text.indexOf("\\", start);
+      escape = next < 0 ? Infinity : next;
+    }
+    if (escape < at) isOurs = false;
     return text.slice(start, at - 1);
   }
 
@@ -159,14 +161,14 @@ function createScanner(
     }
   }
 
-  return (start, end) => {
+  function scan(start: number, end: number): HistoryEvent | null | undefined {
     at = start;
     isOurs = true;
     const key = string('{"key":"');
     const time = string(',"time":"');
     const event = string(',"event":"');
     if (key === undefined || time?.length !== 24 || event === undefined) return undefined;
-    if (!kinds.has(event)) return null;
+    if (!kinds.has(event)) return KNOWN.has(event) ? null : undefined;
     const task = string(',"task":"');
     const claim = number(',"claim":');
     const agent = string(',"agent":"');
@@ -220,5 +222,13 @@ function createScanner(
       usage,
       until,
     };
+  }
+
+  return {
+    begin(next) {
+      text = next;
+      escape = -1;
+    },
+    scan,
   };
 }
