@@ -15,7 +15,7 @@ export interface Known<Note> {
   handed: string | undefined;
   /** Kind of its failure. */
   class: string | undefined;
-  /** What its agent said it consumed, where whoever counts keeps that here. */
+  /** What its agent said it consumed; of use where there is a note, and whoever counts keeps it here. */
   readonly usage: Consumed;
   /** What whoever counts keeps of it. */
   note: Note | undefined;
@@ -161,7 +161,6 @@ function clear(known: Known<unknown>): void {
   known.handed = undefined;
   known.class = undefined;
   known.note = undefined;
-  setConsumed(known.usage, undefined);
 }
 
 function copy<Note>(from: Known<Note>, to: Known<Note>): void {
@@ -170,7 +169,12 @@ function copy<Note>(from: Known<Note>, to: Known<Note>): void {
   to.handed = from.handed;
   to.class = from.class;
   to.note = from.note;
-  Object.assign(to.usage, from.usage);
+  if (from.note === undefined) return;
+  to.usage.input = from.usage.input;
+  to.usage.output = from.usage.output;
+  to.usage.cached = from.usage.cached;
+  to.usage.cost = from.usage.cost;
+  to.usage.isPriced = from.usage.isPriced;
 }
 
 /**
@@ -187,12 +191,15 @@ function createClock(): (text: string) => number {
       hour = text.slice(0, 13);
       start = Date.parse(`${hour}:00:00.000Z`);
     }
-    if (text.length !== 24 || text[16] !== ":" || text[19] !== "." || text[23] !== "Z") return NaN;
-    const digit = (at: number) => {
-      const found = text.charCodeAt(at) - 48;
-      return found >= 0 && found <= 9 ? found : NaN;
-    };
-    return start + (digit(14) * 10 + digit(15)) * 60_000 + (digit(17) * 10 + digit(18)) * 1000 +
-      digit(20) * 100 + digit(21) * 10 + digit(22);
+    let rest = 0;
+    let isTime = text.length === 24;
+    for (let at = 14; at < 23; at++) {
+      const digit = text.charCodeAt(at) - 48;
+      if (at === 16 || at === 19) isTime &&= digit === (at === 16 ? 10 : -2);
+      else isTime &&= digit >= 0 && digit <= 9;
+      // Minutes and seconds are sixty, each of them two digits.
+      if (at !== 16 && at !== 19) rest = rest * (at === 17 ? 6 : 10) + digit;
+    }
+    return isTime ? start + rest : NaN;
   };
 }

@@ -6,7 +6,8 @@ import { EVENT_KINDS, type EventKind, type HistoryEvent, parseEvent } from "../t
 import { readHistory } from "../store/history_read.ts";
 
 const decoder = new TextDecoder();
-const KNOWN: ReadonlySet<string> = new Set(EVENT_KINDS);
+/** Each kind by its name: a name that was cut out of a line is slow to look up under, again and again. */
+const KINDS: ReadonlyMap<string, EventKind> = new Map(EVENT_KINDS.map((kind) => [kind, kind]));
 const BREAK = 10;
 /** So much of the history is made text at once, unless a line is longer, bytes. */
 const MOST_TEXT = 64 * 1024;
@@ -79,7 +80,7 @@ interface Scanner {
  * Reads lines of a text that are exactly as `taskEvent` makes them: these fields in this order, no
  * escapes, in `labels` and `usage` no further objects.
  */
-function createScanner(kinds: ReadonlySet<string>, wantsLabels: boolean): Scanner {
+function createScanner(kinds: ReadonlySet<EventKind>, wantsLabels: boolean): Scanner {
   let text = "";
   let at = 0;
   let isOurs = true;
@@ -166,9 +167,9 @@ function createScanner(kinds: ReadonlySet<string>, wantsLabels: boolean): Scanne
     isOurs = true;
     const key = string('{"key":"');
     const time = string(',"time":"');
-    const event = string(',"event":"');
+    const event = KINDS.get(string(',"event":"') ?? "");
     if (key === undefined || time?.length !== 24 || event === undefined) return undefined;
-    if (!kinds.has(event)) return KNOWN.has(event) ? null : undefined;
+    if (!kinds.has(event)) return null;
     const task = string(',"task":"');
     const claim = number(',"claim":');
     const agent = string(',"agent":"');
@@ -208,7 +209,7 @@ function createScanner(kinds: ReadonlySet<string>, wantsLabels: boolean): Scanne
     return {
       key,
       time,
-      event: event as EventKind,
+      event,
       task,
       claim,
       agent,
