@@ -27,6 +27,7 @@ export function openNews(
   let loading: Promise<void> | undefined;
   let wanted: Config | undefined;
   let closed = false;
+  let failed = false;
   async function load(): Promise<void> {
     try {
       const { openNotifier } = await import("../notify/notifier.ts");
@@ -35,6 +36,8 @@ export function openNews(
       notifier.onIdle = () => news.onIdle();
       if (!closed) notifier.look(wanted!);
     } catch (error) {
+      failed = true;
+      news.onIdle();
       onProblem(`Telling what happens: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
@@ -45,7 +48,7 @@ export function openNews(
       else if (mayTell(store, config)) loading ??= load();
     },
     get isBusy() {
-      return notifier?.isBusy ?? loading !== undefined;
+      return notifier?.isBusy ?? (loading !== undefined && !failed);
     },
     onIdle() {},
     async settled(millis) {

@@ -137,9 +137,11 @@ async function watchRun(
     lock?.[Symbol.dispose]();
     lock = undefined;
   };
+  const news = openNews(this, queue, (problem) => this.note(problem));
   /** Nobody is to wait for one that is stopped. */
   const handOver = () => {
     if (lock === undefined || !config.supervise) return;
+    void news.close();
     lock[Symbol.dispose]();
     lock = undefined;
     leaveSupervisor(this, queue, orders());
@@ -168,7 +170,7 @@ async function watchRun(
       },
       onTurn: view.draw,
       beside: tellBeside(
-        openNews(this, queue, (problem) => this.note(problem)),
+        news,
         () => lock !== undefined,
         () => !config.supervise && !interrupted,
       ),

@@ -145,6 +145,7 @@ export function openNotifier(
       return;
     }
     if (isStale() || isUntold() || mayStart() || isToPoll()) {
+      wasBusy = true;
       passing = pass().catch((error) => onProblem(`Telling what happened: ${messageOf(error)}`))
         .then(() => {
           passing = undefined;
