@@ -40,7 +40,7 @@ const SECRET = "the secret of the victim";
 const FIELDS = Object.keys(valid(0)).filter((name) => name !== "taskId");
 const MARKS = ["done", "error", "exitcode", "cancelled", "timeout", "1.pid", "verifycode"] as const;
 /** Files that we keep ourselves; what stands in their place may not be obeyed, nor stop anything. */
-const OWN = ["daemon.json", "debug.log", "daemon.log"] as const;
+const OWN = ["daemon.json", "debug.log", "daemon.log", "history.jsonl"] as const;
 
 type Random = () => number;
 const pick = <T>(random: Random, items: readonly T[]): T =>
@@ -207,6 +207,8 @@ function commandsOf({ random, ids }: Site): string[][] {
     ["wait", "--timeout", "1", one()],
     ["daemon", "status"],
     ["agents"],
+    ["events"],
+    ["events", "--json", "--task", one()],
   ];
   return Array.from({ length: COMMANDS }, () => pick(random, all));
 }

@@ -44,7 +44,11 @@ export function findProcesses(root: string): Found[] {
 /** Temporary files in a workspace. */
 export function temporaries(root: string): string[] {
   const found: string[] = [];
-  for (const folder of ["", "/tasks", "/archive", "/plans", "/logs"]) {
+  const outbox = `${root}/.orchestra/outbox`;
+  const lanes = exists(outbox)
+    ? [...Deno.readDirSync(outbox)].map(({ name }) => `/outbox/${name}`)
+    : [];
+  for (const folder of ["", "/tasks", "/archive", "/plans", "/logs", ...lanes]) {
     for (const { name } of Deno.readDirSync(`${root}/.orchestra${folder}`)) {
       if (name.endsWith(".tmp")) found.push(`.orchestra${folder}/${name}`);
     }
@@ -56,5 +60,13 @@ export function temporaries(root: string): string[] {
 export async function gone(check: () => boolean): Promise<void> {
   for (let turn = 0; turn < 200 && !check(); turn++) {
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
 }

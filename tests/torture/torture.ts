@@ -12,6 +12,7 @@ import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
 import { contradictions, readAll } from "./history_check.ts";
 import { disagreements, readLedger } from "./ledger.ts";
 import { AGENT, findProcesses, gone, temporaries } from "./processes.ts";
+import { listen } from "./receiver.ts";
 
 /** What a run is asked to do. It ends with the first of the two limits that is reached. */
 export interface TortureOptions {
@@ -137,7 +138,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const program = await bundle(folder);
   Deno.mkdirSync(`${root}/.orchestra`, { recursive: true, mode: 0o700 });
   Deno.mkdirSync(`${root}/.orchestra-cli`);
-  Deno.writeTextFileSync(`${root}/.orchestra/config.json`, JSON.stringify(CONFIG));
+  await using listeners = listen(folder);
+  Deno.writeTextFileSync(
+    `${root}/.orchestra/config.json`,
+    JSON.stringify({ ...CONFIG, ...listeners.settings }),
+  );
   Deno.writeTextFileSync(
     `${root}/.orchestra-cli/agent-config.json`,
     JSON.stringify({
@@ -402,6 +407,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   if (last.killed) violated(`The queue did not settle within ${SETTLE_WITHIN / 1000} s`);
   say(`Settled after ${((performance.now() - settle) / 1000).toFixed(1)} s`);
 
+  // Deliveries may be owed by somebody who was killed: a look leaves somebody who makes them.
+  await execute({ name: "look", args: ["status"] });
+  await gone(() => findProcesses(root).filter(({ kind }) => kind === "supervisor").length === 0);
   const found = await check();
   journal.close();
   const report: TortureReport = {
@@ -448,6 +456,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     );
     const events = await readAll(`${root}/.orchestra`);
     for (const text of contradictions(events, tasks, archived)) violated(`history: ${text}`);
+    for (const text of listeners.problems(events)) violated(`told: ${text}`);
 
     const ledger = readLedger(ledgerPath, violated);
     const launched = new Set(
@@ -468,6 +477,15 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     const phases = new Map<string, string>(
       status.tasks.map((view: { taskId: string; phase: string }) => [view.taskId, view.phase]),
     );
+    const stats = await execute({ name: "check", args: ["--json", "stats"] });
+    const { total: { attempts } } = JSON.parse(stats.stdout);
+    for (const end of ["complete", "failed", "cancelled"]) {
+      const count = [...tasks.values()].filter((task) => task.status === end).length;
+      if (attempts[end] !== count) {
+        violated(`stats counts ${attempts[end]} ${end}, the files of the tasks ${count}`);
+      }
+    }
+
     const states: Record<string, number> = {};
     let releases = 0;
     const successors = new Map<string, string[]>();

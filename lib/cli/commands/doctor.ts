@@ -114,6 +114,15 @@ function displaced({ store }: Queue): Damage[] {
   return [...displaced, ...aside];
 }
 
+/** Folders that are made when something belongs into them. */
+function laterFolders({ dir }: Store): string[] {
+  const outbox = lstat(`${dir}/outbox`)?.isDirectory
+    ? [...Deno.readDirSync(`${dir}/outbox`)].filter(({ isDirectory }) => isDirectory)
+      .map(({ name }) => `.orchestra/outbox/${name}`)
+    : [];
+  return [...(lstat(`${dir}/history`)?.isDirectory ? [".orchestra/history"] : []), ...outbox];
+}
+
 /** The history beside what the files of all tasks tell. */
 function reviewOf({ store, now }: Queue): Promise<HistoryReview> {
   const archived = archivedIds(store).flatMap((id) => {
@@ -158,7 +167,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   const scan = store.scan();
   const strays: string[] = [];
   const { pids, marked } = await queue.launchers.survey();
-  const folders = [".orchestra", ".orchestra/tasks", ".orchestra/archive"];
+  const folders = [".orchestra", ".orchestra/tasks", ".orchestra/archive", ...laterFolders(store)];
   const left = new Map<string, { names: string[]; youngest: number }>();
   for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
