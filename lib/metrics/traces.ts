@@ -115,7 +115,7 @@ export function otlpBody(
 type End = HistoryEvent & { task: string; event: "complete" | "failed" | "cancelled" };
 
 function isEnd(event: HistoryEvent): event is End {
-  return event.task !== undefined && event.task !== "" &&
+  return event.task !== undefined && event.task !== "" && !Number.isNaN(Date.parse(event.time)) &&
     (event.event === "complete" || event.event === "failed" || event.event === "cancelled");
 }
 
@@ -127,7 +127,7 @@ function attemptSpan(event: End, chain: string, identity: string, resource: Trac
     traceId: traceId(identity, chain),
     spanId: attemptSpanId(identity, task, claim),
     parentSpanId: chainSpanId(identity, chain),
-    name: agent || "task",
+    name: (agent || "task").toWellFormed(),
     kind: INTERNAL,
     startTimeUnixNano: nanos(started),
     endTimeUnixNano: nanos(ended),
@@ -161,7 +161,7 @@ function chainSpan(event: End, chain: string, identity: string, resource: TraceR
   return {
     traceId: traceId(identity, chain),
     spanId: chainSpanId(identity, chain),
-    name: `RUN ${resource.workspace}`,
+    name: `RUN ${resource.workspace.toWellFormed()}`,
     kind: SERVER,
     startTimeUnixNano: nanos(Math.min(queued, queuedAt(chain) ?? queued)),
     endTimeUnixNano: nanos(ended),
@@ -210,15 +210,15 @@ function errorType(event: End, result: Result): string | undefined {
 /** Left unset where nothing went wrong: "ok" is for people to say. */
 function statusOf(event: End, result: Result): Span["status"] {
   if (errorType(event, result) === undefined) return {};
-  return { code: ERROR, message: event.error ?? event.class ?? "failed" };
+  return { code: ERROR, message: (event.error ?? event.class ?? "failed").toWellFormed() };
 }
 
-const LAST_NANO = 2n ** 64n - 1n;
+/** The last millisecond whose nanoseconds 64 bits can hold, in the year 2554. */
+const LAST = 18_446_744_073_709;
 
-/** Nanoseconds since the epoch, within the 64 bits that there are for them. */
+/** Nanoseconds since the epoch. */
 function nanos(millis: number): string {
-  const wanted = BigInt(Math.round(millis)) * 1_000_000n;
-  return String(wanted < 0n ? 0n : wanted > LAST_NANO ? LAST_NANO : wanted);
+  return String(BigInt(Math.round(Math.max(0, Math.min(LAST, millis)))) * 1_000_000n);
 }
 
 /** A count, as 64 bits hold it; undefined for what is none. */
@@ -236,7 +236,8 @@ function labelled(labels: Record<string, unknown> = {}): Record<string, unknown>
 
 /** Attributes of what is there: a text, a whole number, another number. Events come from a file. */
 function attributes(values: Readonly<Record<string, unknown>>): Attribute[] {
-  return Object.entries(values).flatMap(([key, value]): Attribute[] => {
+  return Object.entries(values).flatMap(([name, value]): Attribute[] => {
+    const key = name.toWellFormed();
     if (typeof value === "bigint") return [{ key, value: { intValue: String(value) } }];
     if (typeof value === "number") {
       return Number.isFinite(value) ? [{ key, value: { doubleValue: value } }] : [];
