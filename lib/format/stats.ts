@@ -85,7 +85,7 @@ function barWidth({ width }: Style): number {
 function outcomeRows({ total, throughput }: Stats, style: Style, palette: Palette): Row[] {
   const { attempts, chains } = total;
   const width = barWidth(style);
-  const outcomes = (part: StatsGroup["chains"] | StatsGroup["attempts"]) => {
+  const outcomes = (part: StatsGroup["chains"] | StatsGroup["attempts"], more: string[] = []) => {
     const { settled, complete, failed, cancelled, successRate } = part;
     const parts: BarPart[] = [
       { value: complete, mark: palette.bar.ok, paint: palette.ok },
@@ -98,16 +98,18 @@ function outcomeRows({ total, throughput }: Stats, style: Style, palette: Palett
       words: [
         ...(successRate === null ? [] : [pad(percent(successRate), 4, "right")]),
         ...counted({ complete, failed, cancelled }),
+        ...more,
       ],
     };
   };
+  const { perSuccess } = attempts;
   const rows: Row[] = [
     { name: "Tasks", ...outcomes(chains) },
-    { name: "Attempts", ...outcomes(attempts) },
+    {
+      name: "Attempts",
+      ...outcomes(attempts, perSuccess === null ? [] : [`${ratio(perSuccess)} a success`]),
+    },
   ];
-  if (attempts.perSuccess !== null) {
-    rows.push({ name: "", words: [`${ratio(attempts.perSuccess)} attempts a success`] });
-  }
   rows.push({ name: "Queued", words: [String(total.queued)] });
   if (attempts.settled > 0 && throughput.perHour !== null) {
     const text = throughput.perHour >= 1

@@ -28,8 +28,8 @@ const MOST_HOURS = 50_000;
 const MOST_PAUSES = 50_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Longest span that is shown by the hour, milliseconds; one more hour for where it begins. */
-const BY_HOUR = 4 * DAY;
+/** Longest span that is shown by the hour, milliseconds. */
+const BY_HOUR = 8 * DAY;
 /** No series has more steps. */
 const MOST_STEPS = 400;
 
@@ -369,7 +369,8 @@ function series(
 ): { step: number; complete: number[]; failed: number[] } {
   let step = now - from <= BY_HOUR ? HOUR : DAY;
   while ((now - from) / step > MOST_STEPS) step *= 2;
-  const steps = Math.max(1, Math.ceil((now - from) / step));
+  // A span that was asked for begins a little before what is now: that is no step of its own.
+  const steps = Math.max(1, Math.ceil((now - from) / step - 0.01));
   const complete = new Array<number>(steps).fill(0);
   const failed = new Array<number>(steps).fill(0);
   for (const [hour, counts] of hours) {
