@@ -137,7 +137,7 @@ async function leaveNews(context: Context, command: string): Promise<void> {
   if (queue === undefined || WATCHING.includes(command)) return;
   try {
     const { mayTell } = await import("../settings/config.ts");
-    if (!mayTell(queue.store)) return;
+    if (!mayTell(queue.store, undefined, queue.store.told)) return;
     const { leaveForNews } = await import("./supervision.ts");
     await leaveForNews(context, queue, queue.store.told);
   } catch (error) {

@@ -60,9 +60,9 @@ export async function leaveForNews(
   told?: ReadonlySet<EventKind>,
 ): Promise<boolean> {
   const { store } = queue;
-  if (!mayTell(store) || !store.isMade() || isWatched(store)) return false;
+  if (!mayTell(store, undefined, told) || !store.isMade() || isWatched(store)) return false;
   const { config } = await loadConfig(store);
-  if (!config.supervise || !mayTell(store, config)) return false;
+  if (!config.supervise || !mayTell(store, config, told)) return false;
   const { isNewsOwed } = await import("../notify/owed.ts");
   if (!await isNewsOwed(store, config, queue.now(), told)) return false;
   // What somebody had ordered who was killed is not forgotten over it.

@@ -35,6 +35,7 @@ import {
   readState,
   removeDelivery,
   removeLane,
+  removeStrays,
   takeResume,
   updateDelivery,
   writeState,
@@ -235,6 +236,7 @@ export function openNotifier(
   async function openLane(subscriber: Subscriber): Promise<Lane> {
     const folder = lanePath(store.dir, subscriber.name);
     makeFolder(folder);
+    removeStrays(folder, now());
     const state = readState(folder, subscriber.since);
     if (!isKnown(folder)) await writeState(folder, state);
     const lane: Lane = {
@@ -415,7 +417,9 @@ export function openNotifier(
       closing = true;
       clearTimeout(timer);
       const until = performance.now() + MOMENT;
-      while (runningLanes() > 0 && performance.now() < until) await pause(10);
+      while ((runningLanes() > 0 || passing !== undefined) && performance.now() < until) {
+        await pause(10);
+      }
       over.abort();
       for (const lane of lanes.values()) closeChannel(lane);
       await Promise.all([...lanes.values()].map((lane) => keepState(lane).catch(() => {})));

@@ -124,6 +124,18 @@ export function removeLane(dir: string, name: string): void {
   Deno.removeSync(lanePath(dir, name), { recursive: true });
 }
 
+/** Who writes a file has written it within this, milliseconds. */
+const STILL_WRITING = 60_000;
+
+/** Removes what was left behind by processes that were killed while they wrote. */
+export function removeStrays(folder: string, now: number): void {
+  for (const { name, isFile } of Deno.readDirSync(folder)) {
+    if (!isFile || !/\.\d+\.tmp$/.test(name)) continue;
+    const written = lstat(`${folder}/${name}`)?.mtime?.getTime() ?? now;
+    if (now - written > STILL_WRITING) removeFile(`${folder}/${name}`);
+  }
+}
+
 // ---------------------------------------------------------------------------------------------
 // The state
 

@@ -2,7 +2,8 @@
 // what is owed is made and delivered by whoever watches.
 
 import type { Config } from "../settings/config_fields.ts";
-import { loadSubscribers, mayWant, type Subscriber, wants } from "../settings/subscribers.ts";
+import { mayWant } from "../settings/subscriber_shape.ts";
+import { loadSubscribers, type Subscriber, wants } from "../settings/subscribers.ts";
 import { eventsIn } from "../store/events.ts";
 import { parseCursor } from "../store/history_files.ts";
 import { readHistory } from "../store/history_read.ts";
@@ -37,8 +38,8 @@ export async function isNewsOwed(
   told?: ReadonlySet<EventKind>,
 ): Promise<boolean> {
   const { active } = await loadSubscribers(store, config);
-  if (active.length === 0 || (told !== undefined && !mayWant(active, told))) return false;
-  return await isOwed(store.dir, active, now);
+  const asked = told === undefined ? active : active.filter(({ on }) => mayWant(on, told));
+  return await isOwed(store.dir, asked, now);
 }
 
 /** Whether one of some subscribers is owed something that is due. */

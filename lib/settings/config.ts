@@ -5,10 +5,19 @@ import { OrchestraError } from "../task/error.ts";
 import { lstat } from "../store/files.ts";
 import { userSettingsPath } from "../store/owner.ts";
 import type { Store } from "../store/tasks.ts";
+import type { EventKind } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
 import { type Config, DEFAULT_CONFIG } from "./config_fields.ts";
-import { areHooks, areWebhooks, isDesktop, isEndpoint } from "./subscriber_shape.ts";
+import {
+  areHooks,
+  areWebhooks,
+  ENDS,
+  isDesktop,
+  isEndpoint,
+  mayWant,
+  USUAL,
+} from "./subscriber_shape.ts";
 import { readVerdict } from "./verdict.ts";
 
 /** Path of the settings file. */
@@ -53,17 +62,25 @@ export async function loadConfig(store: Store): Promise<Settings> {
  * asked only where this is so.
  *
  * @param config the settings; as they were last read where absent
+ * @param kinds of what has happened; anything where absent
  */
-export function mayTell(store: Store, config = last.get(store)?.settings.config): boolean {
+export function mayTell(
+  store: Store,
+  config = last.get(store)?.settings.config,
+  kinds?: ReadonlySet<EventKind>,
+): boolean {
+  const isOf = (on: readonly string[] = USUAL) => kinds === undefined || mayWant(on, kinds);
   const { hooks, webhooks, notify, otlp } = config ?? DEFAULT_CONFIG;
-  if (hooks.length > 0 || webhooks.length > 0) return true;
-  if (notify.desktop !== false || otlp.endpoint !== null) return true;
+  if (hooks.some(({ on }) => isOf(on)) || webhooks.some(({ on }) => isOf(on))) return true;
+  const { desktop } = notify;
+  if (desktop !== false && isOf(desktop === true ? USUAL : desktop)) return true;
+  if (otlp.endpoint !== null && isOf(ENDS)) return true;
   if (config === undefined && lstat(configPath(store)) !== undefined) return true;
   if (lstat(`${store.root}/.orchestra-cli/config.json`) !== undefined) return true;
   try {
     const path = userSettingsPath();
     if (path !== undefined && lstat(path) !== undefined) return true;
-    return Boolean(Deno.env.get("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    return Boolean(Deno.env.get("OTEL_EXPORTER_OTLP_ENDPOINT")) && isOf(ENDS);
   } catch {
     // Not for us to look at: as if there were none.
     return false;

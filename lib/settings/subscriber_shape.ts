@@ -1,7 +1,7 @@
 // Hooks and webhooks as they stand in settings files, and whether a value has their form: without the
 // schemas, for every command reads the settings. Why something is refused, the schemas say. Pure.
 
-import { EVENTS } from "../task/event.ts";
+import { type EventKind, EVENTS } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 
 /** A program that is run when something has happened. */
@@ -32,6 +32,23 @@ export interface WebhookEntry {
   /** Files that hold them, relative to the root. */
   secretFile?: string | string[];
   name?: string;
+}
+
+/** What a subscriber is told that does not say of what. */
+export const USUAL: readonly string[] = [
+  "complete",
+  "failed",
+  "cancelled",
+  "needs-input",
+  "drained",
+  "lane-paused",
+].filter((name) => Object.hasOwn(EVENTS, name));
+/** Of what traces tell. */
+export const ENDS: readonly string[] = ["complete", "failed", "cancelled"];
+
+/** Whether one of some kinds of events may be among those that a subscriber wants. */
+export function mayWant(on: readonly string[], kinds: ReadonlySet<EventKind>): boolean {
+  return on.some((name) => kinds.has(name.split(":", 1)[0] as EventKind));
 }
 
 /** What a hook or a webhook may be called; a folder has the same name. */

@@ -3,7 +3,7 @@
 // which counts only once the user has approved that very text. What is wrong in one of them is said and
 // leaves the others alone. Only read, and nothing is kept.
 
-import { type EventKind, EVENTS, type HistoryEvent } from "../task/event.ts";
+import type { HistoryEvent } from "../task/event.ts";
 import { lstat, tryReadRegular } from "../store/files.ts";
 import { isObeyed, userSettingsPath } from "../store/owner.ts";
 import { trimSlash } from "../store/paths.ts";
@@ -13,9 +13,11 @@ import type { Config } from "./config_fields.ts";
 import {
   areHooks,
   areWebhooks,
+  ENDS,
   type HookEntry,
   isDesktop,
   isEndpoint,
+  USUAL,
   type WebhookEntry,
   type WebhookFormat,
 } from "./subscriber_shape.ts";
@@ -72,17 +74,6 @@ export interface Subscribers {
   readonly terminal: boolean;
 }
 
-/** What a subscriber is told that does not say of what. */
-export const USUAL: readonly string[] = [
-  "complete",
-  "failed",
-  "cancelled",
-  "needs-input",
-  "drained",
-  "lane-paused",
-].filter((name) => Object.hasOwn(EVENTS, name));
-
-const ENDS: readonly string[] = ["complete", "failed", "cancelled"];
 /** Seconds that a hook may take which does not say so. */
 const TIMEOUT = 30;
 /** Largest settings file that is read, bytes. */
@@ -92,16 +83,6 @@ const LARGEST = 1024 * 1024;
 export function wants({ on }: Pick<Subscriber, "on">, event: HistoryEvent): boolean {
   return on.includes(event.event) ||
     (event.class !== undefined && on.includes(`${event.event}:${event.class}`));
-}
-
-/** Whether one of some kinds of events may be wanted by one of some subscribers. */
-export function mayWant(
-  subscribers: readonly Pick<Subscriber, "on">[],
-  kinds: ReadonlySet<EventKind>,
-): boolean {
-  return subscribers.some(({ on }) =>
-    on.some((name) => kinds.has(name.split(":", 1)[0] as EventKind))
-  );
 }
 
 /** The committed file. */

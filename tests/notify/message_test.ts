@@ -7,7 +7,8 @@ import { maskUrl } from "../../lib/notify/mask.ts";
 import { boundEvent, encodeHeader, messageOf } from "../../lib/notify/message.ts";
 import { fileFor } from "../../lib/notify/outbox.ts";
 import { wordsOf } from "../../lib/notify/words.ts";
-import { USUAL, wants } from "../../lib/settings/subscribers.ts";
+import { USUAL } from "../../lib/settings/subscriber_shape.ts";
+import { wants } from "../../lib/settings/subscribers.ts";
 import type { HistoryEvent } from "../../lib/task/event.ts";
 import { assert, assertEquals, assertNotEquals } from "../support/assert.ts";
 

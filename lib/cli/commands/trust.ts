@@ -3,7 +3,8 @@
 
 import { buildCommand } from "@stricli/core";
 import { parseJsonFile } from "../../settings/config.ts";
-import { committedPath, fingerprint, USUAL } from "../../settings/subscribers.ts";
+import { USUAL } from "../../settings/subscriber_shape.ts";
+import { committedPath, fingerprint } from "../../settings/subscribers.ts";
 import { lstat, readRegular, replaceFile } from "../../store/files.ts";
 import { isObeyed, readUserSettings, safeIn, userSettingsPath } from "../../store/owner.ts";
 import { findRoot } from "../../store/paths.ts";
