@@ -54,7 +54,9 @@ const { roots: START, cubes: ROUNDS } = primeRoots();
 function primeRoots(): { roots: number[]; cubes: number[] } {
   const primes: number[] = [];
   for (let number = 2; primes.length < 64; number++) {
-    if (primes.every((prime) => number % prime !== 0)) primes.push(number);
+    let divisor = 2;
+    while (divisor * divisor <= number && number % divisor !== 0) divisor++;
+    if (divisor * divisor > number) primes.push(number);
   }
   const bits = (root: number) => (root % 1) * 2 ** 32 >>> 0;
   return {
@@ -78,7 +80,8 @@ export function sha256(text: string): string {
   for (let block = 0; block < padded.length; block += 64) {
     for (let at = 0; at < 16; at++) words[at] = view.getUint32(block + at * 4);
     for (let at = 16; at < 64; at++) {
-      const [far, near] = [words[at - 15]!, words[at - 2]!];
+      const far = words[at - 15]!;
+      const near = words[at - 2]!;
       words[at] = words[at - 16]! + words[at - 7]! +
         (turn(far, 7) ^ turn(far, 18) ^ far >>> 3) +
         (turn(near, 17) ^ turn(near, 19) ^ near >>> 10);
@@ -88,7 +91,14 @@ export function sha256(text: string): string {
       const first = h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + (e & f ^ ~e & g) +
         ROUNDS[at]! + words[at]!;
       const second = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + (a & b ^ a & c ^ b & c);
-      [h, g, f, e, d, c, b, a] = [g, f, e, d + first | 0, c, b, a, first + second | 0];
+      h = g;
+      g = f;
+      f = e;
+      e = d + first | 0;
+      d = c;
+      c = b;
+      b = a;
+      a = first + second | 0;
     }
     [a, b, c, d, e, f, g, h].forEach((word, at) => state[at] = state[at]! + word);
   }
