@@ -178,28 +178,27 @@ function copy<Note>(from: Known<Note>, to: Known<Note>): void {
 }
 
 /**
- * Reads times of one form, `2026-01-31T12:00:00.000Z`: those of one hour, which stand together, differ
+ * Reads times of one form, `2026-01-31T12:00:00.000Z`: those of one minute, which stand together, differ
  * in what is quickly read.
  *
  * @returns milliseconds since the epoch, NaN for what is no time
  */
 function createClock(): (text: string) => number {
-  let hour = "no hour";
+  let minute = "no minute";
   let start = NaN;
   return (text) => {
-    if (!text.startsWith(hour)) {
-      hour = text.slice(0, 13);
-      start = Date.parse(`${hour}:00:00.000Z`);
+    if (!text.startsWith(minute)) {
+      minute = text.slice(0, 17);
+      start = Date.parse(`${minute}00.000Z`);
     }
-    let rest = 0;
-    let isTime = text.length === 24;
-    for (let at = 14; at < 23; at++) {
-      const digit = text.charCodeAt(at) - 48;
-      if (at === 16 || at === 19) isTime &&= digit === (at === 16 ? 10 : -2);
-      else isTime &&= digit >= 0 && digit <= 9;
-      // Minutes and seconds are sixty, each of them two digits.
-      if (at !== 16 && at !== 19) rest = rest * (at === 17 ? 6 : 10) + digit;
-    }
-    return isTime ? start + rest : NaN;
+    const digit = (at: number) => text.charCodeAt(at) - 48;
+    const [a, b, c, d, e] = [digit(17), digit(18), digit(20), digit(21), digit(22)];
+    const isTime = isDigit(a) && isDigit(b) && isDigit(c) && isDigit(d) && isDigit(e) &&
+      text.length === 24;
+    return isTime ? start + (a * 10 + b) * 1000 + c * 100 + d * 10 + e : NaN;
   };
+}
+
+function isDigit(value: number): boolean {
+  return value >= 0 && value <= 9;
 }

@@ -34,6 +34,7 @@ export function createRandom(seed: number): () => number {
   };
 }
 
+const WEEK = 7 * 86_400_000;
 const AGENTS = ["claude", "codex", "gemini", "opencode"] as const;
 const CLASSES: readonly FailureClass[] = ["exit", "no-signal", "timeout", "rate-limit", "verify"];
 const TITLES = [
@@ -49,8 +50,19 @@ export function* events(seed: number, start: number): Generator<HistoryEvent> {
   const iso = (millis: number) => new Date(Math.round(millis)).toISOString();
   let now = start;
   let number = start * 1000;
+  /** What has ended, and is archived a week later, as the settings have it where they say nothing. */
+  const finished: { at: number; event: HistoryEvent }[] = [];
+  let next = 0;
   for (;;) {
     now += 20_000 * random();
+    for (; next < finished.length && finished[next]!.at <= now; next++) {
+      const { event, at } = finished[next]!;
+      yield { ...event, time: iso(at) };
+    }
+    if (next > 10_000) {
+      finished.splice(0, next);
+      next = 0;
+    }
     number = Math.max(number + 1, Math.round(now) * 1000 + Math.floor(random() * 1000));
     const agent = AGENTS[Math.floor(random() ** 2 * AGENTS.length)]!;
     const labels = random() < 0.5
@@ -130,6 +142,18 @@ export function* events(seed: number, start: number): Generator<HistoryEvent> {
         ran,
         usage,
       };
+      finished.push({
+        at: ended + WEEK,
+        event: {
+          key: `${task}.1.archived`,
+          time: "",
+          event: "archived",
+          task,
+          claim: 1,
+          ...common,
+          labels,
+        },
+      });
       if (failure === "rate-limit") {
         yield {
           key: `${task}.1.lane-paused`,
@@ -142,7 +166,7 @@ export function* events(seed: number, start: number): Generator<HistoryEvent> {
           until: iso(ended + 600_000),
         };
       }
-      if (random() < 0.3) {
+      if (random() < 0.1) {
         yield {
           key: `${task}.1.reaped`,
           time: iso(ended + 900),
@@ -223,6 +247,6 @@ if (import.meta.main) {
   for (const name of ["tasks", "plans", "logs", "workspace", "archive"]) {
     await Deno.mkdir(`${dir}/${name}`, { recursive: true, mode: 0o700 });
   }
-  const start = Date.now() - Number(lines) * 3_250;
+  const start = Date.now() - Number(lines) * 2_900;
   console.log(await writeLargeHistory(dir, Number(lines), start));
 }
