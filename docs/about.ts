@@ -5,6 +5,7 @@
 import type { AgentDefinition, RateLimit } from "../lib/task/agent.ts";
 import type { HistoryEvent } from "../lib/task/event.ts";
 import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task/fields.ts";
+import type { HookEntry, WebhookEntry } from "../lib/settings/subscriber_shape.ts";
 import { NEEDED, OPTION_LIST, type OptionName } from "../lib/task/options.ts";
 
 /** What each field of an agent means. */
@@ -154,4 +155,22 @@ export const CONFIG_GROUP_ABOUT: Readonly<Record<string, string>> = {
   history: "how much of what happened is kept",
   notify: "notifications where the user sits",
   otlp: "traces for OpenTelemetry",
+};
+
+/** What each key of a hook means. */
+export const HOOK_ABOUT: Readonly<Record<keyof HookEntry, string>> = {
+  on: "events it is run for, or `failed:CLASS`",
+  run: "program and arguments; no shell reads them",
+  timeout: "seconds after which it is ended; 30 where absent",
+  name: "what it is called; `hook-1` and so on where absent",
+};
+
+/** What each key of a webhook means. */
+export const WEBHOOK_ABOUT: Readonly<Record<keyof WebhookEntry, string>> = {
+  url: "address that is told, http or https",
+  on: "events it is told of, or `failed:CLASS`; ends, pauses and a queue at rest where absent",
+  format: "what the receiver takes: `standard` (where absent), `slack`, `discord` or `ntfy`",
+  secretEnv: "variable with the secret that messages are signed with, or a list of such",
+  secretFile: "file with the secret, relative to the workspace root, or a list of such",
+  name: "what it is called; the host of its address where absent",
 };

@@ -12,11 +12,13 @@ import {
   ATTEMPT_ABOUT,
   CONFIG_GROUP_ABOUT,
   ERROR_ABOUT,
+  HOOK_ABOUT,
   IMPORT_ABOUT,
   RATE_LIMIT_ABOUT,
   RESULT_ABOUT,
   TASK_ABOUT,
   USAGE_ABOUT,
+  WEBHOOK_ABOUT,
 } from "./about.ts";
 import * as z from "zod/mini";
 
@@ -93,6 +95,9 @@ function describe(
   about: Readonly<Record<string, string>>,
   prefix = "",
 ): JsonSchema {
+  if (schema.items?.properties !== undefined) {
+    return { ...schema, items: describe(schema.items, about, prefix) };
+  }
   if (schema.properties === undefined) return schema;
   const properties = Object.entries(schema.properties).map(([name, part]) => {
     const description = about[prefix + name];
@@ -195,7 +200,12 @@ function taskSchema(): JsonSchema {
 // The other files
 
 function configSchema(): JsonSchema {
-  return describe(schemaOf(ConfigSchema), { ...CONFIG_ABOUT, ...CONFIG_GROUP_ABOUT });
+  return describe(schemaOf(ConfigSchema), {
+    ...CONFIG_ABOUT,
+    ...CONFIG_GROUP_ABOUT,
+    ...prefixed(HOOK_ABOUT, "hooks."),
+    ...prefixed(WEBHOOK_ABOUT, "webhooks."),
+  });
 }
 
 function agentConfigSchema(): JsonSchema {
