@@ -3,6 +3,7 @@
 // many others were spoken of since. Whoever counts from the history counts from this.
 
 import type { EventKind, HistoryEvent } from "../task/event.ts";
+import { type Line, lineOf } from "./line.ts";
 import { createMemory } from "./memory.ts";
 
 /** What is remembered of a task. */
@@ -11,7 +12,7 @@ export interface Known<Note> {
   claim: number;
   /** What was told of that claim, a bit for each kind. */
   told: number;
-  /** Key of the last event by which it was handed on. */
+  /** Whom it was handed on to last. */
   handed: string | undefined;
   /** Kind of its failure. */
   class: string | undefined;
@@ -38,7 +39,7 @@ export function setConsumed(to: Consumed, told: HistoryEvent["usage"]): void {
   to.output = amount(told?.outputTokens);
   to.cached = Math.min(to.input, amount(told?.cachedTokens));
   to.cost = amount(told?.costUsd);
-  to.isPriced = told?.costUsd !== undefined;
+  to.isPriced = typeof told?.costUsd === "number";
 }
 
 /** An amount as a file tells it: what is none counts as zero. */
@@ -46,11 +47,9 @@ function amount(told: unknown): number {
   return typeof told === "number" && told > 0 && told < 1e15 ? told : 0;
 }
 
-/** What an event is about. */
+/** What a line is about. */
 export interface Told<Note> {
-  event: HistoryEvent;
-  /** When, milliseconds since the epoch. */
-  time: number;
+  line: Line;
   /** What is known of its task, before the event changes it; undefined where it is about the queue. */
   task: Known<Note> | undefined;
   /** For a retry, what is known of the attempt that it follows. */
@@ -60,6 +59,8 @@ export interface Told<Note> {
 /** Takes the events of a history, in the order in which they stand there. */
 export interface Ledger {
   add(event: HistoryEvent): void;
+  /** The same, as it was read. */
+  addLine(line: Line): void;
 }
 
 const BITS = Object.fromEntries(
@@ -93,18 +94,15 @@ const ENDS = BITS.complete! | BITS.failed! | BITS.cancelled!;
  */
 export function createLedger<Note>(tell: (told: Told<Note>) => void): Ledger {
   const tasks = createMemory<Known<Note>>(blank, clear, copy);
-  const millis = createClock();
 
   /** Whether it is told for the first time, which is noted. */
-  function isNew(event: HistoryEvent, task: Known<Note>): boolean {
-    const kind = event.event;
+  function isNew({ kind, claim, agent }: Line, task: Known<Note>): boolean {
     if (kind === "handed-on") {
-      const isSame = task.handed === event.key;
-      task.handed = event.key;
+      const isSame = task.handed === agent;
+      task.handed = agent;
       return !isSame;
     }
     const bit = BITS[kind] ?? 0;
-    const claim = event.claim ?? 0;
     if (claim > task.claim) {
       task.claim = claim;
       task.told &= OF_TASK;
@@ -119,29 +117,18 @@ export function createLedger<Note>(tell: (told: Told<Note>) => void): Ledger {
     return true;
   }
 
-  // One object for all: whoever is told keeps none of it.
-  const told: Told<Note> = {
-    event: undefined as unknown as HistoryEvent,
-    time: NaN,
-    task: undefined,
-    follows: undefined,
-  };
-  return {
-    add(event) {
-      const time = millis(event.time);
-      if (Number.isNaN(time)) return;
-      const task = event.task === undefined ? undefined : tasks.open(event.task);
-      if (task !== undefined && !isNew(event, task)) return;
-      told.event = event;
-      told.time = time;
-      told.task = task;
-      told.follows = event.event === "retried" && event.follows !== undefined
-        ? tasks.find(event.follows)
-        : undefined;
-      tell(told);
-      if (task !== undefined && event.event === "failed") task.class = event.class;
-    },
-  };
+  function addLine(line: Line): void {
+    if (Number.isNaN(line.time)) return;
+    const task = line.task === 0 ? undefined : tasks.open(line.task);
+    if (task !== undefined && !isNew(line, task)) return;
+    const follows = line.kind === "retried" && line.follows !== 0
+      ? tasks.find(line.follows)
+      : undefined;
+    tell({ line, task, follows });
+    if (task !== undefined && line.kind === "failed") task.class = line.class;
+  }
+
+  return { add: (event) => addLine(lineOf(event)), addLine };
 }
 
 function blank<Note>(): Known<Note> {
@@ -175,30 +162,4 @@ function copy<Note>(from: Known<Note>, to: Known<Note>): void {
   to.usage.cached = from.usage.cached;
   to.usage.cost = from.usage.cost;
   to.usage.isPriced = from.usage.isPriced;
-}
-
-/**
- * Reads times of one form, `2026-01-31T12:00:00.000Z`: those of one minute, which stand together, differ
- * in what is quickly read.
- *
- * @returns milliseconds since the epoch, NaN for what is no time
- */
-function createClock(): (text: string) => number {
-  let minute = "no minute";
-  let start = NaN;
-  return (text) => {
-    if (!text.startsWith(minute)) {
-      minute = text.slice(0, 17);
-      start = Date.parse(`${minute}00.000Z`);
-    }
-    const digit = (at: number) => text.charCodeAt(at) - 48;
-    const [a, b, c, d, e] = [digit(17), digit(18), digit(20), digit(21), digit(22)];
-    const isTime = isDigit(a) && isDigit(b) && isDigit(c) && isDigit(d) && isDigit(e) &&
-      text.length === 24;
-    return isTime ? start + (a * 10 + b) * 1000 + c * 100 + d * 10 + e : NaN;
-  };
-}
-
-function isDigit(value: number): boolean {
-  return value >= 0 && value <= 9;
 }

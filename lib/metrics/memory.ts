@@ -1,6 +1,6 @@
 // Remembers something of the tasks that were spoken of last, for whoever goes through a long history: a
-// table of a fixed size, whose entries are used again. A Map would keep the names of tasks, and with them
-// the text that they were cut out of; making and dropping its entries took a third of the whole time.
+// table of a fixed size, whose entries are used again: making and dropping those of a Map took a third of
+// the whole time.
 
 /** So many tasks are remembered at least, and twice as many at most. */
 const REMEMBERED = 8192;
@@ -9,10 +9,10 @@ const PLACES = 2 * REMEMBERED;
 
 /** What is remembered, by task. */
 export interface Memory<Entry> {
-  /** What is remembered of a task; undefined for nothing. */
-  find(task: string): Entry | undefined;
-  /** The same, with a blank entry where there was none. Valid until the next call. */
-  open(task: string): Entry;
+  /** What is remembered of a task, by its name as a number above zero; undefined for nothing. */
+  find(task: number): Entry | undefined;
+  /** The same, with a blank entry where there was none. Valid until the call after the next one. */
+  open(task: number): Entry;
 }
 
 interface Table<Entry> {
@@ -62,9 +62,8 @@ export function createMemory<Entry>(
   }
 
   return {
-    open: (task) => open(hash(task)),
-    find(task) {
-      const key = hash(task);
+    open,
+    find(key) {
       const isKnown = young.keys[placeOf(young, key)] === key ||
         old.keys[placeOf(old, key)] === key;
       return isKnown ? open(key) : undefined;
@@ -78,17 +77,4 @@ function placeOf({ keys }: Table<unknown>, key: number): number {
   let place = (key | 0) & (PLACES - 1);
   while (keys[place] !== 0 && keys[place] !== key) place = (place + 1) & (PLACES - 1);
   return place;
-}
-
-/** 52 bits of a text, above zero: that two of those that are remembered have the same does not happen. */
-function hash(text: string): number {
-  let a = 0x811c9dc5;
-  let b = 0x9747b28c;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    a = Math.imul(a ^ unit, 0x01000193);
-    b = Math.imul(b ^ unit, 0x5bd1e995);
-  }
-  a ^= a >>> 15;
-  return (b >>> 12) * 2 ** 32 + (a >>> 0) + 1;
 }

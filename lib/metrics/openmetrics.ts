@@ -6,6 +6,7 @@ import type { PausedLane, PhaseName } from "../decide/view.ts";
 import type { EventKind, HistoryEvent } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import { PHASES } from "../text/style.ts";
+import type { Line } from "./line.ts";
 import { createLedger, setConsumed, type Told } from "./ledger.ts";
 import { boundSeconds } from "./spread.ts";
 
@@ -84,31 +85,31 @@ interface Ended {
 export function createCounters(
   agents: readonly string[],
   now: number,
-): { add(event: HistoryEvent): void; result(): Counters } {
+): { add(event: HistoryEvent): void; addLine(line: Line): void; result(): Counters } {
   const byAgent = new Map<string, AgentCounters>();
   for (const agent of [...agents.slice(0, MOST_AGENTS), OTHER]) byAgent.set(agent, newCounters());
   const ofAgent = (name = OTHER) => byAgent.get(name) ?? byAgent.get(OTHER)!;
 
-  function tell({ event, time, task }: Told<Ended>): void {
-    const kind = event.event;
+  function tell({ line, task }: Told<Ended>): void {
+    const { kind, time } = line;
     if (task === undefined || !IS_TRANSITION.has(kind)) return;
-    const counters = ofAgent(event.agent);
-    const to = kind === "failed" ? `failed/${classOf(event)}` : kind;
+    const counters = ofAgent(line.agent);
+    const to = kind === "failed" ? `failed/${classOf(line)}` : kind;
     counters.transitions.set(to, (counters.transitions.get(to) ?? 0) + 1);
-    if (kind === "launched" && event.waited !== undefined) observe(counters.wait, event.waited);
+    if (kind === "launched" && line.waited !== undefined) observe(counters.wait, line.waited);
     if (kind === "complete" || kind === "failed" || kind === "cancelled") {
-      if (event.ran === undefined) return;
-      observe(counters.run, event.ran);
-      setConsumed(task.usage, event.usage);
+      if (line.ran === undefined) return;
+      observe(counters.run, line.ran);
+      setConsumed(task.usage, line.usage);
       addUsage(counters, task.usage);
       // A counter must not go down: who may yet tell a price is not counted before.
-      const isUnpriced = !task.usage.isPriced && event.class !== "spawn";
+      const isUnpriced = !task.usage.isPriced && line.class !== "spawn";
       if (isUnpriced && now - time > LATE) counters.unpriced++;
       task.note = { counters, isUnpriced };
-    } else if (kind === "reaped" && task.note !== undefined && event.usage !== undefined) {
+    } else if (kind === "reaped" && task.note !== undefined && line.usage !== undefined) {
       const { counters, isUnpriced } = task.note;
       const before = { ...task.usage };
-      setConsumed(task.usage, event.usage);
+      setConsumed(task.usage, line.usage);
       // It has told more than before, never less.
       const { input, cached, output, cost, isPriced } = task.usage;
       addUsage(counters, {
@@ -122,8 +123,8 @@ export function createCounters(
     }
   }
 
-  const { add } = createLedger<Ended>(tell);
-  return { add, result: () => byAgent };
+  const { add, addLine } = createLedger<Ended>(tell);
+  return { add, addLine, result: () => byAgent };
 }
 
 function newCounters(): AgentCounters {
@@ -138,7 +139,7 @@ function newCounters(): AgentCounters {
   };
 }
 
-function classOf({ class: kind }: HistoryEvent): string {
+function classOf({ class: kind }: Line): string {
   return kind !== undefined && CLASSES.includes(kind) ? kind : OTHER;
 }
 

@@ -4,6 +4,7 @@
 import { believedTime } from "../decide/waits.ts";
 import type { EventKind, HistoryEvent } from "../task/event.ts";
 import type { NamedGroup, Stats, StatsBy, StatsGroup } from "../task/stats.ts";
+import type { Line } from "./line.ts";
 import { type Consumed, createLedger, setConsumed, type Told } from "./ledger.ts";
 import { boundSeconds, createSpread, type SpreadCounter } from "./spread.ts";
 
@@ -50,6 +51,8 @@ export interface StatsOptions {
 export interface StatsCounter {
   /** Takes the next event of the history. */
   add(event: HistoryEvent): void;
+  /** The same, as it was read. */
+  addLine(line: Line): void;
   /**
    * What was counted so far.
    *
@@ -88,11 +91,11 @@ export function createStats(options: StatsOptions): StatsCounter {
   }
 
   function tell(told: Told<Note>): void {
-    const { event, time, task } = told;
-    if (event.event === "lane-paused" || event.event === "lane-resumed") return pause(event, time);
-    const isCounted = time >= since;
-    if (isCounted) first ??= time;
-    switch (event.event) {
+    const { line, task } = told;
+    if (line.kind === "lane-paused" || line.kind === "lane-resumed") return pause(line);
+    const isCounted = line.time >= since;
+    if (isCounted) first ??= line.time;
+    switch (line.kind) {
       case "queued":
         if (isCounted) { for (const group of groupsOf(told)) group.queued++; }
         return;
@@ -101,36 +104,37 @@ export function createStats(options: StatsOptions): StatsCounter {
       case "complete":
       case "failed":
       case "cancelled":
-        if (isCounted) end(told, event.event);
+        if (isCounted) end(told, line.kind);
         return;
       case "reaped":
         // What it said when it settled is replaced.
-        if (event.usage === undefined || task?.note === undefined) return;
+        if (line.usage === undefined || task?.note === undefined) return;
         for (const group of task.note) {
           addUsage(group, task.usage, -1);
-          if (!task.usage.isPriced && event.usage.costUsd !== undefined) group.usage.unpriced--;
+          if (!task.usage.isPriced && line.usage.costUsd !== undefined) group.usage.unpriced--;
         }
-        setConsumed(task.usage, event.usage);
+        setConsumed(task.usage, line.usage);
         for (const group of task.note) addUsage(group, task.usage, 1);
     }
   }
 
   function end(told: Told<Note>, kind: "complete" | "failed" | "cancelled"): void {
-    const { event, time, task } = told;
+    const { line, task } = told;
+    const { time } = line;
     if (task === undefined) return;
     const within = groupsOf(told);
-    const ran = event.ran === undefined ? undefined : boundSeconds(event.ran);
+    const ran = line.ran === undefined ? undefined : boundSeconds(line.ran);
     const busy = ran === undefined ? 0 : overlap(time - ran * 1000, time, since, now) / 1000;
     // A launch that failed is none.
-    const isRun = ran !== undefined && event.class !== "spawn";
-    setConsumed(task.usage, event.usage);
+    const isRun = ran !== undefined && line.class !== "spawn";
+    setConsumed(task.usage, line.usage);
     task.note = within;
     for (const group of within) {
       group.attempts.settled++;
       group.attempts[kind]++;
       group.chains[kind]++;
-      if (kind === "failed") count(group.failures, event.class ?? "unknown");
-      if (event.waited !== undefined) group.wait.add(event.waited);
+      if (kind === "failed") count(group.failures, line.class ?? "unknown");
+      if (line.waited !== undefined) group.wait.add(line.waited);
       if (ran !== undefined) group.run.add(ran);
       group.busySeconds += busy;
       if (isRun) group.usage.runs++;
@@ -158,11 +162,11 @@ export function createStats(options: StatsOptions): StatsCounter {
     for (const group of groupsOf(told)) count(group.retries, why);
   }
 
-  function pause({ event, agent, until }: HistoryEvent, time: number): void {
+  function pause({ kind, time, agent, until }: Line): void {
     if (agent === undefined) return;
     const known = pauses.get(agent);
     const last = known?.at(-1);
-    if (event === "lane-resumed") {
+    if (kind === "lane-resumed") {
       if (last !== undefined && last[1] > time) last[1] = Math.max(last[0], time);
       return;
     }
@@ -186,6 +190,7 @@ export function createStats(options: StatsOptions): StatsCounter {
 
   return {
     add: ledger.add,
+    addLine: ledger.addLine,
     result(unread = 0) {
       const from = Math.min(options.since ?? first ?? now, now);
       const span: Pause = [from, now];
@@ -325,26 +330,26 @@ function bucketOf(by: "day" | "hour", millis: number): Pause {
 /** What a thing is counted under, undefined for nothing but the whole. */
 function groupKey(by: StatsBy | undefined): (told: Told<Note>) => string | null | undefined {
   if (by === undefined) return () => undefined;
-  if (by === "agent") return ({ event }) => event.agent ?? null;
+  if (by === "agent") return ({ line }) => line.agent ?? null;
   if (by === "class") {
-    return ({ event, follows }) =>
-      event.event === "failed"
-        ? event.class ?? "unknown"
-        : event.event === "retried"
+    return ({ line, follows }) =>
+      line.kind === "failed"
+        ? line.class ?? "unknown"
+        : line.kind === "retried"
         ? follows?.class
-        : event.event === "queued"
+        : line.kind === "queued"
         ? undefined
-        : event.event;
+        : line.kind;
   }
   if (typeof by === "object") {
-    return ({ event: { labels = {} } }) => {
-      const value: unknown = Object.hasOwn(labels, by.label) ? labels[by.label] : undefined;
+    return ({ line: { labels = {} } }) => {
+      const value = Object.hasOwn(labels, by.label) ? labels[by.label] : undefined;
       return typeof value === "string" ? value : null;
     };
   }
   let bucket: Pause = [NaN, NaN];
   let name = "";
-  return ({ time }) => {
+  return ({ line: { time } }) => {
     if (!(time >= bucket[0] && time < bucket[1])) {
       bucket = bucketOf(by, time);
       name = isoTime(bucket[0]);

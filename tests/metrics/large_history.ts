@@ -47,143 +47,113 @@ const TITLES = [
 /** The events of such a queue, in the order in which they are written, endlessly. */
 export function* events(seed: number, start: number): Generator<HistoryEvent> {
   const random = createRandom(seed);
-  const iso = (millis: number) => new Date(Math.round(millis)).toISOString();
   let now = start;
   let number = start * 1000;
-  /** What has ended, and is archived a week later, as the settings have it where they say nothing. */
-  const finished: { at: number; event: HistoryEvent }[] = [];
+  /** What is yet to come, in no order: a few hundred. */
+  let later: HistoryEvent[] = [];
+  /** What has ended, in order, and is archived a week later, as the settings have it by themselves. */
+  const finished: HistoryEvent[] = [];
   let next = 0;
   for (;;) {
     now += 20_000 * random();
-    for (; next < finished.length && finished[next]!.at <= now; next++) {
-      const { event, at } = finished[next]!;
-      yield { ...event, time: iso(at) };
+    const time = iso(now);
+    const weekAgo = iso(now - WEEK);
+    const due = later.filter((event) => event.time <= time);
+    for (; next < finished.length && finished[next]!.time <= weekAgo; next++) {
+      due.push(archived(finished[next]!));
     }
+    later = later.filter((event) => event.time > time);
     if (next > 10_000) {
       finished.splice(0, next);
       next = 0;
     }
-    number = Math.max(number + 1, Math.round(now) * 1000 + Math.floor(random() * 1000));
-    const agent = AGENTS[Math.floor(random() ** 2 * AGENTS.length)]!;
-    const labels = random() < 0.5
-      ? { team: random() < 0.3 ? "web" : "core", run: `nightly-${Math.floor(now / 864e5)}` }
-      : undefined;
-    const title = TITLES[Math.floor(random() * TITLES.length)]!;
-    const chain = `task_${number}`;
-    let task = chain;
-    let follows: string | undefined;
-    for (let attempt = 1;; attempt++) {
-      const waited = Math.round(60_000 * random() ** 3) / 1000;
-      const ran = Math.round(1_800_000 * random() ** 4) / 1000;
-      const begun = now + waited * 1000;
-      const ended = begun + ran * 1000;
-      const other = attempt > 1 ? chain : undefined;
-      const common = { agent, chain: other, attempt };
-      yield {
-        key: `${task}.0.${attempt > 1 ? "retried" : "queued"}`,
-        time: iso(now),
-        event: attempt > 1 ? "retried" : "queued",
-        task,
-        claim: 0,
-        ...common,
-        follows,
-        title,
-        labels,
-      };
-      const dice = random();
-      if (dice < 0.02) {
-        yield {
-          key: `${task}.0.cancelled`,
-          time: iso(now + 500),
-          event: "cancelled",
-          task,
-          claim: 0,
-          ...common,
-          title,
-          labels,
-        };
-        break;
-      }
-      yield {
-        key: `${task}.1.launched`,
-        time: iso(begun),
-        event: "launched",
-        task,
-        claim: 1,
-        ...common,
-        labels,
-        waited,
-      };
-      const isFailed = dice < 0.2;
-      const usage = random() < 0.8
-        ? {
-          inputTokens: Math.floor(random() * 200_000),
-          outputTokens: Math.floor(random() * 20_000),
-          cachedTokens: Math.floor(random() * 100_000),
-          costUsd: random() < 0.8 ? Math.floor(random() * 2_000_000) / 1e6 : undefined,
-          turns: Math.floor(random() * 40),
-          model: `${agent}-large`,
-        }
-        : undefined;
-      const failure = isFailed ? CLASSES[Math.floor(random() * CLASSES.length)]! : undefined;
-      yield {
-        key: `${task}.1.${isFailed ? "failed" : "complete"}`,
-        time: iso(ended),
-        event: isFailed ? "failed" : "complete",
-        task,
-        claim: 1,
-        ...common,
-        title,
-        labels,
-        class: failure,
-        error: isFailed ? "exit code 1: the tests of the parser fail" : undefined,
-        exitCode: isFailed ? 1 : 0,
-        waited,
-        ran,
-        usage,
-      };
-      finished.push({
-        at: ended + WEEK,
-        event: {
-          key: `${task}.1.archived`,
-          time: "",
-          event: "archived",
-          task,
-          claim: 1,
-          ...common,
-          labels,
-        },
-      });
-      if (failure === "rate-limit") {
-        yield {
-          key: `${task}.1.lane-paused`,
-          time: iso(ended),
-          event: "lane-paused",
-          task,
-          claim: 1,
-          ...common,
-          labels,
-          until: iso(ended + 600_000),
-        };
-      }
-      if (random() < 0.1) {
-        yield {
-          key: `${task}.1.reaped`,
-          time: iso(ended + 900),
-          event: "reaped",
-          task,
-          claim: 1,
-          ...common,
-          labels,
-          usage,
-        };
-      }
-      if (!isFailed || attempt === 4) break;
-      follows = task;
-      number = Math.max(number + 1, Math.round(ended) * 1000);
-      task = `task_${number}`;
-      now = Math.min(ended, now + 15_000);
+    for (const event of due.sort((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0)) {
+      if (event.event === "complete") finished.push(event);
+      yield event;
     }
+    number = Math.max(number + 1, Math.round(now) * 1000 + Math.floor(random() * 1000));
+    const life = lifeOf(number, now, random);
+    later.push(...life.slice(1));
+    yield life[0]!;
+  }
+}
+
+const iso = (millis: number) => new Date(Math.round(millis)).toISOString();
+
+function archived(
+  { task, claim, agent, chain, attempt, labels, time }: HistoryEvent,
+): HistoryEvent {
+  const common = { task, claim, agent, chain, attempt, labels };
+  const when = iso(Date.parse(time) + WEEK);
+  return { key: `${task}.${claim}.archived`, time: when, event: "archived", ...common };
+}
+
+/** All that becomes of a task and its retries. */
+function lifeOf(number: number, start: number, random: () => number): HistoryEvent[] {
+  const events: HistoryEvent[] = [];
+  const agent = AGENTS[Math.floor(random() ** 2 * AGENTS.length)]!;
+  const labels = random() < 0.5
+    ? { team: random() < 0.3 ? "web" : "core", run: `nightly-${Math.floor(start / 864e5)}` }
+    : undefined;
+  const title = TITLES[Math.floor(random() * TITLES.length)]!;
+  const first = `task_${number}`;
+  let task = first;
+  let follows: string | undefined;
+  let now = start;
+  for (let attempt = 1;; attempt++) {
+    const waited = Math.round(60_000 * random() ** 3) / 1000;
+    const ran = Math.round(1_800_000 * random() ** 4) / 1000;
+    const begun = now + waited * 1000;
+    const ended = begun + ran * 1000;
+    const chain = attempt > 1 ? first : undefined;
+    const tell = (
+      event: HistoryEvent["event"],
+      time: number,
+      claim: number,
+      more: Partial<HistoryEvent> = {},
+    ) => {
+      const key = `${task}.${claim}.${event}`;
+      const common = { key, time: iso(time), event, task, claim, agent, chain, attempt };
+      // In the order in which they are written.
+      const { follows, title, class: kind, error, exitCode, waited, ran, usage, until } = more;
+      const rest = { class: kind, error, exitCode, waited, ran, usage, until };
+      events.push({ ...common, follows, title, labels, ...rest });
+    };
+    tell(attempt > 1 ? "retried" : "queued", now, 0, { follows, title });
+    const dice = random();
+    if (dice < 0.02) {
+      tell("cancelled", now + 500, 0, { title });
+      return events;
+    }
+    tell("launched", begun, 1, { waited });
+    const isFailed = dice < 0.2;
+    const usage = random() < 0.8
+      ? {
+        inputTokens: Math.floor(random() * 200_000),
+        outputTokens: Math.floor(random() * 20_000),
+        cachedTokens: Math.floor(random() * 100_000),
+        costUsd: random() < 0.8 ? Math.floor(random() * 2_000_000) / 1e6 : undefined,
+        turns: Math.floor(random() * 40),
+        model: `${agent}-large`,
+      }
+      : undefined;
+    const failure = isFailed ? CLASSES[Math.floor(random() * CLASSES.length)]! : undefined;
+    tell(isFailed ? "failed" : "complete", ended, 1, {
+      title,
+      class: failure,
+      error: isFailed ? "exit code 1: the tests of the parser fail" : undefined,
+      exitCode: isFailed ? 1 : 0,
+      waited,
+      ran,
+      usage,
+    });
+    if (failure === "rate-limit") tell("lane-paused", ended, 1, { until: iso(ended + 600_000) });
+    if (random() < 0.1) tell("reaped", ended + 900, 1, { usage });
+    if (!isFailed || attempt === 4) return events;
+    follows = task;
+    now = ended + 5000 * random();
+    number = Math.max(number + 1, Math.round(now) * 1000 + Math.floor(random() * 1000));
+    task = `task_${number}`;
   }
 }
 

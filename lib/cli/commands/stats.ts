@@ -7,7 +7,7 @@ import type { Readiness } from "../../decide/dependencies.ts";
 import { phaseOf } from "../../decide/view.ts";
 import { formatStats, formatStatsCsv } from "../../format/stats.ts";
 import { createCounters, formatMetrics, type MetricsForm } from "../../metrics/openmetrics.ts";
-import { eachEvent } from "../../metrics/read.ts";
+import { eachLine } from "../../metrics/read.ts";
 import { COUNTED, createStats } from "../../metrics/stats.ts";
 import type { Queue } from "../../queue/queue.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
@@ -87,7 +87,7 @@ async function stats(this: Context, flags: StatsFlags): Promise<void> {
     slots: config.max_concurrent,
     held: runningOf(snapshot).map(({ startedAt }) => parseTime(startedAt) ?? queue.now()),
   });
-  const unread = await eachEvent(store.dir, counter.add, {
+  const unread = await eachLine(store.dir, counter.addLine, {
     // An attempt that failed before may have been retried since.
     since: flags.since === undefined ? undefined : flags.since - DAY,
     kinds: COUNTED,
@@ -140,7 +140,7 @@ async function metricsOf(
   const lanes = pausedLanes(tasks, now);
   const memo = new Map<string, Readiness>();
   const counters = createCounters(readAgentNames(store), now);
-  await eachEvent(store.dir, counters.add);
+  await eachLine(store.dir, counters.addLine);
   return formatMetrics(counters.result(), {
     tasks: tasks.map((task) => ({
       agent: task.agent,
