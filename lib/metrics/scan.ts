@@ -76,10 +76,8 @@ export function createScanner(kinds: ReadonlySet<EventKind>, wantsLabels: boolea
   /** Whether there is such a field here; goes on to its value. */
   function has(field: Uint8Array): boolean {
     // They differ in the third byte, if they do.
-    for (let i = field.length - 1; i > 1; i--) {
-      if (bytes[at + 2] !== field[2] || bytes[at + i] !== field[i]) return false;
-    }
-    if (bytes[at] !== field[0] || bytes[at + 1] !== field[1]) return false;
+    if (bytes[at + 2] !== field[2]) return false;
+    for (let i = 0; i < field.length; i++) if (bytes[at + i] !== field[i]) return false;
     at += field.length;
     return true;
   }
