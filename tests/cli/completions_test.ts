@@ -48,7 +48,7 @@ for (const [shell, args] of Object.entries(SHELLS)) {
     await using bin = await makeProgramFolder();
     const env = { PATH: `${bin.path}:${Deno.env.get("PATH")}` };
     const lines: [string, string[]][] = [
-      ["st", ["start", "status"]],
+      ["st", ["start", "stats", "status"]],
       ["start c", ["coder"]],
       ["start --max", ["--max-retries"]],
       ["show task_", [id]],

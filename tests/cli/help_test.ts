@@ -77,7 +77,7 @@ Deno.test("what is misspelt gets a suggestion and exit code 2, what is missing 3
   await using box = await makeBox();
   const cases: [number, string, ...string[]][] = [
     [2, "start", "strat", "shell", "x"],
-    [2, "status", "statsu"],
+    [2, "status", "statuss"],
     [2, "--priority", "start", "shell", "x", "--priorty", "3"],
     [2, "--parallel", "run", "--paralel", "3"],
     [2, '"config show"', "config", "shwo"],

@@ -189,7 +189,7 @@ Deno.test("the hash is SHA-256, for texts of every length around its blocks", as
 
 Deno.test("an agent finds its own span in its environment, whatever the caller had there", async () => {
   await using box = await makeBox();
-  const script = 'printf "%s|%s\\n" "$TRACEPARENT" "$TRACESTATE"; test "$ORCHESTRA_ATTEMPT"';
+  const script = 'printf "%s|%s\\n" "$TRACEPARENT" "$TRACESTATE"; exit 1';
   const id = await box.start("shell", script);
   const other = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
   await box.runWith({ env: { TRACEPARENT: other, TRACESTATE: "dd=p:1" } }, "run");
