@@ -2,12 +2,7 @@
 // own, in which one delivery is made after the other, in order; a few lanes are busy at once, and none ever
 // holds up the queue. All that is owed is on disk: killed at any point, whoever watches next goes on.
 
-import {
-  foreignPaths,
-  loadSubscribers,
-  type Subscriber,
-  type Subscribers,
-} from "../settings/subscribers.ts";
+import { foreignPaths, loadSubscribers, type Subscriber } from "../settings/subscribers.ts";
 import type { Config } from "../settings/config_fields.ts";
 import { pause } from "../launch/pause.ts";
 import { lstat, messageOf } from "../store/files.ts";
@@ -80,8 +75,6 @@ const AT_ONCE = 4;
 const POLL = 5000;
 /** What is being told when who watches leaves has so long to come to its end, milliseconds. */
 const MOMENT = 2000;
-/** Timers take at most 2^31 - 1 ms. */
-const LONGEST_TIMER = 2_000_000_000;
 
 interface Lane {
   subscriber: Subscriber;
@@ -108,12 +101,14 @@ export function openNotifier(
   /** What was begun is ended. */
   const over = new AbortController();
   let config: Config | undefined;
-  let loaded: { config: Config; stamp: string; subscribers: Subscribers } | undefined;
+  let loaded: { readonly config: Config; readonly stamp: string } | undefined;
   let collected: string | undefined;
   let polled = -Infinity;
   let passing: Promise<void> | undefined;
   let again = false;
   let wasBusy = false;
+  /** Where the system refuses (a full disk), it is tried again now and then; times of the process. */
+  let refused: { readonly since: number; readonly until: number } | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const stampNow = () =>
@@ -134,6 +129,7 @@ export function openNotifier(
 
   function isBusy(): boolean {
     if (closing || config === undefined) return false;
+    if (refused !== undefined) return performance.now() - refused.since <= SOON;
     return passing !== undefined || isUntold() ||
       [...lanes.values()].some((lane) => lane.running || dueOf(lane) <= now() + SOON);
   }
@@ -145,9 +141,16 @@ export function openNotifier(
       again = true;
       return;
     }
-    if (isStale() || isUntold() || mayStart() || isToPoll()) {
+    const isRefused = performance.now() < (refused?.until ?? 0);
+    if (!isRefused && (isStale() || isUntold() || mayStart() || isToPoll())) {
       wasBusy = true;
-      passing = pass().catch((error) => onProblem(`Telling what happened: ${messageOf(error)}`))
+      passing = pass().then(() => {
+        refused = undefined;
+      }, (error) => {
+        const now = performance.now();
+        refused = { since: refused?.since ?? now, until: now + POLL };
+        onProblem(`Telling what happened: ${messageOf(error)}`);
+      })
         .then(() => {
           passing = undefined;
           if (again) {
@@ -168,40 +171,60 @@ export function openNotifier(
     if (wasBusy && !busy) notifier.onIdle();
     wasBusy = busy;
     clearTimeout(timer);
-    if (lanes.size === 0) return;
+    if (lanes.size === 0 && refused === undefined) return;
     const free = runningLanes() < AT_ONCE
       ? [...lanes.values()].filter((lane) => !lane.running)
       : [];
     const due = isUntold() ? 0 : Math.min(...free.map(dueOf), Infinity) - now();
-    timer = setTimeout(kick, Math.min(Math.max(due, 10), POLL, LONGEST_TIMER));
+    const least = Math.max(10, (refused?.until ?? 0) - performance.now());
+    timer = setTimeout(kick, Math.min(Math.max(due, least), POLL));
     Deno.unrefTimer(timer);
   }
 
   async function pass(): Promise<void> {
-    if (isStale()) await reload();
-    if (lanes.size === 0) {
-      polled = performance.now();
-      return;
-    }
-    const stamp = historyStamp(store.dir);
-    if (collected !== stamp) {
-      for (const lane of lanes.values()) await collectInto(lane);
-      collected = stamp;
-    }
-    if (isToPoll()) {
-      polled = performance.now();
-      for (const lane of lanes.values()) refill(lane);
-    }
-    start();
+    const missing = isStale() ? await reload() : undefined;
+    if (lanes.size > 0) {
+      const stamp = historyStamp(store.dir);
+      if (collected !== stamp) {
+        await forEachLane(collectInto);
+        collected = stamp;
+      }
+      if (isToPoll()) {
+        polled = performance.now();
+        await forEachLane(refill);
+      }
+      start();
+    } else polled = performance.now();
+    if (missing !== undefined) throw missing.error;
   }
 
-  async function reload(): Promise<void> {
+  /** One that cannot be written to disturbs no other; then what was to be done fails as a whole. */
+  async function forEachLane(action: (lane: Lane) => void | Promise<void>): Promise<void> {
+    let thrown: { readonly error: unknown } | undefined;
+    for (const lane of lanes.values()) {
+      try {
+        await action(lane);
+      } catch (error) {
+        thrown ??= { error };
+      }
+    }
+    if (thrown === undefined) return;
+    start();
+    throw thrown.error;
+  }
+
+  /**
+   * Reads who is to be told. One whose folder cannot be made disturbs no other.
+   *
+   * @returns why it could not: settings are read again then
+   */
+  async function reload(): Promise<{ readonly error: unknown } | undefined> {
     const wanted = config!;
     const stamp = stampNow();
     const subscribers = await loadSubscribers(store, wanted);
     for (const problem of subscribers.problems) onProblem(problem);
-    if (closing) return;
-    loaded = { config: wanted, stamp, subscribers };
+    if (closing) return undefined;
+    let thrown: { readonly error: unknown } | undefined;
     const names = new Set<string>();
     if (subscribers.active.length > 0) {
       store.make();
@@ -211,26 +234,29 @@ export function openNotifier(
       const key = subscriber.name.toLowerCase();
       names.add(key);
       const lane = lanes.get(key);
-      if (lane === undefined) lanes.set(key, await openLane(subscriber));
-      else if (JSON.stringify(lane.subscriber) !== JSON.stringify(subscriber)) {
-        lane.subscriber = subscriber;
+      try {
+        if (lane === undefined) lanes.set(key, await openLane(subscriber));
+        else if (JSON.stringify(lane.subscriber) !== JSON.stringify(subscriber)) {
+          lane.subscriber = subscriber;
+        }
+      } catch (error) {
+        thrown ??= { error };
       }
     }
-    // What only waits for approval, and what the environment of another process names, keeps its place.
-    const kept = new Set([
-      ...names,
-      ...subscribers.unapproved.map(({ name }) => name.toLowerCase()),
-      "otlp",
-    ]);
     for (const [key, lane] of lanes) {
       if (names.has(key)) continue;
       lanes.delete(key);
       closeChannel(lane);
     }
     if (subscribers.whole) {
-      for (const name of listLanes(store.dir)) if (!kept.has(name)) removeLane(store.dir, name);
+      // What only waits for approval, and what the environment of another process names, keeps its place.
+      for (const { name } of subscribers.unapproved) names.add(name.toLowerCase());
+      names.add("otlp");
+      for (const name of listLanes(store.dir)) if (!names.has(name)) removeLane(store.dir, name);
     }
     collected = undefined;
+    loaded = thrown === undefined ? { config: wanted, stamp } : undefined;
+    return thrown;
   }
 
   async function openLane(subscriber: Subscriber): Promise<Lane> {

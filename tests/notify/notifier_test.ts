@@ -92,3 +92,24 @@ test("an outbox that leads elsewhere is not followed", ON_POSIX, async () => {
   await box.unwatched();
   assertEquals([...Deno.readDirSync(elsewhere)].map(({ name }) => name), ["old"]);
 });
+
+test("a subscriber whose folder cannot be used disturbs no other", ON_POSIX, async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  box.config({
+    webhooks: [
+      { url: receiver.url, name: "bad", on: ["complete"] },
+      { url: receiver.url.replace("hook", "good"), name: "good", on: ["complete"] },
+    ],
+  });
+  // A folder where a file is to be written, and one where a file is to be removed.
+  Deno.mkdirSync(box.path("outbox/bad/state.json/x"), { recursive: true });
+  Deno.mkdirSync(box.path("outbox/bad/resume/x"), { recursive: true });
+  const id = await box.start("shell", "true");
+  await box.ok("run");
+  const [message] = await receiver.until((all) => all.length === 1 && all);
+  assertEquals([message!.path, message!.data.task], ["/good/secret-path", id]);
+  Deno.removeSync(box.path("outbox/bad"), { recursive: true });
+  await receiver.until((all) => all.length === 2);
+  await box.unwatched();
+});
