@@ -2,40 +2,23 @@
 // own, in which one delivery is made after the other, in order; a few lanes are busy at once, and none ever
 // holds up the queue. All that is owed is on disk: killed at any point, whoever watches next goes on.
 
-import { foreignPaths, loadSubscribers, type Subscriber } from "../settings/subscribers.ts";
+import { foreignPaths, loadSubscribers } from "../settings/subscribers.ts";
 import type { Config } from "../settings/config_fields.ts";
 import { pause } from "../launch/pause.ts";
 import { lstat, messageOf } from "../store/files.ts";
-import type { Store } from "../store/tasks.ts";
-import { formatTime } from "../task/fields.ts";
-import { runFor, sendTo } from "./attempt.ts";
-import { type Channel, openChannel } from "./channel.ts";
-import { collect, historyStamp } from "./collect.ts";
-import type { HookOutcome } from "./hook.ts";
+import { historyStamp } from "./collect.ts";
 import {
-  bury,
-  compareDeliveries,
-  type Delivery,
-  disable,
-  isKnown,
-  lanePath,
-  type LaneState,
-  listFiles,
-  listLanes,
-  logAttempt,
-  makeFolder,
-  outboxPath,
-  readDelivery,
-  readDisabled,
-  readState,
-  removeDelivery,
-  removeLane,
-  removeStrays,
-  takeResume,
-  updateDelivery,
-  writeState,
-} from "./outbox.ts";
-import { describe, dueAt, judge, LONGEST, type Outcome, pickNext } from "./plan.ts";
+  attempt,
+  closeChannel,
+  collectInto,
+  keepState,
+  type Lane,
+  openLane,
+  refill,
+  type Teller,
+} from "./lane.ts";
+import { listLanes, makeFolder, outboxPath, removeLane } from "./outbox.ts";
+import { dueAt, pickNext } from "./plan.ts";
 
 /** What brings the news of a workspace to its subscribers. */
 export interface Notifier {
@@ -55,14 +38,7 @@ export interface Notifier {
 }
 
 /** What a notifier works with. */
-export interface NotifierOptions {
-  readonly store: Store;
-  /** Module of the command line, or the path of the compiled program. */
-  readonly program: string;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random: () => number;
+export interface NotifierOptions extends Teller {
   /** Told of what goes wrong, a sentence each. */
   readonly onProblem?: (problem: string) => void;
 }
@@ -76,25 +52,9 @@ const POLL = 5000;
 /** What is being told when who watches leaves has so long to come to its end, milliseconds. */
 const MOMENT = 2000;
 
-interface Lane {
-  subscriber: Subscriber;
-  readonly folder: string;
-  state: LaneState;
-  disabled: boolean;
-  /** In order. */
-  owed: Delivery[];
-  running: boolean;
-  /** The state says more than its file. */
-  dirty: boolean;
-  /** Its file is being written. */
-  saving: Promise<void>;
-  channel: { readonly of: Subscriber; readonly channel: Channel } | undefined;
-}
-
 /** Opens the notifier of a workspace; nothing is done before the first look. */
-export function openNotifier(
-  { store, program, now, random, onProblem = () => {} }: NotifierOptions,
-): Notifier {
+export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOptions): Notifier {
+  const { store, now } = teller;
   const lanes = new Map<string, Lane>();
   /** Nothing more is begun. */
   let closing = false;
@@ -186,12 +146,12 @@ export function openNotifier(
     if (lanes.size > 0) {
       const stamp = historyStamp(store.dir);
       if (collected !== stamp) {
-        await forEachLane(collectInto);
+        await forEachLane((lane) => collectInto(lane, teller));
         collected = stamp;
       }
       if (isToPoll()) {
         polled = performance.now();
-        await forEachLane(refill);
+        await forEachLane((lane) => refill(lane, now()));
       }
       start();
     } else polled = performance.now();
@@ -235,7 +195,7 @@ export function openNotifier(
       names.add(key);
       const lane = lanes.get(key);
       try {
-        if (lane === undefined) lanes.set(key, await openLane(subscriber));
+        if (lane === undefined) lanes.set(key, await openLane(teller, subscriber));
         else if (JSON.stringify(lane.subscriber) !== JSON.stringify(subscriber)) {
           lane.subscriber = subscriber;
         }
@@ -259,64 +219,6 @@ export function openNotifier(
     return thrown;
   }
 
-  async function openLane(subscriber: Subscriber): Promise<Lane> {
-    const folder = lanePath(store.dir, subscriber.name);
-    makeFolder(folder);
-    removeStrays(folder, now());
-    const state = readState(folder, subscriber.since);
-    if (!isKnown(folder)) await writeState(folder, state);
-    const lane: Lane = {
-      subscriber,
-      folder,
-      state,
-      disabled: false,
-      owed: [],
-      running: false,
-      dirty: false,
-      saving: Promise.resolve(),
-      channel: undefined,
-    };
-    refill(lane);
-    return lane;
-  }
-
-  /** What others have put in or taken out since. */
-  function refill(lane: Lane): void {
-    const { folder } = lane;
-    makeFolder(folder);
-    if (takeResume(folder)) {
-      lane.state = { ...lane.state, failures: 0, pausedUntil: 0 };
-      lane.dirty = true;
-      lane.owed = lane.owed.map((delivery) => ({ ...delivery, next: now() }));
-    }
-    lane.disabled = readDisabled(folder) !== undefined;
-    const known = new Map(lane.owed.map((delivery) => [delivery.file, delivery]));
-    const owed: Delivery[] = [];
-    for (const file of listFiles(folder)) {
-      const delivery = known.get(file) ?? readDelivery(folder, file);
-      if (delivery !== undefined) owed.push(delivery);
-      else bury(folder, file); // None that can be understood: it is kept, and disturbs no other.
-    }
-    lane.owed = owed.sort(compareDeliveries);
-  }
-
-  async function collectInto(lane: Lane): Promise<void> {
-    makeFolder(lane.folder);
-    await collect(store.dir, lane.folder, lane.subscriber, lane.state, now(), {
-      add(deliveries) {
-        const known = new Set(lane.owed.map(({ file }) => file));
-        lane.owed = [...lane.owed, ...deliveries.filter(({ file }) => !known.has(file))]
-          .sort(compareDeliveries);
-      },
-      async moveTo(cursor) {
-        if (cursor === lane.state.cursor) return;
-        lane.state = { ...lane.state, cursor };
-        lane.dirty = true;
-        await keepState(lane);
-      },
-    });
-  }
-
   /** Begins what is due, the longest due first. */
   function start(): void {
     if (closing) return;
@@ -326,7 +228,7 @@ export function openNotifier(
       const delivery = pickNext(lane, now());
       if (delivery === undefined) continue;
       lane.running = true;
-      attempt(lane, delivery)
+      attempt(lane, delivery, teller, over.signal)
         .catch((error) => {
           onProblem(`Telling ${lane.subscriber.name}: ${messageOf(error)}`);
           lane.state = { ...lane.state, pausedUntil: now() + POLL };
@@ -336,94 +238,6 @@ export function openNotifier(
           kick();
         });
     }
-  }
-
-  async function attempt(lane: Lane, delivery: Delivery): Promise<void> {
-    const { subscriber } = lane;
-    if (subscriber.kind !== "webhook") {
-      const outcome = await runFor(subscriber, delivery.event, store, over.signal);
-      // It is run again by whoever watches next.
-      if (!over.signal.aborted) await settleHook(lane, delivery, outcome);
-      return;
-    }
-    if (lane.channel?.of !== subscriber) closeChannel(lane);
-    lane.channel ??= { of: subscriber, channel: openChannel(subscriber, program, store.root) };
-    const outcome = await sendTo(subscriber, delivery.event, store, lane.channel.channel);
-    if (over.signal.aborted) return;
-    await settleWebhook(lane, delivery, outcome);
-    if (dueOf(lane) > now()) {
-      closeChannel(lane);
-      await keepState(lane);
-    }
-  }
-
-  /** A hook is run once, whatever comes of it. */
-  async function settleHook(lane: Lane, delivery: Delivery, outcome: HookOutcome): Promise<void> {
-    noteAttempt(lane, delivery, outcome.ok, outcome.problem || "done");
-    drop(lane, delivery);
-    const { state } = lane;
-    lane.dirty = true;
-    lane.state = outcome.ok
-      ? { ...state, failingSince: null, lastSuccess: now(), lastError: null }
-      : { ...state, failingSince: state.failingSince ?? now(), lastError: outcome.problem };
-    if (lane.owed.length === 0) await keepState(lane);
-  }
-
-  async function settleWebhook(lane: Lane, delivery: Delivery, outcome: Outcome): Promise<void> {
-    const verdict = judge(delivery, lane.state, outcome, now(), random());
-    noteAttempt(lane, delivery, verdict.made, describe(outcome));
-    lane.state = { ...verdict.state, cursor: lane.state.cursor };
-    lane.dirty = true;
-    if (verdict.delivery === null) drop(lane, delivery);
-    else if (verdict.givenUp) {
-      const late = lane.owed.filter(({ owedSince }) => now() - owedSince > LONGEST);
-      for (const one of new Set([delivery, ...late])) giveUp(lane, one);
-    } else {
-      updateDelivery(lane.folder, verdict.delivery);
-      lane.owed = lane.owed.map((one) => one.file === delivery.file ? verdict.delivery! : one);
-    }
-    if (verdict.gone) {
-      lane.disabled = true;
-      await disable(lane.folder, describe(outcome), now());
-    }
-    if (!verdict.made) await keepState(lane);
-  }
-
-  function noteAttempt(lane: Lane, { event, attempts }: Delivery, ok: boolean, outcome: string) {
-    logAttempt(lane.folder, {
-      time: formatTime(now()),
-      id: event.key,
-      event: event.event,
-      attempt: attempts + 1,
-      outcome,
-      ok,
-    });
-  }
-
-  function drop(lane: Lane, { file }: Delivery): void {
-    removeDelivery(lane.folder, file);
-    lane.owed = lane.owed.filter((one) => one.file !== file);
-  }
-
-  function giveUp(lane: Lane, { file }: Delivery): void {
-    bury(lane.folder, file);
-    lane.owed = lane.owed.filter((one) => one.file !== file);
-  }
-
-  /** One write after the other, each of what is known then. */
-  function keepState(lane: Lane): Promise<void> {
-    const write = async () => {
-      if (!lane.dirty) return;
-      lane.dirty = false;
-      await writeState(lane.folder, lane.state);
-    };
-    lane.saving = lane.saving.then(write, write);
-    return lane.saving;
-  }
-
-  function closeChannel(lane: Lane): void {
-    lane.channel?.channel.close();
-    lane.channel = undefined;
   }
 
   const notifier: Notifier = {
