@@ -267,6 +267,31 @@ Deno.test("a test tells at once, and says what came of it", async () => {
   assertStringIncludes(message, '"chta"');
 });
 
+test(
+  "a daemon tells too, and what is given up is told once more on request",
+  ON_POSIX,
+  async () => {
+    await using receiver = receive();
+    await using box = await makeBox();
+    box.config({ webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }] });
+    await box.ok("daemon", "start");
+    const id = await box.start("shell", "true");
+    await receiver.until((all) => all.length === 1);
+    await box.ok("daemon", "stop");
+    const key = `${id}.1.complete`;
+    const dead = box.path(`outbox/chat/dead/${key}.json`);
+    Deno.mkdirSync(box.path("outbox/chat/dead"));
+    const event = { ...receiver.messages[0]!.data, title: "given up" };
+    Deno.writeTextFileSync(dead, JSON.stringify({ event, cursor: "1.1", attempts: 10 }));
+    assertMatch(await box.ok("webhooks", "list"), /ok; 1 given up/);
+    await box.ok("webhooks", "replay", key);
+    const again = await receiver.until((all) => all.length === 2 && all[1]);
+    assertEquals([keyOf(again), again.data.title], [key, "given up"]);
+    await box.unwatched();
+    assertMatch(await box.ok("webhooks", "list"), / ok *$/m);
+  },
+);
+
 Deno.test("what was told is told again on request, by event and by task", async () => {
   await using receiver = receive();
   await using box = await makeBox();
