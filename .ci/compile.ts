@@ -51,7 +51,8 @@ async function compile(program: string, target: string, folder: string): Promise
   // To Deno, an empty DENORT_BIN is a file too.
   const { DENORT_BIN, ...env } = Deno.env.toObject();
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["compile", "--no-config", V8_FLAGS, ...permissionFlags()]
+    // Of the network only the process that delivers makes use; all others drop it when they begin.
+    args: ["compile", "--no-config", V8_FLAGS, ...permissionFlags(), "--allow-net"]
       .concat(["--target", target, "--output", path, program]),
     env: { ...env, ...(DENORT_BIN ? { DENORT_BIN } : {}), NO_COLOR: "1" },
     clearEnv: true,

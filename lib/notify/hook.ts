@@ -25,6 +25,8 @@ export interface HookOutcome {
   readonly ok: boolean;
   /** In words. */
   readonly problem: string;
+  /** Whether somebody else killed it. */
+  readonly isKilled?: boolean;
 }
 
 /** Of a run's output so much is kept, bytes. */
@@ -125,7 +127,7 @@ async function runLogged(
   output.stop();
   if (signal?.aborted) return failed("was ended because whoever watched left");
   if (tooLong) return failed(`was ended after ${timeout} s`);
-  if (died !== null) return failed(`was ended by ${died}`);
+  if (died !== null) return { ...failed(`was ended by ${died}`), isKilled: true };
   return code === 0 ? { ok: true, problem: "" } : failed(`exited with code ${code}`);
 }
 

@@ -145,7 +145,12 @@ export async function attempt(
   await keepState(lane);
 }
 
-/** A hook is run once, whatever comes of it. */
+/** A hook that somebody kills is run so many times, at most. */
+const MOST_RUNS = 3;
+/** And again after this, milliseconds. */
+const RUN_AGAIN = 1000;
+
+/** A hook is run once, whatever comes of it; once more where it was killed. */
 async function settleHook(
   lane: Lane,
   delivery: Delivery,
@@ -153,6 +158,12 @@ async function settleHook(
   now: number,
 ): Promise<void> {
   noteAttempt(lane, delivery, outcome.ok, outcome.problem || "done", now);
+  if (outcome.isKilled && delivery.attempts + 1 < MOST_RUNS) {
+    const again = { ...delivery, attempts: delivery.attempts + 1, next: now + RUN_AGAIN };
+    lane.owed = lane.owed.map((one) => one.file === again.file ? again : one);
+    updateDelivery(lane.folder, again);
+    return;
+  }
   forget(lane, delivery);
   removeDelivery(lane.folder, delivery.file);
   const { state } = lane;

@@ -482,3 +482,21 @@ test(
     await box.unwatched();
   },
 );
+
+test("a hook that somebody kills is run again, one that fails is not", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const killed = 'echo killed >>runs; [ "$(grep -c killed runs)" = 2 ] || kill -9 $$';
+  box.config({
+    hooks: [
+      { on: ["complete"], run: ["sh", "-c", killed] },
+      { on: ["complete"], run: ["sh", "-c", "echo failed >>runs; exit 1"] },
+      { on: ["complete"], run: ["sh", "-c", "echo hopeless >>runs; kill -9 $$"] },
+    ],
+  });
+  await box.start("shell", "true");
+  await box.ok("run");
+  await box.unwatched();
+  const runs = Deno.readTextFileSync(`${box.root}/runs`).trimEnd().split("\n").toSorted();
+  const { failed, killed: twice, hopeless } = Object.groupBy(runs, (line) => line);
+  assertEquals([failed, twice, hopeless].map((lines) => lines?.length), [1, 2, 3]);
+});
