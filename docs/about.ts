@@ -75,6 +75,7 @@ export const EVENT_ABOUT: Readonly<Record<keyof HistoryEvent, string>> = {
   ran: "seconds from its launch to its end",
   usage: "what its agent says it consumed, as in the task, without the session",
   until: "until when a lane is paused",
+  retryAt: "when it is retried by itself; absent where this failure is the last word",
 };
 
 /** What each field of a task file means. */

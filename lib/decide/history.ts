@@ -78,6 +78,7 @@ export function taskEvent(task: Task, event: EventKind, now: string): HistoryEve
     ran: ends ? seconds(task.startedAt, task.completedAt) : undefined,
     usage: ends || event === "reaped" ? usageOf(task.usage) : undefined,
     until: event === "lane-paused" ? task.laneUntil ?? undefined : undefined,
+    retryAt: event === "failed" ? task.retryAt ?? undefined : undefined,
   };
 }
 

@@ -44,6 +44,7 @@ function detailOf(event: HistoryEvent): string {
   if (event.class !== undefined) parts.push(event.class);
   if (kind === "retried") parts.push(`attempt ${attempt}, after ${follows ?? "?"}`);
   if (until !== undefined) parts.push(`until ${formatStamp(parseTime(until) ?? 0)}`);
+  if (event.retryAt !== undefined) parts.push("is tried again");
   if (error !== undefined) parts.push(error);
   else if (title !== undefined) parts.push(title);
   return sanitize(parts.join("  "));

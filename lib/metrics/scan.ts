@@ -38,6 +38,7 @@ const WAITED = name(',"waited":');
 const RAN = name(',"ran":');
 const USAGE = name(',"usage":{');
 const UNTIL = name(',"until":"');
+const RETRY_AT = name(',"retryAt":"');
 
 const BREAK = 10;
 const QUOTE = 34;
@@ -267,6 +268,7 @@ export function createScanner(kinds: ReadonlySet<EventKind>, wantsLabels: boolea
     if (has(RAN)) line.ran = number();
     if (has(USAGE)) line.usage = usage();
     if (has(UNTIL)) line.until = text();
+    if (has(RETRY_AT)) skipText();
     if (!isOurs || bytes[at] !== CLOSE) return undefined;
     at++;
     return at === bytes.length || bytes[at] === BREAK ? line : undefined;

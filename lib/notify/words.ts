@@ -35,6 +35,8 @@ const HEADS: Readonly<Record<HistoryEvent["event"], string>> = {
   "drained": "Nothing is left to do",
 };
 
+const URGENT: readonly string[] = ["failed", "budget", "lane-paused"];
+
 /**
  * An event in words.
  *
@@ -49,6 +51,7 @@ export function wordsOf(event: HistoryEvent, workspace: string): Words {
     agent,
     ran === undefined ? undefined : `ran ${formatElapsed(ran)}`,
     until === undefined ? undefined : `until ${until}`,
+    event.retryAt === undefined ? undefined : "it is tried again",
     task,
     workspace,
   ].filter((fact) => fact !== undefined && fact !== "");
@@ -56,7 +59,7 @@ export function wordsOf(event: HistoryEvent, workspace: string): Words {
     title: sanitize(about === undefined ? head : `${head}: ${about}`),
     text: [error, facts.join(" · ")].filter((line) => line !== undefined && line !== "")
       .map((line) => sanitize(line!)).join("\n"),
-    urgent: ["failed", "budget", "lane-paused"].includes(event.event),
+    urgent: URGENT.includes(event.event) && event.retryAt === undefined,
   };
 }
 

@@ -68,6 +68,8 @@ export interface HistoryEvent {
   usage?: Omit<Usage, "sessionId">;
   /** Until when a lane is paused, ISO 8601. */
   until?: string;
+  /** When it is retried by itself, ISO 8601: absent where this failure is the last word. */
+  retryAt?: string;
 }
 
 /** An event, and where reading goes on after it. */
@@ -97,9 +99,10 @@ export function parseEvent(line: string): HistoryEvent | undefined {
   if (value.time.length !== 24 || Number.isNaN(Date.parse(value.time))) return undefined;
   if (!KNOWN.has(value.event)) return undefined;
   // Name by name: a loop over names takes as long as to parse the line, and a history has a million.
-  const { task, agent, chain, follows, title, class: kind, error, until } = value;
+  const { task, agent, chain, follows, title, class: kind, error, until, retryAt } = value;
   if (!(isText(task) && isText(agent) && isText(chain) && isText(follows))) return undefined;
-  if (!(isText(title) && isText(kind) && isText(error) && isText(until))) return undefined;
+  if (!(isText(title) && isText(kind) && isText(error))) return undefined;
+  if (!(isText(until) && isText(retryAt))) return undefined;
   const { claim, attempt, exitCode, waited, ran, labels, usage } = value;
   if (!(isNumber(claim) && isNumber(attempt) && isNumber(exitCode))) return undefined;
   if (!(isNumber(waited) && isNumber(ran) && isObject(labels) && isObject(usage))) return undefined;

@@ -24,6 +24,7 @@ Deno.test("a life is told in order, each step once, and with its own times", () 
     completedAt: at(10),
     exitCode: 7,
     failureClass: "budget",
+    retryAt: at(30),
     errorMessage: "w".repeat(500),
     reapAt: at(20),
   } as Task;
@@ -37,7 +38,7 @@ Deno.test("a life is told in order, each step once, and with its own times", () 
   assertEquals([first!.title, first!.labels, first!.time], ["first line", { x: "y" }, at(0)]);
   assertEquals([second!.time, second!.waited], [at(3), 3]);
   assertEquals([third!.time, third!.waited, third!.ran, third!.error!.length], [at(10), 3, 7, 200]);
-  assertEquals(last!.usage, { costUsd: 1 });
+  assertEquals([third!.retryAt, last!.usage], [at(30), { costUsd: 1 }]);
   // What is told is accepted again, and happened.
   for (const event of events) {
     const line = JSON.stringify(event);
