@@ -32,7 +32,7 @@ const TOAST = [
 
 /** How a system is told to show something. */
 export function desktopCommand(words: Words, os: typeof Deno.build.os): DesktopCommand {
-  const { title, text, urgent } = words;
+  const { title, text } = words;
   switch (os) {
     case "darwin":
       // A title begins with a word of ours: it is not taken for an option.
@@ -50,7 +50,8 @@ export function desktopCommand(words: Words, os: typeof Deno.build.os): DesktopC
         run: [
           "notify-send",
           "--app-name=Orchestra",
-          `--urgency=${urgent ? "critical" : "normal"}`,
+          // What is critical stays until somebody clicks it away, and a dozen may come at once.
+          "--urgency=normal",
           "--",
           title,
           markup(text),

@@ -1,11 +1,12 @@
 // Runs a hook: a program in a session of its own, with the event on its standard input and in variables,
-// its output in `hooks.log`. It ends within its time, or is ended with its whole process group. Should we
-// be killed meanwhile it goes on, and its event is told once more.
+// its output in `hooks.log`, once it has ended. It ends within its time, or is ended with its whole process
+// group. Should we be killed meanwhile it goes on, what it printed is lost, and its event is told once more.
 
 import { spawnSession } from "../launch/posix/launcher.ts";
-import { findOnPath } from "../launch/find.ts";
+import { findOnPath, programCandidates } from "../launch/find.ts";
 import { pause } from "../launch/pause.ts";
 import { lstat, openNamed } from "../store/files.ts";
+import { quote } from "../task/error.ts";
 import type { HistoryEvent } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
 import { boundEvent } from "./message.ts";
@@ -62,6 +63,21 @@ export function hookVariables(event: HistoryEvent, root: string): Record<string,
   };
 }
 
+/** Why there is no program to run, for a word that names none. */
+export function noProgram(program: string, root: string): string {
+  const [path] = /[\\/]/.test(program)
+    ? programCandidates(program, { windows: Deno.build.os === "windows", path: "", root })
+    : [];
+  try {
+    if (path !== undefined && Deno.statSync(path).isFile && Deno.build.os !== "windows") {
+      return `${JSON.stringify(program)} is not executable: chmod +x ${quote([program])}`;
+    }
+  } catch {
+    // It is not there, or not for us to see.
+  }
+  return `there is no program ${JSON.stringify(program)}`;
+}
+
 /**
  * Runs a hook until its end.
  *
@@ -74,23 +90,25 @@ export async function runHook(
   place: { root: string; dir: string },
   signal?: AbortSignal,
 ): Promise<HookOutcome> {
-  using log = openLog(hookLogPath(place.dir));
-  log.line(`${hook.name}: ${event.key}: ${JSON.stringify(hook.run)}`);
-  const outcome = await runLogged(hook, event, place.root, log, signal);
-  log.line(`${hook.name}: ${event.key}: ${outcome.problem || "done"}`);
+  const output = createOutput();
+  const begin = lineOf(`${hook.name}: ${event.key}: ${JSON.stringify(hook.run)}`);
+  const outcome = await runInto(output, hook, event, place.root, signal);
+  const end = lineOf(`${hook.name}: ${event.key}: ${outcome.problem || "done"}`);
+  // Others run meanwhile: what one has printed stands together.
+  appendLog(hookLogPath(place.dir), [begin, ...output.kept(), end]);
   return outcome;
 }
 
-async function runLogged(
+async function runInto(
+  output: Output,
   { run: [program = "", ...args], timeout, env }: HookRun,
   event: HistoryEvent,
   root: string,
-  log: Log,
   signal: AbortSignal | undefined,
 ): Promise<HookOutcome> {
   const failed = (problem: string): HookOutcome => ({ ok: false, problem });
   const path = findOnPath(program, root);
-  if (path === null) return failed(`there is no program ${JSON.stringify(program)}`);
+  if (path === null) return failed(noProgram(program, root));
   let child: Deno.ChildProcess;
   try {
     const options = {
@@ -109,7 +127,7 @@ async function runLogged(
   }
   child.ref();
   feed(child, JSON.stringify(event) + "\n");
-  const output = gather(child, log);
+  const reading = gather(child, output);
   const ended = child.status;
   const over = new AbortController();
   const tooLong = await Promise.race([
@@ -123,8 +141,8 @@ async function runLogged(
   over.abort();
   if (tooLong) await end(child, ended);
   const { code, signal: died } = await ended;
-  await Promise.race([output.done, pause(LINGER)]);
-  output.stop();
+  await Promise.race([reading.done, pause(LINGER)]);
+  reading.stop();
   if (signal?.aborted) return failed("was ended because whoever watched left");
   if (tooLong) return failed(`was ended after ${timeout} s`);
   if (died !== null) return { ...failed(`was ended by ${died}`), isKilled: true };
@@ -138,20 +156,47 @@ function feed(child: Deno.ChildProcess, text: string): void {
   writer.write(new TextEncoder().encode(text)).then(() => writer.close()).catch(() => {});
 }
 
-/** Its output as it comes: the first of it goes into the log, the rest is read and dropped. */
-function gather(child: Deno.ChildProcess, log: Log): { done: Promise<void>; stop(): void } {
-  let left = MOST_OUTPUT;
+/** What a run has printed, up to a bound. */
+interface Output {
+  add(bytes: Uint8Array): void;
+  /** In the order in which it came, and how much more there was. */
+  kept(): Uint8Array[];
+}
+
+function createOutput(): Output {
+  const buffer = new ArrayBuffer(0, { maxByteLength: MOST_OUTPUT });
   let dropped = 0;
+  return {
+    add(bytes) {
+      const at = buffer.byteLength;
+      const piece = bytes.subarray(0, MOST_OUTPUT - at);
+      buffer.resize(at + piece.length);
+      new Uint8Array(buffer).set(piece, at);
+      dropped += bytes.length - piece.length;
+    },
+    kept() {
+      const text = new Uint8Array(buffer);
+      const isOpen = text.length > 0 && text.at(-1) !== NEWLINE;
+      return [
+        text,
+        ...(isOpen ? [Uint8Array.of(NEWLINE)] : []),
+        ...(dropped > 0 ? [lineOf(`${dropped} more bytes of output are not kept`)] : []),
+      ];
+    },
+  };
+}
+
+const NEWLINE = 10;
+
+/** Its output as it comes: the first of it is kept, the rest is read and dropped. */
+function gather(child: Deno.ChildProcess, output: Output): { done: Promise<void>; stop(): void } {
   const readers = [child.stdout, child.stderr].map((stream) => stream.getReader());
   const read = async (reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>) => {
     try {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) return;
-        const kept = value.subarray(0, left);
-        left -= kept.length;
-        dropped += value.length - kept.length;
-        log.write(kept);
+        output.add(value);
       }
     } catch {
       // It is not read any more.
@@ -162,7 +207,6 @@ function gather(child: Deno.ChildProcess, log: Log): { done: Promise<void>; stop
     done,
     stop() {
       for (const reader of readers) reader.cancel().catch(() => {});
-      if (dropped > 0) log.line(`${dropped} more bytes of output are not kept`);
     },
   };
 }
@@ -183,34 +227,26 @@ async function end(child: Deno.ChildProcess, ended: Promise<unknown>): Promise<v
   send("SIGKILL");
 }
 
-interface Log extends Disposable {
-  write(bytes: Uint8Array): void;
-  line(text: string): void;
+/** A line of our own in the log, with the time. */
+function lineOf(text: string): Uint8Array {
+  return new TextEncoder().encode(`--- ${formatTime(Date.now())} ${text}\n`);
 }
 
-/** The log; one that is large is begun anew. Where there can be none it goes on without. */
-function openLog(path: string): Log {
-  let file: Deno.FsFile | undefined;
-  const attempt = (action: () => void) => {
-    try {
-      action();
-    } catch {
-      // A full disk: the hook is run all the same.
-    }
-  };
-  attempt(() => {
+/** Adds to the log in one write; one that is large is begun anew. Where there can be none it goes without. */
+function appendLog(path: string, pieces: readonly Uint8Array[]): void {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let filled = 0;
+  for (const piece of pieces) {
+    whole.set(piece, filled);
+    filled += piece.length;
+  }
+  try {
     if ((lstat(path)?.size ?? 0) > MAX_LOG) Deno.renameSync(path, `${path}.1`);
-    file = openNamed(path, { append: true });
-  });
-  const write = (bytes: Uint8Array) =>
-    attempt(() => {
-      for (let at = 0; file !== undefined && at < bytes.length;) {
-        at += file.writeSync(bytes.subarray(at));
-      }
-    });
-  return {
-    write,
-    line: (text) => write(new TextEncoder().encode(`--- ${formatTime(Date.now())} ${text}\n`)),
-    [Symbol.dispose]: () => file?.close(),
-  };
+    using file = openNamed(path, { append: true });
+    for (let at = 0; file !== undefined && at < whole.length;) {
+      at += file.writeSync(whole.subarray(at));
+    }
+  } catch {
+    // A full disk: the hook was run all the same.
+  }
 }

@@ -58,7 +58,10 @@ test(
     await using failing = await run("exit 3");
     assertEquals(failing.outcome, { ok: false, problem: "exited with code 3" });
     await using killed = await run("kill -9 $$");
-    assertEquals(killed.outcome, { ok: false, problem: "was ended by SIGKILL" });
+    assertEquals(killed.outcome, {
+      ...{ ok: false, problem: "was ended by SIGKILL" },
+      isKilled: true,
+    });
   },
 );
 
@@ -121,6 +124,34 @@ test("a program that is not there, or no program, is told and harms nobody", ON_
   assertEquals(odd.ok, false);
   const log = Deno.readTextFileSync(hookLogPath(folder.path));
   assertStringIncludes(log, 'there is no program "no-such-program-here"');
+});
+
+test("a script that is not executable is told so, and how to mend it", ON_POSIX, async () => {
+  await using folder = await makeFolder();
+  const place = { root: folder.path, dir: folder.path };
+  Deno.writeTextFileSync(`${folder.path}/it's.sh`, "#!/bin/sh\n", { mode: 0o644 });
+  const hook = { name: "a", run: ["./it's.sh"], timeout: 600 };
+  const { problem } = await runHook(hook, EVENT, place);
+  assertEquals(problem, `"./it's.sh" is not executable: chmod +x './it'\\''s.sh'`);
+});
+
+test("what hooks print that run at the same time is not mixed", ON_POSIX, async () => {
+  await using folder = await makeFolder();
+  const place = { root: folder.path, dir: folder.path };
+  // Each waits for the other between its two lines; the second does not end its last one.
+  const script = 'echo "$1 begins"; touch "$1"; until [ -e "$2" ]; do :; done; printf "$1 ends"';
+  const hook = (name: string, other: string) => {
+    const run = ["sh", "-c", script, "sh", name, other];
+    return runHook({ name, run, timeout: 600 }, EVENT, place);
+  };
+  await Promise.all([hook("one", "two"), hook("two", "one")]);
+  const lines = Deno.readTextFileSync(hookLogPath(folder.path)).trimEnd().split("\n");
+  assertEquals(lines.length, 8);
+  for (const at of [0, 4]) {
+    const name = /^--- \S+ (\w+): .*"sh"/.exec(lines[at]!)?.[1];
+    assertEquals(lines.slice(at + 1, at + 3), [`${name} begins`, `${name} ends`]);
+    assertMatch(lines[at + 3]!, new RegExp(`^--- \\S+ ${name}: .*: done$`));
+  }
 });
 
 test(

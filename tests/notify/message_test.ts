@@ -147,7 +147,7 @@ Deno.test("what is shown on the desktop is an argument or a variable, never a pa
   const words = { title: 'Failed: "$(touch x)"', text: "a & <b> \\n'", urgent: true };
   const linux = desktopCommand(words, "linux");
   assertEquals(linux.run.slice(0, 4), [
-    ...["notify-send", "--app-name=Orchestra", "--urgency=critical"],
+    ...["notify-send", "--app-name=Orchestra", "--urgency=normal"],
     "--",
   ]);
   assertEquals(linux.run.slice(4), [words.title, "a &amp; &lt;b&gt; \\\\n'"]);
