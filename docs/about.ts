@@ -66,7 +66,8 @@ export const EVENT_ABOUT: Readonly<Record<keyof HistoryEvent, string>> = {
   chain: "id of the first attempt, where it is another task",
   attempt: "number of the attempt, from 1",
   follows: "id of the attempt before it, of a retry",
-  title: "first line of the prompt, at most 200 characters",
+  title:
+    "first line of the prompt, at most 200 characters; of `queued`, `retried`, `launched` and ends",
   labels: "labels of the task, where it has any",
   class: "kind of failure, as in the task's `failureClass`",
   error: "why it failed, at most 200 characters",
@@ -76,6 +77,7 @@ export const EVENT_ABOUT: Readonly<Record<keyof HistoryEvent, string>> = {
   usage: "what its agent says it consumed, as in the task, without the session",
   until: "until when a lane is paused",
   retryAt: "when it is retried by itself; absent where this failure is the last word",
+  taskKey: "key that its user gave the task, where it has one",
 };
 
 /** What each field of a task file means. */

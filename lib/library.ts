@@ -22,11 +22,12 @@ import { readAgentNames } from "./settings/agents.ts";
 import { findRoot } from "./store/paths.ts";
 import { endOfHistory, followEvents, readEvents } from "./store/events.ts";
 import { parseCursor } from "./store/history_files.ts";
-import { type ReadOptions } from "./store/history_read.ts";
+import type { ReadOptions } from "./store/history_read.ts";
 import type { Store } from "./store/tasks.ts";
 import { type WatchOptions, watchOver } from "./supervise/loop.ts";
 import { isWatched } from "./supervise/watcher.ts";
 import { OrchestraError, toOrchestraError } from "./task/error.ts";
+import { parseDuration } from "./task/duration.ts";
 import type { StoredEvent } from "./task/event.ts";
 import { isTerminal, type NewTask, parseTime, type Task } from "./task/fields.ts";
 import { OPTIONS } from "./task/options.ts";
@@ -44,8 +45,8 @@ export interface RunOptions {
 /** Which events {@linkcode Workspace.events} tells. */
 export interface EventsOptions {
   /**
-   * From where on: the `cursor` of an event, which is left out; a time, as text, `Date` or milliseconds
-   * since the epoch. From this call on where absent.
+   * From where on: the `cursor` of an event, which is left out; how long ago (`"2h"`); a time, as text,
+   * `Date` or milliseconds since the epoch. From this call on where absent.
    */
   since?: string | number | Date;
   /** Only those of this task and its retries. */
@@ -238,10 +239,16 @@ function startOf(store: Store, since: EventsOptions["since"]): ReadOptions {
   if (since === undefined) return { from: endOfHistory(store) };
   const cursor = typeof since === "string" ? parseCursor(since) : undefined;
   if (cursor !== undefined) return { from: cursor };
-  const time = typeof since === "string" ? parseTime(since) : new Date(since).getTime();
+  const ago = typeof since === "string" ? parseDuration(since) : undefined;
+  const time = ago !== undefined
+    ? Date.now() - ago * 1000
+    : typeof since === "string"
+    ? parseTime(since)
+    : new Date(since).getTime();
   if (time !== null && !Number.isNaN(time)) return { since: time };
   throw new OrchestraError("usage", `events: "since" is neither a time nor a cursor: ${since}`, {
-    hint: "Give the cursor of an event, an ISO 8601 time, a Date, or milliseconds since the epoch.",
+    hint:
+      "Give the cursor of an event, 2h, an ISO 8601 time, a Date, or milliseconds since the epoch.",
   });
 }
 

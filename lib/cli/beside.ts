@@ -55,10 +55,10 @@ export function openNews(
       await loading;
       await notifier?.settled(millis);
     },
-    async close() {
+    async close(isStopped) {
       closed = true;
       await loading;
-      await notifier?.close();
+      await notifier?.close(isStopped);
     },
   };
   return news;

@@ -96,9 +96,9 @@ function tellBeside(news: News, isOurs: () => boolean, waits: () => boolean): Be
     set onIdle(wake: () => void) {
       news.onIdle = wake;
     },
-    async close() {
+    async close(isStopped) {
       if (waits()) await news.settled(TELLING);
-      await news.close();
+      await news.close(isStopped);
     },
   };
 }
@@ -141,7 +141,7 @@ async function watchRun(
   /** Nobody is to wait for one that is stopped. */
   const handOver = () => {
     if (lock === undefined || !config.supervise) return;
-    void news.close();
+    void news.close(true);
     lock[Symbol.dispose]();
     lock = undefined;
     leaveSupervisor(this, queue, orders());

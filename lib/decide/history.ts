@@ -69,7 +69,7 @@ export function taskEvent(task: Task, event: EventKind, now: string): HistoryEve
     chain: parentTaskId === null || parentTaskId === taskId ? undefined : parentTaskId,
     attempt: task.retryHistory.length + 1,
     follows: event === "retried" ? task.retryHistory.at(-1)?.retriedFrom ?? undefined : undefined,
-    title: begins || ends ? cut(task.prompt) : undefined,
+    title: begins || ends || event === "launched" ? cut(task.prompt) : undefined,
     labels: Object.keys(task.labels).length > 0 ? task.labels : undefined,
     class: event === "failed" ? task.failureClass ?? undefined : undefined,
     error: event === "failed" && task.errorMessage !== null ? cut(task.errorMessage) : undefined,
@@ -79,6 +79,7 @@ export function taskEvent(task: Task, event: EventKind, now: string): HistoryEve
     usage: ends || event === "reaped" ? usageOf(task.usage) : undefined,
     until: event === "lane-paused" ? task.laneUntil ?? undefined : undefined,
     retryAt: event === "failed" ? task.retryAt ?? undefined : undefined,
+    taskKey: task.key ?? undefined,
   };
 }
 

@@ -3,7 +3,7 @@
 import type { EventKind, HistoryEvent } from "../task/event.ts";
 import { parseTime } from "../task/fields.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
-import { formatElapsed, formatStamp } from "../text/time.ts";
+import { formatElapsed, formatMoment, formatStamp } from "../text/time.ts";
 import { sanitize, truncate } from "../text/width.ts";
 
 /** How each event is drawn. */
@@ -50,11 +50,26 @@ function detailOf(event: HistoryEvent): string {
   return sanitize(parts.join("  "));
 }
 
-/** One event as a line that is no longer than the style's width. */
-export function formatEventLine(event: HistoryEvent, style: Style): string {
+/** On less than so many cells a task is called by its key or the end of its id, and today has no date. */
+const NARROW = 120;
+/** So much of an id names its task, most of the time. */
+const END = 6;
+
+function nameOf({ task, taskKey }: HistoryEvent, { width }: Style): string | undefined {
+  if (task === undefined || width >= NARROW) return task;
+  return taskKey ?? task.slice(-END);
+}
+
+/**
+ * One event as a line that is no longer than the style's width.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function formatEventLine(event: HistoryEvent, style: Style, now: number): string {
   const palette = createPalette(style);
   const [icon, paint] = lookOf(event.event, palette);
-  const head = `${formatStamp(parseTime(event.time) ?? 0)}  `;
+  const millis = parseTime(event.time) ?? 0;
+  const head = `${style.width < NARROW ? formatMoment(millis, now) : formatStamp(millis)}  `;
   const name = `${icon} ${event.event.padEnd(WIDTH)}`;
   const who = [event.task, event.agent].filter((part) => part !== undefined).map(sanitize).join(
     "  ",

@@ -39,6 +39,7 @@ const RAN = name(',"ran":');
 const USAGE = name(',"usage":{');
 const UNTIL = name(',"until":"');
 const RETRY_AT = name(',"retryAt":"');
+const TASK_KEY = name(',"taskKey":"');
 
 const BREAK = 10;
 const QUOTE = 34;
@@ -269,6 +270,7 @@ export function createScanner(kinds: ReadonlySet<EventKind>, wantsLabels: boolea
     if (has(USAGE)) line.usage = usage();
     if (has(UNTIL)) line.until = text();
     if (has(RETRY_AT)) skipText();
+    if (has(TASK_KEY)) skipText();
     if (!isOurs || bytes[at] !== CLOSE) return undefined;
     at++;
     return at === bytes.length || bytes[at] === BREAK ? line : undefined;

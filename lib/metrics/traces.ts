@@ -62,10 +62,9 @@ const RESULTS: Readonly<Record<FailureClass, Result>> = {
 /**
  * The body of one request to `/v1/traces`, with what is known of attempts that have settled.
  *
- * An attempt is sent once, when it settles. Whether its chain is over nobody knows then: a failed task
- * may be retried by hand a week later. So the chain's own span goes along each time, from its first
- * queueing to this end; the same id with a later end replaces it where the receiver keeps the latest,
- * and of several attempts in one batch only the latest brings it along.
+ * An attempt is sent once, when it settles, and the chain's own span with the attempt that is its last
+ * word: not with a failure that is tried again by itself. Tried again by hand later, the chain's span is
+ * sent once more with a later end.
  *
  * @param events `complete`, `failed` and `cancelled`, in any order; others are passed over, and what is
  * told twice counts once
@@ -87,6 +86,7 @@ export function otlpBody(
       attemptSpan(event, chain, identity, resource),
     );
     const end = Date.parse(event.time);
+    if (event.retryAt !== undefined) continue;
     if (end >= (chains.get(chain)?.end ?? -Infinity)) {
       chains.set(chain, { end, span: chainSpan(event, chain, identity, resource) });
     }

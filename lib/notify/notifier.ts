@@ -32,9 +32,9 @@ export interface Notifier {
   settled(millis: number): Promise<void>;
   /**
    * Stops. What is being told has a moment to come to its end; then it is ended, and told again by whoever
-   * watches next.
+   * watches next. A hook that runs has its whole time, unless somebody asked us to stop.
    */
-  close(): Promise<void>;
+  close(isStopped?: boolean): Promise<void>;
 }
 
 /** What a notifier works with. */
@@ -45,8 +45,8 @@ export interface NotifierOptions extends Teller {
 
 /** Who watches stays for what is due within this, milliseconds. */
 export const SOON = 15 * 60_000;
-/** Most lanes that are busy at once. */
-const AT_ONCE = 4;
+/** Most lanes that are busy at once: slow ones hold up nobody while there are no more of them. */
+const AT_ONCE = 16;
 /** What others change in the outbox, or in settings, is seen after this, milliseconds. */
 const POLL = 5000;
 /** What is being told when who watches leaves has so long to come to its end, milliseconds. */
@@ -253,13 +253,15 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
       const until = performance.now() + millis;
       while (isBusy() && performance.now() < until) await pause(20);
     },
-    async close() {
+    async close(isStopped = true) {
       closing = true;
       clearTimeout(timer);
       const until = performance.now() + MOMENT;
-      while ((runningLanes() > 0 || passing !== undefined) && performance.now() < until) {
-        await pause(10);
-      }
+      const runsHook = ({ running, subscriber }: Lane) => running && subscriber.kind !== "webhook";
+      while (
+        (!isStopped && [...lanes.values()].some(runsHook)) ||
+        ((runningLanes() > 0 || passing !== undefined) && performance.now() < until)
+      ) await pause(10);
       over.abort();
       for (const lane of lanes.values()) closeChannel(lane);
       await Promise.all([...lanes.values()].map((lane) => keepState(lane).catch(() => {})));

@@ -113,17 +113,15 @@ export function judge(
       gone: true,
     };
   }
-  const asked = outcome.kind === "answer" ? parseRetryAfter(outcome.retryAfter, now) : undefined;
+  const asked = outcome.kind === "answer" ? parseRetryAfter(outcome.retryAfter, now) ?? 0 : 0;
   const isLanes = isReceivers(outcome);
   const failures = isLanes ? state.failures + 1 : 0;
-  // Who says when to come again is not given up for having been asked too often.
-  const attempts = delivery.attempts + (asked === undefined ? 1 : 0);
+  const attempts = delivery.attempts + 1;
   const own = backoff(attempts, random);
-  const givenUp = (asked === undefined && own === undefined) || now - delivery.owedSince > LONGEST;
-  const wait = Math.max(
-    1000,
-    asked ?? backoff(isLanes ? Math.min(failures, BACKOFF.length) : attempts, random) ?? 0,
-  );
+  const givenUp = own === undefined || now - delivery.owedSince > LONGEST;
+  const ladder = isLanes ? backoff(Math.min(failures, BACKOFF.length), random) : own;
+  // No sooner than the receiver asks for, and no sooner than any other would be tried again.
+  const wait = Math.max(asked, ladder ?? 0);
   return {
     state: { ...failing, failures, pausedUntil: isLanes ? now + wait : 0 },
     delivery: {

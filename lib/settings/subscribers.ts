@@ -274,10 +274,10 @@ function environmentEndpoint(): string | undefined {
   }
 }
 
-/** As OTLP/HTTP says: below the path that an endpoint may have. */
+/** As OTLP/HTTP says: below the path that an endpoint may have; also where it was given whole. */
 function tracesUrl(endpoint: string): string {
   const url = new URL(endpoint);
-  url.pathname = `${url.pathname.replace(/\/+$/, "")}/v1/traces`;
+  url.pathname = `${url.pathname.replace(/\/+$/, "").replace(/\/v1\/traces$/, "")}/v1/traces`;
   return url.href;
 }
 

@@ -99,3 +99,17 @@ export function readFrom(file: Deno.FsFile, start: number, length: number): Uint
   }
   return bytes.subarray(0, read);
 }
+
+/** Whether a cursor is a place between two lines; of a compressed part only that it is there. */
+export function isPlace(dir: string, { part, offset }: Cursor): boolean {
+  const end = historyEnd(dir);
+  const found = listParts(dir).find((one) => one.part === part);
+  if (found?.isCompressed || offset === 0) return found !== undefined || part === end.part;
+  using file = found !== undefined
+    ? openRegular(found.path)
+    : part === end.part
+    ? openRegular(historyPath(dir))
+    : undefined;
+  if (file === undefined) return false;
+  return offset <= file.statSync().size && readFrom(file, offset - 1, 1)[0] === BREAK;
+}

@@ -37,8 +37,12 @@ export interface Beside {
   readonly isBusy: boolean;
   /** Set by the loop, called when it is not busy any more. */
   onIdle: () => void;
-  /** Called when the watching ends. */
-  close(): Promise<void>;
+  /**
+   * Called when the watching ends.
+   *
+   * @param isStopped somebody asked for it: what goes on has a moment to come to its end
+   */
+  close(isStopped: boolean): Promise<void>;
 }
 
 /** How the loop goes about it. */
@@ -132,7 +136,7 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
   try {
     await watchOn(watch);
   } finally {
-    await beside?.close();
+    await beside?.close(options.signal.aborted);
   }
   return mirror;
 }
@@ -335,7 +339,8 @@ function tellOfQueue(watch: Watch, next: Turn): void {
   const { queue, mirror, options } = watch;
   if (options.wanted().launch === "nothing") return;
   const now = queue.now();
-  const isAtRest = watch.rested !== watch.changes && isFinished(watch, next);
+  const isAtRest = watch.rested !== watch.changes && isFinished(watch, next) &&
+    !hasOne(mirror.ready(false));
   if (!isAtRest && now < (watch.laneEnd ?? 0)) return;
   if (isAtRest) watch.rested = watch.changes;
   const ends = [...mirror.lanes(now).values()].map(({ until }) => until);
@@ -344,6 +349,11 @@ function tellOfQueue(watch: Watch, next: Turn): void {
     tellQueue(queue, isAtRest);
     return true;
   });
+}
+
+function hasOne(items: Iterable<unknown>): boolean {
+  for (const _item of items) return true;
+  return false;
 }
 
 /** Whether nothing is left for who has these orders. */

@@ -50,7 +50,7 @@ export interface HistoryEvent {
   attempt?: number;
   /** Id of the attempt before it. */
   follows?: string;
-  /** First line of the prompt, cut. */
+  /** First line of the prompt, cut; when it is queued, is launched and has ended. */
   title?: string;
   /** Labels of the task, where it has any. */
   labels?: Record<string, string>;
@@ -70,6 +70,8 @@ export interface HistoryEvent {
   until?: string;
   /** When it is retried by itself, ISO 8601: absent where this failure is the last word. */
   retryAt?: string;
+  /** The key that its user gave the task, where it has one. */
+  taskKey?: string;
 }
 
 /** An event, and where reading goes on after it. */
@@ -99,10 +101,11 @@ export function parseEvent(line: string): HistoryEvent | undefined {
   if (value.time.length !== 24 || Number.isNaN(Date.parse(value.time))) return undefined;
   if (!KNOWN.has(value.event)) return undefined;
   // Name by name: a loop over names takes as long as to parse the line, and a history has a million.
-  const { task, agent, chain, follows, title, class: kind, error, until, retryAt } = value;
+  const { task, agent, chain, follows, title, class: kind, error } = value;
   if (!(isText(task) && isText(agent) && isText(chain) && isText(follows))) return undefined;
   if (!(isText(title) && isText(kind) && isText(error))) return undefined;
-  if (!(isText(until) && isText(retryAt))) return undefined;
+  const { until, retryAt, taskKey } = value;
+  if (!(isText(until) && isText(retryAt) && isText(taskKey))) return undefined;
   const { claim, attempt, exitCode, waited, ran, labels, usage } = value;
   if (!(isNumber(claim) && isNumber(attempt) && isNumber(exitCode))) return undefined;
   if (!(isNumber(waited) && isNumber(ran) && isObject(labels) && isObject(usage))) return undefined;

@@ -32,6 +32,8 @@ export interface Standing {
   failingSince: string | null;
   /** Nothing is sent before. */
   pausedUntil: string | null;
+  /** When what is owed is tried next; null where nothing is owed, or nothing is told for now. */
+  next: string | null;
   lastError: string | null;
   state: StandingState;
   /** What keeps it from being told, in words; null where nothing does. */

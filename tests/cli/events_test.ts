@@ -78,6 +78,34 @@ test("a follower that was away goes on where it was, with nothing twice", ON_POS
   }
 });
 
+test("a queue where something is ready is not at rest", ON_POSIX, async () => {
+  await using box = await makeBox();
+  await box.start("shell", "true");
+  await box.start("shell", "true");
+  await box.ok("run");
+  await box.unwatched();
+  const drained = async () => (await eventsOf(box)).filter(({ event }) => event === "drained");
+  assertEquals(await drained(), []);
+  await box.ok("run");
+  await box.unwatched();
+  assertEquals((await drained()).length, 1);
+});
+
+test("a task that was removed is found by its key, or the end of its id", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true", "--key", "build");
+  await box.start("shell", "true");
+  await box.ok("run", "--all", "--wait");
+  await box.ok("clean", "all", "-y");
+  for (const name of ["build", id.slice(-6), id]) {
+    const events = await eventsOf(box, "--task", name);
+    assertEquals(events.length, 4, name);
+    assertEquals(events.every(({ task, taskKey }) => task === id && taskKey === "build"), true);
+  }
+  const { stderr } = await box.run("events", "--since", "9.77");
+  assertStringIncludes(stderr, "not in the history any more");
+});
+
 test("the pause of an agent is told, and its end, once", ON_POSIX, async () => {
   await using box = await makeBox();
   box.agents({

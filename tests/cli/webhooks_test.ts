@@ -500,3 +500,36 @@ test("a hook that somebody kills is run again, one that fails is not", ON_POSIX,
   const { failed, killed: twice, hopeless } = Object.groupBy(runs, (line) => line);
   assertEquals([failed, twice, hopeless].map((lines) => lines?.length), [1, 2, 3]);
 });
+
+test(
+  "run --wait lets a hook that runs come to its end, and nobody runs it again",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    const run = ["sh", "-c", "echo begun >>runs; sleep 4; echo ended >>runs"];
+    box.config({ hooks: [{ on: ["complete"], run }] });
+    await box.start("shell", "true");
+    await box.ok("run", "--all", "--wait");
+    await box.unwatched();
+    assertEquals(Deno.readTextFileSync(`${box.root}/runs`), "begun\nended\n");
+  },
+);
+
+test("slow receivers and hooks hold up nobody else", ON_POSIX, async () => {
+  await using slow = receive(() => new Promise(() => {}));
+  await using receiver = receive();
+  await using box = await makeBox();
+  const on = ["complete"];
+  box.config({
+    hooks: [1, 2, 3].map(() => ({ on, run: ["sleep", "20"], timeout: 20 })),
+    webhooks: [
+      ...[1, 2, 3].map((number) => ({ name: `slow-${number}`, url: slow.url, on })),
+      { name: "good", url: receiver.url, on },
+    ],
+  });
+  await box.start("shell", "true");
+  await box.ok("run");
+  await receiver.until((all) => all.length > 0);
+  // The others have not come to an end.
+  for (const name of ["hook-1", "slow-1"]) assertEquals(owed(box, name).length, 1);
+});

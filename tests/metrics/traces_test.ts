@@ -86,6 +86,13 @@ Deno.test("an attempt is a span below that of its chain, with times, outcome and
   });
 });
 
+Deno.test("the chain's span comes with the attempt that is its last word", () => {
+  const [failed] = ends(first) as [HistoryEvent];
+  const chains = (event: HistoryEvent) => parts(told([event])).chain.length;
+  assertEquals(chains({ ...failed, retryAt: failed.time }), 0);
+  assertEquals(chains(failed), 1);
+});
+
 Deno.test("a repeat is the same span, and another task, claim or workspace is another", () => {
   const once = told(ends(first));
   assertEquals(told([...ends(first), ...ends(first), ...eventsOf(first)]), once);

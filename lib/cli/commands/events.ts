@@ -4,13 +4,13 @@
 import { buildCommand } from "@stricli/core";
 import { formatEventLine } from "../../format/events.ts";
 import { followEvents, lastEvents, readEvents } from "../../store/events.ts";
-import { type Cursor, parseCursor } from "../../store/history_files.ts";
-import { asJson } from "../../task/error.ts";
+import { type Cursor, isPlace, parseCursor } from "../../store/history_files.ts";
+import { asJson, OrchestraError } from "../../task/error.ts";
 import type { StoredEvent } from "../../task/event.ts";
 import type { Context } from "../context.ts";
 import { integer, since, taskName } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
-import { optional, parsed, proposeTasks } from "../parameters.ts";
+import { optional, parsed, proposeTasks, text } from "../parameters.ts";
 import { leaveWatcher, look } from "../supervision.ts";
 
 interface EventsFlags {
@@ -29,12 +29,12 @@ export const command = buildCommand({
     flags: {
       follow: optional("go on with what happens from now on"),
       since: parsed(
-        (text) => parseCursor(text) ?? since(text),
+        (value) => parseCursor(value) ?? since(value),
         "from this time on: 2h ago, an ISO time, or the cursor of an event, which is left out",
         "when",
       ),
       task: {
-        ...parsed(taskName("anywhere"), "only of this task and its retries", "id"),
+        ...parsed(text, "only of this task and its retries, also of one that was removed", "id"),
         proposeCompletions: proposeTasks,
       },
       lines: parsed(integer(0), `only the last ones (${LINES} where nothing says which)`, "n"),
@@ -55,10 +55,10 @@ async function events(this: Context, flags: EventsFlags): Promise<void> {
   await leaveWatcher(this, queue, await look(queue, true));
   const from = typeof flags.since === "object" ? flags.since : undefined;
   const time = typeof flags.since === "number" ? flags.since : undefined;
-  const isWanted = ({ task, chain }: StoredEvent) =>
-    flags.task === undefined || task === flags.task || chain === flags.task;
+  const isWanted = await filterOf(this, flags.task);
   const isWhole = flags.lines === undefined && (flags.since ?? flags.task) !== undefined;
-  const print = createPrinter(this, flags.follow ?? false);
+  checkPlace(this, store.dir, from);
+  const print = createPrinter(this, flags.follow ?? false, queue.now);
   let next = from;
   if (isWhole) {
     for await (const event of readEvents(store, { from, since: time })) {
@@ -92,20 +92,47 @@ async function events(this: Context, flags: EventsFlags): Promise<void> {
   await looking;
 }
 
+/**
+ * Which events are wanted. A task that is not there any more is found by the key that it had, or the end
+ * of its id.
+ */
+async function filterOf(
+  context: Context,
+  name: string | undefined,
+): Promise<(event: StoredEvent) => boolean> {
+  if (name === undefined) return () => true;
+  try {
+    const id = await taskName("anywhere").call(context, name);
+    return ({ task, chain }) => task === id || chain === id;
+  } catch (error) {
+    if (!(error instanceof OrchestraError) || error.code !== "no-task") throw error;
+    return ({ task, chain, taskKey }) =>
+      taskKey === name || (/^\d+$/.test(name) && [task, chain].some((id) => id?.endsWith(name)));
+  }
+}
+
+/** Says so where reading does not begin at the place that a cursor names. */
+function checkPlace(context: Context, dir: string, from: Cursor | undefined): void {
+  if (from === undefined || isPlace(dir, from)) return;
+  context.note(
+    "That place is not in the history any more: it begins with the oldest that is there",
+  );
+}
+
 interface Printer {
   event(event: StoredEvent): void;
   end(): void;
 }
 
 /** Lines for a person; one JSON value, or one a line where it has no end. */
-function createPrinter(context: Context, isEndless: boolean): Printer {
+function createPrinter(context: Context, isEndless: boolean, now: () => number): Printer {
   if (!context.globals.json) {
     const style = context.style();
     let any = false;
     return {
       event(event) {
         any = true;
-        context.print(formatEventLine(event, style));
+        context.print(formatEventLine(event, style, now()));
       },
       end() {
         if (!any) context.note("Nothing has happened here yet, or nothing that was asked for");
