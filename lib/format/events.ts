@@ -71,9 +71,8 @@ export function formatEventLine(event: HistoryEvent, style: Style, now: number):
   const millis = parseTime(event.time) ?? 0;
   const head = `${style.width < NARROW ? formatMoment(millis, now) : formatStamp(millis)}  `;
   const name = `${icon} ${event.event.padEnd(WIDTH)}`;
-  const who = [event.task, event.agent].filter((part) => part !== undefined).map(sanitize).join(
-    "  ",
-  );
+  const who = [nameOf(event, style), event.agent].filter((part) => part !== undefined)
+    .map(sanitize).join("  ");
   const rest = truncate(
     [who, detailOf(event)].filter((part) => part !== "").join("  "),
     Math.max(0, style.width - head.length - name.length - 2),

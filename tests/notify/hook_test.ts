@@ -59,7 +59,8 @@ test(
     assertEquals(failing.outcome, { ok: false, problem: "exited with code 3" });
     await using killed = await run("kill -9 $$");
     assertEquals(killed.outcome, {
-      ...{ ok: false, problem: "was ended by SIGKILL", isKilled: true },
+      ok: false,
+      problem: "was ended by SIGKILL",
       isKilled: true,
     });
   },
