@@ -4,7 +4,7 @@
 import type { Desktop, Hook, Webhook } from "../settings/subscribers.ts";
 import type { HistoryEvent } from "../task/event.ts";
 import { VERSION } from "../task/version.ts";
-import { type Channel, TIMEOUT } from "./channel.ts";
+import { type Channel, OTLP_HEADERS, TIMEOUT } from "./channel.ts";
 import type { Request } from "./deliver.ts";
 import { desktopCommand } from "./desktop.ts";
 import { type HookOutcome, runHook } from "./hook.ts";
@@ -35,6 +35,7 @@ export async function requestFor(
     ...common,
     id: messageId(event.key),
     headers: { "content-type": "application/json" },
+    headersEnv: OTLP_HEADERS,
     body: otlpBody([event], identity, { version: VERSION, workspace }),
     standard: false,
   };

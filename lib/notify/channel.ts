@@ -8,6 +8,8 @@ import type { Outcome } from "./plan.ts";
 
 /** How long a request may take, milliseconds. */
 export const TIMEOUT = 15_000;
+/** Variable with the headers that a receiver of traces wants. */
+export const OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
 /** Within this the process must have said what came of it, milliseconds. */
 const PATIENCE = 20_000;
 /** A longer line is none of ours, characters. */
@@ -21,7 +23,7 @@ export interface Channel {
 }
 
 /** What sends needs to know of a receiver. */
-export type Receiver = Pick<Webhook, "url" | "secretEnv" | "secretFile">;
+export type Receiver = Pick<Webhook, "url" | "format" | "secretEnv" | "secretFile">;
 
 /**
  * The process is started with the first message.
@@ -104,8 +106,10 @@ function start(receiver: Receiver, program: string, root: string): Running {
 }
 
 /** The permissions of the process that sends, and nothing beyond them. */
-export function flagsFor({ url, secretEnv, secretFile }: Receiver, program: string): string[] {
+export function flagsFor(receiver: Receiver, program: string): string[] {
+  const { url, format, secretEnv, secretFile } = receiver;
   const { protocol, hostname, port } = new URL(url);
+  const variables = format === "otlp" ? [...secretEnv, OTLP_HEADERS] : secretEnv;
   // The sources need their own deno.json; see lib/supervise/watcher.ts.
   const fromSources = program.startsWith("file:") && program.endsWith("/main.ts");
   return [
@@ -113,7 +117,7 @@ export function flagsFor({ url, secretEnv, secretFile }: Receiver, program: stri
     ...(fromSources ? [] : ["--no-config", "--no-lock"]),
     "--no-prompt",
     `--allow-net=${hostname}:${port || (protocol === "https:" ? "443" : "80")}`,
-    ...(secretEnv.length === 0 ? [] : [`--allow-env=${secretEnv.join(",")}`]),
+    ...(variables.length === 0 ? [] : [`--allow-env=${variables.join(",")}`]),
     ...(secretFile.length === 0 ? [] : [`--allow-read=${secretFile.join(",")}`]),
   ];
 }

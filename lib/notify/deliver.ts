@@ -17,6 +17,8 @@ export interface Request {
   readonly standard: boolean;
   readonly secretEnv: readonly string[];
   readonly secretFile: readonly string[];
+  /** Variable with more headers, as OpenTelemetry has it: `name=value,name=value`. */
+  readonly headersEnv?: string;
   /** For all of it, milliseconds. */
   readonly timeout: number;
 }
@@ -48,6 +50,7 @@ export async function deliver(request: Request): Promise<Outcome> {
   const url = new URL(request.url);
   const headers: Record<string, string> = {
     "user-agent": `orchestra/${VERSION}`,
+    ...headersIn(request.headersEnv),
     ...request.headers,
   };
   if (url.username !== "" || url.password !== "") {
@@ -65,6 +68,23 @@ export async function deliver(request: Request): Promise<Outcome> {
     }
   }
   return await send(url, headers, body, request.timeout);
+}
+
+/** Headers of a variable; what is none among them is passed over. */
+function headersIn(name: string | undefined): Record<string, string> {
+  const given = name === undefined ? "" : readVariable(name) ?? "";
+  return Object.fromEntries(
+    given.split(",").flatMap((pair) => {
+      const at = pair.indexOf("=");
+      try {
+        const value = decodeURIComponent(pair.slice(at + 1).trim());
+        // Throws where a header cannot be so.
+        return at > 0 ? [...new Headers([[pair.slice(0, at).trim(), value]])] : [];
+      } catch {
+        return [];
+      }
+    }),
+  );
 }
 
 function readVariable(name: string): string | undefined {

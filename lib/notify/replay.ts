@@ -27,6 +27,8 @@ import {
 export interface Replayed {
   name: string;
   id: string;
+  /** It is switched off: told once it is enabled. */
+  waits: boolean;
 }
 
 /**
@@ -66,10 +68,12 @@ export async function replay(
     for (const delivery of owed.values()) updateDelivery(folder, delivery);
     for (const { file } of dead) removeDead(folder, file);
     // A receiver that wanted nothing any more stays so until it is enabled.
-    if (readDisabled(folder) === undefined) askToResume(folder);
+    const waits = readDisabled(folder) !== undefined;
+    if (!waits) askToResume(folder);
     replayed.push(...[...owed.values()].map(({ event }) => ({
       name: subscriber.name,
       id: event.key,
+      waits,
     })));
   }
   return replayed;

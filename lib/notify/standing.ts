@@ -8,8 +8,17 @@ import type { Store } from "../store/tasks.ts";
 import { quote } from "../task/error.ts";
 import type { Standing, StandingState } from "../task/standing.ts";
 import { desktopCommand } from "./desktop.ts";
+import { noProgram } from "./hook.ts";
 import { maskUrl } from "./mask.ts";
-import { lanePath, listFiles, readDisabled, readState } from "./outbox.ts";
+import {
+  isToResume,
+  lanePath,
+  type LaneState,
+  listFiles,
+  readDelivery,
+  readDisabled,
+  readState,
+} from "./outbox.ts";
 
 const iso = (millis: number | null): string | null =>
   millis === null || millis === 0 ? null : new Date(millis).toISOString();
@@ -23,8 +32,11 @@ export function standingOf(
 ): Standing {
   const folder = lanePath(dir, subscriber.name);
   const { name, kind, source, on } = subscriber;
-  const { lastSuccess, failingSince, pausedUntil, lastError } = readState(folder, 0);
-  const [state, problem] = stateOf(subscriber, approved, folder, root, failingSince, lastError);
+  const lane = readState(folder, 0);
+  const { lastSuccess, failingSince, pausedUntil, lastError } = lane;
+  const [state, problem] = stateOf(subscriber, approved, folder, root, lane);
+  const files = listFiles(folder);
+  const waits = state === "not-approved" || state === "disabled";
   return {
     name,
     kind,
@@ -32,15 +44,33 @@ export function standingOf(
     to: addressOf(subscriber),
     format: kind === "webhook" ? subscriber.format : null,
     events: on,
-    owed: listFiles(folder).length,
+    owed: files.length,
     givenUp: listFiles(`${folder}/dead`).length,
     lastSuccess: iso(lastSuccess),
     failingSince: iso(failingSince),
     pausedUntil: pausedUntil > now ? iso(pausedUntil) : null,
+    next: waits ? null : iso(nextOf(folder, files, pausedUntil, now)),
     lastError,
     state,
     problem,
   };
+}
+
+/** When one of what is owed is tried, milliseconds since the epoch; null where nothing is owed. */
+function nextOf(
+  folder: string,
+  files: readonly string[],
+  pausedUntil: number,
+  now: number,
+): number | null {
+  if (files.length === 0) return null;
+  if (isToResume(folder)) return now;
+  let first = Infinity;
+  for (const file of files) {
+    first = Math.min(first, readDelivery(folder, file)?.next ?? Infinity);
+    if (first <= now) break;
+  }
+  return first === Infinity ? null : Math.max(first, pausedUntil, now);
 }
 
 /** Where a subscriber is told, as it may be shown. */
@@ -60,35 +90,45 @@ function stateOf(
   approved: boolean,
   folder: string,
   root: string,
-  failingSince: number | null,
-  lastError: string | null,
+  lane: LaneState,
 ): [StandingState, string | null] {
   if (!approved) {
     return ["not-approved", "it stands in .orchestra-cli/config.json, which you have not approved"];
   }
   const disabled = readDisabled(folder);
   if (disabled !== undefined) return ["disabled", `it wants nothing any more: ${disabled.why}`];
-  const secret = missingSecret(subscriber, root);
+  const secret = missingSecret(subscriber, root, lane);
   if (secret !== undefined) return ["secret-missing", secret];
   const program = missingProgram(subscriber, root);
   if (program !== undefined) return ["program-missing", program];
-  return failingSince === null ? ["ok", null] : ["failing", lastError ?? "it cannot be told"];
+  return lane.failingSince === null
+    ? ["ok", null]
+    : ["failing", lane.lastError ?? "it cannot be told"];
 }
 
 /** The secret that is missing, as far as it can be seen from here. */
-function missingSecret(subscriber: Subscriber, root: string): string | undefined {
+function missingSecret(
+  subscriber: Subscriber,
+  root: string,
+  { lastSuccess, lastError, failingSince }: LaneState,
+): string | undefined {
   if (subscriber.kind !== "webhook") return undefined;
+  // Who watches may have another environment than this shell: what came of its attempts tells.
+  const wasMissing = /^the secret is missing: (\w+) is not set$/.exec(lastError ?? "")?.[1];
+  const isUntried = lastSuccess === null && failingSince === null;
   for (const name of subscriber.secretEnv) {
+    if (name !== wasMissing && !isUntried) continue;
     try {
-      if (!Deno.env.get(name)) return `its secret is missing: ${name} is not set here`;
+      if (!Deno.env.get(name)) return `${name} is not set in this shell; whoever watches needs it`;
     } catch {
       // Not for us to see; who sends may.
     }
+    if (name === wasMissing) return `${name} is not set for whoever watches, though it is here`;
   }
   for (const path of subscriber.secretFile) {
     const whole = path.startsWith("/") ? path : `${root}/${path}`;
     if (Deno.permissions.querySync({ name: "read", path: whole }).state !== "granted") continue;
-    if (lstat(whole) === undefined) return `its secret is missing: ${path} is not there`;
+    if (lstat(whole) === undefined) return `the file of its secret is not there: ${path}`;
   }
   return undefined;
 }
@@ -99,6 +139,7 @@ function missingProgram(subscriber: Subscriber, root: string): string | undefine
     : subscriber.kind === "desktop"
     ? desktopCommand({ title: "", text: "", urgent: false }, Deno.build.os).run[0]!
     : undefined;
-  if (program === undefined || findOnPath(program, root) !== null) return undefined;
-  return `there is no program ${JSON.stringify(program)}`;
+  return program === undefined || findOnPath(program, root) !== null
+    ? undefined
+    : noProgram(program, root);
 }

@@ -150,11 +150,23 @@ Deno.test("410 disables a webhook, which is said, and it is told again once it i
   await box.until("the end", () => textOf(box, "outbox/chat/disabled.json") !== "");
   await box.unwatched();
   const [chat] = (await box.json("webhooks", "list")).subscribers;
-  assertEquals([chat.state, chat.owed], ["disabled", 1]);
+  assertEquals([chat.state, chat.owed, chat.next], ["disabled", 1, null]);
+  const list = await box.ok("webhooks", "list");
+  assertMatch(list, /^chat +off +1 /m);
+  assertMatch(
+    list,
+    /^chat: .*answered 410; so since [\d:]+; waits for: orchestra webhooks\n? +enable/m,
+  );
+  const replayed = await box.run("webhooks", "replay", receiver.messages[0]!.data.task);
+  assertMatch(replayed.stdout, /^chat is told again of \S+ once it is enabled$/m);
+  assertStringIncludes(replayed.stderr, "orchestra webhooks enable chat");
   assertStringIncludes(await box.ok("doctor"), "chat is not told of what happens");
   assertEquals(box.supervisors(), []);
   gone = false;
-  await box.ok("webhooks", "enable", "chat");
+  assertEquals(
+    (await box.ok("webhooks", "enable", "chat")).trim(),
+    "chat is on again; 1 message that is owed to it will be told now",
+  );
   await receiver.until((all) => all.length === 2);
   await box.unwatched();
   assertEquals((await box.json("webhooks", "list")).subscribers[0].state, "ok");
@@ -171,8 +183,15 @@ Deno.test("a secret that is missing keeps a message back, which is said, until i
   await box.ok("run");
   await box.until("an attempt", () => textOf(box, "outbox/chat/log.jsonl") !== "");
   assertEquals(receiver.messages.length, 0);
-  assertMatch(await box.ok("webhooks", "list"), /secret missing/);
-  assertStringIncludes(await box.ok("doctor"), "its secret is missing: secret is not there");
+  const list = await box.ok("webhooks", "list");
+  assertMatch(list, /^chat +no secret +1 /m);
+  assertMatch(
+    list,
+    /^chat: the file of its secret is not there: secret; so since .*; tried again in/m,
+  );
+  const { next } = (await box.json("webhooks")).subscribers[0];
+  assert(Date.parse(next) > Date.now() - 60_000, next);
+  assertStringIncludes(await box.ok("doctor"), "the file of its secret is not there: secret");
   Deno.writeTextFileSync(secret, "a secret");
   await receiver.until((all) => all.length === 1);
   assertEquals(keyOf(receiver.messages[0]!), `${id}.1.complete`);
@@ -283,12 +302,12 @@ test(
     Deno.mkdirSync(box.path("outbox/chat/dead"));
     const event = { ...receiver.messages[0]!.data, title: "given up" };
     Deno.writeTextFileSync(dead, JSON.stringify({ event, cursor: "1.1", attempts: 10 }));
-    assertMatch(await box.ok("webhooks", "list"), /ok; 1 given up/);
+    assertMatch(await box.ok("webhooks", "list"), /^chat +ok .*\n\nchat: 1 given up$/m);
     await box.ok("webhooks", "replay", key);
     const again = await receiver.until((all) => all.length === 2 && all[1]);
     assertEquals([keyOf(again), again.data.title], [key, "given up"]);
     await box.unwatched();
-    assertMatch(await box.ok("webhooks", "list"), / ok *$/m);
+    assertMatch(await box.ok("webhooks", "list"), /^chat +ok [^\n]*\n*$/m);
   },
 );
 
@@ -309,6 +328,13 @@ Deno.test("what was told is told again on request, by event and by task", async 
   await box.unwatched();
   assertEquals(receiver.messages.slice(3).map(keyOf), [`${id}.1.launched`, `${id}.1.complete`]);
   await box.fails(4, "webhooks", "replay", "no.such.key");
+  box.config({
+    webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }],
+    hooks: [{ on: ["failed"], run: ["true"], name: "bell" }],
+  });
+  const { message } = await box.fails(4, "webhooks", "replay", id, "--to", "bell");
+  assertStringIncludes(message, "nothing that bell wants");
+  assertMatch(await box.ok("webhooks", "enable", "bell"), /^bell is never switched off/);
 });
 
 test(
@@ -429,19 +455,66 @@ Deno.test("no command prints what is secret of an address", async () => {
 Deno.test("traces are sent as OTLP/HTTP JSON when an attempt settles", async () => {
   await using receiver = receive();
   await using box = await makeBox();
-  box.config({ otlp: { endpoint: new URL(receiver.url).origin } });
+  // As people copy it, with the path that belongs below the endpoint.
+  box.config({ otlp: { endpoint: `${new URL(receiver.url).origin}/v1/traces` } });
   await box.start("shell", "exit 1");
-  await box.ok("run");
+  const env = { OTEL_EXPORTER_OTLP_HEADERS: "x-key=a%20b,bad name=1,=,x-other=2" };
+  assertEquals((await box.runWith({ env }, "run")).code, 0);
   const [{ path, headers, body }] = await receiver.until((all) =>
     all.length === 1 && all as [Message]
   );
   await box.unwatched();
   assertEquals([path, headers.get("content-type")], ["/v1/traces", "application/json"]);
+  assertEquals([headers.get("x-key"), headers.get("x-other")], ["a b", "2"]);
   const { resourceSpans: [{ scopeSpans: [{ spans }] }] } = JSON.parse(body);
   assert(
     spans.length >= 1 &&
       spans.every((span: { traceId: string }) => /^[0-9a-f]{32}$/.test(span.traceId)),
   );
+});
+
+Deno.test("a variable that only whoever watches has is missing to nobody", async () => {
+  let status = 200;
+  await using receiver = receive(() => new Response(null, { status }));
+  await using box = await makeBox();
+  box.config({
+    webhooks: [{ url: receiver.url, name: "chat", on: ["complete"], secretEnv: "CHAT_SECRET" }],
+  });
+  const env = { CHAT_SECRET: "a secret" };
+  const stateOf = async () => {
+    const [{ state, problem }] = (await box.json("webhooks")).subscribers;
+    return [state, problem];
+  };
+  const notHere = "CHAT_SECRET is not set in this shell; whoever watches needs it";
+  assertEquals(await stateOf(), ["secret-missing", notHere]);
+  await box.runWith({ env }, "start", "--quiet", "shell", "true");
+  await box.runWith({ env }, "run");
+  await receiver.until((all) => all.length === 1);
+  await box.unwatched();
+  assertEquals(await stateOf(), ["ok", null]);
+  // The next one watches without it.
+  status = 500;
+  await box.start("shell", "true");
+  await box.ok("run");
+  await box.until("an attempt", () => textOf(box, "outbox/chat/log.jsonl").includes("missing"));
+  await box.until("its state", () => textOf(box, "outbox/chat/state.json").includes("missing"));
+  assertEquals(await stateOf(), ["secret-missing", notHere]);
+  const { stdout } = await box.runWith({ env }, "webhooks");
+  assertMatch(stdout, /^chat: CHAT_SECRET is not set for whoever watches, though it is here;/m);
+});
+
+Deno.test("the log of attempts is whole without the variable that names the receiver", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: new URL(receiver.url).origin };
+  const id = await box.start("shell", "true");
+  assertEquals((await box.runWith({ env }, "run", "--wait")).code, 0);
+  await receiver.until((all) => all.length === 1);
+  await box.unwatched();
+  for (const args of [[], ["otlp"]]) {
+    const [attempt] = await box.json("webhooks", "log", ...args);
+    assertEquals([attempt.name, attempt.id], ["otlp", `${id}.1.complete`]);
+  }
 });
 
 test(
@@ -475,7 +548,7 @@ test(
     );
     const list = await narrow("webhooks", "list");
     assertEquals(list.code, 0, list.stderr);
-    assertMatch(list.stdout, /team .*not approved/);
+    assertMatch(list.stdout, /^team +not approved /m);
     assertMatch(list.stderr, /cannot be told with these permissions/);
     const tested = await narrow("webhooks", "test", "chat");
     assertEquals(tested.code, 0, tested.stdout + tested.stderr);

@@ -223,6 +223,7 @@ Deno.test("nobody there, no such name and a receiver without TLS are failures in
 Deno.test("what sends may use one host and port, and the secrets, and nothing else", () => {
   const flags = flagsFor({
     url: "https://example.com/x",
+    format: "standard",
     secretEnv: ["A", "B"],
     secretFile: ["keys/new"],
   }, "file:///program.js");
@@ -233,7 +234,7 @@ Deno.test("what sends may use one host and port, and the secrets, and nothing el
   ]);
   assert(flags.includes("--no-prompt"));
   assertEquals(
-    flagsFor({ url: "http://[::1]:81/", secretEnv: [], secretFile: [] }, PROGRAM)
+    flagsFor({ url: "http://[::1]:81/", format: "slack", secretEnv: [], secretFile: [] }, PROGRAM)
       .filter((flag) => flag.startsWith("--allow")),
     ["--allow-net=[::1]:81"],
   );
@@ -245,7 +246,11 @@ Deno.test("the process that sends reads its secrets itself, and reaches no other
   await using other = receive();
   Deno.writeTextFileSync(`${folder.path}/secret`, "a secret");
   const secrets = { secretEnv: [], secretFile: ["secret"] };
-  const channel = openChannel({ url: receiver.url, ...secrets }, PROGRAM, folder.path);
+  const channel = openChannel(
+    { format: "standard", url: receiver.url, ...secrets },
+    PROGRAM,
+    folder.path,
+  );
   try {
     const sent = request(receiver.url, secrets);
     assertEquals(await channel.send(sent), { kind: "answer", status: 200 });
@@ -272,7 +277,12 @@ Deno.test("the process that sends reads its secrets itself, and reaches no other
 
 Deno.test("a process that cannot be started, and one that says nothing, send nothing", async () => {
   await using folder = await makeFolder();
-  const receiver = { url: "http://127.0.0.1:9/", secretEnv: [], secretFile: [] };
+  const receiver = {
+    format: "standard" as const,
+    url: "http://127.0.0.1:9/",
+    secretEnv: [],
+    secretFile: [],
+  };
   Deno.writeTextFileSync(`${folder.path}/mute.ts`, "Deno.exit(0);");
   const mute = openChannel(receiver, `file://${folder.path}/mute.ts`, folder.path);
   assertEquals((await mute.send(request(receiver.url))).kind, "unreachable");

@@ -8,6 +8,8 @@ import {
   askToResume,
   isKnown,
   lanePath,
+  listFiles,
+  listLanes,
   logAttempt,
   readDisabled,
   readLog,
@@ -22,6 +24,7 @@ import { loadSubscribers, type Subscriber } from "../../settings/subscribers.ts"
 import { OrchestraError, printable } from "../../task/error.ts";
 import type { HistoryEvent } from "../../task/event.ts";
 import { formatTime } from "../../task/fields.ts";
+import type { Attempt } from "../../task/standing.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { parsed, startingWith, text } from "../parameters.ts";
@@ -214,31 +217,37 @@ async function replayEvents(this: Context, flags: { to?: string }, word: string)
     queue.now(),
   );
   if (replayed.length === 0) {
-    throw new OrchestraError(
-      "state",
-      `webhooks replay ${
-        JSON.stringify(word)
-      }: nothing that anybody wants to be told is known of it`,
-      {
-        hint: "See what happened with: orchestra events   and who is told: orchestra webhooks list",
-      },
-    );
+    const [only] = flags.to === undefined ? [] : to;
+    const who = only === undefined
+      ? "nothing that anybody wants to be told is known of it"
+      : `nothing that ${only.name} wants to be told is known of it`;
+    throw new OrchestraError("state", `webhooks replay ${JSON.stringify(word)}: ${who}`, {
+      hint: only === undefined
+        ? "See what happened with: orchestra events   and who is told: orchestra webhooks list"
+        : `It wants: ${only.on.join(", ")}. See what happened with: orchestra events`,
+    });
   }
   await leaveForNews(this, queue);
   if (this.globals.json) return this.printJson(replayed);
-  for (const { name, id } of replayed) this.print(`${name} is told again of ${printable(id)}`);
+  for (const { name, id, waits } of replayed) {
+    this.print(
+      waits
+        ? `${name} is told again of ${printable(id)} once it is enabled`
+        : `${name} is told again of ${printable(id)}`,
+    );
+  }
+  for (const name of new Set(replayed.filter(({ waits }) => waits).map(({ name }) => name))) {
+    this.note(`It is switched off until: orchestra webhooks enable ${name}`);
+  }
 }
 
 async function printLog(this: Context, flags: { lines?: number }, name?: string): Promise<void> {
   const queue = await this.openQueue();
-  const { active, unapproved } = await subscribersOf(queue);
-  const shown = name === undefined
-    ? [...active, ...unapproved]
-    : [await pickSubscriber(queue, name)];
+  const { dir } = queue.store;
   const most = flags.lines ?? LINES;
-  const attempts = shown
-    .flatMap(({ name }) =>
-      readLog(lanePath(queue.store.dir, name)).map((attempt) => ({ ...attempt, name }))
+  const attempts = (await namesOfLogs(queue, name))
+    .flatMap((name) =>
+      numbered(readLog(lanePath(dir, name))).map((attempt) => ({ ...attempt, name }))
     )
     .sort((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
   const last = most === 0 ? [] : attempts.slice(-most);
@@ -247,17 +256,44 @@ async function printLog(this: Context, flags: { lines?: number }, name?: string)
   this.print(formatAttempts(last, this.style(), queue.now()));
 }
 
+/** Whose attempts are meant: also of those that only the environment of another process names. */
+async function namesOfLogs(queue: Queue, name: string | undefined): Promise<string[]> {
+  const left = listLanes(queue.store.dir);
+  if (name !== undefined && left.includes(name.toLowerCase())) return [name];
+  if (name !== undefined) return [(await pickSubscriber(queue, name)).name];
+  const { active, unapproved } = await subscribersOf(queue);
+  const known = [...active, ...unapproved].map((one) => one.name);
+  const lower = new Set(known.map((one) => one.toLowerCase()));
+  return [...known, ...left.filter((one) => !lower.has(one))];
+}
+
+/** Attempts with numbers that differ: one that a receiver has put off is not counted against it. */
+function numbered(attempts: readonly Attempt[]): Attempt[] {
+  const last = new Map<string, number>();
+  return attempts.map((one) => {
+    const attempt = Math.max(one.attempt, (last.get(one.id) ?? 0) + 1);
+    last.set(one.id, attempt);
+    return { ...one, attempt };
+  });
+}
+
 async function enable(this: Context, _flags: NoFlags, name: string): Promise<void> {
   const queue = await this.openQueue();
   const subscriber = await pickSubscriber(queue, name);
   const folder = lanePath(queue.store.dir, subscriber.name);
-  const disabled = isKnown(folder) ? readDisabled(folder) : undefined;
+  const wasDisabled = isKnown(folder) && readDisabled(folder) !== undefined;
   if (isKnown(folder)) askToResume(folder);
+  const owed = listFiles(folder).length;
   await leaveForNews(this, queue);
-  if (this.globals.json) {
-    return this.printJson({ name: subscriber.name, wasDisabled: disabled !== undefined });
+  if (this.globals.json) return this.printJson({ name: subscriber.name, wasDisabled, owed });
+  const what = owed === 0
+    ? "nothing is owed to it"
+    : `${owed} ${owed === 1 ? "message that is" : "messages that are"} owed to it will be told now`;
+  if (subscriber.kind !== "webhook") {
+    this.print(`${subscriber.name} is never switched off: only webhooks are; ${what}`);
+  } else {
+    this.print(
+      `${subscriber.name} ${wasDisabled ? "is on again" : "was not switched off"}; ${what}`,
+    );
   }
-  this.print(
-    `${subscriber.name} is told from now on${disabled === undefined ? ", without waiting" : ""}`,
-  );
 }
