@@ -78,6 +78,8 @@ export const EVENT_ABOUT: Readonly<Record<keyof HistoryEvent, string>> = {
   until: "until when a lane is paused",
   retryAt: "when it is retried by itself; absent where this failure is the last word",
   taskKey: "key that its user gave the task, where it has one",
+  ended:
+    "of `drained`: how many tasks ended since it was told before: `complete`, `failed`, `cancelled`",
 };
 
 /** What each field of a task file means. */

@@ -1,7 +1,7 @@
 // What is told of a change of a task, and whether it happened: from how the task was, and how it is. Pure:
 // the history on disk, hooks and statistics all follow from these lines.
 
-import type { EventKind, HistoryEvent } from "../task/event.ts";
+import type { Ended, EventKind, HistoryEvent } from "../task/event.ts";
 import { isTerminal, parseTime, type Task, type Usage } from "../task/fields.ts";
 import { type ChangeKind, changesBetween } from "./changes.ts";
 
@@ -123,6 +123,18 @@ function isToldOf(kind: ChangeKind): kind is Exclude<ChangeKind, "warning"> {
   return kind !== "warning";
 }
 
+/** How tasks ended since the queue was last at rest; undefined where that was too long ago to tell. */
+function endedSince(last: readonly HistoryEvent[], isWhole: boolean): Ended | undefined {
+  const before = last.findLastIndex(({ event }) => event === "drained");
+  if (before < 0 && !isWhole) return undefined;
+  const ended: Ended = { complete: 0, failed: 0, cancelled: 0 };
+  for (const { event, retryAt } of last.slice(before + 1)) {
+    const isEnd = event === "complete" || event === "failed" || event === "cancelled";
+    if (isEnd && retryAt === undefined) ended[event]++;
+  }
+  return ended;
+}
+
 const SETTLED: readonly EventKind[] = ["complete", "failed", "cancelled"];
 
 /**
@@ -130,11 +142,13 @@ const SETTLED: readonly EventKind[] = ["complete", "failed", "cancelled"];
  * Both follow from what was told last, so that whoever takes over tells the same.
  *
  * @param last what was told last, oldest first
- * @param isAtRest nothing runs, and nothing starts by itself
+ * @param isWhole whether that is all that was ever told
+ * @param isAtRest nothing runs, and nothing can start
  * @param now milliseconds since the epoch
  */
 export function queueEvents(
   last: readonly HistoryEvent[],
+  isWhole: boolean,
   isAtRest: boolean,
   now: number,
 ): HistoryEvent[] {
@@ -163,7 +177,8 @@ export function queueEvents(
   const events = [...ends.values()].filter((end) => end.time <= time);
   const settled = last.findLast(({ event }) => SETTLED.includes(event) || event === "drained");
   if (isAtRest && settled !== undefined && settled.event !== "drained") {
-    events.push({ key: `drained.${settled.key}`, time, event: "drained" });
+    const ended = endedSince(last, isWhole);
+    events.push({ key: `drained.${settled.key}`, time, event: "drained", ended });
   }
   return events;
 }

@@ -45,6 +45,9 @@ function detailOf(event: HistoryEvent): string {
   if (kind === "retried") parts.push(`attempt ${attempt}, after ${follows ?? "?"}`);
   if (until !== undefined) parts.push(`until ${formatStamp(parseTime(until) ?? 0)}`);
   if (event.retryAt !== undefined) parts.push("is tried again");
+  for (const [end, count] of Object.entries(event.ended ?? {})) {
+    if (count > 0) parts.push(`${count} ${end}`);
+  }
   if (error !== undefined) parts.push(error);
   else if (title !== undefined) parts.push(title);
   return sanitize(parts.join("  "));

@@ -57,10 +57,20 @@ export function wordsOf(event: HistoryEvent, workspace: string): Words {
   ].filter((fact) => fact !== undefined && fact !== "");
   return {
     title: sanitize(about === undefined ? head : `${head}: ${about}`),
-    text: [error, facts.join(" · ")].filter((line) => line !== undefined && line !== "")
+    text: [error ?? endedWords(event), facts.join(" · ")].filter((line) =>
+      line !== undefined && line !== ""
+    )
       .map((line) => sanitize(line!)).join("\n"),
     urgent: URGENT.includes(event.event) && event.retryAt === undefined,
   };
+}
+
+/** How tasks ended: `3 complete, 1 failed`. */
+function endedWords({ ended }: HistoryEvent): string | undefined {
+  return ended === undefined
+    ? undefined
+    : (["complete", "failed", "cancelled"] as const).filter((end) => ended[end] > 0)
+      .map((end) => `${ended[end]} ${end}`).join(", ");
 }
 
 /** The name of a workspace for people: that of its folder. */

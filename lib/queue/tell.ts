@@ -11,7 +11,10 @@ import type { Queue } from "./queue.ts";
  * @param isAtRest nothing runs, and nothing starts by itself
  */
 export function tellQueue({ store, now }: Queue, isAtRest: boolean): void {
-  const owed = () => queueEvents(recentEvents(store), isAtRest, now());
+  const owed = () => {
+    const { events, isWhole } = recentEvents(store);
+    return queueEvents(events, isWhole, isAtRest, now());
+  };
   if (owed().length === 0) return;
   // Somebody else may tell it just now.
   store.locked(() => store.tell(owed()));

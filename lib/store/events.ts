@@ -73,19 +73,19 @@ export async function lastEvents(store: Store, count: number): Promise<StoredEve
 /** So much of the end tells what was told last, bytes. */
 const TAIL = 64 * 1024;
 
-/** What was told last, oldest first; no more than fits the end of the file. */
-export function recentEvents(store: Store): HistoryEvent[] {
+/** What was told last, oldest first, and whether that is all: no more than fits the end of the file. */
+export function recentEvents(store: Store): { events: HistoryEvent[]; isWhole: boolean } {
   using file = openRegular(historyPath(store.dir));
-  if (file === undefined) return [];
+  if (file === undefined) return { events: [], isWhole: false };
   const { size } = file.statSync();
   const start = Math.max(0, size - TAIL);
   file.seekSync(start, Deno.SeekMode.Start);
   const bytes = new Uint8Array(size - start);
   const count = file.readSync(bytes) ?? 0;
   // What begins in the middle is no event.
-  return decoder.decode(bytes.subarray(0, count)).split("\n").flatMap((line) =>
-    parseEvent(line) ?? []
-  );
+  const events = decoder.decode(bytes.subarray(0, count)).split("\n")
+    .flatMap((line) => parseEvent(line) ?? []);
+  return { events, isWhole: start === 0 && listParts(store.dir).length === 0 };
 }
 
 /** The end of what is written, for who wants what comes from now on. */

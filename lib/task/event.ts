@@ -72,6 +72,15 @@ export interface HistoryEvent {
   retryAt?: string;
   /** The key that its user gave the task, where it has one. */
   taskKey?: string;
+  /** Of a queue at rest: how many tasks have ended since it was so before, and how. */
+  ended?: Ended;
+}
+
+/** How many tasks have ended, by how; a failure that is tried again is no end. */
+export interface Ended {
+  complete: number;
+  failed: number;
+  cancelled: number;
 }
 
 /** An event, and where reading goes on after it. */
@@ -106,9 +115,10 @@ export function parseEvent(line: string): HistoryEvent | undefined {
   if (!(isText(title) && isText(kind) && isText(error))) return undefined;
   const { until, retryAt, taskKey } = value;
   if (!(isText(until) && isText(retryAt) && isText(taskKey))) return undefined;
-  const { claim, attempt, exitCode, waited, ran, labels, usage } = value;
+  const { claim, attempt, exitCode, waited, ran, labels, usage, ended } = value;
   if (!(isNumber(claim) && isNumber(attempt) && isNumber(exitCode))) return undefined;
-  if (!(isNumber(waited) && isNumber(ran) && isObject(labels) && isObject(usage))) return undefined;
+  if (!(isNumber(waited) && isNumber(ran))) return undefined;
+  if (!(isObject(labels) && isObject(usage) && isObject(ended))) return undefined;
   return value as unknown as HistoryEvent;
 }
 

@@ -80,8 +80,8 @@ const pause = (from: number, until: number, agent = "a"): HistoryEvent => ({
 
 Deno.test("the end of a pause is told once, and of pauses that overlap the last", () => {
   const told = (last: readonly HistoryEvent[], now: number) => {
-    const events = queueEvents(last, false, NOW + now * 1000);
-    assertEquals(queueEvents([...last, ...events], false, NOW + now * 1000), []);
+    const events = queueEvents(last, true, false, NOW + now * 1000);
+    assertEquals(queueEvents([...last, ...events], true, false, NOW + now * 1000), []);
     return events.map(({ agent, time }) => `${agent} ${(Date.parse(time) - NOW) / 1000}`);
   };
   assertEquals(told([pause(0, 10)], 9), []);
@@ -97,10 +97,16 @@ Deno.test("the end of a pause is told once, and of pauses that overlap the last"
 
 Deno.test("a queue comes to rest once after the last end", () => {
   const end = (key: string): HistoryEvent => ({ key, time: at(0), event: "complete" });
-  assertEquals(queueEvents([], true, NOW), []);
-  assertEquals(keys(queueEvents([end("x")], true, NOW)), ["drained.x"]);
-  assertEquals(queueEvents([end("x")], false, NOW), []);
-  const rested = [end("x"), ...queueEvents([end("x")], true, NOW)];
-  assertEquals(queueEvents(rested, true, NOW), []);
-  assertEquals(keys(queueEvents([...rested, end("y")], true, NOW)), ["drained.y"]);
+  assertEquals(queueEvents([], true, true, NOW), []);
+  assertEquals(keys(queueEvents([end("x")], true, true, NOW)), ["drained.x"]);
+  assertEquals(queueEvents([end("x")], true, false, NOW), []);
+  const rested = [end("x"), ...queueEvents([end("x")], true, true, NOW)];
+  assertEquals(queueEvents(rested, true, true, NOW), []);
+  const failed = { ...end("z"), event: "failed" } as const;
+  const again = { ...failed, key: "again", retryAt: at(1) };
+  const more = [...rested, failed, again, end("y")];
+  const [event] = queueEvents(more, false, true, NOW);
+  assertEquals([event!.key, event!.ended], ["drained.y", { complete: 1, failed: 1, cancelled: 0 }]);
+  // How it was before is not known any more.
+  assertEquals(queueEvents(more.slice(2), false, true, NOW)[0]!.ended, undefined);
 });
