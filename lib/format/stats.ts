@@ -5,7 +5,7 @@ import { formatDuration } from "../task/duration.ts";
 import type { NamedGroup, Spread, Stats, StatsBy, StatsGroup } from "../task/stats.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Cell, type Column, formatRows, type Span } from "../text/table.ts";
-import { formatElapsed, formatStamp } from "../text/time.ts";
+import { formatElapsed, formatLimit, formatStamp } from "../text/time.ts";
 import { displayWidth, firstLine, pad, sanitize, truncate, wrap } from "../text/width.ts";
 import { formatCost, formatCount } from "./status.ts";
 
@@ -45,7 +45,7 @@ export function formatStats(stats: Stats, view: StatsView, style: Style): string
 
 function formatSpan({ from, to, seconds }: Stats, { isWhole }: StatsView, palette: Palette) {
   const minute = (time: string) => formatStamp(Date.parse(time)).slice(0, -3);
-  const what = isWhole ? "All that the history tells" : `The last ${formatDuration(seconds)}`;
+  const what = isWhole ? "All that the history tells" : `The last ${formatLimit(seconds)}`;
   return `${what} ${palette.dot} ${minute(from)} to ${minute(to)}`;
 }
 
@@ -82,7 +82,20 @@ function barWidth({ width }: Style): number {
   return Math.max(6, Math.min(LONGEST_BAR, Math.floor((width - MARGIN) / 4)));
 }
 
-function outcomeRows({ total, throughput }: Stats, style: Style, palette: Palette): Row[] {
+/** Below this a rate would say what nobody has seen, seconds. */
+const LEAST_FOR_RATE = 3600;
+
+/** How many attempts settled in an hour, or a day; in the whole span where that is a short one. */
+function settledText({ total, throughput, seconds }: Stats): string {
+  const { perHour, perDay } = throughput;
+  if (seconds < LEAST_FOR_RATE) {
+    return `${formatCount(total.attempts.settled)} in ${formatElapsed(seconds)}`;
+  }
+  return perHour! >= 1 ? `${ratio(perHour!)} an hour` : `${ratio(perDay!)} a day`;
+}
+
+function outcomeRows(stats: Stats, style: Style, palette: Palette): Row[] {
+  const { total, throughput } = stats;
   const { attempts, chains } = total;
   const width = barWidth(style);
   const outcomes = (part: StatsGroup["chains"] | StatsGroup["attempts"], more: string[] = []) => {
@@ -112,9 +125,7 @@ function outcomeRows({ total, throughput }: Stats, style: Style, palette: Palett
   ];
   rows.push({ name: "Queued", words: [String(total.queued)] });
   if (attempts.settled > 0 && throughput.perHour !== null) {
-    const text = throughput.perHour >= 1
-      ? `${ratio(throughput.perHour)} an hour`
-      : `${ratio(throughput.perDay!)} a day`;
+    const text = settledText(stats);
     const settled = throughput.complete.map((count, at) => count + throughput.failed[at]!);
     const room = Math.min(LONGEST_SERIES, settled.length, style.width - MARGIN - 2 - text.length);
     const series = settled.length > 1 && room > 0 ? formatSeries(settled, room, style) : undefined;
@@ -137,7 +148,8 @@ function resourceRows({ total, slots, limited }: Stats, style: Style, palette: P
   ];
   if (slots.used !== null) {
     const width = barWidth(style);
-    const used = Math.min(1, slots.used);
+    // Not even half a cell is none: a bar of six would say a sixth of what is a thousandth.
+    const used = Math.min(1, Math.round(slots.used * width) / width);
     const parts: BarPart[] = [
       { value: used, mark: palette.bar.ok, paint: palette.running },
       { value: 1 - used, mark: palette.bar.rest, paint: palette.dim },
@@ -205,8 +217,9 @@ function costWords({ costUsd, runs, unpriced }: StatsGroup["usage"]): string[] {
 
 function percent(share: number): string {
   const value = share * 100;
-  // What is not all is not shown as all.
-  return `${value > 99 && value < 100 ? "99" : value.toFixed(value < 10 ? 1 : 0)}%`;
+  // What is not all is not shown as all, and what is there is not shown as nothing.
+  if (value > 0 && value < 1) return "<1%";
+  return `${value > 99 && value < 100 ? 99 : Math.round(value)}%`;
 }
 
 function ratio(value: number): string {

@@ -268,7 +268,8 @@ function familiesOf(counters: Counters, now: QueueNow): Family[] {
     {
       name: "orchestra_unpriced_runs",
       type: "counter",
-      help: "Attempts whose agent told no price.",
+      help:
+        "Attempts whose agent told no price, counted ten minutes after their end: it may tell it late.",
       samples: each(({ unpriced }, agent) => [["_total", { agent }, unpriced]]),
     },
     {

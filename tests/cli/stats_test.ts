@@ -92,7 +92,8 @@ Deno.test("stats says what it does not understand", async () => {
   await using box = await makeBox();
   await box.fails(2, "stats", "--since", "yesterday");
   assertMatch((await box.fails(2, "stats", "--by", "label:")).text, /label:NAME/);
-  assertMatch((await box.fails(2, "stats", "--by", "weather")).message, /weather/);
+  const { message } = await box.fails(2, "stats", "--by", "weather");
+  assertStringIncludes(message, '--by "weather" is nothing to part statistics by');
   const csv = await box.run("--json", "stats", "--csv");
   assertEquals([csv.code, csv.stdout], [2, ""]);
   await box.fails(2, "stats", "--csv", "--openmetrics");
@@ -157,6 +158,24 @@ Deno.test("statistics fit the terminal, from narrow to wide, in every form", () 
       assert(plain.includes("\x1b[") && displayWidth(plain.replace(/\x1b\[\d+m/g, "")) > 0);
     }
   }
+});
+
+Deno.test("what is little is not drawn as more: slots, shares, and rates of a short time", () => {
+  const counted = (seconds: number, more: Partial<Parameters<typeof createStats>[0]> = {}) => {
+    const counter = createStats({ now: START + seconds * 1000, slots: 1000, ...more });
+    for (let at = 0; at < 3; at++) {
+      eventsOf({ at, end: at === 0 ? "failed" : undefined })
+        .forEach(counter.add);
+    }
+    const style = { width: 80, color: false, unicode: true };
+    return formatStats(counter.result(), { isWhole: more.since === undefined }, style);
+  };
+  const day = counted(86_400);
+  assertMatch(day, /^Slots +(░+) +<1% of 1000$/m);
+  assertMatch(day, /^Attempts .* 67% . 2 complete . 1 failed/m);
+  assertMatch(day, /^Settled .* \d\.\d a day$/m);
+  assertMatch(counted(1800), /^Settled .*3 in \d+m\d+s$/m);
+  assertMatch(counted(60, { since: START - 7 * 86_400_000 + 60_000 }), /^The last 7d /);
 });
 
 Deno.test("statistics of nothing, and of one task, can be drawn", () => {

@@ -39,8 +39,8 @@ function way(text: string): StatsBy {
   if (label !== undefined) return { label };
   const found = WAYS.find((name) => name === text);
   if (found !== undefined) return found;
-  throw new OrchestraError("usage", `Statistics by ${JSON.stringify(text)}: there is no such way`, {
-    hint: "There are: agent, label:NAME, class, day and hour.",
+  throw new OrchestraError("usage", `${JSON.stringify(text)} is nothing to part statistics by`, {
+    hint: "They are parted by agent, label:NAME, class, day or hour.",
   });
 }
 
