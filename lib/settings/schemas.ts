@@ -17,6 +17,7 @@ import {
 } from "./subscriber_shape.ts";
 import { OrchestraError } from "../task/error.ts";
 import { closest } from "../text/suggest.ts";
+import { EVENTS } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 
 const seconds = z.number().check(z.positive(), z.maximum(315_360_000));
@@ -26,8 +27,18 @@ const failureClass = z.enum(FAILURE_CLASSES);
 const D = DEFAULT_CONFIG;
 const oneOrSome = (text: z.ZodMiniString, what: string) =>
   z.union([text, z.array(text).check(z.minLength(1))], `must be ${what}, or a list of such`);
+/** What stands where an event should, and what may; nothing where no value is looked at. */
+function insteadOf(input: unknown): string {
+  if (input === undefined) return "";
+  return `, and is ${JSON.stringify(input)}; events: ${Object.keys(EVENTS).join(", ")}; ` +
+    `classes: ${FAILURE_CLASSES.join(", ")}`;
+}
 const events = z.array(
-  z.string().check(z.refine(isSubscribable, "must be an event, or failed:CLASS")),
+  z.string().check(
+    z.refine(isSubscribable, {
+      error: ({ input }) => "must be an event, or failed:CLASS" + insteadOf(input),
+    }),
+  ),
 ).check(z.minLength(1));
 const address = z.string().check(z.refine(isAddress, "must be an http or https address"));
 const subscriberName = z.string().check(
@@ -162,6 +173,7 @@ interface Issue {
   readonly message: string;
   readonly keys?: readonly string[];
   readonly expected?: string;
+  readonly origin?: string;
   readonly minimum?: number | bigint;
   readonly maximum?: number | bigint;
   readonly inclusive?: boolean;
@@ -174,6 +186,7 @@ function requirement(issue: Issue): string {
     case "invalid_type":
       return `must be ${/^[aeio]/.test(issue.expected ?? "") ? "an" : "a"} ${issue.expected}`;
     case "too_small":
+      if (issue.origin === "array") return `must hold at least ${issue.minimum}`;
       return `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
     case "too_big":
       return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
@@ -208,7 +221,7 @@ function toIssue(issue: Issue, keysAt: (path: string) => readonly string[]): Sch
 }
 
 /** As one sentence, with what was probably meant. */
-function describeIssue(issue: SchemaIssue): { text: string; hint?: string } {
+export function describeIssue(issue: SchemaIssue): { text: string; hint?: string } {
   if (issue.requirement !== null) {
     return { text: `${issue.path === "" ? "it" : `"${issue.path}"`}: ${issue.requirement}` };
   }

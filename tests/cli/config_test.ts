@@ -1,7 +1,7 @@
 // config.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { makeBox } from "../support/program.ts";
+import { makeBox, makeFolder } from "../support/program.ts";
 
 Deno.test("config shows every setting, changes one, and refuses what it cannot be", async () => {
   await using box = await makeBox();
@@ -43,4 +43,44 @@ Deno.test("config shows every setting, changes one, and refuses what it cannot b
   Deno.removeSync(box.path("config.json"));
   assertStringIncludes(await box.ok("config", "init"), "config.json");
   assertEquals(JSON.parse(Deno.readTextFileSync(box.path("config.json"))), defaults);
+});
+
+Deno.test("config says where in a list of hooks or webhooks something is wrong, and what may stand there", async () => {
+  await using box = await makeBox();
+  const refused = (key: string, value: unknown) =>
+    box.fails(2, "config", "set", key, JSON.stringify(value));
+  const unknown = await refused("webhooks", [{ url: "http://a", secret: "x" }]);
+  assertMatch(unknown.message, /: unknown key "webhooks\.0\.secret"$/);
+  const far = await refused("hooks", [{ on: ["failed"], run: ["true"], shell: true }]);
+  assertMatch(far.message, /: unknown key "hooks\.0\.shell"$/);
+  assertMatch(far.hint!, /^Known keys: on, run, timeout, name$/);
+  const empty = await refused("hooks", [{ on: [], run: [] }]);
+  assertMatch(empty.message, /: "hooks\.0\.on": must hold at least 1$/);
+  const event = await refused("webhooks", [{ url: "http://a", on: ["complete", "faild"] }]);
+  assertMatch(
+    event.message,
+    /: "webhooks\.0\.on\.1": must be .*, and is "faild"; events: .*failed/,
+  );
+});
+
+Deno.test("config names the user's own settings, where they add something", async () => {
+  await using box = await makeBox();
+  await using home = await makeFolder();
+  const env = { XDG_CONFIG_HOME: home.path };
+  const path = `${home.path}/orchestra/settings.json`;
+  Deno.mkdirSync(`${home.path}/orchestra`);
+  const noted = async (text: string) => {
+    Deno.writeTextFileSync(path, text);
+    const { code, stderr } = await box.runWith({ env }, "config");
+    assertEquals(code, 0);
+    return stderr;
+  };
+  const value = { safe: [], notify: { desktop: true, terminal: false }, hooks: [], webhooks: [{}] };
+  assertStringIncludes(
+    await noted(JSON.stringify(value)),
+    `${path} adds webhooks, notify.desktop; see orchestra webhooks`,
+  );
+  for (const text of ["{", "null", "[]", "{}", '{"notify": null}', '{"hooks": []}']) {
+    assertEquals((await noted(text)).includes("adds"), false, text);
+  }
 });

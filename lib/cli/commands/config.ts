@@ -1,11 +1,12 @@
 // `orchestra config`: the settings of a workspace.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { lstat } from "../../store/files.ts";
+import { lstat, tryReadRegular } from "../../store/files.ts";
+import { isObeyed, userSettingsPath } from "../../store/owner.ts";
 import { configPath, parseJsonFile, pickKnown } from "../../settings/config.ts";
 import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { parseDuration } from "../../task/duration.ts";
-import { OrchestraError } from "../../task/error.ts";
+import { OrchestraError, printable } from "../../task/error.ts";
 import { maskUrl } from "../../notify/mask.ts";
 import { formatTable } from "../../text/table.ts";
 import type { Context } from "../context.ts";
@@ -50,7 +51,7 @@ export const command = buildRouteMap({
 
 function valueAt(object: unknown, key: string): unknown {
   return key.split(".").reduce<unknown>(
-    (value, part) => (value as Record<string, unknown> | undefined)?.[part],
+    (value, part) => (value as Record<string, unknown> | null | undefined)?.[part],
     object,
   );
 }
@@ -92,7 +93,36 @@ async function showConfig(this: Context): Promise<void> {
       ? "All are defaults; there is no .orchestra/config.json"
       : "* differs from the default",
   );
+  const own = usersOwn();
+  if (own !== undefined) {
+    this.note(`${printable(own.path)} adds ${own.keys.join(", ")}; see orchestra webhooks`);
+  }
 }
+
+/** Largest file of the user's own settings that is read, bytes. */
+const LARGEST = 1024 * 1024;
+
+/** What the user's own settings set for all workspaces; undefined for nothing, or where we may not look. */
+function usersOwn(): { path: string; keys: string[] } | undefined {
+  try {
+    const path = userSettingsPath();
+    const read = path === undefined ? undefined : tryReadRegular(path, LARGEST, isObeyed);
+    if (path === undefined || read === undefined || "problem" in read) return undefined;
+    const value: unknown = JSON.parse(read.text.replace(/^\uFEFF/, ""));
+    const keys = SHARED.filter((key) => {
+      const set = valueAt(value ?? undefined, key);
+      return set !== undefined && set !== null && set !== false &&
+        !(Array.isArray(set) && set.length === 0);
+    });
+    return keys.length === 0 ? undefined : { path, keys };
+  } catch {
+    // Damaged, or not for us to read: `webhooks` and `doctor` say so.
+    return undefined;
+  }
+}
+
+/** What may stand in the user's own settings, too. */
+const SHARED = ["hooks", "webhooks", "notify.desktop", "notify.terminal", "otlp.endpoint"];
 
 async function setConfig(
   this: Context,
@@ -112,11 +142,18 @@ async function setConfig(
   const [first, second] = key.split(".") as [string, string | undefined];
   const value = parseValue(key, given);
   // The schemas are by far the largest that any command loads; only this one changes a setting.
-  const { configIssue, parseConfig } = await import("../../settings/schemas.ts");
+  const { configIssue, describeIssue, parseConfig } = await import("../../settings/schemas.ts");
   const issue = configIssue(
     second === undefined ? { [first]: value } : { [first]: { [second]: value } },
   );
-  if (issue !== undefined) throw badValue(key, given, issue.requirement);
+  if (issue !== undefined) {
+    const { text, hint } = issue.path === key && issue.requirement !== null
+      ? { text: issue.requirement }
+      : describeIssue(issue);
+    throw new OrchestraError("usage", `config set ${key} ${JSON.stringify(given)}: ${text}`, {
+      hint: hint ?? `${key}: ${CONFIG_ABOUT[key]}`,
+    });
+  }
   const updated = store.locked(() => {
     const current = store.readFile(configPath(store));
     const object =
@@ -149,15 +186,6 @@ function masked(config: Config): Config {
 function textOf(value: unknown): string {
   if (!Array.isArray(value)) return String(value);
   return value.map((item) => typeof item === "string" ? item : JSON.stringify(item)).join(",");
-}
-
-/** The error for a value that the setting cannot have. */
-function badValue(key: string, given: string, requirement: string | null): OrchestraError {
-  return new OrchestraError(
-    "usage",
-    `config set ${key} ${JSON.stringify(given)}: ${requirement}`,
-    { hint: `${key}: ${CONFIG_ABOUT[key]}` },
-  );
 }
 
 /** Settings that are seconds, and so may be written as durations. */
