@@ -17,8 +17,18 @@ export async function openNotices(
   if (!(await loadSubscribers(store, config)).terminal) return undefined;
   const { terminalNotice } = await import("../notify/terminal.ts");
   const { workspaceName } = await import("../notify/words.ts");
+  const inTmux = isInTmux();
   return (change) => {
-    const notice = terminalNotice(change, workspaceName(store.root), now());
+    const notice = terminalNotice(change, workspaceName(store.root), now(), inTmux);
     if (notice !== undefined) context.write(notice);
   };
+}
+
+/** Whether tmux shows us, as far as we may look: with fewer permissions only TERM tells. */
+function isInTmux(): boolean {
+  const env = (variable: string) =>
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted"
+      ? Deno.env.get(variable)
+      : undefined;
+  return env("TMUX") !== undefined || env("TERM")?.startsWith("tmux") === true;
 }

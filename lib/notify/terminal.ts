@@ -16,15 +16,18 @@ const LONGEST = 120;
  *
  * @param workspace name of the workspace, for people
  * @param now milliseconds since the epoch
+ * @param inTmux tmux is between us and the terminal: it lets nothing through that is not wrapped for it
  */
 export function terminalNotice(
   { kind, task }: Change,
   workspace: string,
   now: number,
+  inTmux = false,
 ): string | undefined {
   if (kind === "warning" || !SHOWN.includes(kind)) return undefined;
   const { title } = wordsOf(taskEvent(task, kind, new Date(now).toISOString()), workspace);
   // A number and a semicolon at its beginning mean something else to some terminals.
   const text = [...title.replace(UNSEEN, "").replaceAll("\n", " ")].slice(0, LONGEST).join("");
-  return `\x1b]9;${text}\x07`;
+  const notice = `\x1b]9;${text}\x07`;
+  return inTmux ? `\x1bPtmux;${notice.replaceAll("\x1b", "\x1b\x1b")}\x1b\\` : notice;
 }

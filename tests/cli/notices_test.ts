@@ -1,6 +1,6 @@
 // The terminal's own notifications in live views.
 
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { terminal, test } from "../support/needs.ts";
 import { makeBox } from "../support/program.ts";
 import { inTerminal } from "../support/terminal.ts";
@@ -27,6 +27,16 @@ test("status --watch and run --wait let the terminal notify of what ends", termi
   await box.start("shell", "exit 0");
   await using running = inTerminal(box, 80, 24, "run", "--wait");
   assertEquals(notices((await running.ended()).stdout), ["Complete: exit 0"]);
+});
+
+test("tmux gets a notification wrapped, for it to let it through", terminal(), async () => {
+  await using box = await makeBox();
+  box.config({ notify: { terminal: true } });
+  await box.start("shell", "exit 0");
+  const inTmux = (program: string) => `TERM=tmux-256color exec ${program}`;
+  await using running = inTerminal(box, 80, 24, inTmux, "run", "--wait");
+  const { stdout } = await running.ended();
+  assertStringIncludes(stdout, "\x1bPtmux;\x1b\x1b]9;Complete: exit 0\x07\x1b\\");
 });
 
 test("where nobody asks for it, and into a pipe, no terminal is told", terminal(), async () => {
