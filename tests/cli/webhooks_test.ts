@@ -390,13 +390,19 @@ test(
       }
     });
     commit({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo evil >>hooked"] }] });
-    await work();
+    const meanwhile = await work();
     assertEquals((await list()).subscribers[0].state, "not-approved");
     assertEquals(receiver.messages.length, 1);
     assertEquals(Deno.readTextFileSync(`${box.root}/hooked`), "x\n");
-    // Back to what was approved, it counts again; taken back, it does not.
+    // Back to what was approved, it counts again, and tells what happened meanwhile; taken back, it does not.
     commit();
     assertEquals((await list()).subscribers[0].state, "ok");
+    const last = await work();
+    await receiver.until((all) => all.length === 3);
+    assertEquals(receiver.messages.slice(1).map(keyOf), [
+      `${meanwhile}.1.complete`,
+      `${last}.1.complete`,
+    ]);
     assertEquals((await box.runWith({ env }, "trust", "--commands", "--remove")).code, 0);
     assertEquals((await list()).subscribers[0].state, "not-approved");
   },
