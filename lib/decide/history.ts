@@ -30,8 +30,31 @@ function keyOf({ taskId, claim, agent }: Task, event: EventKind): string {
 
 function usageOf(usage: Usage | null): HistoryEvent["usage"] {
   if (usage === null) return undefined;
-  const { sessionId: _, ...rest } = usage;
-  return Object.keys(rest).length > 0 ? rest : undefined;
+  const { sessionId: _, model, ...rest } = usage;
+  const told = model === undefined ? rest : { ...rest, model: cut(model) };
+  return Object.keys(told).length > 0 ? told : undefined;
+}
+
+/** So much of labels is told, characters. */
+const LABELS = 4096;
+
+/** Labels, as many as have room, each cut: a line is never too long to be read again. */
+function labelsOf(labels: Record<string, string>): HistoryEvent["labels"] {
+  let room = LABELS;
+  const told: [string, string][] = [];
+  for (const [name, value] of Object.entries(labels)) {
+    const [key, text] = [cut(name), cut(value)];
+    room -= key.length + text.length;
+    if (room < 0) break;
+    told.push([key, text]);
+  }
+  return told.length > 0 ? Object.fromEntries(told) : undefined;
+}
+
+/** A time as we write it; undefined for none. */
+function timeIn(text: string | null): string | undefined {
+  const millis = parseTime(text);
+  return millis === null ? undefined : new Date(millis).toISOString();
 }
 
 /** When it happened, as the task tells; now for what it does not tell. */
@@ -65,20 +88,20 @@ export function taskEvent(task: Task, event: EventKind, now: string): HistoryEve
     event,
     task: taskId,
     claim: begins ? 0 : claim,
-    agent,
+    agent: cut(agent),
     chain: parentTaskId === null || parentTaskId === taskId ? undefined : parentTaskId,
     attempt: task.retryHistory.length + 1,
     follows: event === "retried" ? task.retryHistory.at(-1)?.retriedFrom ?? undefined : undefined,
     title: begins || ends || event === "launched" ? cut(task.prompt) : undefined,
-    labels: Object.keys(task.labels).length > 0 ? task.labels : undefined,
+    labels: labelsOf(task.labels),
     class: event === "failed" ? task.failureClass ?? undefined : undefined,
     error: event === "failed" && task.errorMessage !== null ? cut(task.errorMessage) : undefined,
     exitCode: ends ? task.exitCode ?? undefined : undefined,
     waited: event === "launched" || ends ? seconds(task.createdAt, task.startedAt) : undefined,
     ran: ends ? seconds(task.startedAt, task.completedAt) : undefined,
     usage: ends || event === "reaped" ? usageOf(task.usage) : undefined,
-    until: event === "lane-paused" ? task.laneUntil ?? undefined : undefined,
-    retryAt: event === "failed" ? task.retryAt ?? undefined : undefined,
+    until: event === "lane-paused" ? timeIn(task.laneUntil) : undefined,
+    retryAt: event === "failed" ? timeIn(task.retryAt) : undefined,
     taskKey: task.key ?? undefined,
   };
 }
@@ -137,27 +160,49 @@ function endedSince(last: readonly HistoryEvent[], isWhole: boolean): Ended | un
 
 const SETTLED: readonly EventKind[] = ["complete", "failed", "cancelled"];
 
+/** What was told last. */
+export interface Recent {
+  /** Oldest first. */
+  readonly events: readonly HistoryEvent[];
+  /** Whether that is all that was ever told. */
+  readonly isWhole: boolean;
+}
+
+/** What there is to know of the queue as a whole. */
+export interface QueueState {
+  /** Nothing runs, and nothing can start. */
+  readonly isAtRest: boolean;
+  /** Pauses of agents that are over, by agent: their ends, milliseconds since the epoch. */
+  readonly resumed: ReadonlyMap<string, number>;
+  /** The workspace: another one's pauses have other keys. */
+  readonly identity: string;
+}
+
 /**
  * What is to be told of the queue as a whole: that it has come to rest, that the pause of an agent is over.
- * Both follow from what was told last, so that whoever takes over tells the same.
+ * Both follow from what was told last, too, so that whoever takes over tells the same.
  *
- * @param last what was told last, oldest first
- * @param isWhole whether that is all that was ever told
- * @param isAtRest nothing runs, and nothing can start
  * @param now milliseconds since the epoch
  */
 export function queueEvents(
-  last: readonly HistoryEvent[],
-  isWhole: boolean,
-  isAtRest: boolean,
+  { events: last, isWhole }: Recent,
+  { isAtRest, resumed, identity }: QueueState,
   now: number,
 ): HistoryEvent[] {
   const time = new Date(now).toISOString();
+  const endOf = (agent: string, until: string): HistoryEvent => ({
+    key: `lane.${agent}.${until}.${identity}.lane-resumed`,
+    time: until,
+    event: "lane-resumed",
+    agent,
+  });
+  const owed = [...resumed].map(([agent, until]) => endOf(agent, new Date(until).toISOString()));
   /** Ends of pauses that are not told yet, by the key that each is told by. */
-  const ends = new Map<string, HistoryEvent>();
+  const ends = new Map(owed.map((end) => [end.key, end]));
   const pauses = new Map<string, HistoryEvent>();
-  for (const { event, key, agent = "", until, time: at } of last) {
+  for (const { event, key, agent = "", until: told, time: at } of last) {
     if (event === "lane-resumed") ends.delete(key);
+    const until = timeIn(told ?? null);
     if (event !== "lane-paused" || until === undefined) continue;
     const before = pauses.get(agent);
     if (before !== undefined && before.time > at) {
@@ -165,22 +210,22 @@ export function queueEvents(
       if (before.time >= until) continue;
       ends.delete(before.key);
     }
-    const end: HistoryEvent = {
-      key: `lane.${agent}.${until}.lane-resumed`,
-      time: until,
-      event: "lane-resumed",
-      agent,
-    };
+    const end = endOf(agent, until);
     pauses.set(agent, end);
     ends.set(end.key, end);
   }
   const events = [...ends.values()].filter((end) => end.time <= time);
-  const settled = last.findLast(({ event }) => SETTLED.includes(event) || event === "drained");
+  const settled = last.findLast(isTurn);
   if (isAtRest && settled !== undefined && settled.event !== "drained") {
     const ended = endedSince(last, isWhole);
     events.push({ key: `drained.${settled.key}`, time, event: "drained", ended });
   }
   return events;
+}
+
+/** Whether an event decides if the queue has been at rest since. */
+export function isTurn({ event }: HistoryEvent): boolean {
+  return SETTLED.includes(event) || event === "drained";
 }
 
 /** Where a task's file is. */

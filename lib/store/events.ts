@@ -2,11 +2,18 @@
 // one thing: what a killed process left in the lock file is made history first.
 
 import { type HistoryEvent, parseEvent, type StoredEvent } from "../task/event.ts";
-import { pastEvents } from "../decide/history.ts";
+import { pastEvents, type Recent } from "../decide/history.ts";
 import { formatTime, type Task } from "../task/fields.ts";
 import { lstat, openRegular } from "./files.ts";
 import { type Chunk, readHistory, type ReadOptions } from "./history_read.ts";
-import { type Cursor, formatCursor, historyEnd, historyPath, listParts } from "./history_files.ts";
+import {
+  type Cursor,
+  formatCursor,
+  historyEnd,
+  historyPath,
+  listParts,
+  readFrom,
+} from "./history_files.ts";
 import type { Store } from "./tasks.ts";
 import { watchFolder } from "./watch.ts";
 
@@ -70,22 +77,27 @@ export async function lastEvents(store: Store, count: number): Promise<StoredEve
   }
 }
 
-/** So much of the end tells what was told last, bytes. */
+/** So much of the end most often tells what was told last, bytes; and that many times more, where not. */
 const TAIL = 64 * 1024;
+const MORE = 16;
 
-/** What was told last, oldest first, and whether that is all: no more than fits the end of the file. */
-export function recentEvents(store: Store): { events: HistoryEvent[]; isWhole: boolean } {
+/**
+ * What was told last: so much of the file's end as it takes to find something.
+ *
+ * @param isFound whether an event is it
+ */
+export function recentEvents(store: Store, isFound: (event: HistoryEvent) => boolean): Recent {
   using file = openRegular(historyPath(store.dir));
   if (file === undefined) return { events: [], isWhole: false };
   const { size } = file.statSync();
-  const start = Math.max(0, size - TAIL);
-  file.seekSync(start, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(size - start);
-  const count = file.readSync(bytes) ?? 0;
-  // What begins in the middle is no event.
-  const events = decoder.decode(bytes.subarray(0, count)).split("\n")
-    .flatMap((line) => parseEvent(line) ?? []);
-  return { events, isWhole: start === 0 && listParts(store.dir).length === 0 };
+  for (let length = TAIL;; length *= MORE) {
+    const start = Math.max(0, size - length);
+    // What begins in the middle is no event.
+    const events = decoder.decode(readFrom(file, start, size - start)).split("\n")
+      .flatMap((line) => parseEvent(line) ?? []);
+    if (start === 0) return { events, isWhole: listParts(store.dir).length === 0 };
+    if (events.some(isFound)) return { events, isWhole: false };
+  }
 }
 
 /** The end of what is written, for who wants what comes from now on. */

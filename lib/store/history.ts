@@ -9,7 +9,7 @@
 // the oldest. A reader goes through them in order, by a cursor that says where in which part it is.
 
 import { parseEvent } from "../task/event.ts";
-import { lstat, openNamed, setAside } from "./files.ts";
+import { lstat, openNamed, replaceFile, setAside } from "./files.ts";
 import { BREAK, historyPath, listParts, LONGEST_LINE, partIn, readFrom } from "./history_files.ts";
 
 /** A file larger than this becomes a part, bytes. */
@@ -154,19 +154,15 @@ function append(
   let file = open(path);
   try {
     let { size } = file.statSync();
+    let next: number | undefined;
     if (size > PART && !mayBeThere) {
       file.close();
-      becomePart(dir);
+      next = becomePart(dir) + 1;
       file = open(path);
       size = file.statSync().size;
     }
     if (size === 0) {
-      const parts = listParts(dir);
-      const header = JSON.stringify({ history: 1, part: (parts.at(-1)?.part ?? 0) + 1 });
-      const past = parts.length === 0 ? witness.past() : [];
-      const known = new Set(past.map(keyIn));
-      const fresh = lines.filter((line) => !known.has(keyIn(line)));
-      write(file, 0, [header, ...past, ...fresh]);
+      begin(dir, next, lines, witness);
       return;
     }
     let more = lines;
@@ -181,6 +177,27 @@ function append(
   } finally {
     file.close();
   }
+}
+
+/**
+ * Begins a file, which appears whole: with the past, where there is no history yet.
+ *
+ * @param number of the file; found out where absent
+ */
+function begin(
+  dir: string,
+  number: number | undefined,
+  lines: readonly string[],
+  witness: Witness,
+): void {
+  const parts = listParts(dir);
+  const header = JSON.stringify({ history: 1, part: number ?? (parts.at(-1)?.part ?? 0) + 1 });
+  const past = parts.length === 0 ? witness.past() : [];
+  const known = new Set(past.map(keyIn));
+  const fresh = lines.filter((line) => !known.has(keyIn(line)));
+  const path = historyPath(dir);
+  const text = [header, ...past, ...fresh].join("\n") + "\n";
+  replaceFile(path, `${path}.${Deno.pid}.tmp`, text, "nothing");
 }
 
 /** Opens the file to append to it; what else has its name is set aside. */
@@ -229,13 +246,20 @@ function keyIn(line: string): string {
   return parseEvent(line)?.key ?? line;
 }
 
-/** The file that is appended to becomes a part; inside the lock. */
-function becomePart(dir: string): void {
+/**
+ * The file that is appended to becomes a part; inside the lock.
+ *
+ * @returns its number
+ */
+function becomePart(dir: string): number {
   const folder = `${dir}/history`;
   const info = lstat(folder);
   if (info !== undefined && (!info.isDirectory || info.isSymlink)) setAside(folder);
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const last = listParts(dir).at(-1)?.part ?? 0;
-  const number = Math.max(partIn(historyPath(dir)) ?? 0, last + 1);
-  Deno.renameSync(historyPath(dir), `${folder}/${String(number).padStart(6, "0")}.jsonl`);
+  const number = partIn(historyPath(dir)) ?? (listParts(dir).at(-1)?.part ?? 0) + 1;
+  const path = `${folder}/${String(number).padStart(6, "0")}.jsonl`;
+  // Put there by somebody else.
+  for (const taken of [path, `${path}.gz`]) if (lstat(taken) !== undefined) setAside(taken);
+  Deno.renameSync(historyPath(dir), path);
+  return number;
 }

@@ -29,7 +29,7 @@ export function listParts(dir: string): Part[] {
   if (!lstat(folder)?.isDirectory) return [];
   const parts = new Map<number, Part>();
   for (const { name, isFile } of Deno.readDirSync(folder)) {
-    const match = /^(\d{1,9})\.jsonl(\.gz)?$/.exec(name);
+    const match = /^(\d{1,15})\.jsonl(\.gz)?$/.exec(name);
     if (match === null || !isFile) continue;
     const part = Number(match[1]);
     const isCompressed = match[2] !== undefined;
@@ -51,7 +51,7 @@ export function partOf(file: Deno.FsFile): number | undefined {
   file.seekSync(0, Deno.SeekMode.Start);
   const count = file.readSync(bytes) ?? 0;
   file.seekSync(0, Deno.SeekMode.Start);
-  const match = /^\{"history":1,"part":(\d{1,9})\}\n/.exec(
+  const match = /^\{"history":1,"part":(\d{1,15})\}\n/.exec(
     decoder.decode(bytes.subarray(0, count)),
   );
   return match === null ? undefined : Number(match[1]);
@@ -71,7 +71,7 @@ export function formatCursor({ part, offset }: Cursor): string {
 
 /** Undefined for what is no cursor. */
 export function parseCursor(text: string): Cursor | undefined {
-  const match = /^(\d{1,9})\.(\d{1,15})$/.exec(text);
+  const match = /^(\d{1,15})\.(\d{1,15})$/.exec(text);
   return match === null ? undefined : { part: Number(match[1]), offset: Number(match[2]) };
 }
 

@@ -9,6 +9,7 @@ import {
   listParts,
   LONGEST_LINE,
   type Part,
+  partIn,
   partOf,
 } from "./history_files.ts";
 
@@ -41,8 +42,11 @@ export async function* readHistory(dir: string, options: ReadOptions = {}): Asyn
     next === undefined && options.since !== undefined &&
     (lstat(path)?.mtime?.getTime() ?? Infinity) < options.since;
   for (let turn = 0; turn < AGAIN;) {
-    const parts = listParts(dir).filter((part) => part.part >= (next?.part ?? 0) && !isOld(part));
-    const [first] = parts;
+    // One that is younger than what is appended to is none of ours.
+    const current = partIn(historyPath(dir)) ?? Infinity;
+    const [first] = listParts(dir).filter((part) =>
+      part.part < current && part.part >= (next?.part ?? 0) && !isOld(part)
+    );
     if (first !== undefined) {
       const file = openRegular(first.path);
       if (file === undefined) {
@@ -58,9 +62,7 @@ export async function* readHistory(dir: string, options: ReadOptions = {}): Asyn
     if (file === undefined) return;
     const part = partOf(file) ?? (listParts(dir).at(-1)?.part ?? 0) + 1;
     // The one that we are after has become a part since.
-    if (
-      next !== undefined && listParts(dir).some((one) => one.part >= next!.part && one.part < part)
-    ) {
+    if (part > current) {
       file.close();
       turn++;
       continue;

@@ -110,8 +110,10 @@ interface Watch {
   changes: number;
   /** How many there were when the queue was last found at rest. */
   rested: number;
-  /** When the next pause of an agent is over, milliseconds since the epoch; undefined before the first look. */
-  laneEnd: number | undefined;
+  /** Whether what nobody lived to tell of the queue was looked for. */
+  looked: boolean;
+  /** Agents that are paused, until when, milliseconds since the epoch. */
+  readonly lanes: Map<string, number>;
   /** What whoever is told of changes has thrown: the loop ends with it. */
   thrown: { readonly error: unknown } | undefined;
   /** Tells of a change. What is to be done goes on, whatever comes of it. */
@@ -169,7 +171,7 @@ async function watchOn(watch: Watch): Promise<void> {
       await sleep(watch, AGAIN);
       continue;
     }
-    const at = Math.min(next.at ?? Infinity, watch.laneEnd ?? Infinity);
+    const at = Math.min(next.at ?? Infinity, ...watch.lanes.values());
     const due = Math.max(AGAIN, at - queue.now());
     const soon = watch.partial.size > 0 ? PARTIAL : Infinity;
     await sleep(watch, Math.min(due, soon, rescans.left()));
@@ -220,7 +222,8 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
     shims: new Map(),
     changes: 0,
     rested: -1,
-    laneEnd: undefined,
+    looked: false,
+    lanes: new Map(),
     thrown: undefined,
     say(change) {
       try {
@@ -336,17 +339,19 @@ function endLater(watch: Watch, id: string): void {
 
 /** Whoever launches tells that the queue has come to rest, and that an agent's pause is over. */
 function tellOfQueue(watch: Watch, next: Turn): void {
-  const { queue, mirror, options } = watch;
+  const { queue, mirror, options, lanes } = watch;
   if (options.wanted().launch === "nothing") return;
   const now = queue.now();
+  for (const { agent, until } of mirror.lanes(now).values()) lanes.set(agent, until);
+  const resumed = new Map([...lanes].filter(([, until]) => until <= now));
+  for (const agent of resumed.keys()) lanes.delete(agent);
   const isAtRest = watch.rested !== watch.changes && isFinished(watch, next) &&
     !hasOne(mirror.ready(false));
-  if (!isAtRest && now < (watch.laneEnd ?? 0)) return;
+  if (!isAtRest && watch.looked && resumed.size === 0) return;
+  watch.looked = true;
   if (isAtRest) watch.rested = watch.changes;
-  const ends = [...mirror.lanes(now).values()].map(({ until }) => until);
-  watch.laneEnd = Math.min(Infinity, ...ends);
   attempt(watch, () => {
-    tellQueue(queue, isAtRest);
+    tellQueue(queue, { isAtRest, resumed });
     return true;
   });
 }

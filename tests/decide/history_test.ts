@@ -78,10 +78,15 @@ const pause = (from: number, until: number, agent = "a"): HistoryEvent => ({
   until: at(until),
 });
 
+const NONE = { isAtRest: false, resumed: new Map<string, number>(), identity: "w" };
+const REST = { ...NONE, isAtRest: true };
+const recent = (events: readonly HistoryEvent[], isWhole = true) => ({ events, isWhole });
+
 Deno.test("the end of a pause is told once, and of pauses that overlap the last", () => {
-  const told = (last: readonly HistoryEvent[], now: number) => {
-    const events = queueEvents(last, true, false, NOW + now * 1000);
-    assertEquals(queueEvents([...last, ...events], true, false, NOW + now * 1000), []);
+  const told = (last: readonly HistoryEvent[], now: number, resumed: [string, number][] = []) => {
+    const state = { ...NONE, resumed: new Map(resumed.map(([who, to]) => [who, NOW + to * 1000])) };
+    const events = queueEvents(recent(last), state, NOW + now * 1000);
+    assertEquals(queueEvents(recent([...last, ...events]), state, NOW + now * 1000), []);
     return events.map(({ agent, time }) => `${agent} ${(Date.parse(time) - NOW) / 1000}`);
   };
   assertEquals(told([pause(0, 10)], 9), []);
@@ -93,20 +98,49 @@ Deno.test("the end of a pause is told once, and of pauses that overlap the last"
   assertEquals(told([pause(0, 10), pause(11, 20)], 15), ["a 10"]);
   assertEquals(told([pause(0, 10), pause(11, 20)], 25), ["a 10", "a 20"]);
   assertEquals(told([pause(0, 10), pause(1, 12, "b")], 25), ["a 10", "b 12"]);
+  // What began too long ago to be seen is known to who watched.
+  assertEquals(told([], 25, [["a", 20]]), ["a 20"]);
+  assertEquals(told([pause(0, 20)], 25, [["a", 20]]), ["a 20"]);
+  const other = queueEvents(recent([pause(0, 10)]), { ...NONE, identity: "v" }, NOW + 10_000);
+  assertEquals(keys(other), [`lane.a.${at(10)}.v.lane-resumed`]);
 });
 
 Deno.test("a queue comes to rest once after the last end", () => {
   const end = (key: string): HistoryEvent => ({ key, time: at(0), event: "complete" });
-  assertEquals(queueEvents([], true, true, NOW), []);
-  assertEquals(keys(queueEvents([end("x")], true, true, NOW)), ["drained.x"]);
-  assertEquals(queueEvents([end("x")], true, false, NOW), []);
-  const rested = [end("x"), ...queueEvents([end("x")], true, true, NOW)];
-  assertEquals(queueEvents(rested, true, true, NOW), []);
+  assertEquals(queueEvents(recent([]), REST, NOW), []);
+  assertEquals(keys(queueEvents(recent([end("x")]), REST, NOW)), ["drained.x"]);
+  assertEquals(queueEvents(recent([end("x")]), NONE, NOW), []);
+  const rested = [end("x"), ...queueEvents(recent([end("x")]), REST, NOW)];
+  assertEquals(queueEvents(recent(rested), REST, NOW), []);
+  assertEquals(keys(queueEvents(recent([...rested, end("y")]), REST, NOW)), ["drained.y"]);
   const failed = { ...end("z"), event: "failed" } as const;
   const again = { ...failed, key: "again", retryAt: at(1) };
   const more = [...rested, failed, again, end("y")];
-  const [event] = queueEvents(more, false, true, NOW);
+  const [event] = queueEvents(recent(more, false), REST, NOW);
   assertEquals([event!.key, event!.ended], ["drained.y", { complete: 1, failed: 1, cancelled: 0 }]);
   // How it was before is not known any more.
-  assertEquals(queueEvents(more.slice(2), false, true, NOW)[0]!.ended, undefined);
+  assertEquals(queueEvents(recent(more.slice(2), false), REST, NOW)[0]!.ended, undefined);
+});
+
+Deno.test("what a line holds has its bounds, whatever the task holds", () => {
+  const long = "x".repeat(3_000_000);
+  const labels = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`l${at}`, long]));
+  const fields = { prompt: long, agent: long, labels: { a: "b", ...labels }, errorMessage: long };
+  const usage = { model: long, costUsd: 1 };
+  const failed = task({ ...fields, usage, status: "failed", claim: 1, completedAt: at(1) });
+  for (const event of eventsBetween(undefined, failed, NOW)) {
+    assert(JSON.stringify(event).length < 10_000, event.event);
+    assertEquals(event.labels!.a, "b");
+  }
+  const lane = eventsBetween(
+    undefined,
+    task({
+      status: "failed",
+      claim: 1,
+      completedAt: at(1),
+      laneUntil: "2026-03-04T14:00:00+01:00",
+    }),
+    NOW,
+  ).find(({ event }) => event === "lane-paused");
+  assertEquals(lane!.until, "2026-03-04T13:00:00.000Z");
 });

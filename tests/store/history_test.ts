@@ -277,3 +277,56 @@ Deno.test("lines that are none, or too long, are passed over", async () => {
   assertEquals(told(await eventsOf(store.dir)), ["000 queued", "001 queued"]);
   for (const { bytes } of await chunksOf(store.dir)) assert(bytes.length < 3_000_000);
 });
+
+Deno.test("a part that somebody else has put there is passed over, and disturbs none of ours", async () => {
+  using folder = new Folder();
+  const store = folder.store();
+  store.create(make, NOW);
+  Deno.mkdirSync(`${store.dir}/history`);
+  for (const name of ["999999.jsonl", "999999999999.jsonl", "000001.jsonl"]) {
+    Deno.writeTextFileSync(`${store.dir}/history/${name}`, "");
+  }
+  const queued = async (cursor?: string) => told(await eventsOf(store.dir, cursor));
+  assertEquals(await queued(), ["000 queued"]);
+  const [chunk] = await chunksOf(store.dir);
+  const end = formatCursor({ part: chunk!.part, offset: chunk!.bytes.length });
+  assertEquals(await queued(end), []);
+  fill(store);
+  store.create(make, NOW + 1);
+  store.create(make, NOW + 2);
+  const all = (await queued()).filter((line) => line.endsWith("queued"));
+  assertEquals(all, ["000 queued", "001 queued", "002 queued"]);
+  const after = (await queued(end)).filter((line) => line.endsWith("queued"));
+  assertEquals(after, ["001 queued", "002 queued"]);
+});
+
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+
+test(
+  "a past that is written while somebody is killed is there whole, or not at all",
+  ON_POSIX,
+  async () => {
+    using folder = new Folder();
+    const store = folder.store();
+    for (let at = 0; at < 3; at++) {
+      Deno.writeTextFileSync(`${store.tasksDir}/${idOf(at)}.json`, JSON.stringify(make(idOf(at))));
+    }
+    const program = `
+    import { openStore } from "${new URL("../../lib/store/tasks.ts", import.meta.url)}";
+    import { make, NOW } from "${new URL("../support/store.ts", import.meta.url)}";
+    const { renameSync } = Deno;
+    Deno.renameSync = (from, to) => {
+      if (String(to).endsWith("history.jsonl")) Deno.kill(Deno.pid, "SIGKILL");
+      renameSync(from, to);
+    };
+    openStore(Deno.args[0]).create(make, NOW + 10);`;
+    const path = `${folder.path}/program.ts`;
+    Deno.writeTextFileSync(path, program);
+    const { signal, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-lock", "--no-check", "--config", CONFIG, path, folder.path],
+    }).output();
+    assertEquals(signal, "SIGKILL", new TextDecoder().decode(stderr));
+    store.locked(() => {});
+    assertEquals(told(await eventsOf(store.dir)).length, 4);
+  },
+);

@@ -97,6 +97,8 @@ Deno.test("a file is synced before it gets its name, and the folder after a new 
   assertEquals(record(() => store.create(make, NOW)), [
     `sync ${tmp}`,
     `link ${tmp} ${json}`,
+    // The first line of it, with which its file appears.
+    "rename history.jsonl.tmp history.jsonl",
     "sync tasks",
   ]);
   // The name was durable before: after a power cut it has the old content or the new one.
