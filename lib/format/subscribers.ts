@@ -28,8 +28,8 @@ export function formatStandings(rows: readonly Standing[], style: Style, now: nu
       { header: "LAST", dropOrder: 1 },
       { header: "TOLD", flex: 2, min: 12, dropOrder: 2 },
       { header: "FORMAT", dropOrder: 5 },
-      { header: "EVENTS", flex: 2, min: 8, dropOrder: 3 },
-      ...(areMixed ? [{ header: "SOURCE", dropOrder: 4 }] : []),
+      { header: "EVENTS", flex: 2, min: 8, dropOrder: 4 },
+      ...(areMixed ? [{ header: "SOURCE", dropOrder: 3 }] : []),
     ],
     rows.map((row) => [
       row.name,
@@ -63,12 +63,12 @@ function detailsOf(row: Standing, now: number): string[] {
   if (problem !== null && state !== "not-approved") {
     parts.push(problem);
     const since = parseTime(failingSince);
-    if (since !== null) parts.push(`so since ${formatMoment(since, now)}`);
+    if (since !== null) parts.push(`since ${formatMoment(since, now)}`);
     const due = parseTime(next);
     if (state === "disabled") parts.push(`waits for: orchestra webhooks enable ${name}`);
     else if (due !== null) {
       parts.push(due <= now ? "due now" : `tried again ${formatAgo(due, now)}`);
-    } else if (kind !== "webhook" && since !== null) {
+    } else if (kind !== "webhook" && state === "failing") {
       parts.push("what it printed is in .orchestra/hooks.log");
     }
   }

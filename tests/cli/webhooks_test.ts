@@ -155,7 +155,7 @@ Deno.test("410 disables a webhook, which is said, and it is told again once it i
   assertMatch(list, /^chat +off +1 /m);
   assertMatch(
     list,
-    /^chat: .*answered 410; so since [\d:]+; waits for: orchestra webhooks\n? +enable/m,
+    /^chat: .*answered 410; since [\d:]+; waits for: orchestra webhooks\n? +enable/m,
   );
   const replayed = await box.run("webhooks", "replay", receiver.messages[0]!.data.task);
   assertMatch(replayed.stdout, /^chat is told again of \S+ once it is enabled$/m);
@@ -187,7 +187,7 @@ Deno.test("a secret that is missing keeps a message back, which is said, until i
   assertMatch(list, /^chat +no secret +1 /m);
   assertMatch(
     list,
-    /^chat: the file of its secret is not there: secret; so since .*; tried again in/m,
+    /^chat: the file of its secret is not there: secret; since .*; tried again in/m,
   );
   const { next } = (await box.json("webhooks")).subscribers[0];
   assert(Date.parse(next) > Date.now() - 60_000, next);
@@ -327,6 +327,9 @@ Deno.test("what was told is told again on request, by event and by task", async 
   await receiver.until((all) => all.length === 5);
   await box.unwatched();
   assertEquals(receiver.messages.slice(3).map(keyOf), [`${id}.1.launched`, `${id}.1.complete`]);
+  const log: { event: string; attempt: number }[] = await box.json("webhooks", "log");
+  const attempts = log.filter(({ event }) => event === "complete").map(({ attempt }) => attempt);
+  assertEquals(attempts, [1, 2, 3]);
   await box.fails(4, "webhooks", "replay", "no.such.key");
   box.config({
     webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }],
@@ -611,4 +614,76 @@ test("slow receivers and hooks hold up nobody else", ON_POSIX, async () => {
   await receiver.until((all) => all.length > 0);
   // The others have not come to an end.
   for (const name of ["hook-1", "slow-1"]) assertEquals(owed(box, name).length, 1);
+});
+
+test(
+  "settings that are not there for a moment, or are touched, cost nothing that is owed",
+  ON_POSIX,
+  async () => {
+    let isUp = false;
+    await using receiver = receive(() => new Response(null, { status: isUp ? 204 : 500 }));
+    await using box = await makeBox();
+    const webhooks = [{ url: receiver.url, name: "chat", on: ["complete"] }];
+    box.config({ webhooks, supervise: false });
+    const id = await box.start("shell", "true");
+    await box.ok("run", "--wait");
+    // It was wanted when it happened, whenever the file was written last.
+    box.config({ webhooks, max_concurrent: 2 });
+    Deno.utimeSync(box.path("config.json"), new Date(), new Date(Date.now() + 60_000));
+    await box.ok("status");
+    await receiver.until((all) => all.length > 0);
+    const config = Deno.readTextFileSync(box.path("config.json"));
+    Deno.removeSync(box.path("config.json"));
+    await box.start("shell", "true");
+    await box.ok("run", "--wait");
+    await box.unwatched();
+    Deno.writeTextFileSync(box.path("config.json"), config);
+    isUp = true;
+    await box.ok("webhooks", "enable", "chat");
+    const keys = await receiver.until((all) => {
+      const found = new Set(all.map(keyOf));
+      return found.size === 2 && found;
+    });
+    assert(keys.has(`${id}.1.complete`));
+    await box.unwatched();
+  },
+);
+
+test(
+  "a webhook that has no name keeps what it is owed, and gets nothing of another's",
+  ON_POSIX,
+  async () => {
+    await using first = receive(() => new Response(null, { status: 500 }));
+    await using second = receive(() => new Response(null, { status: 500 }));
+    await using box = await makeBox();
+    const all = [{ url: first.url, on: ["complete"] }, { url: second.url, on: ["failed"] }];
+    box.config({ webhooks: all });
+    for (const word of ["true", "exit 3"]) await box.start("shell", word);
+    await box.ok("run", "--all");
+    await first.until((messages) => messages.length > 0);
+    await second.until((messages) => messages.length > 0);
+    box.config({ webhooks: all.slice(1) });
+    const { subscribers } = await box.json("webhooks", "list");
+    const before = first.messages.length;
+    await box.ok("webhooks", "enable", subscribers[0].name);
+    await second.until((messages) => messages.length > 1);
+    assertEquals(new Set(second.messages.map(({ data }) => data.event)), new Set(["failed"]));
+    assertEquals(first.messages.length, before);
+  },
+);
+
+test("a hook that ends whoever watches is not run for ever", ON_POSIX, async () => {
+  await using box = await makeBox();
+  const run = ["sh", "-c", "echo run >>runs; kill -9 $PPID"];
+  box.config({ hooks: [{ name: "killer", on: ["complete"], run }] });
+  await box.start("shell", "true");
+  await box.ok("run");
+  for (let turn = 0; turn < 15; turn++) {
+    await box.unwatched();
+    await box.ok("status");
+  }
+  await box.unwatched();
+  assertEquals(owed(box, "killer"), []);
+  const runs = Deno.readTextFileSync(`${box.root}/runs`).trimEnd().split("\n").length;
+  assert(runs >= 1 && runs <= 10, `${runs} runs`);
 });

@@ -267,7 +267,7 @@ async function namesOfLogs(queue: Queue, name: string | undefined): Promise<stri
   return [...known, ...left.filter((one) => !lower.has(one))];
 }
 
-/** Attempts with numbers that differ: one that a receiver has put off is not counted against it. */
+/** Attempts with numbers that differ: what is told again on request is counted from one. */
 function numbered(attempts: readonly Attempt[]): Attempt[] {
   const last = new Map<string, number>();
   return attempts.map((one) => {
