@@ -167,7 +167,7 @@ export const HOOK_ABOUT: Readonly<Record<keyof HookEntry, string>> = {
   on: "events it is run for, or `failed:CLASS`",
   run: "program and arguments; no shell reads them",
   timeout: "seconds after which it is ended; 30 where absent",
-  name: "what it is called; `hook-1` and so on where absent",
+  name: "what it is called; after its program where absent, as `notify-send-3f2a`",
 };
 
 /** What each key of a webhook means. */
@@ -177,5 +177,5 @@ export const WEBHOOK_ABOUT: Readonly<Record<keyof WebhookEntry, string>> = {
   format: "what the receiver takes: `standard` (where absent), `slack`, `discord` or `ntfy`",
   secretEnv: "variable with the secret that messages are signed with, or a list of such",
   secretFile: "file with the secret, relative to the workspace root, or a list of such",
-  name: "what it is called; the host of its address where absent",
+  name: "what it is called; after its host where absent, as `hooks.slack.com-3f2a`",
 };

@@ -62,9 +62,9 @@ export async function leaveForNews(
   const { store } = queue;
   if (!mayTell(store, undefined, told) || !store.isMade() || isWatched(store)) return false;
   const { config } = await loadConfig(store);
-  if (!config.supervise || !mayTell(store, config, told)) return false;
+  if (!mayTell(store, config, told)) return false;
   const { isNewsOwed } = await import("../notify/owed.ts");
-  if (!await isNewsOwed(store, config, queue.now(), told)) return false;
+  if (!await isNewsOwed(store, config, queue.now(), told) || !config.supervise) return false;
   // What somebody had ordered who was killed is not forgotten over it.
   const order = orderLeft(queue, { unsettled: true, retrying: false }) ?? { launch: "retries" };
   return leaveSupervisor(context, queue, order);

@@ -424,6 +424,7 @@ export function formatStatsCsv({ total, groups }: Stats, by: StatsBy | undefined
 /** A field; a spreadsheet must not take a label for a formula. */
 function csvField(text: string): string {
   const clean = sanitize(text);
-  const safe = /^[=+@\t\r]|^-(?!\d)/.test(clean) ? `'${clean}` : clean;
+  const isNumber = /^-?\d+(?:\.\d+)?$/.test(clean);
+  const safe = !isNumber && /^\s*[-=+@＝＋－＠]/.test(clean) ? `'${clean}` : clean;
   return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -4,7 +4,7 @@
 import { wants } from "../settings/subscribers.ts";
 import type { Subscriber } from "../settings/subscribers.ts";
 import { eventsIn } from "../store/events.ts";
-import { formatCursor, historyPath, parseCursor } from "../store/history_files.ts";
+import { formatCursor, historyPath, isPlace, parseCursor } from "../store/history_files.ts";
 import { readHistory } from "../store/history_read.ts";
 import { lstat } from "../store/files.ts";
 import { formatTime } from "../task/fields.ts";
@@ -40,7 +40,9 @@ export async function collect(
   now: number,
   collector: Collector,
 ): Promise<void> {
-  const from = place === null ? undefined : parseCursor(place);
+  // Where the history was made anew, what happened before it was wanted is no more wanted than then.
+  const known = place === null ? undefined : parseCursor(place);
+  const from = known !== undefined && isPlace(dir, known) ? known : undefined;
   const first = formatTime(since);
   let fresh: Delivery[] = [];
   const flush = async (cursor: string) => {

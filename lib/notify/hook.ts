@@ -9,6 +9,7 @@ import { lstat, openNamed } from "../store/files.ts";
 import { quote } from "../task/error.ts";
 import type { HistoryEvent } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
+import { sanitize } from "../text/width.ts";
 import { boundEvent } from "./message.ts";
 
 /** What is to be run. */
@@ -45,14 +46,16 @@ export function hookLogPath(dir: string): string {
 }
 
 /** The variables of a hook: none of them makes it part of a task. */
-export function hookVariables(event: HistoryEvent, root: string): Record<string, string> {
+export function hookVariables(whole: HistoryEvent, root: string): Record<string, string> {
+  // No program starts with more than 128 KiB in one variable, execve(2).
+  const event = boundEvent(whole);
   const text = (value: string | undefined) => (value ?? "").replaceAll("\0", "");
   return {
     ORCHESTRA_TASK_ID: "",
     ORCHESTRA_MARK: "",
     ORCHESTRA_ROOT: root,
     ORCHESTRA_EVENT: event.event,
-    ORCHESTRA_EVENT_JSON: text(JSON.stringify(boundEvent(event))),
+    ORCHESTRA_EVENT_JSON: text(JSON.stringify(event)),
     ORCHESTRA_EVENT_KEY: text(event.key),
     ORCHESTRA_EVENT_TIME: event.time,
     ORCHESTRA_EVENT_TASK: text(event.task),
@@ -91,9 +94,9 @@ export async function runHook(
   signal?: AbortSignal,
 ): Promise<HookOutcome> {
   const output = createOutput();
-  const begin = lineOf(`${hook.name}: ${event.key}: ${JSON.stringify(hook.run)}`);
+  const begin = lineOf(`${hook.name}: ${sanitize(event.key)}: ${JSON.stringify(hook.run)}`);
   const outcome = await runInto(output, hook, event, place.root, signal);
-  const end = lineOf(`${hook.name}: ${event.key}: ${outcome.problem || "done"}`);
+  const end = lineOf(`${hook.name}: ${sanitize(event.key)}: ${outcome.problem || "done"}`);
   // Others run meanwhile: what one has printed stands together.
   appendLog(hookLogPath(place.dir), [begin, ...output.kept(), end]);
   return outcome;

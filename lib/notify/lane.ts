@@ -9,6 +9,7 @@ import { type Channel, openChannel } from "./channel.ts";
 import { collect } from "./collect.ts";
 import type { HookOutcome } from "./hook.ts";
 import {
+  believed,
   bury,
   compareDeliveries,
   type Delivery,
@@ -62,7 +63,9 @@ export async function openLane({ store, now }: Teller, subscriber: Subscriber): 
   const folder = lanePath(store.dir, subscriber.name);
   makeFolder(folder);
   removeStrays(folder, now());
-  const state = readState(folder, subscriber.since);
+  // A file that says it was written later than now tells nothing of what is to come.
+  const read = readState(folder, Math.min(subscriber.since, now()));
+  const state = { ...read, pausedUntil: believed(read.pausedUntil, now()) };
   if (!isKnown(folder)) await writeState(folder, state);
   const lane: Lane = {
     subscriber,
@@ -93,7 +96,7 @@ export function refill(lane: Lane, now: number): void {
   const owed: Delivery[] = [];
   for (const file of listFiles(folder)) {
     const delivery = known.get(file) ?? readDelivery(folder, file);
-    if (delivery !== undefined) owed.push(delivery);
+    if (delivery !== undefined) owed.push({ ...delivery, next: believed(delivery.next, now) });
     else bury(folder, file); // None that can be understood: it is kept, and disturbs no other.
   }
   lane.owed = owed.sort(compareDeliveries);
@@ -131,8 +134,13 @@ export async function attempt(
   const { subscriber } = lane;
   const { store, program, now } = teller;
   if (subscriber.kind !== "webhook") {
-    const outcome = await runFor(subscriber, delivery.event, store, signal);
-    if (!signal.aborted) await settleHook(lane, delivery, outcome, now());
+    // That it is begun is on disk: one that takes whoever watches with it is not run for ever.
+    const begun = { ...delivery, attempts: delivery.attempts + 1 };
+    updateDelivery(lane.folder, begun);
+    const outcome: HookOutcome = delivery.attempts < MOST_BEGUN
+      ? await runFor(subscriber, delivery.event, store, signal)
+      : { ok: false, problem: "whoever watched ended each time that it ran" };
+    if (!signal.aborted) await settleHook(lane, begun, outcome, now());
     return;
   }
   if (lane.channel?.of !== subscriber) closeChannel(lane);
@@ -147,6 +155,8 @@ export async function attempt(
 
 /** A hook that somebody kills is run so many times, at most. */
 const MOST_RUNS = 3;
+/** And so many times where whoever watched did not see its end. */
+const MOST_BEGUN = 10;
 /** And again after this, milliseconds. */
 const RUN_AGAIN = 1000;
 
@@ -157,9 +167,9 @@ async function settleHook(
   outcome: HookOutcome,
   now: number,
 ): Promise<void> {
-  noteAttempt(lane, delivery, outcome.ok, outcome.problem || "done", now);
-  if (outcome.isKilled && delivery.attempts + 1 < MOST_RUNS) {
-    const again = { ...delivery, attempts: delivery.attempts + 1, next: now + RUN_AGAIN };
+  noteAttempt(lane, delivery, delivery.attempts, outcome.ok, outcome.problem || "done", now);
+  if (outcome.isKilled && delivery.attempts < MOST_RUNS) {
+    const again = { ...delivery, next: now + RUN_AGAIN };
     lane.owed = lane.owed.map((one) => one.file === again.file ? again : one);
     updateDelivery(lane.folder, again);
     return;
@@ -182,7 +192,7 @@ async function settleWebhook(
 ): Promise<void> {
   const now = teller.now();
   const verdict = judge(delivery, lane.state, outcome, now, teller.random());
-  noteAttempt(lane, delivery, verdict.made, describe(outcome), now);
+  noteAttempt(lane, delivery, delivery.attempts + 1, verdict.made, describe(outcome), now);
   lane.state = { ...verdict.state, cursor: lane.state.cursor };
   lane.dirty = true;
   if (verdict.delivery === null) {
@@ -207,7 +217,8 @@ async function settleWebhook(
 
 function noteAttempt(
   { folder }: Lane,
-  { event, attempts }: Delivery,
+  { event }: Delivery,
+  attempt: number,
   ok: boolean,
   outcome: string,
   now: number,
@@ -216,7 +227,7 @@ function noteAttempt(
     time: formatTime(now),
     id: event.key,
     event: event.event,
-    attempt: attempts + 1,
+    attempt,
     outcome,
     ok,
   });

@@ -49,6 +49,8 @@ export const SOON = 15 * 60_000;
 const AT_ONCE = 16;
 /** What others change in the outbox, or in settings, is seen after this, milliseconds. */
 const POLL = 5000;
+/** Hooks that are ended then have ended after this, milliseconds. */
+const ENDING = 5000;
 /** What is being told when who watches leaves has so long to come to its end, milliseconds. */
 const MOMENT = 2000;
 
@@ -212,7 +214,9 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
       // What only waits for approval, and what the environment of another process names, keeps its place.
       for (const { name } of subscribers.unapproved) names.add(name.toLowerCase());
       names.add("otlp");
-      for (const name of listLanes(store.dir)) if (!names.has(name)) removeLane(store.dir, name);
+      for (const name of listLanes(store.dir)) {
+        if (!names.has(name)) removeLane(store.dir, name, now());
+      }
     }
     collected = undefined;
     loaded = thrown === undefined ? { config: wanted, stamp } : undefined;
@@ -264,6 +268,9 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
       ) await pause(10);
       over.abort();
       for (const lane of lanes.values()) closeChannel(lane);
+      // A hook that does not end when it is asked to is ended.
+      const last = performance.now() + ENDING;
+      while ([...lanes.values()].some(runsHook) && performance.now() < last) await pause(10);
       await Promise.all([...lanes.values()].map((lane) => keepState(lane).catch(() => {})));
     },
   };

@@ -118,10 +118,20 @@ export function listLanes(dir: string): string[] {
   return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => isDirectory ? [name] : []);
 }
 
-/** Removes the folder of a subscriber that is none any more. */
-export function removeLane(dir: string, name: string): void {
-  if (!isFolder(outboxPath(dir)) || !isFolder(lanePath(dir, name))) return;
-  Deno.removeSync(lanePath(dir, name), { recursive: true });
+/** What is owed to one that nobody names any more is kept so long, milliseconds. */
+const KEPT = 7 * 86_400_000;
+
+/**
+ * Removes the folder of a subscriber that is none any more, and was none for a week: settings that are
+ * not there for a moment, or another user's who looks, must not cost what is owed.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function removeLane(dir: string, name: string, now: number): void {
+  const folder = lanePath(dir, name);
+  if (!isFolder(outboxPath(dir)) || !isFolder(folder)) return;
+  const times = [folder, `${folder}/state.json`].map((path) => lstat(path)?.mtime?.getTime() ?? 0);
+  if (now - Math.max(...times) > KEPT) Deno.removeSync(folder, { recursive: true });
 }
 
 /** Who writes a file has written it within this, milliseconds. */
@@ -176,6 +186,14 @@ export function readState(folder: string, since: number): LaneState {
     lastSuccess: timeIn(value.lastSuccess),
     lastError: textIn(value.lastError) ?? null,
   };
+}
+
+/** No pause and no wait is longer than this, milliseconds: a day, and what chance adds to it. */
+const LONGEST_WAIT = 1.1 * 86_400_000;
+
+/** A time to wait for; one that is further away was written under another clock. */
+export function believed(time: number, now: number): number {
+  return time > now + LONGEST_WAIT ? now : time;
 }
 
 /** Whether anything was written of a subscriber yet. */

@@ -1,5 +1,5 @@
-// Whether something is owed that somebody should deliver now, for a command that only passes by. Only reads:
-// what is owed is made and delivered by whoever watches.
+// Whether something is owed that somebody should deliver now, for a command that only passes by. What is
+// owed is made and delivered by whoever watches; only that a subscriber is one is noted here.
 
 import type { Config } from "../settings/config_fields.ts";
 import { mayWant } from "../settings/subscriber_shape.ts";
@@ -11,13 +11,17 @@ import type { Store } from "../store/tasks.ts";
 import type { EventKind } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
 import {
+  believed,
   isKnown,
   isToResume,
   lanePath,
   listFiles,
+  makeFolder,
+  outboxPath,
   readDelivery,
   readDisabled,
   readState,
+  writeState,
 } from "./outbox.ts";
 
 /** So many files tell whether one of them is due. */
@@ -39,6 +43,14 @@ export async function isNewsOwed(
 ): Promise<boolean> {
   const { active } = await loadSubscribers(store, config);
   const asked = told === undefined ? active : active.filter(({ on }) => mayWant(on, told));
+  // From now on it is on disk since when it is to be told, whoever touches the settings later.
+  for (const { name, since } of told === undefined ? [] : asked) {
+    const folder = lanePath(store.dir, name);
+    if (isKnown(folder)) continue;
+    makeFolder(outboxPath(store.dir));
+    makeFolder(folder);
+    await writeState(folder, readState(folder, Math.min(since, now)));
+  }
   return await isOwed(store.dir, asked, now);
 }
 
@@ -52,10 +64,12 @@ async function isOwed(
     const folder = lanePath(dir, subscriber.name);
     const state = readState(folder, subscriber.since);
     const resumes = isToResume(folder);
-    if (readDisabled(folder) !== undefined || (state.pausedUntil > now && !resumes)) continue;
+    const isPaused = believed(state.pausedUntil, now) > now && !resumes;
+    if (readDisabled(folder) !== undefined || isPaused) continue;
     const files = listFiles(folder);
     if (files.length > LOOKED_AT || (files.length > 0 && resumes)) return true;
-    if (files.some((file) => (readDelivery(folder, file)?.next ?? Infinity) <= now)) return true;
+    const nextOf = (file: string) => believed(readDelivery(folder, file)?.next ?? 0, now);
+    if (files.some((file) => nextOf(file) <= now)) return true;
     if (await isUntold(dir, subscriber, isKnown(folder) ? state.cursor : null, state.since)) {
       return true;
     }

@@ -303,8 +303,9 @@ function subscribersOf(
 ): Subscriber[] {
   const made: Subscriber[] = [];
   const all = [
-    ...hooks.map((entry, at) => ({ entry, usual: `hook-${at + 1}` })),
-    ...webhooks.map((entry) => ({ entry, usual: hostOf(entry.url) })),
+    // Named after what they are, and not after their place: another one gets none of what they are owed.
+    ...hooks.map((entry) => ({ entry, usual: `${programOf(entry)}-${shortHash(entry.run)}` })),
+    ...webhooks.map((entry) => ({ entry, usual: `${hostOf(entry.url)}-${shortHash(entry.url)}` })),
   ];
   // Names that were chosen are not taken by others that were not.
   const chosen = new Map(
@@ -325,11 +326,22 @@ function subscribersOf(
   return made;
 }
 
-/** The host of an address as a name. */
-function hostOf(url: string): string {
-  const host = new URL(url).hostname.replace(/[^a-zA-Z0-9._-]+/g, "-").replace(
-    /^[^a-zA-Z0-9]+/,
-    "",
-  );
-  return host.slice(0, 40) || "webhook";
+/** What of a text a name may be made of. */
+function nameIn(text: string, otherwise: string): string {
+  const name = text.replace(/[^a-zA-Z0-9._-]+/g, "-").replace(/^[^a-zA-Z0-9]+/, "");
+  return name.slice(0, 32) || otherwise;
+}
+
+const hostOf = (url: string) => nameIn(new URL(url).hostname, "webhook");
+
+const programOf = ({ run: [program = ""] }: HookEntry) =>
+  nameIn(program.slice(program.lastIndexOf("/") + 1), "hook");
+
+/** Four letters and digits that tell one from another: FNV-1a. */
+function shortHash(value: unknown): string {
+  let hash = 0x811c9dc5;
+  for (const character of JSON.stringify(value)) {
+    hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  }
+  return (hash >>> 0).toString(36).padStart(4, "0").slice(-4);
 }

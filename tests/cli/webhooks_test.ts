@@ -247,7 +247,7 @@ Deno.test("run --wait that may leave no supervisor waits for what it owes", asyn
   assertEquals(box.supervisors(), []);
 });
 
-Deno.test("a subscriber that is none any more leaves nothing behind", async () => {
+Deno.test("a subscriber that is none any more leaves nothing behind after a week", async () => {
   await using receiver = receive();
   await using box = await makeBox();
   box.config({
@@ -258,11 +258,17 @@ Deno.test("a subscriber that is none any more leaves nothing behind", async () =
   await receiver.until((all) => all.length === 4);
   await box.unwatched();
   box.config({ webhooks: [{ url: receiver.url, name: "two" }] });
-  await box.start("shell", "true");
-  await box.ok("run", "--wait");
-  await receiver.until((all) => all.length === 6);
-  await box.unwatched();
-  assertEquals([...Deno.readDirSync(box.path("outbox"))].map(({ name }) => name), ["two"]);
+  const left = async (told: number) => {
+    await box.start("shell", "true");
+    await box.ok("run", "--wait");
+    await receiver.until((all) => all.length === told);
+    await box.unwatched();
+    return [...Deno.readDirSync(box.path("outbox"))].map(({ name }) => name).sort();
+  };
+  assertEquals(await left(6), ["one", "two"]);
+  const old = new Date(Date.now() - 8 * 86_400_000);
+  for (const name of ["state.json", ""]) Deno.utimeSync(box.path(`outbox/one/${name}`), old, old);
+  assertEquals(await left(8), ["two"]);
 });
 
 Deno.test("a test tells at once, and says what came of it", async () => {
@@ -427,7 +433,8 @@ Deno.test("the user's own settings hold for all workspaces, and what is wrong in
   const { subscribers, problems } = JSON.parse(
     (await box.runWith({ env }, "--json", "webhooks")).stdout,
   );
-  assertEquals(subscribers.map(({ name }: { name: string }) => name), ["hook-1"]);
+  assertEquals(subscribers.length, 1);
+  assertMatch(subscribers[0].name, /^true-[0-9a-z]{4}$/);
   assertMatch(problems[0], /"webhooks.0.url" must be an http or https address/);
 });
 
@@ -603,7 +610,12 @@ test("slow receivers and hooks hold up nobody else", ON_POSIX, async () => {
   await using box = await makeBox();
   const on = ["complete"];
   box.config({
-    hooks: [1, 2, 3].map(() => ({ on, run: ["sleep", "20"], timeout: 20 })),
+    hooks: [1, 2, 3].map((number) => ({
+      name: `hook-${number}`,
+      on,
+      run: ["sleep", "20"],
+      timeout: 20,
+    })),
     webhooks: [
       ...[1, 2, 3].map((number) => ({ name: `slow-${number}`, url: slow.url, on })),
       { name: "good", url: receiver.url, on },
@@ -624,10 +636,7 @@ test(
     await using receiver = receive(() => new Response(null, { status: isUp ? 204 : 500 }));
     await using box = await makeBox();
     const webhooks = [{ url: receiver.url, name: "chat", on: ["complete"] }];
-    box.config({ webhooks, supervise: false });
-    const id = await box.start("shell", "true");
-    await box.ok("run", "--wait");
-    // It was wanted when it happened, whenever the file was written last.
+    XX; // It was wanted when it happened, whenever the file was written last.
     box.config({ webhooks, max_concurrent: 2 });
     Deno.utimeSync(box.path("config.json"), new Date(), new Date(Date.now() + 60_000));
     await box.ok("status");

@@ -158,8 +158,12 @@ async function approve(
   for (const { run, on } of sound.hooks) {
     context.note(`runs   ${printable(quote(run))}\n       on ${on.join(", ")}`);
   }
-  for (const { url, on = USUAL } of sound.webhooks) {
-    context.note(`tells  ${printable(maskUrl(url))}\n       on ${on.join(", ")}`);
+  for (const { url, on = USUAL, secretEnv = [], secretFile = [] } of sound.webhooks) {
+    const secrets = [secretEnv, secretFile].flat();
+    const signed = secrets.length === 0 ? "" : `\n       signed with ${secrets.join(", ")}`;
+    context.note(
+      `tells  ${printable(maskUrl(url))}${printable(signed)}\n       on ${on.join(", ")}`,
+    );
   }
   if (before === hash) return say(true, "That is approved already");
   if (!flags.yes) {
