@@ -31,7 +31,13 @@ export type {
   TaskResult,
   Usage,
 } from "./lib/task/fields.ts";
-export { type EventKind, EVENTS, type HistoryEvent, type StoredEvent } from "./lib/task/event.ts";
+export {
+  type Ended,
+  type EventKind,
+  EVENTS,
+  type HistoryEvent,
+  type StoredEvent,
+} from "./lib/task/event.ts";
 export type { Blocked, Cause } from "./lib/decide/dependencies.ts";
 export type {
   PausedLane,

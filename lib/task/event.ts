@@ -78,8 +78,11 @@ export interface HistoryEvent {
 
 /** How many tasks have ended, by how; a failure that is tried again is no end. */
 export interface Ended {
+  /** Tasks that succeeded. */
   complete: number;
+  /** Tasks that failed for good. */
   failed: number;
+  /** Tasks that were cancelled. */
   cancelled: number;
 }
 

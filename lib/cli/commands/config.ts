@@ -147,9 +147,9 @@ async function setConfig(
     second === undefined ? { [first]: value } : { [first]: { [second]: value } },
   );
   if (issue !== undefined) {
-    const { text, hint } = issue.path === key && issue.requirement !== null
-      ? { text: issue.requirement }
-      : describeIssue(issue);
+    // One of a list of names is the setting itself.
+    const isItself = issue.path.replace(/\.\d+$/, "") === key && issue.requirement !== null;
+    const { text, hint } = isItself ? { text: issue.requirement } : describeIssue(issue);
     throw new OrchestraError("usage", `config set ${key} ${JSON.stringify(given)}: ${text}`, {
       hint: hint ?? `${key}: ${CONFIG_ABOUT[key]}`,
     });
