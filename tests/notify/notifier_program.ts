@@ -6,25 +6,10 @@
 import { openNotifier } from "../../lib/notify/notifier.ts";
 import { loadConfig } from "../../lib/settings/config.ts";
 import { openStore } from "../../lib/store/tasks.ts";
+import { killAt } from "../support/kill_at.ts";
 
 const [folder, program, at] = Deno.args;
-let left = Number(at);
-
-function step<T>(action: () => T): T {
-  if (--left === 0) Deno.kill(Deno.pid, "SIGKILL");
-  return action();
-}
-
-const host = Deno as unknown as Record<string, (...args: unknown[]) => unknown>;
-for (const name of ["renameSync", "linkSync", "removeSync", "mkdirSync"]) {
-  const real = host[name]!;
-  host[name] = (...args) => step(() => real(...args));
-}
-const files = Deno.FsFile.prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
-const writeSync = files.writeSync!;
-files.writeSync = function (this: Deno.FsFile, ...args) {
-  return step(() => writeSync.apply(this, args));
-};
+killAt(Number(at));
 
 const store = openStore(folder!);
 const { config } = await loadConfig(store);

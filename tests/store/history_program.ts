@@ -6,28 +6,11 @@
 import { archiveFinished } from "../../lib/store/archive.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { formatTime } from "../../lib/task/fields.ts";
+import { killAt } from "../support/kill_at.ts";
 import { idOf, make, NOW } from "../support/store.ts";
 
 const [folder, at] = Deno.args;
-let left = Number(at);
-
-function step<T>(action: () => T): T {
-  if (--left === 0) Deno.kill(Deno.pid, "SIGKILL");
-  return action();
-}
-
-const host = Deno as unknown as Record<string, (...args: unknown[]) => unknown>;
-for (const name of ["renameSync", "linkSync", "removeSync", "mkdirSync"]) {
-  const real = host[name]!;
-  host[name] = (...args) => step(() => real(...args));
-}
-const files = Deno.FsFile.prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
-for (const name of ["writeSync", "truncateSync"]) {
-  const real = files[name]!;
-  files[name] = function (this: Deno.FsFile, ...args) {
-    return step(() => real.apply(this, args));
-  };
-}
+killAt(Number(at));
 
 const store = openStore(folder!, { now: () => NOW + 5000 });
 const time = formatTime(NOW + 1000);
