@@ -66,7 +66,7 @@ export function messageOf(
   const words = wordsOf(data, workspace);
   switch (format) {
     case "standard":
-      return json({ type: typeOf(event), timestamp: event.time, data });
+      return json({ type: typeOf(event), timestamp: event.time, data: { ...data, workspace } });
     case "slack":
       return json({ text: slackText(words) });
     case "discord":

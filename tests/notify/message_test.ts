@@ -33,7 +33,7 @@ Deno.test("a message says its type, when it happened and what, and its id is the
   assertEquals(JSON.parse(body), {
     type: "orchestra.task.failed",
     timestamp: FAILED.time,
-    data: FAILED,
+    data: { ...FAILED, workspace: "project" },
   });
   const drained = { key: "drained.x", time: FAILED.time, event: "drained" } as const;
   assertEquals(
