@@ -7,6 +7,7 @@ import { eventsIn } from "../store/events.ts";
 import { formatCursor, historyPath, isPlace, parseCursor } from "../store/history_files.ts";
 import { readHistory } from "../store/history_read.ts";
 import { lstat } from "../store/files.ts";
+import type { StoredEvent } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
 import { addDeliveries, type Delivery, fileFor, type LaneState } from "./outbox.ts";
 
@@ -27,6 +28,33 @@ export interface Collector {
   moveTo(cursor: string): Promise<void>;
 }
 
+/** Some of what was told, as far as a subscriber wants it. */
+export interface News {
+  readonly events: readonly StoredEvent[];
+  /** The place after it, wanted or not. */
+  readonly end: string;
+  /** So much of the history it took, bytes. */
+  readonly bytes: number;
+}
+
+/** What was told since a subscriber's place in the history, piece by piece. */
+export async function* newsFor(
+  dir: string,
+  subscriber: Pick<Subscriber, "on">,
+  { cursor: place, since }: Pick<LaneState, "cursor" | "since">,
+): AsyncGenerator<News> {
+  // Where the history was made anew, what happened before it was wanted is no more wanted than then.
+  const known = place === null ? undefined : parseCursor(place);
+  const from = known !== undefined && isPlace(dir, known) ? known : undefined;
+  const first = from === undefined ? formatTime(since) : "";
+  for await (const chunk of readHistory(dir, from === undefined ? { since } : { from })) {
+    const { part, start, bytes: { length } } = chunk;
+    const events = [...eventsIn(chunk)]
+      .filter((event) => event.time >= first && wants(subscriber, event));
+    yield { events, end: formatCursor({ part, offset: start + length }), bytes: length };
+  }
+}
+
 /**
  * Makes deliveries of what was told since a subscriber's place in the history.
  *
@@ -36,14 +64,10 @@ export async function collect(
   dir: string,
   folder: string,
   subscriber: Pick<Subscriber, "on">,
-  { cursor: place, since }: Pick<LaneState, "cursor" | "since">,
+  state: Pick<LaneState, "cursor" | "since">,
   now: number,
   collector: Collector,
 ): Promise<void> {
-  // Where the history was made anew, what happened before it was wanted is no more wanted than then.
-  const known = place === null ? undefined : parseCursor(place);
-  const from = known !== undefined && isPlace(dir, known) ? known : undefined;
-  const first = formatTime(since);
   let fresh: Delivery[] = [];
   const flush = async (cursor: string) => {
     await addDeliveries(folder, fresh);
@@ -51,13 +75,12 @@ export async function collect(
     fresh = [];
     await collector.moveTo(cursor);
   };
-  for await (const chunk of readHistory(dir, from === undefined ? { since } : { from })) {
-    for (const { cursor, ...event } of eventsIn(chunk)) {
-      if ((from === undefined && event.time < first) || !wants(subscriber, event)) continue;
+  for await (const { events, end } of newsFor(dir, subscriber, state)) {
+    for (const { cursor, ...event } of events) {
       const file = fileFor(event.key);
       fresh.push({ file, event, cursor, attempts: 0, next: now, owedSince: now });
       if (fresh.length >= AT_ONCE) await flush(cursor);
     }
-    await flush(formatCursor({ part: chunk.part, offset: chunk.start + chunk.bytes.length }));
+    await flush(end);
   }
 }

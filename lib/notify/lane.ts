@@ -14,12 +14,12 @@ import {
   compareDeliveries,
   type Delivery,
   disable,
-  isKnown,
   lanePath,
   type LaneState,
   listFiles,
   logAttempt,
   makeFolder,
+  makeLane,
   readDelivery,
   readDisabled,
   readState,
@@ -63,10 +63,9 @@ export async function openLane({ store, now }: Teller, subscriber: Subscriber): 
   const folder = lanePath(store.dir, subscriber.name);
   makeFolder(folder);
   removeStrays(folder, now());
-  // A file that says it was written later than now tells nothing of what is to come.
-  const read = readState(folder, Math.min(subscriber.since, now()));
+  await makeLane(store.dir, subscriber.name, subscriber.since, now());
+  const read = readState(folder, subscriber.since);
   const state = { ...read, pausedUntil: believed(read.pausedUntil, now()) };
-  if (!isKnown(folder)) await writeState(folder, state);
   const lane: Lane = {
     subscriber,
     folder,

@@ -217,6 +217,26 @@ export async function writeState(folder: string, state: LaneState): Promise<void
   await writeDurably([[`${folder}/state.json`, `${text}\n`]]);
 }
 
+/**
+ * Makes the folder of a subscriber that has none, so that it is on disk since when it is to be told,
+ * whoever touches its settings later. A file that says it was written later than now tells nothing.
+ *
+ * @param since when what names it was written, milliseconds since the epoch
+ * @param now likewise
+ */
+export async function makeLane(
+  dir: string,
+  name: string,
+  since: number,
+  now: number,
+): Promise<void> {
+  const folder = lanePath(dir, name);
+  if (isKnown(folder)) return;
+  makeFolder(outboxPath(dir));
+  makeFolder(folder);
+  await writeState(folder, readState(folder, Math.min(since, now)));
+}
+
 /** Why nothing is sent to a subscriber any more; undefined where something is. */
 export function readDisabled(folder: string): { at: number; why: string } | undefined {
   const path = `${folder}/disabled.json`;

@@ -3,25 +3,20 @@
 
 import type { Config } from "../settings/config_fields.ts";
 import { mayWant } from "../settings/subscriber_shape.ts";
-import { loadSubscribers, type Subscriber, wants } from "../settings/subscribers.ts";
-import { eventsIn } from "../store/events.ts";
-import { parseCursor } from "../store/history_files.ts";
-import { readHistory } from "../store/history_read.ts";
+import { loadSubscribers, type Subscriber } from "../settings/subscribers.ts";
 import type { Store } from "../store/tasks.ts";
 import type { EventKind } from "../task/event.ts";
-import { formatTime } from "../task/fields.ts";
+import { newsFor } from "./collect.ts";
 import {
   believed,
-  isKnown,
   isToResume,
   lanePath,
+  type LaneState,
   listFiles,
-  makeFolder,
-  outboxPath,
+  makeLane,
   readDelivery,
   readDisabled,
   readState,
-  writeState,
 } from "./outbox.ts";
 
 /** So many files tell whether one of them is due. */
@@ -45,11 +40,7 @@ export async function isNewsOwed(
   const asked = told === undefined ? active : active.filter(({ on }) => mayWant(on, told));
   // From now on it is on disk since when it is to be told, whoever touches the settings later.
   for (const { name, since } of told === undefined ? [] : asked) {
-    const folder = lanePath(store.dir, name);
-    if (isKnown(folder)) continue;
-    makeFolder(outboxPath(store.dir));
-    makeFolder(folder);
-    await writeState(folder, readState(folder, Math.min(since, now)));
+    await makeLane(store.dir, name, since, now);
   }
   return await isOwed(store.dir, asked, now);
 }
@@ -70,9 +61,7 @@ async function isOwed(
     if (files.length > LOOKED_AT || (files.length > 0 && resumes)) return true;
     const nextOf = (file: string) => believed(readDelivery(folder, file)?.next ?? 0, now);
     if (files.some((file) => nextOf(file) <= now)) return true;
-    if (await isUntold(dir, subscriber, isKnown(folder) ? state.cursor : null, state.since)) {
-      return true;
-    }
+    if (await isUntold(dir, subscriber, state)) return true;
   }
   return false;
 }
@@ -80,18 +69,12 @@ async function isOwed(
 async function isUntold(
   dir: string,
   subscriber: Subscriber,
-  cursor: string | null,
-  since: number,
+  state: Pick<LaneState, "cursor" | "since">,
 ): Promise<boolean> {
-  const from = cursor === null ? undefined : parseCursor(cursor);
-  const first = formatTime(since);
   let read = 0;
-  for await (const chunk of readHistory(dir, from === undefined ? { since } : { from })) {
-    for (const event of eventsIn(chunk)) {
-      if ((from !== undefined || event.time >= first) && wants(subscriber, event)) return true;
-    }
-    read += chunk.bytes.length;
-    if (read > UNREAD) return true;
+  for await (const { events, bytes } of newsFor(dir, subscriber, state)) {
+    read += bytes;
+    if (events.length > 0 || read > UNREAD) return true;
   }
   return false;
 }

@@ -11,16 +11,12 @@ import {
   askToResume,
   type Delivery,
   fileFor,
-  isKnown,
   lanePath,
   listDead,
-  makeFolder,
-  outboxPath,
+  makeLane,
   readDisabled,
-  readState,
   removeDead,
   updateDelivery,
-  writeState,
 } from "./outbox.ts";
 
 /** One delivery that is owed again. */
@@ -60,10 +56,7 @@ export async function replay(
       owed.set(delivery.file, { ...delivery, attempts: 0, next: now, owedSince: now });
     }
     if (owed.size === 0) continue;
-    makeFolder(outboxPath(store.dir));
-    makeFolder(folder);
-    // Seen for the first time, it would begin with all that was told since its settings were written.
-    if (!isKnown(folder)) await writeState(folder, readState(folder, subscriber.since));
+    await makeLane(store.dir, subscriber.name, subscriber.since, now);
     await addDeliveries(folder, [...owed.values()]);
     for (const delivery of owed.values()) updateDelivery(folder, delivery);
     for (const { file } of dead) removeDead(folder, file);
