@@ -2,7 +2,7 @@
 // and an end by Ctrl+C, a closed terminal or a reader that has gone.
 
 import type { Queue } from "../queue/queue.ts";
-import { type WatchOptions, watchOver } from "../supervise/loop.ts";
+import { hasOne, type WatchOptions, watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
 import { isWatched } from "../supervise/watcher.ts";
 import type { Context } from "./context.ts";
@@ -53,11 +53,6 @@ export function keepWatched(
     leaveSupervisor(context, queue, order);
     return true;
   };
-}
-
-function hasOne(items: Iterable<unknown>): boolean {
-  for (const _item of items) return true;
-  return false;
 }
 
 /** A signal that is aborted by Ctrl+C, a polite kill, or a terminal that is closed. */

@@ -1,6 +1,6 @@
 // The last lines of a file, read from its end: a log of a gigabyte costs what its tail costs.
 
-import { openRegular } from "../store/files.ts";
+import { openRegular, readExactly } from "../store/files.ts";
 
 /** The end of a file. */
 export interface Tail {
@@ -48,21 +48,4 @@ export function findTail(file: Deno.FsFile, size: number, count: number, most = 
     }
   }
   return start;
-}
-
-/** Reads a part of a file; shorter where the file ends earlier. */
-export function readExactly(
-  file: Deno.FsFile,
-  start: number,
-  length: number,
-): Uint8Array<ArrayBuffer> {
-  file.seekSync(start, Deno.SeekMode.Start);
-  const buffer = new Uint8Array(length);
-  let at = 0;
-  while (at < length) {
-    const count = file.readSync(buffer.subarray(at));
-    if (count === null) break;
-    at += count;
-  }
-  return buffer.subarray(0, at);
 }

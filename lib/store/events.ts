@@ -4,21 +4,20 @@
 import { type HistoryEvent, parseEvent, type StoredEvent } from "../task/event.ts";
 import { pastEvents, type Recent } from "../decide/history.ts";
 import { formatTime, type Task } from "../task/fields.ts";
-import { lstat, openRegular } from "./files.ts";
+import { lstat, openRegular, readExactly } from "./files.ts";
 import { type Chunk, readHistory, type ReadOptions } from "./history_read.ts";
 import {
+  BREAK,
   type Cursor,
   formatCursor,
   historyEnd,
   historyPath,
   listParts,
-  readFrom,
 } from "./history_files.ts";
 import type { Store } from "./tasks.ts";
 import { watchFolder } from "./watch.ts";
 
 const decoder = new TextDecoder();
-const BREAK = 10;
 
 /** The events of some lines, each with the place after it. */
 export function* eventsIn({ part, start, bytes }: Chunk): Generator<StoredEvent> {
@@ -93,7 +92,7 @@ export function recentEvents(store: Store, isFound: (event: HistoryEvent) => boo
   for (let length = TAIL;; length *= MORE) {
     const start = Math.max(0, size - length);
     // What begins in the middle is no event.
-    const events = decoder.decode(readFrom(file, start, size - start)).split("\n")
+    const events = decoder.decode(readExactly(file, start, size - start)).split("\n")
       .flatMap((line) => parseEvent(line) ?? []);
     if (start === 0) return { events, isWhole: listParts(store.dir).length === 0 };
     if (events.some(isFound)) return { events, isWhole: false };

@@ -155,6 +155,23 @@ function readAll(file: Deno.FsFile, most: number): Uint8Array | undefined {
   }
 }
 
+/** Reads a part of a file; shorter where the file ends earlier. */
+export function readExactly(
+  file: Deno.FsFile,
+  start: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  file.seekSync(start, Deno.SeekMode.Start);
+  const buffer = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const count = file.readSync(buffer.subarray(at));
+    if (count === null) break;
+    at += count;
+  }
+  return buffer.subarray(0, at);
+}
+
 /**
  * Opens a file to write to it, and looks at what was opened: undefined where its name is that of
  * something else, a link among them, or was given to something else in between.

@@ -9,8 +9,8 @@
 // the oldest. A reader goes through them in order, by a cursor that says where in which part it is.
 
 import { parseEvent } from "../task/event.ts";
-import { lstat, openNamed, replaceFile, setAside } from "./files.ts";
-import { BREAK, historyPath, listParts, LONGEST_LINE, partIn, readFrom } from "./history_files.ts";
+import { lstat, openNamed, readExactly, replaceFile, setAside } from "./files.ts";
+import { BREAK, currentPart, historyPath, listParts, LONGEST_LINE } from "./history_files.ts";
 
 /** A file larger than this becomes a part, bytes. */
 const PART = 8 * 1024 * 1024;
@@ -121,7 +121,7 @@ function readLeft(
   left: number,
   witness: Witness,
 ): { lines: string[]; size: number } {
-  const text = decoder.decode(readFrom(lock, 0, Math.min(left, MOST_LEFT)));
+  const text = decoder.decode(readExactly(lock, 0, Math.min(left, MOST_LEFT)));
   const last = text.lastIndexOf(`\n${WRITE}`) + 1;
   const before = linesOf(text.slice(0, last));
   let kept = text.slice(0, last);
@@ -167,7 +167,7 @@ function append(
     }
     let more = lines;
     // Somebody's editor, or a power cut, left a line without its end: ours is one of its own.
-    if (!mayBeThere && readFrom(file, size - 1, 1)[0] !== BREAK) more = ["", ...lines];
+    if (!mayBeThere && readExactly(file, size - 1, 1)[0] !== BREAK) more = ["", ...lines];
     if (mayBeThere) {
       const there = mend(path, size, lines.reduce((sum, line) => sum + 4 * line.length + 1, 0));
       size = there.size;
@@ -236,7 +236,7 @@ function write(file: Deno.FsFile, size: number, lines: readonly string[]): void 
 function mend(path: string, size: number, length: number): { lines: Set<string>; size: number } {
   using file = Deno.openSync(path, { read: true, write: true });
   const start = Math.max(0, size - length - LONGEST_LINE);
-  const bytes = readFrom(file, start, size - start);
+  const bytes = readExactly(file, start, size - start);
   const end = bytes.lastIndexOf(BREAK) + 1;
   if (end < bytes.length) file.truncateSync(start + end);
   return { lines: new Set(decoder.decode(bytes.subarray(0, end)).split("\n")), size: start + end };
@@ -256,7 +256,7 @@ function becomePart(dir: string): number {
   const info = lstat(folder);
   if (info !== undefined && (!info.isDirectory || info.isSymlink)) setAside(folder);
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const number = partIn(historyPath(dir)) ?? (listParts(dir).at(-1)?.part ?? 0) + 1;
+  const number = currentPart(dir);
   const path = `${folder}/${String(number).padStart(6, "0")}.jsonl`;
   // Put there by somebody else.
   for (const taken of [path, `${path}.gz`]) if (lstat(taken) !== undefined) setAside(taken);

@@ -1,7 +1,7 @@
 // The files of the history: the one that is appended to, `history.jsonl`, and complete parts of it in
 // `history/`. The first line of each tells its number; those that follow each other have numbers that do.
 
-import { lstat, openRegular } from "./files.ts";
+import { lstat, openRegular, readExactly } from "./files.ts";
 
 /** A longer line is none of ours, bytes. */
 export const LONGEST_LINE = 1024 * 1024;
@@ -46,6 +46,11 @@ export function partIn(path: string): number | undefined {
   return file === undefined ? undefined : partOf(file);
 }
 
+/** The number of the file that is appended to, also before it is there. */
+export function currentPart(dir: string): number {
+  return partIn(historyPath(dir)) ?? (listParts(dir).at(-1)?.part ?? 0) + 1;
+}
+
 export function partOf(file: Deno.FsFile): number | undefined {
   const bytes = new Uint8Array(128);
   file.seekSync(0, Deno.SeekMode.Start);
@@ -83,33 +88,16 @@ export function historyEnd(dir: string): Cursor {
   const part = partOf(file) ?? next;
   const { size } = file.statSync();
   const start = Math.max(0, size - LONGEST_LINE);
-  const bytes = readFrom(file, start, size - start);
+  const bytes = readExactly(file, start, size - start);
   return { part, offset: start + bytes.lastIndexOf(BREAK) + 1 };
-}
-
-/** Bytes of an open file from a place on; fewer where it ends before. */
-export function readFrom(file: Deno.FsFile, start: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  file.seekSync(start, Deno.SeekMode.Start);
-  let read = 0;
-  while (read < length) {
-    const count = file.readSync(bytes.subarray(read));
-    if (count === null) break;
-    read += count;
-  }
-  return bytes.subarray(0, read);
 }
 
 /** Whether a cursor is a place between two lines; of a compressed part only that it is there. */
 export function isPlace(dir: string, { part, offset }: Cursor): boolean {
-  const end = historyEnd(dir);
   const found = listParts(dir).find((one) => one.part === part);
-  if (found?.isCompressed || offset === 0) return found !== undefined || part === end.part;
-  using file = found !== undefined
-    ? openRegular(found.path)
-    : part === end.part
-    ? openRegular(historyPath(dir))
-    : undefined;
+  if (found === undefined && part !== currentPart(dir)) return false;
+  if (found?.isCompressed || offset === 0) return true;
+  using file = openRegular(found?.path ?? historyPath(dir));
   if (file === undefined) return false;
-  return offset <= file.statSync().size && readFrom(file, offset - 1, 1)[0] === BREAK;
+  return offset <= file.statSync().size && readExactly(file, offset - 1, 1)[0] === BREAK;
 }

@@ -356,7 +356,8 @@ function tellOfQueue(watch: Watch, next: Turn): void {
   });
 }
 
-function hasOne(items: Iterable<unknown>): boolean {
+/** Whether there is anything: no more than one is made. */
+export function hasOne(items: Iterable<unknown>): boolean {
   for (const _item of items) return true;
   return false;
 }

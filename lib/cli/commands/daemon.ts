@@ -1,7 +1,7 @@
 // `orchestra daemon`: the loop that never ends, in the foreground or in the background.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { lstat, openNamed, openRegular } from "../../store/files.ts";
+import { lstat, openNamed, openRegular, readExactly } from "../../store/files.ts";
 import { pause } from "../../launch/pause.ts";
 import { archiveFinished } from "../../store/archive.ts";
 import {
@@ -33,7 +33,7 @@ import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
 import { stopSignal } from "../look_on.ts";
 import { createTextPrinter } from "../log_printer.ts";
-import { readExactly, tailFile } from "../tail.ts";
+import { tailFile } from "../tail.ts";
 import { look } from "../supervision.ts";
 
 interface DaemonFlags {

@@ -11,8 +11,8 @@ import { integer } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
 import { anyIdArgument, optional, parsed } from "../parameters.ts";
 import { createLogPrinter, formatOf, type LogPrinter } from "../log_printer.ts";
-import { openRegular } from "../../store/files.ts";
-import { findTail, readExactly, tailFile } from "../tail.ts";
+import { openRegular, readExactly } from "../../store/files.ts";
+import { findTail, tailFile } from "../tail.ts";
 
 interface LogsFlags {
   follow?: boolean;
