@@ -3,6 +3,7 @@
 // A launch does not wait for WebCrypto, and has no millisecond for more of a hash than they need.
 
 import type { Task } from "../task/fields.ts";
+import { hash } from "../text/hash.ts";
 
 /** The chain as a trace: 16 bytes in hex. Every attempt of it is a span in this trace. */
 export function traceId(identity: string, chain: string): string {
@@ -44,27 +45,4 @@ export function traceVariables(
 function idOf(digits: number, ...parts: readonly string[]): string {
   const id = hash(parts.join("\0")).slice(0, digits);
   return /^0+$/.test(id) ? `${id.slice(1)}1` : id;
-}
-
-/**
- * 128 bits of a text, in hex: four times 32 that are mixed with each other, as FNV-1a and MurmurHash3 do.
- * Ids must differ, and need not be secret.
- */
-function hash(text: string): string {
-  let [a, b, c, d] = [0x811c9dc5, 0x9e3779b9, 0x85ebca6b, 0xc2b2ae35];
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    a = Math.imul(a ^ unit, 0x01000193) ^ d >>> 15;
-    b = Math.imul(b ^ unit, 0x5bd1e995) + a | 0;
-    c = Math.imul(c ^ unit, 0xcc9e2d51) ^ b >>> 13;
-    d = Math.imul(d ^ unit, 0x1b873593) + c | 0;
-  }
-  const mix = (half: number) => {
-    half = Math.imul(half ^ half >>> 16, 0x85ebca6b);
-    half = Math.imul(half ^ half >>> 13, 0xc2b2ae35);
-    return half ^ half >>> 16;
-  };
-  const sum = a + b + c + d;
-  return [a, b, c, d].map((part) => (mix(part + sum | 0) >>> 0).toString(16).padStart(8, "0"))
-    .join("");
 }

@@ -39,7 +39,7 @@ export async function loadAgents(store: Store): Promise<Agents> {
   const text = readText(store);
   if (text === undefined) return new Map();
   const raw = parseText(text);
-  const verdict = await readVerdict(store, "agents", text);
+  const verdict = readVerdict(store, "agents", text);
   const agents = new Map(Object.entries(raw).map(([name, value]) => [name, shapeAgent(value)]));
   if (verdict.passed && ![...agents.values()].includes(undefined)) return agents as Agents;
   const { parseAgent } = await import("./schemas.ts");

@@ -46,7 +46,7 @@ export async function loadConfig(store: Store): Promise<Settings> {
   if (before?.text === text) return before.settings;
   const { known, warnings } = pickKnown(parseJsonFile(text, ".orchestra/config.json"));
   const config = fillIn(known, DEFAULT_CONFIG);
-  const verdict = await readVerdict(store, "config", text);
+  const verdict = readVerdict(store, "config", text);
   if (!verdict.passed || config === undefined) {
     const { parseConfig } = await import("./schemas.ts");
     parseConfig(known);

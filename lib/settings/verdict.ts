@@ -4,6 +4,7 @@
 // nothing may rest on it but the wording of an error. It can be deleted.
 
 import type { Store } from "../store/tasks.ts";
+import { hash } from "../text/hash.ts";
 import { VERSION } from "../task/version.ts";
 
 /** What is remembered of one file's text. */
@@ -21,13 +22,9 @@ export interface Verdict {
  * @param name what the file is: `.orchestra/<name>.checked` keeps its verdict
  * @param text content of the file
  */
-export async function readVerdict(store: Store, name: string, text: string): Promise<Verdict> {
+export function readVerdict(store: Store, name: string, text: string): Verdict {
   const path = `${store.dir}/${name}.checked`;
-  const digest = await crypto.subtle.digest(
-    "SHA-256",
-    new TextEncoder().encode(`${VERSION}\n${text}`),
-  );
-  const line = `${new Uint8Array(digest).toHex()}\n`;
+  const line = `${hash(`${VERSION}\n${text}`)}\n`;
   let passed = false;
   try {
     passed = store.readFile(path) === line;

@@ -171,5 +171,5 @@ Deno.test("settings are the same with the schema and without it", async () => {
     }),
     { numRuns: 100 },
   );
-  assert(Deno.readTextFileSync(box.path("config.checked")).length === 65);
+  assert(Deno.readTextFileSync(box.path("config.checked")).length === 33);
 });
