@@ -3,7 +3,7 @@
 // A launch does not wait for WebCrypto, and has no millisecond for more of a hash than they need.
 
 import type { Task } from "../task/fields.ts";
-import { hash } from "../text/hash.ts";
+import { hash } from "../task/hash.ts";
 
 /** The chain as a trace: 16 bytes in hex. Every attempt of it is a span in this trace. */
 export function traceId(identity: string, chain: string): string {

@@ -4,7 +4,7 @@
 // nothing may rest on it but the wording of an error. It can be deleted.
 
 import type { Store } from "../store/tasks.ts";
-import { hash } from "../text/hash.ts";
+import { hash } from "../task/hash.ts";
 import { VERSION } from "../task/version.ts";
 
 /** What is remembered of one file's text. */
