@@ -18,6 +18,7 @@ const ROOMS: readonly { name: string; modules: readonly string[] }[] = [
   { name: "text", modules: ["lib/text/"] },
   { name: "store", modules: ["lib/store/"] },
   { name: "settings", modules: ["lib/settings/"] },
+  { name: "workspaces", modules: ["lib/workspaces/"] },
   { name: "agents", modules: ["lib/agents/"] },
   { name: "templates", modules: ["templates/"] },
   { name: "launch", modules: ["lib/launch/"] },
@@ -27,6 +28,7 @@ const ROOMS: readonly { name: string; modules: readonly string[] }[] = [
   { name: "supervise", modules: ["lib/supervise/"] },
   { name: "library", modules: ["lib/library.ts"] },
   { name: "format", modules: ["lib/format/"] },
+  { name: "web", modules: ["lib/web/"] },
   { name: "cli", modules: ["lib/cli/"] },
   { name: "entries", modules: ["main.ts", "mod.ts"] },
 ];

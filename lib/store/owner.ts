@@ -38,6 +38,14 @@ export function userSettingsPath(): string | undefined {
   return base === undefined ? undefined : `${base}/orchestra/settings.json`;
 }
 
+/** The user's own folder for what programs keep; undefined where the environment names no place for it. */
+export function userStateFolder(): string | undefined {
+  const env = (name: string) => Deno.env.get(name) || undefined;
+  const base = env("XDG_STATE_HOME") ?? (env("HOME") && `${env("HOME")}/.local/state`) ??
+    env("LOCALAPPDATA");
+  return base === undefined ? undefined : `${base}/orchestra`;
+}
+
 /** Whether the user has said that a workspace is to be obeyed, whoever owns it. */
 export function isSafe(root: string): boolean {
   try {
