@@ -32,6 +32,8 @@ export interface WireRow extends WireTask {
 /** How many tasks are in which phase. */
 export interface WireCounts extends Partial<Record<PhaseName, number>> {
   total: number;
+  /** Of these, those that only a person brings on, as `needsPerson` of filter.ts decides. */
+  needed?: number;
 }
 
 /** An agent that launches nothing for now. */
@@ -73,6 +75,10 @@ export interface WireTasks {
   more: number;
   /** Of all tasks that pass the filters but that of the phase. */
   counts: WireCounts;
+  /** How many tasks of each agent pass the filters but that of the agent. */
+  agents?: Record<string, number>;
+  /** How many tasks with each label, `name:value`, pass the filters but that of the label; the 50 most frequent. */
+  labels?: Record<string, number>;
   lanes: WireLane[];
   supervisor: string | null;
   /** Where the history was when this was read: live changes go on from here. */
@@ -177,7 +183,7 @@ export interface WireOrder {
 
 /** Filters as in an address: `?status=failed&agent=codex&label=area:docs&q=parser`. */
 export interface WireFilter {
-  /** Phases or statuses. */
+  /** Phases or statuses, or `needed` for those that only a person brings on. */
   status?: string[];
   agent?: string[];
   /** `name:value`. */
