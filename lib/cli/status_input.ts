@@ -1,15 +1,14 @@
 // What `status`, `wait`, `run --wait` and the live screen show of a snapshot: filtered, ordered, counted.
 
-import { isStopped, watcherOf } from "../supervise/watcher.ts";
+import { describeWatcher } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
-import { formatReason } from "../format/reason.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes } from "../decide/model.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Snapshot } from "../queue/refresh.ts";
 import { nameTasks } from "../decide/names.ts";
-import { compareIds, compareTasks } from "../decide/schedule.ts";
-import { compareTimes, isTerminal, type Task } from "../task/fields.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
+import { comparePhased } from "../decide/listing.ts";
 import {
   countPhases,
   type PausedLane,
@@ -20,6 +19,8 @@ import {
   type TaskView,
   timeTask,
 } from "../decide/view.ts";
+
+export { viewJson } from "../format/task_json.ts";
 
 /** What is shown of a queue. */
 export interface StatusFilter {
@@ -80,18 +81,6 @@ function passes(task: Task, filter: StatusFilter): boolean {
     !filter.label?.some(([name, value]) => task.labels[name] !== value);
 }
 
-function rank({ task }: PhasedTask): number {
-  return task.status === "running" ? 0 : task.status === "pending" ? 1 : 2;
-}
-
-function comparePhased(a: PhasedTask, b: PhasedTask): number {
-  const difference = rank(a) - rank(b);
-  if (difference !== 0) return difference;
-  if (rank(a) < 2) return compareTasks(a.task, b.task);
-  return compareTimes(b.task.completedAt, a.task.completedAt) ||
-    compareIds(b.task.taskId, a.task.taskId);
-}
-
 /** Everything that the status table needs. */
 export function statusInput(
   queue: Queue,
@@ -113,35 +102,10 @@ export function statusInput(
     counts: countPhases(all),
     damaged: [...snapshot.damaged],
     lanes: [...lanes.values()],
-    supervisor: describeWatcher(queue, snapshot.tasks),
+    supervisor: describeWatcher(queue.store, snapshot.tasks),
     usage: filter.usage,
     filtered: [filter.ids, filter.status, filter.agent, filter.label].some((it) =>
       it !== undefined
     ),
-  };
-}
-
-function describeWatcher(queue: Queue, tasks: readonly Task[]): string | null {
-  const info = watcherOf(queue.store);
-  if (info === undefined) return null;
-  const who = info.kind === "daemon" ? "daemon" : info.kind === "run" ? "run --wait" : "supervisor";
-  // Where nothing is to be done it is not worth a look.
-  return tasks.some(({ status }) => status === "running" || status === "pending") && isStopped(info)
-    ? `${who} (pid ${info.pid}) is stopped, and nothing goes on: kill -CONT ${info.pid}`
-    : `${who} (pid ${info.pid}) watches over it`;
-}
-
-/** A task as `--json` prints it: its file's fields, and what is derived beside them. */
-export function viewJson(view: TaskView): Record<string, unknown> {
-  const { phase } = view;
-  const reason = formatReason(view);
-  return {
-    ...view.task,
-    blockedBy: phase.kind === "blocked" ? phase.by : null,
-    blockedReason: phase.kind === "blocked" ? reason : null,
-    phase: phase.kind,
-    waitsFor: phase.kind === "waiting" ? reason : null,
-    elapsedSeconds: view.elapsed,
-    remainingSeconds: view.remaining,
   };
 }

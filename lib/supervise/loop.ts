@@ -68,6 +68,8 @@ export interface WatchOptions {
   readonly from?: readonly Task[];
   /** Called with each change, in order, whoever made it. */
   readonly onChange?: (change: Change, mirror: Mirror) => void;
+  /** Called with each task whose file is another one, or is gone, whether that is a change of it or not. */
+  readonly onKeep?: (id: string) => void;
   /** Called after each turn in which something changed. */
   readonly onTurn?: (mirror: Mirror) => void;
   /** Told of settings that are wrong at the start, by who goes on with the defaults then. */
@@ -212,6 +214,7 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
         watch.changes++;
         watch.say(change);
       },
+      onKeep: options.onKeep,
       onProblem: (reason) =>
         tell(`The folder cannot be watched, it is looked at now and then: ${reason}`),
       // That a child of ours has ended we are told by the system.

@@ -18,6 +18,8 @@ export interface MirrorOptions {
   whole: boolean;
   /** Called with each change, in order, whoever made it. */
   onChange(change: Change): void;
+  /** Called with each task whose file is another one, or is gone. */
+  onKeep?(id: string): void;
   /** Called where the folder cannot be watched. */
   onProblem(reason: string): void;
   /** The tasks as they were last seen: what has changed since is told of. */
@@ -91,6 +93,7 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
       stamps.set(id, stamp);
     }
     kept++;
+    options.onKeep?.(id);
     const changes = model.keep(id, task === undefined ? undefined : fit(task));
     for (const change of changes) {
       if (early === undefined) options.onChange(change);

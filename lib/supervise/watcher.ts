@@ -10,7 +10,7 @@ import { spawnSession } from "../launch/posix/launcher.ts";
 import { isAlive, readProcesses } from "../launch/posix/processes.ts";
 import { permissionFlags } from "./permissions.ts";
 import type { Store } from "../store/tasks.ts";
-import { formatTime } from "../task/fields.ts";
+import { formatTime, isTerminal, type Task } from "../task/fields.ts";
 
 /** What `daemon.json` says. */
 export interface DaemonInfo {
@@ -223,6 +223,25 @@ export function holdsLock(store: Store, pid: number): boolean {
 export function isStopped({ pid, start }: DaemonInfo): boolean {
   const process = readProcesses([pid]).get(pid);
   return process?.stopped === true && process.start === start;
+}
+
+/**
+ * Who watches over a workspace, in words; null for nobody.
+ *
+ * @param tasks all of them: where nothing is to be done, whether it is stopped is not worth a look
+ */
+export function describeWatcher(store: Store, tasks: Iterable<Task>): string | null {
+  const info = watcherOf(store);
+  if (info === undefined) return null;
+  const who = info.kind === "daemon" ? "daemon" : info.kind === "run" ? "run --wait" : "supervisor";
+  return isAnyOpen(tasks) && isStopped(info)
+    ? `${who} (pid ${info.pid}) is stopped, and nothing goes on: kill -CONT ${info.pid}`
+    : `${who} (pid ${info.pid}) watches over it`;
+}
+
+function isAnyOpen(tasks: Iterable<Task>): boolean {
+  for (const { status } of tasks) if (!isTerminal(status)) return true;
+  return false;
 }
 
 /**
