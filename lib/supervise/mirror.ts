@@ -39,6 +39,8 @@ export interface Mirror extends LiveModel, Disposable {
   readonly watched: boolean;
   /** Reads what changed since the last call; says whether that tells anything. */
   catchUp(): boolean;
+  /** Reads one task's file, where it is another one, for who knows of a change before the system tells. */
+  look(id: string): void;
   /**
    * Fulfilled when something was read that tells anything: of all that the system tells, most is what we
    * did ourselves.
@@ -184,6 +186,7 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     },
     keep,
     catchUp,
+    look: reload,
     changed: () => waiting ??= untilChanged(),
     rescan(depth) {
       const names = new Set<string>();
