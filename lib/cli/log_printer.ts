@@ -7,6 +7,7 @@ import { loadAgents } from "../settings/agents.ts";
 import type { Queue } from "../queue/queue.ts";
 import { pickAgent, type UsageFormat } from "../task/agent.ts";
 import type { Task } from "../task/fields.ts";
+import { createSgrSplitter } from "../text/sgr.ts";
 import { createPalette, type Paint } from "../text/style.ts";
 import { sanitizeBlock } from "../text/width.ts";
 import type { Context } from "./context.ts";
@@ -85,15 +86,6 @@ export function createLogPrinter(
     : createEventPrinter(context, format, last);
 }
 
-/** A colour, a weight: what is kept of a terminal's sequences (SGR, ECMA-48). */
-// deno-lint-ignore no-control-regex
-const COLOUR = /(\x1b\[[\d;]*m)/;
-/** No colour is told by more characters. */
-const LONGEST_COLOUR = 64;
-/** One that is not whole yet. */
-// deno-lint-ignore no-control-regex
-const BEGUN = /\x1b(?:\[[\d;]*)?$/;
-
 /**
  * A printer for what is text, without control characters in any case.
  *
@@ -101,23 +93,19 @@ const BEGUN = /\x1b(?:\[[\d;]*)?$/;
  */
 export function createTextPrinter(context: Context, colours = false): LogPrinter {
   const decoder = new TextDecoder();
-  let rest = "";
+  const splitter = createSgrSplitter();
   let painted = false;
-  const print = (piece: string, last = false) => {
-    const text = rest + piece;
-    const begun = colours && !last ? BEGUN.exec(text.slice(-LONGEST_COLOUR))?.[0].length ?? 0 : 0;
-    rest = text.slice(text.length - begun);
-    const whole = text.slice(0, text.length - begun);
-    const parts = colours ? whole.split(COLOUR) : [whole];
+  const print = (parts: readonly string[]) => {
     // Every second one is a colour.
-    painted ||= parts.length > 1;
-    const clean = parts.map((part, at) => at % 2 === 1 ? part : sanitizeBlock(part)).join("");
+    painted ||= colours && parts.length > 1;
+    const clean = (colours ? parts : parts.filter((_, at) => at % 2 === 0)).join("");
     if (clean !== "") context.write(clean);
   };
   return {
-    write: (bytes) => print(decoder.decode(bytes, { stream: true })),
+    write: (bytes) => print(splitter.add(decoder.decode(bytes, { stream: true }))),
     end() {
-      print(decoder.decode(), true);
+      print(splitter.add(decoder.decode()));
+      print(splitter.end());
       if (painted) context.write("\x1b[0m");
     },
   };

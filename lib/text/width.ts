@@ -114,7 +114,8 @@ export function displayWidth(text: string): number {
 
 // A whole escape sequence goes, an unfinished one loses only its introducer: what follows is text
 // that the reader should see. No body may hold a control character, which keeps this linear.
-const SEQUENCE =
+/** What a terminal obeys as a whole. */
+export const SEQUENCE =
   // deno-lint-ignore no-control-regex
   /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x08\x0a-\x1f\x7f-\x9f]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]?/g;
 // deno-lint-ignore no-control-regex
