@@ -10,6 +10,8 @@ import type { Said } from "./vendor.ts";
 export interface Shown {
   readonly kind: "text" | "call" | "output" | "failed" | "error" | "note" | "plain";
   readonly text: string;
+  /** All of it, where the text was cut. */
+  readonly whole?: string;
 }
 
 /** Reads a log piece by piece. */
@@ -106,17 +108,16 @@ function show(said: Said): Shown[] {
       return [{ kind: "call", text: `$ ${said.tool}  ${said.input}`.trimEnd() }];
     case "output": {
       const lines = said.text.trimEnd().split("\n");
-      const cut = lines.length > OUTPUT_LINES
-        ? [
-          ...lines.slice(0, OUTPUT_LINES / 2),
-          `… ${lines.length - OUTPUT_LINES} lines`,
-          ...lines.slice(-OUTPUT_LINES / 2),
-        ]
-        : lines;
-      const text = cut.map((part) => `  ${part}`.trimEnd()).join("\n");
-      return text.trim() === "" ? [{ kind: "note", text: "  (no output)" }] : [
-        { kind: said.failed ? "failed" : "output", text },
+      const text = indent(lines);
+      if (text.trim() === "") return [{ kind: "note", text: "  (no output)" }];
+      const kind = said.failed ? "failed" : "output";
+      if (lines.length <= OUTPUT_LINES) return [{ kind, text }];
+      const cut = [
+        ...lines.slice(0, OUTPUT_LINES / 2),
+        `… ${lines.length - OUTPUT_LINES} lines`,
+        ...lines.slice(-OUTPUT_LINES / 2),
       ];
+      return [{ kind, text: indent(cut), whole: text }];
     }
     case "error":
       return [{ kind: "error", text: `error: ${said.message}` }];
@@ -126,6 +127,10 @@ function show(said: Said): Shown[] {
     case "model":
       return [];
   }
+}
+
+function indent(lines: readonly string[]): string {
+  return lines.map((line) => `  ${line}`.trimEnd()).join("\n");
 }
 
 function tokens({ inputTokens, cachedTokens, outputTokens, costUsd }: Usage): Shown[] {

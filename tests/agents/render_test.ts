@@ -60,6 +60,8 @@ Deno.test("a long output is cut in the middle, with a mark", () => {
   assertEquals(part!.kind, "failed");
   const lines = part!.text.split("\n");
   assertEquals([lines.length, lines[10], lines.at(-1)], [21, "  … 80 lines", "  line 99"]);
+  // Who wants all of it has it.
+  assertEquals(part!.whole, output.replaceAll(/^/gm, "  "));
 });
 
 Deno.test("a log is shown the same in whatever pieces it comes", () => {
