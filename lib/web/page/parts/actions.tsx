@@ -1,0 +1,171 @@
+/// <reference lib="dom" />
+// What can be done to tasks, as the server lists it: on one, on several, on all that pass some filters.
+// What destroys is asked about first; each says what came of it, task by task where some failed.
+
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { PhaseName } from "../../../decide/view.ts";
+import type { WireAction, WireOrder, WireOutcome } from "../../wire.ts";
+import { at, get, order, sayError } from "../api.ts";
+import { readForm } from "../form.ts";
+import { useServer } from "../state.ts";
+import { Dialog } from "./dialog.tsx";
+import { Field, wordsOf } from "./fields.tsx";
+import { TaskLink } from "./task_words.tsx";
+import { say } from "./toasts.tsx";
+
+const known = new Map<string, Promise<WireAction[]>>();
+
+/** The actions of a workspace; none until they are known. */
+export function useActions(workspace: string | null): readonly WireAction[] {
+  const [actions, set] = useState<readonly WireAction[]>([]);
+  useEffect(() => {
+    if (workspace === null) return;
+    let wanted = true;
+    const asked = known.get(workspace) ?? get<WireAction[]>(at(workspace, "actions"));
+    known.set(workspace, asked);
+    asked.then((all) => wanted && set(all), () => known.delete(workspace));
+    return () => {
+      wanted = false;
+    };
+  }, [workspace]);
+  return actions;
+}
+
+/** `1 task`, `2 tasks`. */
+export function countTasks(count: number): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? "task" : "tasks"}`;
+}
+
+/** Buttons for what can be done to these tasks. */
+export function ActionBar(
+  { workspace, order: what, phases, count, onDone }: {
+    workspace: string;
+    /** To which tasks: by their ids, or by filters. */
+    order: Pick<WireOrder, "tasks" | "filter">;
+    /** The phases that they are in. */
+    phases: readonly PhaseName[];
+    count: number;
+    onDone?: (outcome: WireOutcome) => void;
+  },
+): JSX.Element {
+  const actions = useActions(workspace);
+  const { server } = useServer();
+  const [asked, ask] = useState<WireAction | null>(null);
+  const [busy, setBusy] = useState(false);
+  const perform = async (action: WireAction, options: Record<string, unknown>) => {
+    ask(null);
+    setBusy(true);
+    try {
+      const outcome = await order(workspace, action.name, { ...what, options });
+      tell(workspace, action, outcome);
+      onDone?.(outcome);
+    } catch (error) {
+      say(`${capital(wordsOf(action.name))}: ${sayError(error)}`, "failed");
+    } finally {
+      setBusy(false);
+    }
+  };
+  if (server?.readOnly) return <p class="muted">This page only shows: it was started so.</p>;
+  return (
+    <div class="actions" role="group" aria-label={`Actions on ${countTasks(count)}`}>
+      {actions.filter((action) => action.phases.some((phase) => phases.includes(phase))).map((
+        action,
+      ) => (
+        <button
+          key={action.name}
+          type="button"
+          class={action.destroys ? "destroys" : ""}
+          disabled={busy}
+          title={action.about}
+          onClick={() =>
+            action.destroys || action.options.length > 0 ? ask(action) : perform(action, {})}
+        >
+          {capital(wordsOf(action.name))}
+        </button>
+      ))}
+      {asked && (
+        <Ask
+          action={asked}
+          count={count}
+          onClose={() => ask(null)}
+          onSure={(options) => perform(asked, options)}
+        />
+      )}
+    </div>
+  );
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Asks what else is to be said with an action, and whether it is meant. */
+function Ask({ action, count, onClose, onSure }: {
+  action: WireAction;
+  count: number;
+  onClose: () => void;
+  onSure: (options: Record<string, unknown>) => void;
+}): JSX.Element {
+  const [typed, setTyped] = useState<Record<string, string>>({});
+  const [problems, setProblems] = useState<Record<string, string>>({});
+  const name = capital(wordsOf(action.name));
+  return (
+    <Dialog title={`${name} ${countTasks(count)}?`} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const read = readForm(action.options, typed);
+          setProblems(read.problems);
+          if (Object.keys(read.problems).length === 0) onSure(read.values);
+        }}
+      >
+        <p>{capital(action.about)}.</p>
+        {action.options.map((option) => (
+          <Field
+            key={option.name}
+            {...option}
+            text={typed[option.name] ?? ""}
+            problem={problems[option.name]}
+            onText={(text) => setTyped({ ...typed, [option.name]: text })}
+          />
+        ))}
+        <footer>
+          <button type="button" onClick={onClose}>Not now</button>
+          <button type="submit" class={action.destroys ? "destroys primary" : "primary"}>
+            {name} {countTasks(count)}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Says what came of an action. */
+function tell(workspace: string, action: WireAction, { results }: WireOutcome): void {
+  const failed = results.filter(({ ok }) => !ok);
+  const name = capital(wordsOf(action.name));
+  if (results.length === 0) return say(`${name}: there was no task to do it to`);
+  const lines = (failed.length > 0 ? failed : results).slice(0, 8);
+  const more = (failed.length > 0 ? failed : results).length - lines.length;
+  say(
+    <>
+      <strong>
+        {failed.length === 0
+          ? `${name}: ${countTasks(results.length)}`
+          : `${name}: ${failed.length} of ${countTasks(results.length)} refused`}
+      </strong>
+      <ul>
+        {lines.map(({ taskId, said, task }) => (
+          <li key={taskId}>
+            <TaskLink workspace={workspace} task={task ?? { taskId, name: taskId.slice(-4) }} />
+            {" "}
+            {said}
+          </li>
+        ))}
+        {more > 0 && <li>and {more} more</li>}
+      </ul>
+    </>,
+    failed.length > 0 ? "failed" : "done",
+  );
+}
