@@ -1,6 +1,7 @@
 // Where the nodes of a directed graph stand when it is drawn in layers from left to right (Sugiyama):
 // cycles are broken, layers by the longest path, the order within them by barycentres in a bounded number
-// of sweeps, places by least squares. The same graph is drawn the same each time. Pure.
+// of sweeps, places by least squares. What is not connected is laid out by itself, and packed side by side.
+// The same graph is drawn the same each time. Pure.
 
 /** How large things are, pixels. */
 export interface Sizes {
@@ -10,10 +11,13 @@ export interface Sizes {
   readonly layerGap: number;
   /** Between nodes of a layer. */
   readonly nodeGap: number;
+  /** Width by height that the whole is to have, roughly. */
+  readonly aspect: number;
 }
 
 export interface PlacedNode {
   readonly id: string;
+  /** Steps from the left, among those that it is connected with. */
   readonly layer: number;
   /** Place within its layer, from 0. */
   readonly order: number;
@@ -32,7 +36,7 @@ export interface PlacedEdge {
 }
 
 export interface Layout {
-  /** Layer by layer, from top to bottom. */
+  /** Those that are connected one after another; layer by layer, from top to bottom. */
   readonly nodes: readonly PlacedNode[];
   readonly edges: readonly PlacedEdge[];
   readonly width: number;
@@ -68,6 +72,60 @@ export function layOut(
   sizes: Sizes,
 ): Layout {
   const edges = distinct(ids, pairs);
+  const parts = components(ids, edges).map((part) => layOutConnected(part.ids, part.edges, sizes));
+  return pack(parts, sizes);
+}
+
+/** Puts layouts into rows, the tallest first. */
+function pack(parts: readonly Layout[], { layerGap, nodeGap, aspect }: Sizes): Layout {
+  const gap = 2 * nodeGap;
+  const area = parts.reduce((sum, part) => sum + (part.width + layerGap) * (part.height + gap), 0);
+  const widest = parts.reduce((most, part) => Math.max(most, part.width), 0);
+  const room = Math.max(widest, Math.sqrt(area * aspect));
+  const nodes: PlacedNode[] = [];
+  const edges: PlacedEdge[] = [];
+  let [left, top, width, height] = [0, 0, 0, 0];
+  for (const part of parts.toSorted((a, b) => b.height - a.height || b.width - a.width)) {
+    if (left > 0 && left + part.width > room) [left, top] = [0, height + gap];
+    for (const node of part.nodes) nodes.push({ ...node, x: node.x + left, y: node.y + top });
+    for (const edge of part.edges) {
+      edges.push({ ...edge, points: edge.points.map(([x, y]) => [x + left, y + top]) });
+    }
+    width = Math.max(width, left + part.width);
+    height = Math.max(height, top + part.height);
+    left += part.width + layerGap;
+  }
+  return { nodes, edges, width, height };
+}
+
+/** The parts of a graph that are connected, in the order of their first nodes. */
+function components(
+  ids: readonly string[],
+  edges: readonly Edge[],
+): { ids: string[]; edges: Edge[] }[] {
+  const near = successors(ids, edges.flatMap(([from, to]): Edge[] => [[from, to], [to, from]]));
+  const partOf = new Map<string, number>();
+  let count = 0;
+  for (const root of ids) {
+    if (partOf.has(root)) continue;
+    const queue = [root];
+    partOf.set(root, count);
+    for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+      for (const other of near.get(id)!) {
+        if (partOf.has(other)) continue;
+        partOf.set(other, count);
+        queue.push(other);
+      }
+    }
+    count++;
+  }
+  const parts = Array.from({ length: count }, () => ({ ids: [] as string[], edges: [] as Edge[] }));
+  for (const id of ids) parts[partOf.get(id)!]!.ids.push(id);
+  for (const edge of edges) parts[partOf.get(edge[0])!]!.edges.push(edge);
+  return parts;
+}
+
+function layOutConnected(ids: readonly string[], edges: readonly Edge[], sizes: Sizes): Layout {
   const forward = breakCycles(ids, edges);
   const layerOf = assignLayers(ids, forward);
   const points = new Map(ids.map((id) => [id, point(layerOf.get(id)!, sizes.nodeHeight)]));
@@ -105,7 +163,7 @@ export function layOut(
         points: [[x(start.layer) + sizes.nodeWidth, start.y], ...through, [x(end.layer), end.y]],
       };
     }),
-    width: ids.length === 0 ? 0 : x(layers.length - 1) + sizes.nodeWidth,
+    width: x(layers.length - 1) + sizes.nodeWidth,
     height: all.reduce((most, { y, height }) => Math.max(most, y + height / 2), 0),
   };
 }
@@ -314,7 +372,9 @@ export function related(id: string, edges: readonly Edge[]): Set<string> {
   for (const side of [0, 1] as const) {
     const next = new Map<string, string[]>();
     for (const edge of edges) {
-      next.set(edge[side], [...next.get(edge[side]) ?? [], edge[1 - side]!]);
+      const those = next.get(edge[side]);
+      if (those === undefined) next.set(edge[side], [edge[1 - side]!]);
+      else those.push(edge[1 - side]!);
     }
     const seen = new Set([id]);
     const queue = [id];
