@@ -879,6 +879,12 @@ function benchDemo(): void {
   line("deno task demo", `${round(seconds)} s`, "", verdict(seconds, 15, " s"));
 }
 
+/** The page, in a browser. */
+async function benchPage(): Promise<void> {
+  const { benchWeb } = await import("./web/bench.ts");
+  await benchWeb({ quick, heading, line, verdict, spread, percentile, round });
+}
+
 function benchSize(): void {
   heading("Size");
   line("dist/orchestra.js", `${round(Deno.statSync(BUNDLE).size / 1024)} KB`);
@@ -898,6 +904,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void> | void>> = {
   growth: benchGrowth,
   history: benchHistory,
   demo: benchDemo,
+  web: benchPage,
   // Last, for the disk is busy for a while with what it writes.
   archive: benchArchive,
 };

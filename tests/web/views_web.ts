@@ -1,0 +1,69 @@
+// Each view of the page at each size, light and dark, against a real queue with running agents: it is
+// there, nothing sticks out, nothing complains, and axe finds nothing.
+
+/// <reference lib="dom" />
+
+import { assertEquals } from "../support/assert.ts";
+import { runAxe, type Scheme, type Size, SIZES, type Tab, until, webTest } from "./browser.ts";
+import { addGraph, addStream, type Busy, makeBusy, serveBox } from "./support.ts";
+
+/** Each view: its address below the workspace, and a text that is there as soon as it is drawn. */
+const VIEWS: readonly { name: string; path: (busy: Busy) => string; shows: RegExp }[] = [
+  { name: "now", path: () => "now", shows: /echo to be mended/ },
+  { name: "now-filtered", path: () => "now?status=failed&label=area:docs", shows: /to be mended/ },
+  { name: "task-running", path: ({ running }) => `task/${running[0]}`, shows: /step \d+ of many/ },
+  { name: "task-failed", path: ({ failed }) => `task/${failed}`, shows: /exited with code 7/ },
+  { name: "graph", path: () => "graph", shows: /echo after|build/ },
+  { name: "timeline", path: () => "timeline", shows: /shell|signal/ },
+  { name: "stats", path: () => "stats", shows: /shell/ },
+  { name: "agents", path: () => "agents", shows: /signal/ },
+];
+
+/** Elements that are wider than the window, where it can be scrolled sideways. */
+export function overflow(tab: Tab): Promise<string[]> {
+  return tab.page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    return [...document.body.querySelectorAll("*")]
+      .filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
+      .slice(0, 5)
+      .map((element) => `<${element.tagName.toLowerCase()} class="${element.className}">`)
+      .concat(`${scrollWidth} wide, of ${clientWidth}`);
+  });
+}
+
+async function look(tab: Tab, name: string, shows: RegExp): Promise<string[]> {
+  await until(
+    `${name} to show ${shows}`,
+    async () =>
+      shows.test(await tab.page.locator("body").innerText()) ||
+      shows.test((await tab.page.locator("svg, canvas").allTextContents()).join("\n")),
+  );
+  await tab.shoot(name);
+  return [
+    ...(await overflow(tab)).map((found) => `sticks out: ${found}`),
+    ...await runAxe(tab.page),
+    ...tab.takeTrouble(),
+  ].map((found) => `${name}: ${found}`);
+}
+
+for (const size of Object.keys(SIZES) as Size[]) {
+  for (const scheme of ["light", "dark"] as Scheme[]) {
+    webTest(`every view is in order, ${size}, ${scheme}`, async (browser) => {
+      await using busy = await makeBusy();
+      addGraph(busy.box, 12, 4);
+      addStream(busy.box, "claude");
+      await using site = await serveBox(busy.box.root);
+      const [{ name }] = await site.get<[{ name: string }]>("/workspaces");
+      const tab = await site.open(browser, undefined, { size, scheme });
+      const findings: string[] = [];
+      for (const view of VIEWS) {
+        await tab.page.goto(`${site.origin}/w/${name}/${view.path(busy)}`);
+        findings.push(...await look(tab, `${view.name}-${size}-${scheme}`, view.shows));
+      }
+      await tab.page.goto(`${site.origin}/workspaces`);
+      findings.push(...await look(tab, `workspaces-${size}-${scheme}`, new RegExp(name)));
+      assertEquals(findings, []);
+    });
+  }
+}
