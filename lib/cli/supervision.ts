@@ -11,12 +11,16 @@ import {
   daemonInfoTime,
   ensureSupervisor,
   isWatched,
+  orderOf,
   readDaemonInfo,
   rereadOrder,
   type StandingOrder,
 } from "../supervise/watcher.ts";
 import type { EventKind } from "../task/event.ts";
 import type { Context } from "./context.ts";
+
+/** Whoever leaves somebody behind, and says so. */
+type Leaver = Pick<Context, "program" | "note" | "config">;
 
 /**
  * A look leaves a supervisor where something runs that nobody watches, or where what was ordered is due
@@ -25,7 +29,7 @@ import type { Context } from "./context.ts";
  * @returns whether somebody watches now
  */
 export async function leaveWatcher(
-  context: Context,
+  context: Leaver,
   queue: Queue,
   seen: Pick<Snapshot, "unsettled" | "retrying" | "unseen">,
 ): Promise<boolean> {
@@ -55,7 +59,7 @@ export async function leaveWatcher(
  * @param told kinds of what this command has told; anything where absent
  */
 export async function leaveForNews(
-  context: Context,
+  context: Leaver,
   queue: Queue,
   told?: ReadonlySet<EventKind>,
 ): Promise<boolean> {
@@ -100,14 +104,17 @@ export function orderLeft(
   { unsettled, retrying }: Pick<Snapshot, "unsettled" | "retrying">,
 ): StandingOrder | undefined {
   // Who ends takes its record along; a daemon that was killed is started again by who started it.
-  const left = readDaemonInfo(store);
-  const ordered = left === undefined || left.kind === "daemon" ? undefined : left.launch;
-  if (ordered === "all") return { launch: "all", parallel: left!.parallel };
-  return unsettled || (ordered === "retries" && retrying) ? { launch: "retries" } : undefined;
+  const ordered = orderOf(readDaemonInfo(store));
+  if (ordered?.launch === "all") return ordered;
+  return unsettled || (ordered !== undefined && retrying) ? { launch: "retries" } : undefined;
 }
 
 /** Leaves a supervisor behind, unless somebody watches already; says whether it did. */
-export function leaveSupervisor(context: Context, queue: Queue, order: StandingOrder): boolean {
+export function leaveSupervisor(
+  context: Pick<Context, "program">,
+  queue: Queue,
+  order: StandingOrder,
+): boolean {
   return ensureSupervisor(queue.store, context.program, order);
 }
 

@@ -72,6 +72,10 @@ export interface WatchOptions {
   readonly onKeep?: (id: string) => void;
   /** Called after each turn in which something changed. */
   readonly onTurn?: (mirror: Mirror) => void;
+  /** Called when the queue has come to rest: nothing runs, and nothing is ready. */
+  readonly onRest?: () => void;
+  /** How many workspaces this process watches over: what is at rest in many is rescanned less often. */
+  readonly crowd?: () => number;
   /** Told of settings that are wrong at the start, by who goes on with the defaults then. */
   readonly onBroken?: (problem: OrchestraError) => void;
   /** Called with what makes the watching difficult, a sentence each, once. */
@@ -355,6 +359,7 @@ function tellOfQueue(watch: Watch, next: Turn): void {
   if (isAtRest) watch.rested = watch.changes;
   attempt(watch, () => {
     tellQueue(queue, { isAtRest, resumed });
+    if (isAtRest) options.onRest?.();
     return true;
   });
 }
@@ -410,9 +415,11 @@ async function sleep(watch: Watch, millis: number): Promise<void> {
 /**
  * Milliseconds until the next rescan: what one costs, with all that it led to, stays a small share of
  * the time.
+ *
+ * @param crowd how many workspaces have that share together
  */
-function rescanDelay(least: number, cost: number): number {
-  return Math.max(least, Math.min(cost / RESCAN_SHARE, THOROUGH * least));
+function rescanDelay(least: number, cost: number, crowd: number): number {
+  return Math.max(least, Math.min(cost * crowd / RESCAN_SHARE, THOROUGH * least));
 }
 
 /** The safety net: everything is looked at now and then, whether a change was told of or not. */
@@ -438,7 +445,9 @@ function createRescans(
       if (began !== undefined) {
         // Where nothing is watched, or something is to be tried again, the interval is all there is.
         const urgent = !mirror.watched || hold.refused.size > 0 || hold.launching;
-        next = now + (urgent ? interval() : rescanDelay(interval(), now - began));
+        // Where something runs, others' rest is no reason to look less often.
+        const crowd = mirror.running.size > 0 ? 1 : options.crowd?.() ?? 1;
+        next = now + (urgent ? interval() : rescanDelay(interval(), now - began, crowd));
         began = undefined;
       }
       return jumped ? 0 : Math.max(0, next - now);

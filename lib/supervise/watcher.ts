@@ -27,6 +27,10 @@ export interface DaemonInfo {
   launch: LaunchMode;
   /** Most tasks at once, where all are launched; the settings' `max_concurrent` where absent. */
   parallel?: number;
+  /** A daemon that watches over every workspace that is known. */
+  everywhere?: boolean;
+  /** What a supervisor is to go on with when that daemon leaves: ordered before it came, or since. */
+  ordered?: StandingOrder;
 }
 
 /** What whoever watches launches by itself. */
@@ -55,7 +59,19 @@ function isInfo(value: Partial<DaemonInfo> | undefined): value is DaemonInfo {
   return typeof value?.pid === "number" && typeof value.startedAt === "string" &&
     ["supervisor", "daemon", "run"].includes(value.kind!) &&
     ["retries", "all"].includes(value.launch!) &&
-    (value.parallel === undefined || Number.isInteger(value.parallel));
+    (value.parallel === undefined || Number.isInteger(value.parallel)) &&
+    (value.ordered === undefined || isOrder(value.ordered));
+}
+
+function isOrder(value: Partial<StandingOrder> | null): value is StandingOrder {
+  return ["retries", "all"].includes(value?.launch!) &&
+    (value!.parallel === undefined || Number.isInteger(value!.parallel));
+}
+
+/** What was ordered of a watcher; of a daemon only what others ordered: its own goes with it. */
+export function orderOf(info: DaemonInfo | undefined): StandingOrder | undefined {
+  if (info === undefined || info.kind === "daemon") return info?.ordered;
+  return { launch: info.launch, parallel: info.parallel };
 }
 
 /** Records who watches and what is to be launched; a folder in its place is set aside. */
@@ -115,7 +131,11 @@ export interface WatchLock extends Disposable {
  */
 export function tryDaemonLock(store: Store): WatchLock | undefined {
   store.make();
-  const path = `${store.dir}/daemon.lock`;
+  return tryWatchLock(`${store.dir}/daemon.lock`);
+}
+
+/** The same, by the path of the lock. */
+export function tryWatchLock(path: string): WatchLock | undefined {
   const take = () => {
     const file = openLockFile(path);
     if (file.tryLockSync(true)) return file;
@@ -156,7 +176,11 @@ export async function waitForDaemonLock(
 
 /** Whether somebody watches over the workspace right now. Those who only ask do not see each other. */
 export function isWatched(store: Store): boolean {
-  const path = `${store.dir}/daemon.lock`;
+  return isLockHeld(`${store.dir}/daemon.lock`);
+}
+
+/** The same, by the path of the lock. */
+export function isLockHeld(path: string): boolean {
   let file: Deno.FsFile | undefined;
   try {
     // Only read: asking must work where nothing may be written.
@@ -208,11 +232,16 @@ export function watcherOf(store: Store): DaemonInfo | undefined {
  * that may be forged. Told by `sh`, for others' descriptors are not among the files that we may look at.
  */
 export function holdsLock(store: Store, pid: number): boolean {
+  return hasOpen(`${store.dir}/daemon.lock`, pid);
+}
+
+/** The same, by the path of the lock. */
+export function hasOpen(path: string, pid: number): boolean {
   // No other system tells.
   if (Deno.build.os !== "linux") return true;
   const script = 'for f in "/proc/$1/fd"/*; do [ "$f" -ef "$2" ] && exit 0; done; exit 1';
   return new Deno.Command("/bin/sh", {
-    args: ["-c", script, "sh", String(pid), `${store.dir}/daemon.lock`],
+    args: ["-c", script, "sh", String(pid), path],
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -254,6 +283,11 @@ export function tellWatcher(store: Store, order: StandingOrder): boolean {
   const told = () => {
     const info = readDaemonInfo(store);
     if (!isBeginning(info) && !isWatched(store)) return false;
+    // One that watches over many does so anyway, and hands it on when it leaves.
+    if (info?.everywhere && order.launch === "all") {
+      writeDaemonInfo(store, { ...info, ordered: order });
+      return true;
+    }
     // What was ordered last counts; a daemon has its number from who started it.
     const isNew = info?.launch !== "all" ||
       (order.parallel !== undefined && order.parallel !== info?.parallel);
@@ -293,19 +327,25 @@ function refuseElsewhere(store: Store, other: string | undefined, own: string | 
  * Says who watches from now on; for who has the lock. What it was told meanwhile counts, and so does
  * what whoever had the lock before did not live to do.
  *
+ * @param from of a daemon that watches over many: what whoever had the watch before was told
  * @throws OrchestraError `state` where another machine may be watching, and the lock does not tell
  */
-export function announce(store: Store, kind: DaemonInfo["kind"], order: StandingOrder): DaemonInfo {
+export function announce(
+  store: Store,
+  kind: DaemonInfo["kind"],
+  order: StandingOrder,
+  from?: { readonly ordered: StandingOrder | undefined },
+): DaemonInfo {
   return store.locked(() => {
     const before = readDaemonInfo(store);
-    const inherits = before !== undefined && before.kind !== "daemon" && before.launch === "all" &&
-      order.launch !== "all";
+    const ordered = orderOf(before);
+    const inherits = ordered?.launch === "all" && order.launch !== "all";
     const start = readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-";
     const host = ownHost();
     refuseElsewhere(store, before?.host, host);
     // Whoever started us may have written what it was told since; a number alone is not us.
     const isOurs = before?.pid === Deno.pid && before.start === start && before.begins === true;
-    const { launch, parallel } = isOurs || inherits ? before! : order;
+    const { launch, parallel } = isOurs ? before! : inherits ? ordered! : order;
     const info: DaemonInfo = {
       pid: Deno.pid,
       start,
@@ -314,9 +354,24 @@ export function announce(store: Store, kind: DaemonInfo["kind"], order: Standing
       kind,
       launch,
       parallel,
+      ...(from === undefined
+        ? {}
+        : { everywhere: true, ordered: ordered ?? from.ordered ?? RETRIES }),
     };
     writeDaemonInfo(store, info);
     return info;
+  });
+}
+
+/** What goes on without an order: the queue's own retries. */
+const RETRIES: StandingOrder = { launch: "retries" };
+
+/** What others had ordered of a daemon that watches over many is done. */
+export function forgetOrder(store: Store): void {
+  if (readDaemonInfo(store)?.ordered?.launch !== "all") return;
+  store.locked(() => {
+    const info = readDaemonInfo(store);
+    if (info?.pid === Deno.pid) writeDaemonInfo(store, { ...info, ordered: RETRIES });
   });
 }
 

@@ -1,42 +1,35 @@
 // `orchestra daemon`: the loop that never ends, in the foreground or in the background.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { lstat, openNamed, openRegular, readExactly } from "../../store/files.ts";
 import { pause } from "../../launch/pause.ts";
-import { archiveFinished } from "../../store/archive.ts";
+import { readProcesses } from "../../launch/posix/processes.ts";
+import { loadRules } from "../../queue/queue.ts";
+import { loadConfig } from "../../settings/config.ts";
+import { watchFolder } from "../../store/watch.ts";
+import { askToStop, isSame, takeWatch, watchedBy } from "../../supervise/take.ts";
 import {
   announce,
-  type DaemonInfo,
-  holdsLock,
-  isRecorded,
   isWatched,
   readDaemonInfo,
   removeDaemonInfo,
   spawnDetached,
-  tryDaemonLock,
-  type WatchLock,
 } from "../../supervise/watcher.ts";
 import { formatDuration } from "../../task/duration.ts";
 import { asJson, OrchestraError } from "../../task/error.ts";
-import { sanitize } from "../../text/width.ts";
-import { readProcesses } from "../../launch/posix/processes.ts";
-import type { Change } from "../../decide/changes.ts";
-import { loadRules, type Queue } from "../../queue/queue.ts";
-import type { Store } from "../../store/tasks.ts";
-import { loadConfig } from "../../settings/config.ts";
-import { watchOver } from "../../supervise/loop.ts";
 import { formatTime } from "../../task/fields.ts";
-import { watchFolder } from "../../store/watch.ts";
-import { openNews } from "../beside.ts";
 import type { Context } from "../context.ts";
+import { logTo, printLog } from "../daemon_log.ts";
+import { watchAsDaemon } from "../daemon_of.ts";
 import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
 import { stopSignal } from "../look_on.ts";
-import { createTextPrinter } from "../log_printer.ts";
-import { tailFile } from "../tail.ts";
 import { look } from "../supervision.ts";
 
-interface DaemonFlags {
+interface EverywhereFlags {
+  everywhere?: boolean;
+}
+
+interface DaemonFlags extends EverywhereFlags {
   maxConcurrent?: number;
   interval?: number;
 }
@@ -45,12 +38,14 @@ interface DaemonRunFlags extends DaemonFlags {
   log?: boolean;
 }
 
-interface DaemonLogsFlags {
+interface DaemonLogsFlags extends EverywhereFlags {
   follow?: boolean;
   lines?: number;
 }
 
+const everywhere = optional("all workspaces that are known, in one process");
 const flags = {
+  everywhere,
   maxConcurrent: parsed(integer(1, 1000), "most tasks at once (3)", "n"),
   interval: parsed(duration, "look at least this often (5s)", "time"),
 } as const;
@@ -76,18 +71,19 @@ export const command = buildRouteMap({
     }),
     stop: buildCommand({
       func: stopDaemon,
-      parameters: {},
+      parameters: { flags: { everywhere } },
       docs: { brief: "Stop the one in the background; agents go on" },
     }),
     status: buildCommand({
       func: showDaemon,
-      parameters: {},
+      parameters: { flags: { everywhere } },
       docs: { brief: "Say who watches" },
     }),
     logs: buildCommand({
       func: printDaemonLog,
       parameters: {
         flags: {
+          everywhere,
           follow: optional("go on until interrupted"),
           lines: parsed(integer(0), "only the last lines (50)", "n"),
         },
@@ -100,16 +96,8 @@ export const command = buildRouteMap({
   docs: { brief: "Launch everything as it comes, until stopped" },
 });
 
-/** Milliseconds between looks for what may be archived. */
-const ARCHIVE_EVERY = 3_600_000;
-/** Most that are archived before others have their turn, tasks: some 100 ms. */
-const ARCHIVE_AT_ONCE = 500;
-/** The daemon's own log is begun anew beyond this size, bytes. */
-const MAX_LOG = 4 * 1024 * 1024;
-
-function logPath(queue: Queue): string {
-  return `${queue.store.dir}/daemon.log`;
-}
+/** Loaded only where it is asked for. */
+const loadEverywhere = () => import("../daemon_everywhere.ts");
 
 /** Start time of a process as the system tells it; null where it cannot be told. */
 function startOf(pid: number): string | null {
@@ -117,160 +105,43 @@ function startOf(pid: number): string | null {
   return process === undefined || process.zombie ? null : process.start;
 }
 
-/** Asks a watcher to stop; one that has ended in the meantime needs no asking. */
-function askToStop(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGTERM");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** Whether the process that the record names is still the one that wrote it, and watches. */
-function isSame(store: Store, info: DaemonInfo): boolean {
-  return isRecorded(info) && holdsLock(store, info.pid);
-}
-
-/** The error for a daemon where somebody watches who does not give way. */
-function watchedBy({ kind, pid }: DaemonInfo): OrchestraError {
-  return kind === "daemon"
-    ? new OrchestraError("state", `A daemon runs for this workspace already (pid ${pid})`, {
-      hint: "Stop it with: orchestra daemon stop",
-    })
-    : new OrchestraError("state", `A run --wait watches over this workspace (pid ${pid})`, {
-      hint: "Wait until it is done, or interrupt it.",
-    });
-}
-
-/**
- * Takes over the watch: a supervisor that `run` left is asked to go, for a daemon does all it does.
- *
- * @throws OrchestraError `state` where a daemon or a `run --wait` has it
- */
-async function takeWatch(queue: Queue): Promise<WatchLock> {
-  const { store } = queue;
-  for (let turn = 0; turn < 200; turn++) {
-    const lock = tryDaemonLock(store);
-    if (lock !== undefined) return lock;
-    const info = readDaemonInfo(store);
-    // A record that a killed one left behind says nothing: somebody only asked, just now.
-    const same = info !== undefined && isSame(store, info);
-    if (same && info.kind !== "supervisor") throw watchedBy(info);
-    if (same && turn === 0) askToStop(info.pid);
-    await pause(10);
-  }
-  throw new OrchestraError(
-    "state",
-    "Somebody else holds .orchestra/daemon.lock and does not let go",
-    {
-      hint: "See who with: orchestra daemon status",
-    },
-  );
-}
-
 async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
+  if (flags.everywhere) return (await loadEverywhere()).runEverywhere(this, flags);
   const queue = await this.openQueue();
-  const config = await this.config(queue.store);
-  if (config.debug_log || (this.globals.debug && flags.log)) await this.traceToFile(queue.store);
+  const { store } = queue;
+  const config = await this.config(store);
+  if (config.debug_log || (this.globals.debug && flags.log)) await this.traceToFile(store);
   this.endsByExit = true;
   const stop = stopSignal();
-  const lock = await takeWatch(queue);
-  announce(queue.store, "daemon", { launch: "all", parallel: flags.maxConcurrent });
-  const say = flags.log ? logTo(queue) : (message: string) =>
-    this.print(
-      this.globals.json ? asJson({ time: formatTime(queue.now()), message }) : message,
-    );
+  const { lock } = await takeWatch(store);
+  announce(store, "daemon", { launch: "all", parallel: flags.maxConcurrent });
+  const say = flags.log
+    ? logTo(`${store.dir}/daemon.log`, () => store.isHere())
+    : (message: string) =>
+      this.print(
+        this.globals.json ? asJson({ time: formatTime(queue.now()), message }) : message,
+      );
   say(
-    `Watching over ${queue.store.root}: at most ${
+    `Watching over ${store.root}: at most ${
       flags.maxConcurrent ?? config.max_concurrent
     } at once, rescan every ${flags.interval ?? config.interval} s`,
   );
-  const archiving = setInterval(archiveNow, ARCHIVE_EVERY);
-  let rest: ReturnType<typeof setTimeout> | undefined;
-  async function archiveNow() {
-    try {
-      const { store } = queue;
-      // As they are now, not as they were when it began.
-      const { archive } = (await loadConfig(store)).config;
-      if (!archive.enabled) return;
-      const moved = archiveFinished(store, archive, queue.now(), say, ARCHIVE_AT_ONCE);
-      for (const { taskId } of moved) say(`${taskId} archived`);
-      if (moved.length === ARCHIVE_AT_ONCE) rest = setTimeout(archiveNow, 1000);
-    } catch (error) {
-      say(`Archiving failed: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  try {
-    await archiveNow();
-    await watchOver(queue, {
-      wanted: () => ({ launch: "all", parallel: flags.maxConcurrent }),
-      until: "forever",
-      lock,
-      beside: openNews(this, queue, say),
-      signal: stop.signal,
-      interval: flags.interval,
-      onChange: (change) => say(describe(change)),
-      onProblem: say,
-    });
-  } finally {
-    clearInterval(archiving);
-    clearTimeout(rest);
-    if (queue.store.isHere() && lock.keeps()) removeDaemonInfo(queue.store);
-    lock[Symbol.dispose]();
-  }
+  await watchAsDaemon(this, queue, {
+    lock,
+    orders: flags,
+    signal: stop.signal,
+    say,
+    leave() {
+      // Moved away meanwhile, it is another's folder.
+      if (store.isHere() && lock.keeps()) removeDaemonInfo(store);
+      lock[Symbol.dispose]();
+    },
+  });
   say("Stopped; what runs goes on");
 }
 
-function describe({ kind, task }: Change): string {
-  const what = sanitize(task.prompt.slice(0, 80));
-  switch (kind) {
-    case "launched":
-      return `${task.taskId} launched: ${task.agent}, pid ${task.pid}: ${what}`;
-    case "failed":
-      return `${task.taskId} failed (${task.failureClass}): ${sanitize(task.errorMessage ?? "")}`;
-    case "retried":
-      return `${task.taskId} queued as retry ${task.retryCount}/${task.maxRetries} of ${
-        task.retryHistory.at(-1)?.retriedFrom
-      }`;
-    case "warning":
-      return `${task.taskId} has ${formatDuration(task.timeoutWarning ?? 0)} left`;
-    default:
-      return `${task.taskId} ${kind}`;
-  }
-}
-
-/** Writes lines to the daemon's own log; what else stands in its place is not followed. */
-function logTo(queue: Queue): (text: string) => void {
-  const path = logPath(queue);
-  const before = lstat(path);
-  if (before !== undefined && (!before.isFile || before.size > MAX_LOG)) removeLog(path);
-  let file: Deno.FsFile | undefined;
-  return (text) => {
-    try {
-      // Another workspace in its place has a log of its own.
-      if (!queue.store.isHere()) return;
-      const named = lstat(path);
-      if (file === undefined || named?.ino !== file.statSync().ino) {
-        file?.close();
-        file = undefined;
-        file = openNamed(path, { append: true });
-      }
-      file?.writeSync(new TextEncoder().encode(`${formatTime(Date.now())} ${text}\n`));
-    } catch {
-      // The watching goes on without a log.
-    }
-  };
-}
-
-function removeLog(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // A folder that is not empty: nothing is logged.
-  }
-}
-
 async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
+  if (flags.everywhere) return (await loadEverywhere()).startEverywhere(this, flags);
   const queue = await this.openQueue();
   await loadRules(queue); // A broken settings file is told here, not to a log.
   const before = readDaemonInfo(queue.store);
@@ -305,7 +176,8 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   }
 }
 
-async function stopDaemon(this: Context): Promise<void> {
+async function stopDaemon(this: Context, flags: EverywhereFlags): Promise<void> {
+  if (flags.everywhere) return (await loadEverywhere()).stopEverywhere(this);
   const queue = await this.openQueue();
   const info = readDaemonInfo(queue.store);
   if (info === undefined || !isWatched(queue.store)) {
@@ -313,6 +185,7 @@ async function stopDaemon(this: Context): Promise<void> {
       hint: "Start one with: orchestra daemon start",
     });
   }
+  if (info.everywhere && isSame(queue.store, info)) throw watchedBy(info);
   if (info.kind === "run") {
     throw new OrchestraError(
       "state",
@@ -344,7 +217,8 @@ async function stopDaemon(this: Context): Promise<void> {
   else this.print(`Stopped (pid ${info.pid}); what runs goes on`);
 }
 
-async function showDaemon(this: Context): Promise<void> {
+async function showDaemon(this: Context, flags: EverywhereFlags): Promise<void> {
+  if (flags.everywhere) return (await loadEverywhere()).showEverywhere(this);
   const queue = await this.openQueue();
   const watched = isWatched(queue.store);
   const info = watched ? readDaemonInfo(queue.store) : undefined;
@@ -365,7 +239,9 @@ async function showDaemon(this: Context): Promise<void> {
   }
   const since = formatDuration((Date.now() - Date.parse(info.startedAt)) / 1000);
   this.print(
-    `${info.kind} (pid ${info.pid}) since ${since}: launches ${
+    `${
+      info.everywhere ? "daemon for all workspaces" : info.kind
+    } (pid ${info.pid}) since ${since}: launches ${
       info.launch === "all"
         ? `everything, at most ${info.parallel ?? config.max_concurrent} at once`
         : "retries"
@@ -374,30 +250,8 @@ async function showDaemon(this: Context): Promise<void> {
 }
 
 async function printDaemonLog(this: Context, flags: DaemonLogsFlags): Promise<void> {
-  const queue = await this.openQueue();
-  const path = this.globals.debug ? `${queue.store.dir}/debug.log` : logPath(queue);
-  const tail = tailFile(path, flags.lines ?? 50);
-  if (this.globals.json) return this.printJson({ lines: tail?.lines ?? [] });
-  if (tail === undefined && !flags.follow) return this.note("The daemon has written no log yet");
-  for (const line of tail?.lines ?? []) this.print(sanitize(line));
-  if (!flags.follow) return;
-  this.endsByExit = true;
-  const stop = new AbortController();
-  const over = AbortSignal.any([stop.signal, this.readerGone]);
-  Deno.addSignalListener("SIGINT", () => stop.abort());
-  using watch = watchFolder(queue.store.dir);
-  const printer = createTextPrinter(this);
-  let at = tail?.end ?? 0;
-  while (!over.aborted) {
-    watch.take();
-    const size = lstat(path)?.size ?? 0;
-    if (size < at) at = 0; // It was begun anew.
-    if (size > at) {
-      using file = openRegular(path);
-      const block = file === undefined ? new Uint8Array() : readExactly(file, at, size - at);
-      at += block.length;
-      printer.write(block);
-    }
-    await pause(1000, over, [watch.changed()]);
-  }
+  if (flags.everywhere) return (await loadEverywhere()).printEverywhere(this, flags);
+  const { store } = await this.openQueue();
+  const path = `${store.dir}/${this.globals.debug ? "debug.log" : "daemon.log"}`;
+  await printLog(this, path, store.dir, flags);
 }
