@@ -21,6 +21,8 @@ export interface Site extends AsyncDisposable {
   post<T>(path: string, body: unknown): Promise<T>;
   /** Opens a page that has had its token; `path` as in an address, such as `/w/shop/now`. */
   open(browser: Browser, path?: string, options?: TabOptions): Promise<Tab>;
+  /** Holds the server still meanwhile, as a machine that sleeps does, and breaks its connections. */
+  freeze(meanwhile: () => Promise<void>): Promise<void>;
   /** Kills the server. */
   stop(): Promise<void>;
   /** Starts it again on the same port. */
@@ -79,6 +81,14 @@ export async function serveBox(root: string, options: ServeOptions = {}): Promis
       });
       if (path !== undefined) await tab.page.goto(`${origin}${path}`);
       return tab;
+    },
+    async freeze(meanwhile) {
+      live.kill("SIGSTOP");
+      try {
+        await meanwhile();
+      } finally {
+        live.kill("SIGCONT");
+      }
     },
     async stop() {
       await live[Symbol.asyncDispose]();
