@@ -12,12 +12,28 @@ export function formatSettingsWarning(
   warning: SettingsWarning,
   known: readonly string[],
 ): string {
-  if (warning.kind === "unknown-key") {
-    const near = closest(warning.key, known);
-    return `.orchestra/config.json: there is no setting ${JSON.stringify(warning.key)}; ` +
-      `it is left out of account${near === undefined ? "" : ` (did you mean "${near}"?)`}`;
+  switch (warning.kind) {
+    case "unknown-key": {
+      const near = closest(warning.key, known);
+      const file = warning.origin === "user" ? USER : OWN;
+      return `${file}: there is no setting ${JSON.stringify(warning.key)}; ` +
+        `it is left out of account${near === undefined ? "" : ` (did you mean "${near}"?)`}`;
+    }
+    case "users-only":
+      return `${OWN}: "${warning.key}" holds for all workspaces, and counts only in your own ` +
+        "settings file; it is left out of account";
+    case "user-problem":
+      return `${USER}: ${warning.problem}`;
+    case "archive-dir":
+      return archiveWarning(warning.value);
   }
-  const folder = typeof warning.value === "string" ? warning.value : "FOLDER";
+}
+
+const OWN = ".orchestra/config.json";
+const USER = "Your settings file";
+
+function archiveWarning(value: unknown): string {
+  const folder = typeof value === "string" ? value : "FOLDER";
   return '.orchestra/config.json: the archive is always .orchestra/archive, "archive.archive_dir" ' +
     "is left out of account; bring over what lies elsewhere with: orchestra archive import " +
     (/^[\w./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`);

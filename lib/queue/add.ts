@@ -5,7 +5,7 @@
 import { findCycle } from "../decide/dependencies.ts";
 import { MAX_ARGUMENT } from "../decide/launch_plan.ts";
 import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
-import { readAgentNames } from "../settings/agents.ts";
+import { readAgentNames, readOwnAgentNames } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
 import type { Config } from "../settings/config_fields.ts";
 import { COST_FORMATS } from "../task/agent.ts";
@@ -119,7 +119,11 @@ function checkKeys(wishes: readonly Wish[]): Refusal | undefined {
 
 /** Each agent is there, can be given the prompt, and tells its cost where a budget needs it. */
 async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refusal | undefined> {
-  const known = readAgentNames(queue.store);
+  const own = readOwnAgentNames(queue.store);
+  // Most are the workspace's own: only where one is not, the user's are looked for.
+  const known = wishes.every(({ agent }) => own.includes(agent))
+    ? own
+    : readAgentNames(queue.store);
   const names = new Set(known);
   // Only a long prompt or a budget is worth the price of reading the definitions. No text has more
   // than three bytes for each of its units, and a template may be half of what there is room for.

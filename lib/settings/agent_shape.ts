@@ -1,7 +1,7 @@
 // An agent's definition from its text without the schemas: only what has the form that the launch
 // relies on. It refuses nothing that the schemas accept; why something is refused, they say.
 
-import { type AgentDefinition, type RateLimit, USAGE_FORMATS } from "../task/agent.ts";
+import { type AgentDefinition, PROVIDER, type RateLimit, USAGE_FORMATS } from "../task/agent.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -54,6 +54,7 @@ const FORMS: Readonly<Record<keyof AgentDefinition, (value: unknown) => boolean>
   timeout: isAmount,
   idleTimeout: isAmount,
   maxConcurrent: isAmount,
+  provider: (value) => isText(value) && PROVIDER.test(value),
   retryOn: (value) => areTexts(value) && value.every(isOneOf(...FAILURE_CLASSES)),
   rateLimit: isRateLimit,
   fallback: areTexts,

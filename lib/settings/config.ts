@@ -1,5 +1,6 @@
-// Reads the settings of a workspace, `.orchestra/config.json`. The file is optional; its schema is
-// loaded only for a text that has not passed it before, for it costs start-up time.
+// Reads the settings of a workspace, `.orchestra/config.json`, over the user's own. Both files are
+// optional; their schema is loaded only for a text that has not passed it before, for it costs start-up
+// time. What is wrong with the user's file is a warning, and never costs a workspace its own settings.
 
 import { OrchestraError } from "../task/error.ts";
 import { lstat } from "../store/files.ts";
@@ -7,8 +8,9 @@ import { userSettingsPath } from "../store/owner.ts";
 import type { Store } from "../store/tasks.ts";
 import type { EventKind } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
-import type { SettingsWarning } from "../task/settings.ts";
-import { type Config, DEFAULT_CONFIG } from "./config_fields.ts";
+import type { Origin, SettingsWarning } from "../task/settings.ts";
+import type { MachineLimits } from "../decide/room.ts";
+import { type Config, DEFAULT_CONFIG, USER_ABOUT } from "./config_fields.ts";
 import {
   areHooks,
   areWebhooks,
@@ -18,6 +20,7 @@ import {
   mayWant,
   USUAL,
 } from "./subscriber_shape.ts";
+import { parseObject, readUserSettingsText, type UserText } from "./user.ts";
 import { readVerdict } from "./verdict.ts";
 
 /** Path of the settings file. */
@@ -25,25 +28,65 @@ export function configPath(store: Store): string {
   return `${store.dir}/config.json`;
 }
 
-/** The settings of a workspace, and what in its file is of no use. */
+/** The settings of a workspace as they hold, and what in the files is of no use. */
 export interface Settings {
   readonly config: Config;
+  /** Where what is set stands, by name; what is not among them is a default. */
+  readonly origins: Readonly<Record<string, Origin>>;
+  /** Limits across workspaces, which the user's own settings alone may set; null for none. */
+  readonly limits: MachineLimits | null;
   readonly warnings: readonly SettingsWarning[];
 }
 
-/** What a text said when it was last read through a store: most often it still says so. */
-const last = new WeakMap<Store, { readonly text: string; readonly settings: Settings }>();
+const DEFAULTS: Settings = { config: DEFAULT_CONFIG, origins: {}, limits: null, warnings: [] };
+
+/** What the texts said when they were last read through a store: most often they still say so. */
+const last = new WeakMap<
+  Store,
+  { readonly text: string | undefined; readonly user: string; readonly settings: Settings }
+>();
 
 /**
- * The settings of a workspace, defaults filled in. The file is read anew each time.
+ * The settings of a workspace over those of the user, defaults filled in. The files are read anew each
+ * time.
  *
- * @throws OrchestraError `config` where the file is malformed or a setting has a wrong value
+ * @throws OrchestraError `config` where the workspace's file is malformed or a setting has a wrong value
  */
 export async function loadConfig(store: Store): Promise<Settings> {
   const text = store.readFile(configPath(store));
-  if (text === undefined) return { config: DEFAULT_CONFIG, warnings: [] };
+  const users = readUserSettingsText();
+  if (text === undefined && users === undefined) return DEFAULTS;
+  const user = JSON.stringify(users);
   const before = last.get(store);
-  if (before?.text === text) return before.settings;
+  if (before !== undefined && before.text === text && before.user === user) return before.settings;
+  const own = text === undefined ? NOTHING : await readOwn(store, text);
+  const below = users === undefined ? NOTHING : await readUsers(store, users);
+  const settings: Settings = {
+    config: overlay(overlay(DEFAULT_CONFIG, below.known), own.known),
+    origins: {
+      ...originsOf(below.known, "user"),
+      ...originsOf(own.known, "workspace"),
+    },
+    limits: below.limits,
+    warnings: [...own.warnings, ...below.warnings],
+  };
+  last.set(store, { text, user, settings });
+  return settings;
+}
+
+/** Where what is set stood when settings were last read through a store. */
+export function originsIn(store: Store): Settings["origins"] {
+  return last.get(store)?.settings.origins ?? {};
+}
+
+/** What one file sets. */
+interface Read extends Pick<Settings, "limits" | "warnings"> {
+  readonly known: Readonly<Record<string, unknown>>;
+}
+
+const NOTHING: Read = { known: {}, limits: null, warnings: [] };
+
+async function readOwn(store: Store, text: string): Promise<Read> {
   const { known, warnings } = pickKnown(parseJsonFile(text, ".orchestra/config.json"));
   const config = fillIn(known, DEFAULT_CONFIG);
   const verdict = readVerdict(store, "config", text);
@@ -52,9 +95,68 @@ export async function loadConfig(store: Store): Promise<Settings> {
     parseConfig(known);
     verdict.keep();
   }
-  const settings = { config: config ?? DEFAULT_CONFIG, warnings };
-  last.set(store, { text, settings });
-  return settings;
+  return { known: config === undefined ? {} : known as Read["known"], limits: null, warnings };
+}
+
+/** What the user's settings set, setting by setting: one that is wrong costs none of the others. */
+async function readUsers(store: Store, read: UserText): Promise<Read> {
+  const value = "problem" in read ? read : parseObject(read.text);
+  if ("problem" in value && typeof value.problem === "string") {
+    const problem = `it ${value.problem}; nothing in it counts`;
+    return { ...NOTHING, warnings: [{ kind: "user-problem", problem }] };
+  }
+  const settings = value as Record<string, unknown>;
+  const own = Object.entries(settings).filter(([name]) => !Object.hasOwn(USER_ABOUT, name));
+  const picked = pickKnown(Object.fromEntries(own), "user");
+  const warnings = [...picked.warnings];
+  const { readLimits } = await import("./limits.ts");
+  const { limits, problems } = readLimits(settings);
+  for (const problem of problems) {
+    warnings.push({ kind: "user-problem", problem: `${problem}: it does not count` });
+  }
+  const verdict = readVerdict(store, "user-config", (read as { text: string }).text);
+  const known: Record<string, unknown> = {};
+  for (const [name, given] of Object.entries(picked.known as Record<string, unknown>)) {
+    // lib/settings/subscribers.ts reads, checks and adds them: it must know whose each is.
+    if (SUBSCRIBERS.includes(name)) continue;
+    const isShaped = fillIn({ [name]: given }, DEFAULT_CONFIG) !== undefined;
+    const problem = verdict.passed && isShaped ? undefined : await settingProblem(name, given);
+    if (isShaped && problem === undefined) known[name] = given;
+    else {
+      warnings.push({ kind: "user-problem", problem: `${problem ?? name}: it does not count` });
+    }
+  }
+  if (warnings.length === 0) verdict.keep();
+  return { known, limits, warnings };
+}
+
+/** Settings of which the user's are not below a workspace's but beside them. */
+const SUBSCRIBERS: readonly string[] = ["hooks", "webhooks", "notify", "otlp"];
+
+async function settingProblem(name: string, value: unknown): Promise<string | undefined> {
+  const { configIssue, describeIssue } = await import("./schemas.ts");
+  const issue = configIssue({ [name]: value });
+  return issue === undefined ? undefined : describeIssue(issue).text;
+}
+
+/** Settings with others over them, name by name, groups of settings too. */
+function overlay<T extends object>(below: T, above: Readonly<Record<string, unknown>>): T {
+  const merged = { ...below } as Record<string, unknown>;
+  for (const [name, value] of Object.entries(above)) {
+    const usual: unknown = below[name as keyof T];
+    merged[name] = isObject(usual) && isObject(value) ? overlay(usual, value) : value;
+  }
+  return merged as T;
+}
+
+/** The names of what is set. */
+function originsOf(known: Read["known"], origin: Origin, prefix = ""): Record<string, Origin> {
+  const origins: Record<string, Origin> = {};
+  for (const [name, value] of Object.entries(known)) {
+    if (isObject(value)) Object.assign(origins, originsOf(value, origin, `${prefix}${name}.`));
+    else origins[prefix + name] = origin;
+  }
+  return origins;
 }
 
 /**
@@ -92,15 +194,25 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The part of a settings file that has an effect, and what was left out. */
-export function pickKnown(file: unknown): { known: unknown; warnings: SettingsWarning[] } {
+export function pickKnown(
+  file: unknown,
+  origin?: "user",
+): { known: unknown; warnings: SettingsWarning[] } {
   const warnings: SettingsWarning[] = [];
   const pick = (value: unknown, defaults: object, prefix: string): unknown => {
     if (!isObject(value)) return value;
     const known: Record<string, unknown> = {};
     for (const [name, item] of Object.entries(value)) {
       const key = prefix + name;
-      if (!Object.hasOwn(defaults, name)) warnings.push({ kind: "unknown-key", key });
-      else if (key === "archive.archive_dir") {
+      if (!Object.hasOwn(defaults, name)) {
+        warnings.push(
+          Object.hasOwn(USER_ABOUT, key)
+            ? { kind: "users-only", key }
+            : origin === undefined
+            ? { kind: "unknown-key", key }
+            : { kind: "unknown-key", key, origin },
+        );
+      } else if (key === "archive.archive_dir") {
         if (!isOwnArchive(item)) warnings.push({ kind: "archive-dir", value: item });
       } else {
         const inner: unknown = defaults[name as keyof typeof defaults];

@@ -127,3 +127,11 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   "notify.terminal": "let status --watch and run --wait notify through the terminal (OSC 9)",
   "otlp.endpoint": "where traces are sent by OTLP/HTTP, or null; also OTEL_EXPORTER_OTLP_ENDPOINT",
 };
+
+/** What else the user's own settings say, which a workspace's cannot. */
+export const USER_ABOUT: Readonly<Record<string, string>> = {
+  limits: "most of each provider's agents in all workspaces: {NAME: {concurrent?, launches?}}",
+  machine: "most agents in all workspaces together: {concurrent}",
+  safe: "workspaces of others that are obeyed; orchestra trust writes it",
+  approved: "texts of .orchestra-cli/config.json that count; orchestra trust writes it",
+};

@@ -2,7 +2,7 @@
 // such a file is read, for zod costs start-up time.
 
 import * as z from "zod/mini";
-import { type AgentDefinition, USAGE_FORMATS } from "../task/agent.ts";
+import { type AgentDefinition, PROVIDER, USAGE_FORMATS } from "../task/agent.ts";
 import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "./config_fields.ts";
 import { COOLDOWN, isRegExp } from "./agent_shape.ts";
 import {
@@ -152,6 +152,11 @@ export const AgentSchema = z.strictObject({
   timeout: z.optional(seconds),
   idleTimeout: z.optional(seconds),
   maxConcurrent: z.optional(count),
+  provider: z.optional(
+    z.string().check(
+      z.regex(PROVIDER, "must be a word: small letters, digits, and . _ - behind the first"),
+    ),
+  ),
   retryOn: z.optional(z.array(failureClass)),
   rateLimit: z.optional(z.strictObject({
     patterns: z.array(nonEmpty.check(z.refine(isRegExp, "is not a regular expression"))),

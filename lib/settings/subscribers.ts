@@ -8,7 +8,7 @@ import { lstat, tryReadRegular } from "../store/files.ts";
 import { isObeyed, userSettingsPath } from "../store/owner.ts";
 import { trimSlash } from "../store/paths.ts";
 import type { Store } from "../store/tasks.ts";
-import { configPath } from "./config.ts";
+import { configPath, originsIn } from "./config.ts";
 import type { Config } from "./config_fields.ts";
 import {
   areHooks,
@@ -199,6 +199,7 @@ export async function loadSubscribers(
   config: Pick<Config, "hooks" | "webhooks" | "notify" | "otlp">,
 ): Promise<Subscribers> {
   const problems: string[] = [];
+  const origins = originsIn(store);
   const since = lstat(configPath(store))?.mtime?.getTime() ?? 0;
   const own: Entries = { hooks: config.hooks, webhooks: config.webhooks, since };
   const [path] = userPath() ?? [];
@@ -235,7 +236,9 @@ export async function loadSubscribers(
     );
   }
   const { desktop } = config.notify;
-  const [told, toldSince] = desktop === false && users?.desktop !== undefined
+  // What the workspace's own file says holds, a no as well.
+  const [told, toldSince] = desktop === false && users?.desktop !== undefined &&
+      origins["notify.desktop"] !== "workspace"
     ? [users.desktop, users.since]
     : [desktop, since];
   if (told !== false) {
@@ -247,7 +250,8 @@ export async function loadSubscribers(
       since: toldSince,
     });
   }
-  const endpoint = config.otlp.endpoint ?? users?.endpoint ?? environmentEndpoint();
+  const below = origins["otlp.endpoint"] === "workspace" ? undefined : users?.endpoint;
+  const endpoint = config.otlp.endpoint ?? below ?? environmentEndpoint();
   if (endpoint !== undefined) {
     active.push({
       kind: "webhook",
@@ -261,7 +265,8 @@ export async function loadSubscribers(
       secretFile: [],
     });
   }
-  const terminal = config.notify.terminal || users?.terminal === true;
+  const terminal = config.notify.terminal ||
+    (users?.terminal === true && origins["notify.terminal"] !== "workspace");
   return { active, unapproved: isApproved ? [] : stranger, problems, whole, terminal };
 }
 

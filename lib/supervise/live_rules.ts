@@ -3,6 +3,7 @@
 
 import { AGENTS_FILE } from "../task/agent.ts";
 import { configPath } from "../settings/config.ts";
+import { userPaths } from "../settings/user.ts";
 import { lstat } from "../store/files.ts";
 import type { OrchestraError } from "../task/error.ts";
 import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
@@ -25,7 +26,11 @@ export async function openRules(
   queue: Queue,
   onBroken?: (problem: OrchestraError) => void,
 ): Promise<LiveRules> {
-  const paths = [configPath(queue.store), `${queue.store.root}/${AGENTS_FILE}`];
+  const paths = [
+    configPath(queue.store),
+    `${queue.store.root}/${AGENTS_FILE}`,
+    ...Object.values(userPaths() ?? {}),
+  ];
   const stampNow = () =>
     paths.map((path) => {
       const info = lstat(path);

@@ -6,6 +6,9 @@ import type { FailureClass } from "./fields.ts";
 /** Path of the agents file, relative to the workspace root. */
 export const AGENTS_FILE = ".orchestra-cli/agent-config.json";
 
+/** What a provider may be called. */
+export const PROVIDER = /^[a-z0-9][a-z0-9._-]{0,40}$/;
+
 /** How the end of an agent is known. */
 export type Completion = "sentinel" | "exit" | "auto";
 
@@ -62,6 +65,8 @@ export interface AgentDefinition {
   /** Seconds without output. */
   idleTimeout?: number;
   maxConcurrent?: number;
+  /** Who counts what it uses: agents of one provider share the limits and pauses that hold everywhere. */
+  provider?: string;
   retryOn?: readonly FailureClass[];
   rateLimit?: RateLimit;
   /** Agents that take the work over while this one's quota is used up. */

@@ -2,7 +2,7 @@
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pickAgent } from "../../task/agent.ts";
-import { loadAgents, unknownAgent } from "../../settings/agents.ts";
+import { loadAgents, loadAllAgents, unknownAgent } from "../../settings/agents.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
@@ -42,19 +42,23 @@ export const command = buildRouteMap({
 
 async function listAgents(this: Context): Promise<void> {
   const { store } = await this.openQueue();
-  const agents = await loadAgents(store);
-  const rows = [...agents].map(([name, agent]) =>
-    "problem" in agent
-      ? { name, command: null, installed: null, description: null, problem: agent.problem }
+  const { agents, origins, problem } = await loadAllAgents(store);
+  if (problem !== null) this.note(problem);
+  const rows = [...agents].map(([name, agent]) => {
+    const origin = origins.get(name)!;
+    return "problem" in agent
+      ? { name, origin, command: null, installed: null, description: null, problem: agent.problem }
       : {
         name,
+        origin,
         command: agent.command,
         installed: findProgram(name, agent, store.root)?.path ?? null,
         description: agent.description ?? null,
         completion: agent.completion ?? "sentinel",
+        provider: agent.provider ?? null,
         problem: null,
-      }
-  );
+      };
+  });
   if (this.globals.json) return this.printJson(rows);
   if (rows.length === 0) {
     const hint = this.spell("make .orchestra-cli/agent-config.json with: orchestra init");
@@ -64,10 +68,13 @@ async function listAgents(this: Context): Promise<void> {
   const [yes, no] = style.unicode ? ["✓", "✗"] : ["yes", "no"];
   this.print(
     formatTable(
-      [{ header: "AGENT" }, { header: "" }, { header: "COMMAND" }, {
-        header: "DESCRIPTION",
-        flex: 1,
-      }],
+      [
+        { header: "AGENT" },
+        { header: "" },
+        { header: "COMMAND" },
+        { header: "FROM" },
+        { header: "DESCRIPTION", flex: 1 },
+      ],
       rows.map((row) => [
         row.name,
         row.problem !== null
@@ -76,6 +83,7 @@ async function listAgents(this: Context): Promise<void> {
           ? `${no} missing`
           : `${yes} installed`,
         row.command ?? "",
+        row.origin,
         row.problem ?? row.description ?? "",
       ]),
       style,

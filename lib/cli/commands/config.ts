@@ -1,10 +1,16 @@
 // `orchestra config`: the settings of a workspace.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { lstat, tryReadRegular } from "../../store/files.ts";
-import { isObeyed, userSettingsPath } from "../../store/owner.ts";
-import { configPath, parseJsonFile, pickKnown } from "../../settings/config.ts";
-import { type Config, CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
+import { lstat } from "../../store/files.ts";
+import { configPath, loadConfig, parseJsonFile, pickKnown } from "../../settings/config.ts";
+import {
+  type Config,
+  CONFIG_ABOUT,
+  DEFAULT_CONFIG,
+  USER_ABOUT,
+} from "../../settings/config_fields.ts";
+import { parseObject, readUserSettingsText, userPaths } from "../../settings/user.ts";
+import type { Origin } from "../../task/settings.ts";
 import { parseDuration } from "../../task/duration.ts";
 import { OrchestraError, printable } from "../../task/error.ts";
 import { maskUrl } from "../../notify/mask.ts";
@@ -70,59 +76,92 @@ async function initConfig(this: Context): Promise<void> {
 
 async function showConfig(this: Context): Promise<void> {
   const { store } = await this.openQueue();
-  const config = await this.config(store);
-  if (this.globals.json) return this.printJson(masked(config));
+  await this.config(store);
+  const { config, origins, limits } = await loadConfig(store);
+  const users = readUsers();
+  const from = { ...usersOnly(users.value), ...origins };
+  const shown = masked(await withUsers(config, users.value, origins));
+  if (this.globals.json) {
+    return this.printJson({
+      ...shown,
+      ...(limits === null ? {} : { limits: users.value.limits, machine: users.value.machine }),
+      origins: from,
+    });
+  }
+  const row = (key: string, value: unknown, about: string) => {
+    const same = JSON.stringify(value) === JSON.stringify(valueAt(DEFAULT_CONFIG, key));
+    return [key, same ? textOf(value) : `${textOf(value)} *`, from[key] ?? "default", about];
+  };
   this.print(
     formatTable(
       [
         { header: "SETTING" },
         { header: "VALUE", flex: 1, min: 10 },
+        { header: "FROM" },
         { header: "MEANING", flex: 3, min: 30 },
       ],
-      Object.entries(CONFIG_ABOUT).map(([key, about]) => {
-        const value = valueAt(config, key);
-        const text = textOf(valueAt(masked(config), key));
-        const same = JSON.stringify(value) === JSON.stringify(valueAt(DEFAULT_CONFIG, key));
-        return [key, same ? text : `${text} *`, about];
-      }),
+      [
+        ...Object.entries(CONFIG_ABOUT).map(([key, about]) => row(key, valueAt(shown, key), about)),
+        // They hold everywhere, and so stand in the user's settings alone.
+        ...["limits", "machine"].filter((key) => limits !== null && Object.hasOwn(users.value, key))
+          .map((key) => row(key, JSON.stringify(users.value[key]), USER_ABOUT[key]!)),
+      ],
       this.style(),
     ).join("\n"),
   );
   this.note(
     lstat(configPath(store)) === undefined
-      ? "All are defaults; there is no .orchestra/config.json"
+      ? "There is no .orchestra/config.json"
       : "* differs from the default",
   );
-  const own = usersOwn();
-  if (own !== undefined) {
-    this.note(`${printable(own.path)} adds ${own.keys.join(", ")}; see orchestra webhooks`);
-  }
+  if (users.path === undefined) return;
+  const path = printable(users.path);
+  const added = BESIDE.filter((key) => isSet(valueAt(users.value, key)));
+  if (Object.values(from).includes("user")) this.note(`user: ${path}`);
+  if (added.length > 0) this.note(`${path} adds ${added.join(", ")}; see orchestra webhooks`);
 }
 
-/** Largest file of the user's own settings that is read, bytes. */
-const LARGEST = 1024 * 1024;
-
-/** What the user's own settings set for all workspaces; undefined for nothing, or where we may not look. */
-function usersOwn(): { path: string; keys: string[] } | undefined {
-  try {
-    const path = userSettingsPath();
-    const read = path === undefined ? undefined : tryReadRegular(path, LARGEST, isObeyed);
-    if (path === undefined || read === undefined || "problem" in read) return undefined;
-    const value: unknown = JSON.parse(read.text.replace(/^\uFEFF/, ""));
-    const keys = SHARED.filter((key) => {
-      const set = valueAt(value ?? undefined, key);
-      return set !== undefined && set !== null && set !== false &&
-        !(Array.isArray(set) && set.length === 0);
-    });
-    return keys.length === 0 ? undefined : { path, keys };
-  } catch {
-    // Damaged, or not for us to read: `webhooks` and `doctor` say so.
-    return undefined;
-  }
+/** The user's own settings, with their place; nothing where they are damaged, or not for us to read. */
+function readUsers(): { path: string | undefined; value: Record<string, unknown> } {
+  const read = readUserSettingsText();
+  const value = read === undefined || "problem" in read ? {} : parseObject(read.text);
+  const path = read === undefined ? undefined : userPaths()?.settings;
+  return { path, value: "problem" in value ? {} : value };
 }
 
-/** What may stand in the user's own settings, too. */
-const SHARED = ["hooks", "webhooks", "notify.desktop", "notify.terminal", "otlp.endpoint"];
+/** What stands beside a workspace's settings rather than below them, and is set there. */
+const BESIDE = ["hooks", "webhooks", "notify.desktop", "notify.terminal", "otlp.endpoint"];
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false &&
+    !(Array.isArray(value) && value.length === 0);
+}
+
+function usersOnly(value: Record<string, unknown>): Record<string, Origin> {
+  const set = [...BESIDE, "limits", "machine"].filter((key) => valueAt(value, key) !== undefined);
+  return Object.fromEntries(set.map((key) => [key, "user"]));
+}
+
+/** Settings with what the user's own say where the workspace's say nothing. */
+async function withUsers(
+  config: Config,
+  value: Record<string, unknown>,
+  origins: Readonly<Record<string, Origin>>,
+): Promise<Config> {
+  const { configIssue } = await import("../../settings/schemas.ts");
+  const shown = structuredClone(config) as unknown as Record<string, Record<string, unknown>>;
+  const { known } = pickKnown(value, "user");
+  for (const key of BESIDE) {
+    const set = valueAt(known, key);
+    if (set === undefined || origins[key] !== undefined) continue;
+    const [first, second] = key.split(".") as [string, string | undefined];
+    // What is wrong in it does not count; webhooks and doctor tell it.
+    if (configIssue({ [first]: valueAt(known, first) }) !== undefined) continue;
+    if (second !== undefined) shown[first]![second] = set;
+    else (shown as Record<string, unknown>)[first] = set;
+  }
+  return shown as unknown as Config;
+}
 
 async function setConfig(
   this: Context,

@@ -4,7 +4,7 @@ import { buildCommand } from "@stricli/core";
 import { createFolders, ignoreAll } from "../../store/paths.ts";
 import { lstat } from "../../store/files.ts";
 import type { AgentDefinition } from "../../task/agent.ts";
-import { readAgentNames } from "../../settings/agents.ts";
+import { readOwnAgentNames } from "../../settings/agents.ts";
 import { OrchestraError } from "../../task/error.ts";
 import { sanitize } from "../../text/width.ts";
 import { findOnPath } from "../../launch/find.ts";
@@ -12,6 +12,7 @@ import { openStore, type Store } from "../../store/tasks.ts";
 import { OPENCODE_CODER } from "../../../templates/opencode_coder.ts";
 import { type Preset, PRESETS } from "../../agents/presets.ts";
 import { PROMPTS } from "../../../templates/prompts.ts";
+import { addWorkspace } from "../../workspaces/registry.ts";
 import type { Context } from "../context.ts";
 import { startingWith, text } from "../parameters.ts";
 
@@ -92,15 +93,17 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
     }
   }
   write("agent/coder.md", OPENCODE_CODER);
-  const names = readAgentNames(store);
+  const names = readOwnAgentNames(store);
+  const known = remember(store.root);
   if (this.globals.json) {
-    this.printJson({ root: store.root, made, agents: names });
+    this.printJson({ root: store.root, made, agents: names, name: known ?? null });
     return;
   }
   this.print(`Workspace in ${store.root}`);
   for (const file of made) this.print(`  made ${file}`);
   if (made.length === 0) this.print("  everything was there already");
   this.print(`  agents: ${sanitize(names.join(", "))}`);
+  if (known !== undefined) this.print(`  known as ${known}`);
   const missing = chosen.map(([name]) => name).filter((name) => !names.includes(name));
   if (missing.length > 0) {
     this.note(
@@ -111,9 +114,19 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
   this.note("Try it with: orchestra start shell 'echo hello' && orchestra run --wait");
 }
 
+/** Makes the workspace known by name; undefined where we may not write that down. */
+function remember(root: string): string | undefined {
+  try {
+    return addWorkspace(root).name;
+  } catch {
+    // The list is a cache: the workspace is what it is without it.
+    return undefined;
+  }
+}
+
 /** Adds the presets that are asked for by name and not there yet; the rest of the file stays. */
 function addAgents(store: Store, wanted: readonly string[]): string[] {
-  const missing = wanted.filter((name) => !readAgentNames(store).includes(name));
+  const missing = wanted.filter((name) => !readOwnAgentNames(store).includes(name));
   if (missing.length === 0) return [];
   const path = `${store.root}/.orchestra-cli/agent-config.json`;
   const file = JSON.parse(store.readFile(path)!.replace(/^\uFEFF/, ""));

@@ -1,0 +1,140 @@
+// How much room there is for launches under the limits that a user has set for the whole machine: of each
+// provider and of all together. Pure: slots, times of launches and the clock come in, and nobody is told of
+// a limit that is not reached.
+
+import { type Agents, pickAgent } from "../task/agent.ts";
+
+/** Most launches in any stretch of time. */
+export interface LaunchRate {
+  readonly most: number;
+  /** Length of the stretch, milliseconds. */
+  readonly within: number;
+  /** As the settings say it. */
+  readonly text: string;
+}
+
+/** What bounds one provider's agents. */
+export interface ProviderLimit {
+  /** Most at once; null for any number. */
+  readonly concurrent: number | null;
+  readonly launches: LaunchRate | null;
+}
+
+/** The limits that hold across workspaces. */
+export interface MachineLimits {
+  /** Most agents at once on the whole machine; null for any number. */
+  readonly concurrent: number | null;
+  readonly providers: ReadonlyMap<string, ProviderLimit>;
+}
+
+/** Why a task may not be launched for a limit. */
+export type Held =
+  /** So many of the provider run at once. */
+  | { readonly kind: "provider"; readonly provider: string; readonly most: number }
+  /** So many run at once on the machine. */
+  | { readonly kind: "machine"; readonly most: number }
+  /** So many were launched lately; when the next may be, milliseconds since the epoch. */
+  | {
+    readonly kind: "launches";
+    readonly provider: string;
+    readonly rate: string;
+    readonly until: number;
+  }
+  /** Slots cannot be kept, and so no limit can be held. */
+  | { readonly kind: "no-slots"; readonly problem: string };
+
+/** What is taken of the machine at one moment. */
+export interface Taken {
+  /** Providers of the slots that are held; null for an agent without one. */
+  readonly slots: readonly (string | null)[];
+  /** When agents of a provider were launched, milliseconds since the epoch, oldest first. */
+  readonly launches: ReadonlyMap<string, readonly number[]>;
+  /** Why slots cannot be kept; null where they can. */
+  readonly problem: string | null;
+}
+
+/** The room there is, of which launches take their part. */
+export interface Room {
+  /** Why an agent may not be launched now; null where it may. */
+  held(agent: string): Held | null;
+  /** One of it is about to be launched. */
+  take(agent: string): void;
+}
+
+/** Who counts what an agent uses; null where its definition does not say. */
+export function providerOf(agents: Agents, name: string): string | null {
+  const found = pickAgent(agents, name);
+  return "problem" in found ? null : found.provider ?? null;
+}
+
+/** Whether launches of a provider's agents are subject to any limit. */
+export function isLimited(limits: MachineLimits, provider: string | null): boolean {
+  return limits.concurrent !== null || (provider !== null && limits.providers.has(provider));
+}
+
+/**
+ * The room at one moment.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function roomIn(limits: MachineLimits, taken: Taken, agents: Agents, now: number): Room {
+  const used = new Map<string, number>();
+  for (const provider of taken.slots) {
+    if (provider !== null) used.set(provider, (used.get(provider) ?? 0) + 1);
+  }
+  let all = taken.slots.length;
+  const begun = new Map<string, number>();
+  return {
+    held(agent) {
+      const provider = providerOf(agents, agent);
+      if (!isLimited(limits, provider)) return null;
+      if (taken.problem !== null) return { kind: "no-slots", problem: taken.problem };
+      if (limits.concurrent !== null && all >= limits.concurrent) {
+        return { kind: "machine", most: limits.concurrent };
+      }
+      const limit = provider === null ? undefined : limits.providers.get(provider);
+      if (provider === null || limit === undefined) return null;
+      const { concurrent, launches } = limit;
+      if (concurrent !== null && (used.get(provider) ?? 0) >= concurrent) {
+        return { kind: "provider", provider, most: concurrent };
+      }
+      if (launches === null) return null;
+      const until = opensAt(launches, taken.launches.get(provider) ?? [], begun.get(provider), now);
+      return until === null ? null : { kind: "launches", provider, rate: launches.text, until };
+    },
+    take(agent) {
+      all++;
+      const provider = providerOf(agents, agent);
+      if (provider === null) return;
+      used.set(provider, (used.get(provider) ?? 0) + 1);
+      begun.set(provider, (begun.get(provider) ?? 0) + 1);
+    },
+  };
+}
+
+/**
+ * When the next launch is within a rate, milliseconds since the epoch; null where it is now.
+ *
+ * @param times of launches, oldest first
+ * @param more of launches that are about to be made
+ */
+export function opensAt(
+  { most, within }: LaunchRate,
+  times: readonly number[],
+  more: number | undefined,
+  now: number,
+): number | null {
+  const recent = recentLaunches(times, within, now);
+  const over = recent.length + (more ?? 0) - most;
+  if (over < 0) return null;
+  // Where those that are about to be made fill it alone, the first of them is the one that leaves it.
+  return (recent[over] ?? now) + within;
+}
+
+/**
+ * Times of launches that still count. One that lies further ahead than the stretch is long was written by
+ * a clock that was wrong: it would hold others up for longer than any launch can.
+ */
+export function recentLaunches(times: readonly number[], within: number, now: number): number[] {
+  return times.filter((time) => time > now - within && time <= now + within);
+}

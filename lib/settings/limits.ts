@@ -1,0 +1,72 @@
+// Limits of the user's settings that hold across workspaces: `limits` of providers and `machine`. One that is
+// malformed is told and does not count; the others do.
+
+import type { LaunchRate, MachineLimits, ProviderLimit } from "../decide/room.ts";
+import { PROVIDER } from "../task/agent.ts";
+import { parseDuration } from "../task/duration.ts";
+
+/** The limits in the user's settings; null where there are none. */
+export interface ReadLimits {
+  readonly limits: MachineLimits | null;
+  /** What is wrong with them, to be read behind the file's name. */
+  readonly problems: readonly string[];
+}
+
+/** Longest stretch of time that launches are counted in, seconds. */
+const LONGEST_RATE = 31 * 86_400;
+
+/** How many launches in which time, as `20/1h` says it; undefined where the text says none. */
+export function parseRate(value: unknown): LaunchRate | undefined {
+  const [, most, within] = typeof value === "string" ? /^(\d{1,6})\/(.+)$/.exec(value) ?? [] : [];
+  const seconds = parseDuration(within ?? "");
+  return most === undefined || Number(most) === 0 || seconds === undefined || seconds > LONGEST_RATE
+    ? undefined
+    : { most: Number(most), within: seconds * 1000, text: value as string };
+}
+
+/** Reads the limits of the user's settings. */
+export function readLimits(settings: Readonly<Record<string, unknown>>): ReadLimits {
+  const problems: string[] = [];
+  const providers = new Map<string, ProviderLimit>();
+  const { limits, machine } = settings;
+  if (limits !== undefined && !isObject(limits)) problems.push('"limits" must be an object');
+  for (const [name, value] of Object.entries(isObject(limits) ? limits : {})) {
+    const limit = PROVIDER.test(name)
+      ? providerLimit(value)
+      : "must be named by a word in small letters";
+    if (typeof limit === "string") problems.push(`"limits.${name}" ${limit}`);
+    else providers.set(name, limit);
+  }
+  const concurrent = machineLimit(machine);
+  if (typeof concurrent === "string") problems.push(concurrent);
+  const most = typeof concurrent === "string" ? null : concurrent;
+  const isNone = most === null && providers.size === 0;
+  return { limits: isNone ? null : { concurrent: most, providers }, problems };
+}
+
+function providerLimit(value: unknown): ProviderLimit | string {
+  if (!isObject(value)) return 'must be an object, like {"concurrent": 3, "launches": "20/1h"}';
+  const unknown = Object.keys(value).find((key) => key !== "concurrent" && key !== "launches");
+  if (unknown !== undefined) return `has no ${JSON.stringify(unknown)}: concurrent and launches`;
+  const { concurrent = null, launches } = value;
+  if (concurrent !== null && !isCount(concurrent)) return '"concurrent" must be a whole number';
+  const rate = launches === undefined ? null : parseRate(launches);
+  if (rate === undefined) return '"launches" must be like "20/1h"';
+  return { concurrent, launches: rate };
+}
+
+function machineLimit(value: unknown): number | null | string {
+  if (value === undefined) return null;
+  const { concurrent, ...others } = isObject(value) ? value : {};
+  return isCount(concurrent) && Object.keys(others).length === 0
+    ? concurrent
+    : '"machine" must be like {"concurrent": 6}';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
