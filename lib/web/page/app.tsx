@@ -4,10 +4,17 @@
 import type { ComponentType, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { onSignedOut } from "./api.ts";
+import { Help } from "./parts/help.tsx";
+import { standingOf, titleFor, useTab } from "./parts/icon.ts";
+import { useKeys } from "./parts/keys.ts";
+import { NewTask } from "./parts/new_task.tsx";
+import { RunButton } from "./parts/notices.tsx";
+import { useNotify } from "./parts/notify.ts";
 import { Toasts } from "./parts/toasts.tsx";
-import { go, usePlace, type View } from "./router.ts";
+import { type GivenPlace, go, href, usePlace, type View } from "./router.ts";
 import { SignIn } from "./session.tsx";
 import { startState, useServer } from "./state.ts";
+import { setTheme, type Theme, THEMES, useTheme } from "./theme.ts";
 import Agents from "./views/agents.tsx";
 import Graph from "./views/graph.tsx";
 import Now from "./views/now.tsx";
@@ -16,16 +23,25 @@ import Task from "./views/task.tsx";
 import Timeline from "./views/timeline.tsx";
 import Workspaces from "./views/workspaces.tsx";
 
-const VIEWS: Readonly<Record<View, ComponentType>> = {
-  now: Now,
-  task: Task,
-  graph: Graph,
-  timeline: Timeline,
-  stats: Stats,
-  agents: Agents,
-  workspaces: Workspaces,
-  home: Workspaces,
+const VIEWS: Readonly<Record<View, { component: ComponentType; title: string }>> = {
+  now: { component: Now, title: "" },
+  task: { component: Task, title: "Task" },
+  graph: { component: Graph, title: "Graph" },
+  timeline: { component: Timeline, title: "Timeline" },
+  stats: { component: Stats, title: "Statistics" },
+  agents: { component: Agents, title: "Agents" },
+  workspaces: { component: Workspaces, title: "Workspaces" },
+  home: { component: Workspaces, title: "" },
 };
+
+/** Where the navigation leads, and the key behind `g`. */
+const PLACES = [
+  { view: "now", title: "Now", key: "n" },
+  { view: "graph", title: "Graph", key: "g" },
+  { view: "timeline", title: "Timeline", key: "t" },
+  { view: "stats", title: "Statistics", key: "s" },
+  { view: "agents", title: "Agents", key: "a" },
+] as const;
 
 /** The whole page. */
 export function App(): JSX.Element {
@@ -38,22 +54,140 @@ export function App(): JSX.Element {
   return <Frame />;
 }
 
+type Box = "help" | "new" | null;
+
 function Frame(): JSX.Element {
   const place = usePlace();
-  const { workspaces } = useServer();
+  const { workspaces, workspace, counts, connected, server } = useServer();
+  const [box, open] = useState<Box>(null);
+  const named = place.workspace;
   useEffect(() => {
     const [only] = workspaces;
     if (place.view !== "home" || only === undefined) return;
-    if (workspaces.length > 1) go({ view: "workspaces" }, { replace: true });
-    else go({ view: "now", workspace: only.name }, { replace: true });
+    const to: GivenPlace = workspaces.length > 1
+      ? { view: "workspaces" }
+      : { view: "now", workspace: only.name };
+    go(to, { replace: true });
   }, [place.view, workspaces]);
-  const View = VIEWS[place.view];
+  const { component: Shown, title } = VIEWS[place.view];
+  useTab(
+    titleFor({
+      workspace: named,
+      counts: named === null ? { total: 0 } : counts,
+      connected,
+      about: title,
+    }),
+    standingOf(named === null ? { total: 0 } : counts, connected),
+  );
+  const changeable = named !== null && server?.readOnly === false;
+  useKeys([
+    ...PLACES.flatMap(({ view, title, key }) => [{
+      keys: `g ${key}`,
+      about: `go to ${title}`,
+      run: () => named !== null && go({ view, workspace: named }),
+    }]),
+    { keys: "g w", about: "go to Workspaces", run: () => go({ view: "workspaces" }) },
+    { keys: "n", about: "new task", run: () => changeable && open("new") },
+    { keys: "?", about: "these keys", run: () => open("help") },
+  ]);
   return (
     <>
-      <main id="main" tabIndex={-1}>
-        <View />
+      <a class="skip" href="#main">To the content</a>
+      <header class="bar">
+        <Where />
+        {named !== null && (
+          <nav aria-label="Views">
+            {PLACES.map(({ view, title, key }) => (
+              <a
+                key={view}
+                href={href({ view, workspace: named })}
+                aria-current={place.view === view ? "page" : undefined}
+                title={`g ${key}`}
+              >
+                {title}
+              </a>
+            ))}
+          </nav>
+        )}
+        <div class="tools">
+          {changeable && (
+            <>
+              <RunButton workspace={named} quiet />
+              <button type="button" title="n" onClick={() => open("new")}>
+                <span aria-hidden="true">+</span> New task
+              </button>
+            </>
+          )}
+          <Habits onHelp={() => open("help")} />
+          <Connection />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1} class={`view-${place.view}`}>
+        <Shown key={workspace} />
       </main>
       <Toasts />
+      {box === "help" && <Help onClose={() => open(null)} />}
+      {box === "new" && named !== null && <NewTask workspace={named} onClose={() => open(null)} />}
+    </>
+  );
+}
+
+/** The workspace, and the way to others. */
+function Where(): JSX.Element {
+  const { workspaces } = useServer();
+  const { workspace } = usePlace();
+  if (workspaces.length < 2 || workspace === null) {
+    return <a class="where" href="/workspaces">{workspace ?? "Orchestra"}</a>;
+  }
+  return (
+    <div class="where">
+      <select
+        aria-label="Workspace"
+        value={workspace}
+        onChange={(event) => go({ view: "now", workspace: event.currentTarget.value })}
+      >
+        {workspaces.map(({ name }) => <option key={name} value={name}>{name}</option>)}
+      </select>
+    </div>
+  );
+}
+
+function Connection(): JSX.Element {
+  const { connected, server } = useServer();
+  return (
+    <span class={connected ? "connection" : "connection lost"} role="status">
+      <span class="dot" aria-hidden="true" />
+      {connected ? (server?.readOnly ? "read-only" : "live") : "not connected"}
+    </span>
+  );
+}
+
+/** What a user sets up once. */
+function Habits({ onHelp }: { onHelp: () => void }): JSX.Element {
+  const { theme } = useTheme();
+  const notify = useNotify();
+  return (
+    <>
+      {notify !== null && (
+        <button
+          type="button"
+          class="quiet"
+          aria-pressed={notify.wanted}
+          title="Calls when something fails or the queue comes to rest, while this tab is not looked at"
+          onClick={notify.flip}
+        >
+          {notify.wanted ? "Notify: on" : "Notify: off"}
+        </button>
+      )}
+      <select
+        class="quiet"
+        aria-label="Colours"
+        value={theme}
+        onChange={(event) => setTheme(event.currentTarget.value as Theme)}
+      >
+        {THEMES.map((name) => <option key={name} value={name}>{name}</option>)}
+      </select>
+      <button type="button" class="quiet" aria-label="Keys" title="?" onClick={onHelp}>?</button>
     </>
   );
 }

@@ -1,0 +1,98 @@
+/// <reference lib="dom" />
+// What keeps a workspace from going on, beside its tasks: nobody watches, agents are paused, files are
+// damaged, the workspace itself cannot be read.
+
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { WireCounts } from "../../wire.ts";
+import { at, post, sayError } from "../api.ts";
+import { useServer } from "../state.ts";
+import { countTasks } from "./actions.tsx";
+import { Moment } from "./task_words.tsx";
+import { say } from "./toasts.tsx";
+
+/** Starts what is ready, and leaves somebody to watch. */
+export function RunButton(
+  { workspace, quiet = false }: { workspace: string; quiet?: boolean },
+): JSX.Element {
+  const [busy, setBusy] = useState(false);
+  return (
+    <button
+      type="button"
+      class={quiet ? "" : "primary"}
+      disabled={busy}
+      title="Launches what is ready, as orchestra run does"
+      onClick={async () => {
+        setBusy(true);
+        try {
+          await post(at(workspace, "run"), {});
+          say("What is ready is launched now, and somebody watches over it");
+        } catch (error) {
+          say(`Run: ${sayError(error)}`, "failed");
+        } finally {
+          setBusy(false);
+        }
+      }}
+    >
+      <span aria-hidden="true">▶</span> Run
+    </button>
+  );
+}
+
+/** All there is to say; nothing where all is well. */
+export function Notices(): JSX.Element | null {
+  const { workspaces, workspace, supervisor, counts, lanes, problem, server } = useServer();
+  const here = workspaces.find(({ name }) => name === workspace);
+  const due = (counts.ready ?? 0) + (counts.running ?? 0) + (counts.retrying ?? 0);
+  const paused = lanes.filter(({ until }) => Date.parse(until) > Date.now());
+  const unknown = server !== null && workspace !== null && here === undefined;
+  return (
+    <>
+      {problem !== null && <p class="notice failed" role="alert">{problem}</p>}
+      {unknown && (
+        <p class="notice failed">
+          This server has no workspace {workspace}. <a href="/workspaces">See those that it has</a>
+        </p>
+      )}
+      {here?.problem && <p class="notice failed">{here.problem}</p>}
+      {here !== undefined && supervisor === null && due > 0 && workspace !== null && (
+        <div class="notice">
+          <p>
+            <strong>Nobody watches.</strong> {saysDue(counts)}
+          </p>
+          {!server?.readOnly && <RunButton workspace={workspace} />}
+        </div>
+      )}
+      {paused.map(({ agent, until }) => (
+        <p key={agent} class="notice">
+          <strong>{agent} is paused</strong> until <Moment time={until} />: its quota is used up.
+        </p>
+      ))}
+      {here !== undefined && here.damaged.length > 0 && (
+        <details class="notice failed">
+          <summary>
+            {here.damaged.length === 1
+              ? "One task file cannot be read"
+              : `${here.damaged.length} task files cannot be read`}
+          </summary>
+          <ul>
+            {here.damaged.map(({ name, reason }) => (
+              <li key={name}>
+                <code>{name}</code>: {reason}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </>
+  );
+}
+
+function saysDue({ ready = 0, running = 0, retrying = 0 }: WireCounts): string {
+  if (running > 0) {
+    return `${countTasks(running)} ${running === 1 ? "runs" : "run"}, but no limit is enforced.`;
+  }
+  return ready > 0
+    ? `${countTasks(ready)} ${ready === 1 ? "is" : "are"} ready and will not start by itself.`
+    : `${countTasks(retrying)} will not be retried by itself.`;
+}
