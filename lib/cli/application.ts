@@ -31,6 +31,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   agents: { group: "Look closer", load: () => import("./commands/agents.ts") },
   stats: { group: "Look closer", load: () => import("./commands/stats.ts") },
   doctor: { group: "Look closer", load: () => import("./commands/doctor.ts") },
+  serve: { group: "Look closer", load: () => import("./commands/serve.ts") },
   webhooks: { group: "Look closer", load: () => import("./commands/webhooks.ts") },
   cancel: { group: "Change", load: () => import("./commands/cancel.ts") },
   retry: { group: "Change", load: () => import("./commands/retry.ts") },

@@ -211,8 +211,9 @@ export interface WireError {
 
 /**
  * `GET /api/v1/events`, a stream of server-sent events, for all workspaces that are served. `?log=WS/ID`
- * also tells how that log grows. Each `tasks` has an `id:`, a cursor in each workspace: who comes back with
- * it as `Last-Event-ID` misses nothing.
+ * also tells how that log grows. Each `tasks` has an `id:`, a cursor in each workspace, as `WS=cursor&…`:
+ * who comes back with it as `Last-Event-ID`, or gives it as `?since=`, misses nothing. A `cursor` of
+ * `GET …/tasks` serves as well: `?since=` + encodeURIComponent(new URLSearchParams({[workspace]: cursor})).
  */
 export type WireEvent =
   /** Tasks have changed, or are gone; and what happened, as the history tells it. */

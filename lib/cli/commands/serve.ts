@@ -1,0 +1,159 @@
+// `orchestra serve`: the page and the API, for who looks at the queue with a browser or asks it with a
+// program. The server itself is loaded only here: from source, or from the asset beside the one file.
+
+import { buildCommand } from "@stricli/core";
+import type { Queue } from "../../queue/queue.ts";
+import { OrchestraError, toOrchestraError, UNPERMITTED } from "../../task/error.ts";
+import type { KnownWorkspace } from "../../workspaces/registry.ts";
+import { env } from "../calling.ts";
+import type { Context } from "../context.ts";
+import { integer } from "../flags.ts";
+import { keepWatched, stopSignal } from "../look_on.ts";
+import { optional, parsed, text } from "../parameters.ts";
+
+interface ServeFlags {
+  port?: number;
+  host?: string;
+  open?: boolean;
+  everywhere?: boolean;
+  readOnly?: boolean;
+}
+
+/** The port where none is asked for; a free one where it is taken. */
+const PORT = 7450;
+const HOST = "127.0.0.1";
+
+export const command = buildCommand({
+  func: serve,
+  parameters: {
+    flags: {
+      port: parsed(integer(0), `port to listen on (${PORT}, or a free one)`, "n"),
+      host: parsed(text, "address to listen on, where others are to reach it", "address"),
+      open: optional("open the page in a browser"),
+      everywhere: optional("all workspaces that are known, new ones as they come"),
+      readOnly: optional("refuse every change"),
+    },
+  },
+  docs: {
+    brief: "Serve the page and the API on this machine",
+    fullDescription:
+      "Serves a page to look at the queue and to act on it, and the API behind it, on this machine " +
+      "alone. Prints the address, with a token that lets in whoever has it: new with each start, " +
+      "unless ORCHESTRA_TOKEN is set. Ends with Ctrl+C; agents go on.",
+  },
+});
+
+async function serve(this: Context, flags: ServeFlags): Promise<void> {
+  const { startServer, randomToken, isLoopback } = await loadServer();
+  await mayServe();
+  const host = flags.host ?? HOST;
+  const list = await listOf(this, flags.everywhere ?? false);
+  const token = env("ORCHESTRA_TOKEN") ?? randomToken();
+  const options = {
+    list,
+    everywhere: flags.everywhere ?? false,
+    readOnly: flags.readOnly ?? false,
+    host,
+    token,
+    keeper: keeperOf(this),
+    onProblem: (problem: string) => this.note(problem),
+  };
+  if (!isLoopback(host)) {
+    this.note(
+      `Whoever can reach ${host} and has the token can do all that you can here, and what goes over ` +
+        "the network is not encrypted",
+    );
+  }
+  this.endsByExit = true;
+  const stop = stopSignal(() => this.fail(130));
+  await using server = await listening(
+    flags.port,
+    host,
+    (port) => startServer({ ...options, port }),
+  );
+  const url = `${server.address}#token=${token}`;
+  if (this.globals.json) this.printJson({ url, address: server.address, token, port: server.port });
+  else this.print(url);
+  if (flags.open) await openBrowser(this, `${server.address}#token=${server.lendToken()}`);
+  await new Promise<void>((resolve) => {
+    if (stop.signal.aborted) resolve();
+    stop.signal.addEventListener("abort", () => resolve());
+  });
+}
+
+/** The module of the server. */
+async function loadServer() {
+  return await import("../../web/serve.ts");
+}
+
+/** Says so where Deno does not let this program listen. */
+async function mayServe(): Promise<void> {
+  const { state } = await Deno.permissions.query({ name: "net" });
+  if (state === "granted") return;
+  throw new OrchestraError("environment", "serve: Deno's permissions forbid listening", {
+    hint: UNPERMITTED,
+  });
+}
+
+/** The workspaces that are served. */
+async function listOf(context: Context, everywhere: boolean): Promise<() => KnownWorkspace[]> {
+  const { listWorkspaces } = await import("../../workspaces/registry.ts");
+  if (everywhere) return () => listWorkspaces();
+  const { store: { root } } = await context.openQueue();
+  const known = listWorkspaces().find((one) => one.root === root);
+  const name = known?.name ?? nameOf(root);
+  return () => [{ name, root }];
+}
+
+/** A workspace that is not known is called as its folder. */
+function nameOf(root: string): string {
+  const last = root.split(/[/\\]/).at(-1) ?? "";
+  return last.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[^\p{L}\p{N}]+/u, "").slice(0, 50) ||
+    "workspace";
+}
+
+/** Whoever looks on leaves a supervisor where something runs that nobody watches. */
+function keeperOf(context: Context) {
+  return (queue: Queue) => keepWatched(context, queue, true);
+}
+
+/** The port that was asked for, or ours; a free one where ours is taken. */
+async function listening<T>(
+  port: number | undefined,
+  host: string,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  try {
+    return await start(port ?? PORT);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) {
+      throw toOrchestraError(error, `Listening on ${host}:${port ?? PORT}`);
+    }
+    if (port === undefined) return await start(0);
+    throw new OrchestraError("environment", `Port ${port} is taken by another program`, {
+      hint: "Give another one, or none for one that is free.",
+      cause: error,
+    });
+  }
+}
+
+/** Hands the address to the system's browser. */
+async function openBrowser(context: Context, url: string): Promise<void> {
+  const [command, ...args] = Deno.build.os === "darwin"
+    ? ["open", url]
+    : Deno.build.os === "windows"
+    ? ["rundll32", "url.dll,FileProtocolHandler", url]
+    : ["xdg-open", url];
+  try {
+    const { success } = await new Deno.Command(command!, {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn().status;
+    if (success) return;
+  } catch {
+    // There is no such program.
+  }
+  context.note("No browser could be opened: open the address in one");
+}

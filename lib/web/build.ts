@@ -1,0 +1,62 @@
+// Makes the page: one HTML document with one script and one style in it, which a browser runs by their
+// hashes alone. From source it is made when the server starts; for the second asset, when that is bundled.
+
+import { OrchestraError } from "../task/error.ts";
+import type { Page } from "./page.ts";
+
+const FOLDER = new URL("./page/", import.meta.url);
+
+/** Builds the page from its sources. */
+export async function buildPage(): Promise<Page> {
+  const [script, style, skeleton] = await Promise.all([
+    bundleScript(new URL("main.tsx", FOLDER)),
+    Deno.readTextFile(new URL("style.css", FOLDER)),
+    Deno.readTextFile(new URL("page.html", FOLDER)),
+  ]);
+  return await assemble(skeleton, script, style);
+}
+
+async function bundleScript(entry: URL): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--platform", "browser", "--minify", entry.pathname],
+    cwd: new URL("../../", import.meta.url),
+    stdin: "null",
+  }).output();
+  if (success) return new TextDecoder().decode(stdout);
+  throw new OrchestraError("environment", "The page could not be built from its sources", {
+    hint: new TextDecoder().decode(stderr).trim().split("\n")[0],
+  });
+}
+
+/** Puts script and style in the places that the skeleton has for them, and hashes what stands there. */
+export async function assemble(skeleton: string, script: string, style: string): Promise<Page> {
+  // Neither may end before its end: within the texts of either the escaped form means the same.
+  const code = script.trim().replaceAll(/<(\/script|!--)/gi, "\\x3C$1");
+  const css = style.trim().replaceAll(/<\/style/gi, "<\\/style");
+  const html = put(put(skeleton, "/* style */", css), "/* script */", code);
+  const csp = [
+    "default-src 'none'",
+    `script-src ${await hashesOf(html, /<script[^>]*>([^]*?)<\/script>/g)}`,
+    `style-src ${await hashesOf(html, /<style[^>]*>([^]*?)<\/style>/g)}`,
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+  return { html, csp };
+}
+
+function put(text: string, place: string, what: string): string {
+  const at = text.indexOf(place);
+  if (at < 0) throw new Error(`page.html has no ${place}`);
+  return text.slice(0, at) + what + text.slice(at + place.length);
+}
+
+async function hashesOf(html: string, element: RegExp): Promise<string> {
+  const hashes = [...html.matchAll(element)].map(async ([, text]) => {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`;
+  });
+  return (await Promise.all(hashes)).join(" ");
+}

@@ -1,0 +1,76 @@
+// Logs by byte ranges: of a log of any size no more is read than is asked for, and never more than a few
+// megabytes for one answer. Nothing is followed out of the workspace, whatever a task file says.
+
+import { openRegular, readExactly } from "../store/files.ts";
+import { readablePlaces } from "../store/places.ts";
+import type { Store } from "../store/tasks.ts";
+import type { Task } from "../task/fields.ts";
+import { HttpError, respond } from "./answer.ts";
+
+/** Most bytes of one answer. */
+export const MOST_BYTES = 4 * 1024 * 1024;
+const TYPE = "text/plain; charset=utf-8";
+
+/** Bytes from one place up to another, which is left out. */
+export interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * What a `Range` header asks for, cut to what one answer has; undefined for what is no range of ours,
+ * which is passed over, and null for one that the log does not have.
+ */
+export function parseRange(header: string | null, size: number): ByteRange | null | undefined {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? "");
+  if (match === null) return undefined;
+  const [, first = "", last = ""] = match;
+  if (first === "" && last === "") return undefined;
+  if (first === "") {
+    const length = Math.min(Number(last), size, MOST_BYTES);
+    return length === 0 ? null : { from: size - length, to: size };
+  }
+  const from = Number(first);
+  if (last !== "" && Number(last) < from) return undefined;
+  if (from >= size) return null;
+  const end = last === "" ? size : Math.min(Number(last) + 1, size);
+  return { from, to: Math.min(end, from + MOST_BYTES) };
+}
+
+/** Bytes of a task's log; null where it has none. */
+export function logSize(store: Store, task: Task): number | null {
+  using file = openRegular(readablePlaces(store, task).logFile);
+  return file?.statSync().size ?? null;
+}
+
+/** A part of a log, or all of it where that is little enough. */
+export function answerLog(store: Store, task: Task, header: string | null): Response {
+  using file = openRegular(readablePlaces(store, task).logFile);
+  const size = file?.statSync().size ?? 0;
+  const range = parseRange(header, size);
+  if (range === null) {
+    return respond(null, TYPE, { status: 416, headers: { "content-range": `bytes */${size}` } });
+  }
+  const { from, to } = range ?? { from: 0, to: Math.min(size, MOST_BYTES) };
+  const isPart = range !== undefined || to < size;
+  const bytes = file === undefined ? new Uint8Array() : readExactly(file, from, to - from);
+  return respond(bytes, TYPE, {
+    status: isPart ? 206 : 200,
+    headers: {
+      "accept-ranges": "bytes",
+      // Compressed it would be another one than what was asked for.
+      "content-encoding": "identity",
+      ...(isPart ? { "content-range": `bytes ${from}-${from + bytes.length - 1}/${size}` } : {}),
+    },
+  });
+}
+
+/** The text of a task's plan; null where it has none. */
+export function readPlan(store: Store, task: Task): string | null {
+  const path = readablePlaces(store, task).planFile;
+  using file = openRegular(path);
+  if (file === undefined) return null;
+  const { size } = file.statSync();
+  if (size > MOST_BYTES) throw new HttpError(500, "damaged", "The plan is too large to be shown");
+  return new TextDecoder().decode(readExactly(file, 0, size));
+}

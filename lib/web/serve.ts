@@ -1,0 +1,183 @@
+// The server of the page and of the API: options in, a running server out. It changes nothing by itself
+// and holds nothing that is not on disk; killed, the queue goes on, and a page finds the next one by the
+// same address and token where both were given.
+
+import { toOrchestraError } from "../task/error.ts";
+import type { KnownWorkspace } from "../workspaces/registry.ts";
+import { failure, HttpError, refusal, respond } from "./answer.ts";
+import { isLoopback, isSame, type Policy, refuse } from "./auth.ts";
+import { createHub } from "./live.ts";
+import { loadPage, type Page } from "./page.ts";
+import { findRoute, overview, type Site } from "./routes.ts";
+import { type Keeper, serveWorkspaces } from "./served.ts";
+import { API } from "./wire.ts";
+
+export { isLoopback } from "./auth.ts";
+export type { Keeper } from "./served.ts";
+
+/** How a server is started. */
+export interface ServeOptions {
+  /** Workspaces that there are now; asked again and again. */
+  readonly list: () => KnownWorkspace[];
+  readonly everywhere: boolean;
+  readonly readOnly: boolean;
+  /** Address to listen on. */
+  readonly host: string;
+  /** Port to listen on; a free one where it is 0. */
+  readonly port: number;
+  /** What who asks must know. */
+  readonly token: string;
+  readonly keeper: Keeper;
+  /** The page; built, or built in, where absent. */
+  readonly page?: Page;
+  /** Milliseconds for which a workspace stays in memory after it was last asked for. */
+  readonly linger?: number;
+  /** Told of what makes serving difficult, a sentence each. */
+  readonly onProblem?: (problem: string) => void;
+}
+
+/** A running server. */
+export interface WebServer extends AsyncDisposable {
+  readonly port: number;
+  /** Address of the page, without the token. */
+  readonly address: string;
+  /** A token that opens one session, within a minute: it may be seen where an address is handed on. */
+  lendToken(): string;
+  /** Fulfilled when it has ended. */
+  readonly finished: Promise<void>;
+}
+
+const LINGER = 30_000;
+/** Milliseconds in which a lent token must be used. */
+const LENT = 60_000;
+
+/** A token that nobody guesses. */
+export function randomToken(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}
+
+/** Starts a server. */
+export async function startServer(options: ServeOptions): Promise<WebServer> {
+  const { onProblem = () => {}, token } = options;
+  const page = options.page ?? await loadPage();
+  const served = serveWorkspaces({
+    list: options.list,
+    keeper: options.keeper,
+    linger: options.linger ?? LINGER,
+    onProblem,
+  });
+  const hub = createHub(served, () => overview(served));
+  const lent = new Map<string, number>();
+  const session = await sessionOf(token);
+  const host = isLoopback(options.host) ? null : options.host;
+  let site!: Site;
+  let policy!: Policy;
+  const server = Deno.serve({
+    hostname: options.host,
+    port: options.port,
+    onListen({ port }) {
+      policy = { port, host, token, session };
+      site = {
+        served,
+        hub,
+        readOnly: options.readOnly,
+        everywhere: options.everywhere,
+        port,
+        session,
+        takesToken: (given) => isSame(given, token) || takeLent(lent, given),
+      };
+    },
+    onError: (error) => failure(error),
+  }, (request) => answer(request, site, policy, page));
+  const { port } = server.addr as Deno.NetAddr;
+  const name = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return {
+    port,
+    address: `http://${name}:${port}/`,
+    lendToken() {
+      const one = randomToken();
+      lent.set(one, performance.now() + LENT);
+      return one;
+    },
+    finished: server.finished,
+    async [Symbol.asyncDispose]() {
+      hub[Symbol.dispose]();
+      served[Symbol.dispose]();
+      await server.shutdown();
+    },
+  };
+}
+
+function takeLent(lent: Map<string, number>, given: string): boolean {
+  for (const [token, until] of lent) {
+    if (until < performance.now()) lent.delete(token);
+    else if (isSame(given, token)) return lent.delete(token);
+  }
+  return false;
+}
+
+/** What the cookie holds: made of the token, so that it outlives the server where the token does. */
+async function sessionOf(token: string): Promise<string> {
+  const bytes = new TextEncoder().encode(`orchestra session ${token}`);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function answer(
+  request: Request,
+  site: Site,
+  policy: Policy,
+  page: Page,
+): Promise<Response> {
+  try {
+    const { method } = request;
+    const asked = { method, header: (name: string) => request.headers.get(name) };
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname !== API && !pathname.startsWith(`${API}/`)) {
+      const refused = refuse(asked, policy, { token: false, changes: false });
+      return refused === undefined ? answerPage(method, pathname, page) : refusal(refused);
+    }
+    const found = findRoute(method, pathname.slice(API.length));
+    // Who has no token learns nothing, not even what there is.
+    const demand = found !== undefined && "route" in found
+      ? { token: found.route.token ?? true, changes: found.route.changes }
+      : { token: true, changes: false };
+    const refused = refuse(asked, policy, demand);
+    if (refused !== undefined) return refusal(refused);
+    if (found === undefined) throw new HttpError(404, "not-found", `There is no ${pathname}`);
+    if ("allow" in found) {
+      const allow = found.allow.join(", ");
+      throw new HttpError(405, "usage", `${pathname} does not take ${method}, but ${allow}`);
+    }
+    const { route, params } = found;
+    if (site.readOnly && route.changes && route.token !== false) {
+      throw new HttpError(
+        403,
+        "forbidden",
+        "This server changes nothing: it was started with --read-only",
+      );
+    }
+    return await route.handle({ site, request, params, query: searchParams });
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+/** Addresses of the page: all of them get the same document. */
+const PAGES = /^\/(?:workspaces)?$|^\/w\//;
+
+function answerPage(method: string, pathname: string, { html, csp }: Page): Response {
+  if (!PAGES.test(pathname)) throw new HttpError(404, "not-found", `There is no ${pathname}`);
+  if (method !== "GET" && method !== "HEAD") {
+    throw new HttpError(405, "usage", `The page does not take ${method}`);
+  }
+  return respond(html, "text/html; charset=utf-8", {
+    headers: { "content-security-policy": csp, "cache-control": "no-cache" },
+  });
+}
+
+/** The error for an address that cannot be listened on. */
+export function listenError(error: unknown, host: string, port: number) {
+  return toOrchestraError(error, `Listening on ${host}:${port}`);
+}

@@ -1,0 +1,206 @@
+// From the queue to what goes over the wire: rows, counts, links, details. Reads memory and never the
+// disk; the clock is an argument.
+
+import {
+  latestAttempt,
+  lookUp,
+  type Readiness,
+  retryChain,
+  type TaskIndex,
+} from "../decide/dependencies.ts";
+import { comparePhased } from "../decide/listing.ts";
+import { type Names, nameTasks } from "../decide/names.ts";
+import { type PausedLane, type Phase, phaseOf, timeTask } from "../decide/view.ts";
+import { viewJson } from "../format/task_json.ts";
+import { formatTime, isTerminal, type Task } from "../task/fields.ts";
+import { OPTION_LIST } from "../task/options.ts";
+import { type Filtered, passes } from "./filter.ts";
+import type {
+  WireCounts,
+  WireDetail,
+  WireFilter,
+  WireGraph,
+  WireLane,
+  WireLink,
+  WireOption,
+  WireRow,
+  WireTask,
+} from "./wire.ts";
+
+/** Characters of a prompt, and of an error's details, in a list. */
+const PROMPT = 200;
+const DETAILS = 1000;
+
+/** All tasks with their phases at one moment: what every answer is made of. */
+export interface Moment {
+  readonly index: TaskIndex;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly lanes: ReadonlyMap<string, PausedLane>;
+  /** Phase of each task. */
+  phase(task: Task): Phase;
+}
+
+/** The tasks of a mirror at one moment. */
+export function momentOf(
+  { index, lanes: lanesAt }: {
+    readonly index: TaskIndex;
+    lanes(now: number): ReadonlyMap<string, PausedLane>;
+  },
+  now: number,
+): Moment {
+  const memo = new Map<string, Readiness>();
+  const lanes = lanesAt(now);
+  return { index, now, lanes, phase: (task) => phaseOf(task, index, now, memo, lanes) };
+}
+
+/** A task with its whole prompt. */
+export function wireTask(task: Task, { phase, now }: Moment): WireTask {
+  return viewJson(timeTask({ task, phase: phase(task) }, now)) as unknown as WireTask;
+}
+
+/** A task in a list. */
+export function wireRow(task: Task, moment: Moment, names: Names): WireRow {
+  const { prompt, errorDetails } = task;
+  return {
+    ...wireTask(task, moment),
+    prompt: cut(prompt, PROMPT),
+    errorDetails: errorDetails === null ? null : cut(errorDetails, DETAILS),
+    name: names.end(task.taskId) ?? task.taskId,
+    promptLength: prompt.length,
+  };
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? text.slice(0, length).toWellFormed() : text;
+}
+
+/** Names of some tasks among all; what people type where they have no key. */
+export function namesAmong({ byId }: TaskIndex, wanted: readonly string[]): Names {
+  return nameTasks([...byId.values()], () => wanted);
+}
+
+/** How many tasks are in which phase. */
+export function countTasks(tasks: Iterable<Task>, { phase }: Moment): WireCounts {
+  const counts: WireCounts = { total: 0 };
+  for (const task of tasks) {
+    const { kind } = phase(task);
+    counts[kind] = (counts[kind] ?? 0) + 1;
+    counts.total++;
+  }
+  return counts;
+}
+
+/** Paused lanes. */
+export function wireLanes({ lanes }: Moment): WireLane[] {
+  return [...lanes.values()].map(({ agent, until }) => ({ agent, until: formatTime(until) }));
+}
+
+/** What a filter is asked about a task. */
+function filtered(task: Task, phase: Phase): Filtered {
+  const { taskId, status, agent, labels, prompt, key, retriedBy } = task;
+  return { taskId, status, phase: phase.kind, agent, labels, prompt, key, retriedBy };
+}
+
+/** The tasks that pass, as they are listed. */
+export function pickTasks(filter: WireFilter, moment: Moment): Task[] {
+  return [...moment.index.byId.values()]
+    // The youngest first: what is in order is sorted at once.
+    .reverse()
+    .map((task) => ({ task, phase: moment.phase(task) }))
+    .filter(({ task, phase }) => passes(filter, filtered(task, phase)))
+    .sort(comparePhased)
+    .map(({ task }) => task);
+}
+
+/** How many lists have: at most so many rows, and so many of them that have ended. */
+export interface Bounds {
+  readonly limit: number;
+  readonly ended: number;
+}
+
+/** The rows of a list, how many more pass, and counts as if no phase were asked for. */
+export function listRows(
+  filter: WireFilter,
+  moment: Moment,
+  { limit, ended }: Bounds,
+): { tasks: WireRow[]; more: number; counts: WireCounts } {
+  const picked = pickTasks(filter, moment);
+  const open = picked.filter(({ status }) => !isTerminal(status)).length;
+  const shown = picked.slice(0, Math.min(limit, open + ended));
+  const names = namesAmong(moment.index, shown.map(({ taskId }) => taskId));
+  const { status: _, ...rest } = filter;
+  const all = filter.status === undefined ? picked : pickTasks(rest, moment);
+  return {
+    tasks: shown.map((task) => wireRow(task, moment, names)),
+    more: picked.length - shown.length,
+    counts: countTasks(all, moment),
+  };
+}
+
+function wireLink(task: Task, moment: Moment, names: Names): WireLink {
+  const { taskId, status, agent, prompt, failureClass, createdAt, startedAt, completedAt } = task;
+  return {
+    taskId,
+    name: names.end(taskId) ?? taskId,
+    status,
+    phase: moment.phase(task).kind,
+    agent,
+    prompt: cut(prompt, PROMPT),
+    failureClass,
+    createdAt,
+    startedAt,
+    completedAt,
+  };
+}
+
+/** A task and its neighbours; what must be read from disk is added by whoever asks. */
+export function detailOf(
+  task: Task,
+  moment: Moment,
+): Pick<WireDetail, "task" | "chain" | "needs" | "neededBy"> {
+  const { index } = moment;
+  const chain = retryChain(task, index);
+  const needs = task.dependsOn.flatMap((id) => lookUp(id, index) ?? []);
+  const ids = new Set(chain.map(({ taskId }) => taskId));
+  const neededBy = [...index.byId.values()]
+    .filter(({ dependsOn }) => dependsOn.some((id) => ids.has(id)));
+  const all = [task, ...chain, ...needs, ...neededBy].map(({ taskId }) => taskId);
+  const names = namesAmong(index, all);
+  const link = (one: Task) => wireLink(one, moment, names);
+  return {
+    task: { ...wireTask(task, moment), name: names.end(task.taskId) ?? task.taskId },
+    chain: (chain.length === 0 ? [task] : chain).map(link),
+    needs: needs.map(link),
+    neededBy: neededBy.map(link),
+  };
+}
+
+/** All that depends or is depended on, each chain of retries by its latest attempt. */
+export function graphOf(moment: Moment): WireGraph {
+  const { index } = moment;
+  const edges: [string, string][] = [];
+  const nodes = new Map<string, Task>();
+  for (const task of index.byId.values()) {
+    if (task.dependsOn.length === 0 || latestAttempt(task, index) !== task) continue;
+    for (const id of task.dependsOn) {
+      const named = index.byId.get(id);
+      if (named === undefined) continue;
+      const needed = latestAttempt(named, index);
+      edges.push([needed.taskId, task.taskId]);
+      nodes.set(needed.taskId, needed).set(task.taskId, task);
+    }
+  }
+  const names = namesAmong(index, [...nodes.keys()]);
+  return { nodes: [...nodes.values()].map((task) => wireLink(task, moment, names)), edges };
+}
+
+/** What `start` takes beside agent and prompt. */
+export function wireOptions(): WireOption[] {
+  return OPTION_LIST.map(([name, { about, kind, placeholder }]) => ({
+    name,
+    about,
+    schema: kind.schema,
+    placeholder,
+  }));
+}
