@@ -233,14 +233,16 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
   context.endsByExit = true;
   Deno.mkdirSync(places.folder, { recursive: true, mode: 0o700 });
   using watch = watchFolder(places.folder);
-  const { pid } = spawnDetached(context.program, places.folder, [
+  const { maxConcurrent, interval } = orders;
+  const args = [
     "daemon",
     "run",
     "--everywhere",
     "--log",
-    ...(orders.maxConcurrent === undefined ? [] : [`--max-concurrent=${orders.maxConcurrent}`]),
-    ...(orders.interval === undefined ? [] : [`--interval=${orders.interval}`]),
-  ]);
+    ...(maxConcurrent === undefined ? [] : [`--max-concurrent=${maxConcurrent}`]),
+    ...(interval === undefined ? [] : [`--interval=${interval}`]),
+  ];
+  const { pid } = spawnDetached(context.program, places.folder, args, { many: true });
   const deadline = performance.now() + 10_000;
   for (;;) {
     const daemon = findUserDaemon(places);

@@ -19,22 +19,14 @@ const MAX_LOG = 4 * 1024 * 1024;
  * @param isHere asked before each: another workspace in its place has a log of its own
  */
 export function logTo(path: string, isHere: () => boolean = () => true): (text: string) => void {
-  let file: Deno.FsFile | undefined;
-  let size = 0;
-  function open(): void {
-    file?.close();
-    file = undefined;
-    const info = lstat(path);
-    if (info !== undefined && (!info.isFile || info.size > MAX_LOG)) Deno.removeSync(path);
-    file = openNamed(path, { append: true });
-    size = file?.statSync().size ?? 0;
-  }
   return (text) => {
     try {
       if (!isHere()) return;
-      if (file === undefined || size > MAX_LOG || lstat(path)?.ino !== file.statSync().ino) open();
-      const line = `${formatTime(Date.now())} ${text}\n`;
-      size += file?.writeSync(new TextEncoder().encode(line)) ?? 0;
+      const info = lstat(path);
+      if (info !== undefined && (!info.isFile || info.size > MAX_LOG)) Deno.removeSync(path);
+      // Opened for each line: who watches over two hundred has as many logs.
+      using file = openNamed(path, { append: true });
+      file?.writeSync(new TextEncoder().encode(`${formatTime(Date.now())} ${text}\n`));
     } catch {
       // The watching goes on without a log.
     }
