@@ -14,7 +14,7 @@ import { type PausedLane, type Phase, phaseOf, timeTask } from "../decide/view.t
 import { viewJson } from "../format/task_json.ts";
 import { formatTime, isTerminal, type Task } from "../task/fields.ts";
 import { OPTION_LIST } from "../task/options.ts";
-import { type Filtered, passes } from "./filter.ts";
+import { type Filtered, needsPerson, passes } from "./filter.ts";
 import type {
   WireCounts,
   WireDetail,
@@ -25,6 +25,7 @@ import type {
   WireOption,
   WireRow,
   WireTask,
+  WireTasks,
 } from "./wire.ts";
 
 /** Characters of a prompt, and of an error's details, in a list. */
@@ -82,10 +83,11 @@ export function namesAmong({ byId }: TaskIndex, wanted: readonly string[]): Name
 
 /** How many tasks are in which phase. */
 export function countTasks(tasks: Iterable<Task>, { phase }: Moment): WireCounts {
-  const counts: WireCounts = { total: 0 };
+  const counts: WireCounts = { total: 0, needed: 0 };
   for (const task of tasks) {
     const { kind } = phase(task);
     counts[kind] = (counts[kind] ?? 0) + 1;
+    if (needsPerson({ phase: kind, retriedBy: task.retriedBy })) counts.needed!++;
     counts.total++;
   }
   return counts;
@@ -124,18 +126,35 @@ export function listRows(
   filter: WireFilter,
   moment: Moment,
   { limit, ended }: Bounds,
-): { tasks: WireRow[]; more: number; counts: WireCounts } {
+): Pick<WireTasks, "tasks" | "more" | "counts" | "agents" | "labels"> {
   const picked = pickTasks(filter, moment);
   const open = picked.filter(({ status }) => !isTerminal(status)).length;
   const shown = picked.slice(0, Math.min(limit, open + ended));
   const names = namesAmong(moment.index, shown.map(({ taskId }) => taskId));
-  const { status: _, ...rest } = filter;
-  const all = filter.status === undefined ? picked : pickTasks(rest, moment);
+  const without = (name: keyof WireFilter) =>
+    filter[name] === undefined ? picked : pickTasks({ ...filter, [name]: undefined }, moment);
   return {
     tasks: shown.map((task) => wireRow(task, moment, names)),
     more: picked.length - shown.length,
-    counts: countTasks(all, moment),
+    counts: countTasks(without("status"), moment),
+    agents: tally(without("agent").map(({ agent }) => agent)),
+    labels: tally(
+      without("label").flatMap(({ labels }) =>
+        Object.entries(labels).map(([name, value]) => `${name}:${value}`)
+      ),
+    ),
   };
+}
+
+/** Different labels that are counted. */
+const MOST_COUNTED = 50;
+
+/** How often each name is there, of the most frequent ones. */
+function tally(names: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a).slice(0, MOST_COUNTED);
+  return Object.fromEntries(sorted);
 }
 
 function wireLink(task: Task, moment: Moment, names: Names): WireLink {
