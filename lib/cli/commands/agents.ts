@@ -1,12 +1,11 @@
 // `orchestra agents`: who can be given work, and whether they are installed.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { pickAgent } from "../../task/agent.ts";
-import { loadAgents, loadAllAgents, unknownAgent } from "../../settings/agents.ts";
-import { OrchestraError } from "../../task/error.ts";
+import { loadAllAgents } from "../../settings/agents.ts";
 import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
-import { findFolder, findProgram } from "../../launch/find.ts";
+import { askVersion, PATIENCE } from "../../launch/ask_version.ts";
+import { findProgram } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
 import { agentArgument, optional } from "../parameters.ts";
 
@@ -94,42 +93,10 @@ async function listAgents(this: Context): Promise<void> {
 async function checkAgent(this: Context, flags: CheckFlags, name: string): Promise<void> {
   const queue = await this.openQueue();
   const { store } = queue;
-  const agents = await loadAgents(store);
-  if (!agents.has(name)) throw await unknownAgent(name, [...agents.keys()]);
-  const agent = pickAgent(agents, name);
-  if ("problem" in agent) {
-    throw new OrchestraError("config", `Agent "${name}": ${agent.problem}`, {
-      hint: "Mend its entry in .orchestra-cli/agent-config.json.",
-    });
-  }
-  const found = findProgram(name, agent, store.root);
-  if (found === null && findFolder(name, agent, store.root) === undefined) {
-    throw new OrchestraError(
-      "environment",
-      `Agent "${name}": its folder ${JSON.stringify(agent.cwd)} is no folder inside the workspace`,
-      { hint: 'Make it, or mend "cwd" in .orchestra-cli/agent-config.json.' },
-    );
-  }
-  if (found === null) {
-    const where = agent.command.includes("/") ? `in ${agent.cwd ?? store.root}` : "on PATH";
-    throw new OrchestraError("environment", `Agent "${name}": no ${agent.command} ${where}`, {
-      hint: 'Install it, or give its full path as "command".',
-    });
-  }
-  const { path, cwd } = found;
-  if (cwd === undefined && path === agent.command) {
-    throw new OrchestraError(
-      "state",
-      `Agent "${name}": where ${path} is depends on the task, by its "cwd" ${agent.cwd}`,
-      { hint: "Queue a task for it, and see what comes of it." },
-    );
-  }
-  const args = [...agent.versionArgs ?? ["--version"]];
   // A process that it leaves behind may keep its output open.
   this.endsByExit = true;
-  const { code, text } = await askVersion(path, args, cwd);
-  const version = sanitize(text.split("\n")[0] ?? "");
-  const about = { name, path, args, exitCode: code, version };
+  const { agent, ...about } = await askVersion(store, name);
+  const { path, args, exitCode: code, version } = about;
   if (!this.globals.json) {
     this.print(sanitize(`${name}: ${path}`));
     this.print(
@@ -153,48 +120,4 @@ async function checkAgent(this: Context, flags: CheckFlags, name: string): Promi
   const task = await tryAgent(this, queue, name, agent);
   if (this.globals.json) this.printJson({ ...about, task: task ?? null });
   else if (task !== undefined) await printTask(this, queue, task.taskId);
-}
-
-/** Milliseconds that a program gets to tell its version, and those that its output then gets to come. */
-const PATIENCE = 30_000;
-const AFTERWARDS = 500;
-/** Of what it prints no more is kept, characters. */
-const LONGEST_VERSION = 4096;
-
-/** Launches a program that is to say something and end; its exit code is null where it does not. */
-async function askVersion(
-  path: string,
-  args: string[],
-  cwd: string | undefined,
-): Promise<{ code: number | null; text: string }> {
-  const child = new Deno.Command(path, {
-    args,
-    cwd,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const said = ["", ""];
-  const read = [child.stdout, child.stderr].map(async (stream, at) => {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      said[at] = (said[at] + text).slice(0, LONGEST_VERSION);
-    }
-  });
-  const status = await within(child.status, PATIENCE);
-  if (status === undefined) child.kill("SIGKILL");
-  await within(Promise.all(read), AFTERWARDS);
-  return { code: status?.code ?? null, text: said[0]!.trim() || said[1]!.trim() };
-}
-
-/** What is promised, unless it takes longer than some milliseconds. */
-async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
