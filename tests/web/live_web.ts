@@ -85,7 +85,7 @@ webTest(
       await tab.page.getByRole("button", { name: "Get in" }).click();
     }
     await shows(tab, id, "complete");
-    await shows(tab, added, "ready");
+    await rowOf(tab, added).waitFor();
     // It was away for a while, and says so.
     const trouble = tab.takeTrouble();
     assert(trouble.every((line) => /ERR_|401|Failed to load/.test(line)), trouble.join("\n"));

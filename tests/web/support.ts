@@ -57,6 +57,8 @@ export async function serveBox(root: string, options: ServeOptions = {}): Promis
     if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
     return JSON.parse(text);
   };
+  /** The pages go first: a server that leaves them is trouble. */
+  const tabs: Tab[] = [];
   await start();
   return {
     origin,
@@ -75,6 +77,7 @@ export async function serveBox(root: string, options: ServeOptions = {}): Promis
     post: (path, body) => ask(path, { method: "POST", body: JSON.stringify(body) }),
     async open(browser, path, tabOptions = {}) {
       const tab = await browser.open({ ...tabOptions, url: address });
+      tabs.push(tab);
       await until("the page to have its cookie", async () => {
         const cookies = await tab.context.cookies();
         return cookies.length > 0 && !tab.page.url().includes("#") && "yes";
@@ -94,7 +97,10 @@ export async function serveBox(root: string, options: ServeOptions = {}): Promis
       await live[Symbol.asyncDispose]();
     },
     start,
-    [Symbol.asyncDispose]: () => live[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      for (const tab of tabs) await tab.close();
+      await live[Symbol.asyncDispose]();
+    },
   };
 }
 
