@@ -196,6 +196,19 @@ export function firstLine(text: string, width: number): string {
   return enough < text.length ? line.padEnd(width) + "~" : line;
 }
 
+/** How much of a text stands in so many cells, UTF-16 units: at least one character of it. */
+export function fit(text: string, width: number): number {
+  if (NARROW.test(text)) return Math.min(text.length, Math.max(1, width));
+  let total = 0;
+  let cut = 0;
+  eachUnit(text, (_start, end, unit) => {
+    total += unit;
+    if (total <= width || cut === 0) cut = end;
+    return total <= width;
+  });
+  return cut;
+}
+
 /** Fills a text with spaces to `width` cells; a longer one stays as it is. */
 export function pad(text: string, width: number, align: "left" | "right" = "left"): string {
   const missing = width - displayWidth(text);
