@@ -1,6 +1,7 @@
 // Lines of a log as rows of a screen, all of one height: events as what they mean, by the renderer that
 // the terminal's commands use, colours as spans, long lines broken into cells. Pure.
 
+import { parseEvent } from "../../../agents/events.ts";
 import { createRenderer, type Renderer, type Shown } from "../../../agents/render.ts";
 import type { UsageFormat } from "../../../task/agent.ts";
 import { append, createSpanReader, PLAIN_LOOK, type Span } from "../../../text/sgr.ts";
@@ -67,7 +68,11 @@ export function rowsOf(lines: readonly Line[], style: RowStyle): Row[] {
   return rows;
 }
 
-function eventsOf(renderer: Renderer, { text }: Line, last: boolean): Shown[] {
+function eventsOf(renderer: Renderer, { text, open }: Line, last: boolean): Shown[] {
+  // The rest of an event that is being written comes at once.
+  if (open && text.startsWith("{") && parseEvent(text) === undefined) {
+    return [...renderer.end(), { kind: "note", text: "…" }];
+  }
   const shown = renderer.add(`${text}\n`);
   return last ? [...shown, ...renderer.end()] : shown;
 }
