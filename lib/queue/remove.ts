@@ -1,11 +1,66 @@
 // Removes a task and everything that belongs to it. Its own file goes after all but the fences: a late
 // shim finds its fence, or no task. Killed in between, the next `clean` finds the task still there.
 
+import { indexTasks } from "../decide/dependencies.ts";
+import { type Stays, tasksThatStay } from "../decide/removing.ts";
+import { archivedDependencies } from "../store/archive.ts";
 import { placesOf, PLANS } from "../store/places.ts";
+import { closedOf, type Scan } from "../store/tasks.ts";
 import { isOwnMark } from "../task/marks.ts";
 import { OrchestraError } from "../task/error.ts";
-import type { Task } from "../task/fields.ts";
-import type { Queue } from "./queue.ts";
+import { isTerminal, type Task } from "../task/fields.ts";
+import { noTask, type Queue } from "./queue.ts";
+
+/** What came of a verb for one task: done, or why not. */
+export interface Outcome {
+  readonly id: string;
+  /** Why it was not done; undefined where it was. */
+  readonly error?: unknown;
+}
+
+/** The error for a finished task that may not be removed. */
+export function staysError(id: string, why: Stays): OrchestraError {
+  const reason = why === "needed"
+    ? "a task that has not run yet depends on it"
+    : "it is not over yet";
+  return new OrchestraError("state", `${id} stays: ${reason}`, {
+    hint: "Cancel what depends on it first, or wait.",
+  });
+}
+
+/** Removes finished tasks with everything that belongs to them; what must stay is told, the others go. */
+export function remove(queue: Queue, ids: readonly string[]): Outcome[] {
+  const { store } = queue;
+  const outcomes: Outcome[] = [];
+  let scan: Scan = store.scan();
+  const settled = closedOf(scan.tasks);
+  let stays: ReadonlyMap<string, Stays>;
+  store.lockedEach(ids, (id) => {
+    try {
+      const task = store.read(id);
+      if (task === undefined) throw noTask(store, id);
+      if (!isTerminal(task.status)) {
+        throw new OrchestraError(
+          "state",
+          `${id} is ${task.status}: only finished tasks are removed`,
+          { hint: `Cancel it first: orchestra cancel ${id}` },
+        );
+      }
+      const why = stays.get(id);
+      if (why !== undefined) throw staysError(id, why);
+      removeTask(queue, task, scan.marks.get(id) ?? []);
+      outcomes.push({ id });
+    } catch (error) {
+      outcomes.push({ id, error });
+    }
+  }, () => {
+    // Somebody may have queued what depends on one of them.
+    scan = store.scan(settled);
+    const index = indexTasks(scan.tasks, archivedDependencies(store, scan.tasks));
+    stays = tasksThatStay(scan.tasks, index);
+  });
+  return outcomes;
+}
 
 /**
  * Removes a settled task; inside the lock.

@@ -69,8 +69,8 @@ export function archiveFinished(
   return moved;
 }
 
-/** Moves a finished task into the archive. */
-function archiveTask(store: Store, task: Task, marks: readonly string[]): void {
+/** Moves a finished task into the archive; inside the workspace lock. */
+export function archiveTask(store: Store, task: Task, marks: readonly string[]): void {
   const id = task.taskId;
   const fences: string[] = [];
   for (const mark of marks.filter(isOwnMark)) {

@@ -2,15 +2,15 @@
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pickArchivable } from "../../decide/archiving.ts";
-import { archivedIds, archiveFinished, archiveStats, restoreTask } from "../../store/archive.ts";
+import { archivedIds, archiveFinished, archiveStats } from "../../store/archive.ts";
 import { importArchive } from "../../store/archive_import.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { sanitize } from "../../text/width.ts";
 import { nameTasks } from "../../decide/names.ts";
 import { formatArchive } from "../../format/lists.ts";
 import { formatBytes } from "../../text/bytes.ts";
-import { activeIds, activeTasks } from "../../queue/names.ts";
-import { activeError } from "../../queue/queue.ts";
+import { restore as restoreArchived } from "../../queue/archive.ts";
+import { activeIds } from "../../queue/names.ts";
 import type { Context } from "../context.ts";
 import { taskName } from "../flags.ts";
 import { idArgument, optional, text } from "../parameters.ts";
@@ -120,29 +120,7 @@ async function restore(
   _flags: Record<never, never>,
   id: string,
 ): Promise<void> {
-  const { store } = await this.openQueue();
-  store.locked(() => {
-    if (store.read(id) !== undefined) {
-      throw activeError(id);
-    }
-    const task = store.readArchived(id);
-    if (task === undefined) {
-      throw new OrchestraError("no-task", `No task ${id} in the archive`, {
-        hint: "See what there is with: orchestra archive list",
-      });
-    }
-    const taken = task.key === null ? undefined : activeTasks(store).keyed(task.key)[0];
-    if (taken !== undefined) {
-      throw new OrchestraError(
-        "state",
-        `${id} has the key ${JSON.stringify(task.key)}, and so has ${taken.taskId}`,
-        {
-          hint: `Archive or remove that one first: orchestra clean ${taken.taskId}`,
-        },
-      );
-    }
-    restoreTask(store, task);
-  });
+  restoreArchived(await this.openQueue(), id);
   if (this.globals.json) this.printJson({ restored: id });
   else this.print(`Restored ${id}`);
 }

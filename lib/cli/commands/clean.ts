@@ -3,10 +3,11 @@
 import { buildCommand } from "@stricli/core";
 import { archivedDependencies } from "../../store/archive.ts";
 import { closedOf } from "../../store/tasks.ts";
-import { indexTasks, lookUp, retryChain, type TaskIndex } from "../../decide/dependencies.ts";
+import { indexTasks, type TaskIndex } from "../../decide/dependencies.ts";
+import { tasksThatStay } from "../../decide/removing.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
-import { removeTask } from "../../queue/remove.ts";
+import { removeTask, staysError } from "../../queue/remove.ts";
 import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskNameOr } from "../flags.ts";
@@ -86,36 +87,17 @@ async function clean(
     ids.has(task.taskId) ||
     (filters.some((filter) => filter(task)) && (passing?.has(task.taskId) ?? true));
   const choose = (tasks: readonly Task[], index: TaskIndex) => {
-    // What still ends, will be retried, or is waited for by others must stay.
-    const needed = new Set<string>();
-    for (const task of tasks) {
-      if (isTerminal(task.status)) continue;
-      for (const id of task.dependsOn) {
-        const dependency = lookUp(id, index);
-        if (dependency === undefined) continue;
-        for (const attempt of retryChain(dependency, index)) needed.add(attempt.taskId);
-      }
-    }
+    const stays = tasksThatStay(tasks, index);
     const chosen = tasks.filter(matches);
-    const stays = (task: Task) =>
-      needed.has(task.taskId) || task.reapAt !== null || task.retryAt !== null;
     return {
-      needed,
-      kept: chosen.filter(stays),
-      going: chosen.filter((task) => !stays(task)),
+      stays,
+      kept: chosen.filter(({ taskId }) => stays.has(taskId)),
+      going: chosen.filter(({ taskId }) => !stays.has(taskId)),
     };
   };
-  const { needed, kept, going } = choose(snapshot.tasks, snapshot.index);
+  const { stays, kept, going } = choose(snapshot.tasks, snapshot.index);
   const stuck = kept.find(({ taskId }) => ids.has(taskId))?.taskId;
-  if (stuck !== undefined) {
-    throw new OrchestraError(
-      "state",
-      `${stuck} stays: ${
-        needed.has(stuck) ? "a task that has not run yet depends on it" : "it is not over yet"
-      }`,
-      { hint: "Cancel what depends on it first, or wait." },
-    );
-  }
+  if (stuck !== undefined) throw staysError(stuck, stays.get(stuck)!);
   // Where nobody is there to be asked, what was said is what is meant.
   const asks = going.length > ASKED_ABOVE && !flags.yes && !this.globals.json &&
     Deno.stdin.isTerminal();
