@@ -61,6 +61,8 @@ export async function watchEverywhere(options: EverywhereOptions): Promise<void>
   const kept = new Map<string, Kept>();
   const working = new Set<Promise<void>>();
   const changed = () => options.onChange([...kept.values()].map(describe));
+  /** Ends the sleep: a watch that has ended may be that of a workspace which is gone. */
+  let wake = () => {};
   using watch = watchFolder(
     options.folder,
     (reason) =>
@@ -77,7 +79,8 @@ export async function watchEverywhere(options: EverywhereOptions): Promise<void>
       for (const workspace of known) meet(workspace);
       changed();
     }
-    await pause(LOOK, signal, [watch.changed()]);
+    const woken = new Promise<void>((resolve) => wake = resolve);
+    await pause(LOOK, signal, [watch.changed(), woken]);
     await pause(BURST, signal);
   }
   for (const one of kept.values()) one.stop.abort();
@@ -105,7 +108,8 @@ export async function watchEverywhere(options: EverywhereOptions): Promise<void>
     const stop = new AbortController();
     const one: Kept = { workspace, state: "opening", reason: null, stop };
     kept.set(workspace.root, one);
-    const work = keepWatch(one, options, changed).finally(() => working.delete(work));
+    const work = keepWatch(one, options, changed, () => wake())
+      .finally(() => working.delete(work));
     working.add(work);
   }
 
@@ -128,6 +132,7 @@ async function keepWatch(
   one: Kept,
   { watch, say }: EverywhereOptions,
   changed: () => void,
+  ended: () => void,
 ): Promise<void> {
   const { signal } = one.stop;
   let failures = 0;
@@ -150,6 +155,7 @@ async function keepWatch(
     } catch (error) {
       if (!signal.aborted) become(stateFor(error), messageOf(error));
     }
+    ended();
     if (performance.now() - began > AT_MOST) failures = 0;
     await pause(retryDelay(failures++), signal);
   }

@@ -1,0 +1,95 @@
+// `orchestra daemon … --everywhere` as its users meet it.
+
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { makeUser, recordOf } from "../support/everywhere.ts";
+import { DENO, execute } from "../support/execute.ts";
+import { ON_POSIX, test } from "../support/needs.ts";
+import { assertRefused, lives, MAIN, makeBox } from "../support/program.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
+
+test("status and logs say what the daemon for all does, and stop ends it", ON_POSIX, async () => {
+  await using user = await makeUser();
+  await using box = await makeBox();
+  user.add(box, "notes");
+  assertEquals((await user.run("daemon", "status", "--everywhere")).stdout.trim(), NONE);
+  const none = JSON.parse((await user.run("--json", "daemon", "status", "--everywhere")).stdout);
+  assertEquals(none, { watched: false, workspaces: [] });
+  const pid = await user.start();
+  await user.becomes(box, "watched");
+  const { stdout } = await user.run("daemon", "status", "--everywhere");
+  assertStringIncludes(stdout, `daemon for all workspaces (pid ${pid}) since `);
+  assertStringIncludes(stdout, `notes  ${box.root}  watched`);
+  const json = JSON.parse((await user.run("--json", "daemon", "status", "--everywhere")).stdout);
+  assertEquals([json.watched, json.pid], [true, pid]);
+  assertEquals(json.workspaces, [
+    { name: "notes", root: box.root, state: "watched", reason: null },
+  ]);
+  const id = await box.start("shell", "true");
+  await box.settled(id);
+  await user.until("the log", () => user.log().includes(`notes: ${id} complete`));
+  const logs = await user.run("daemon", "logs", "--everywhere", "-n", "1");
+  assertStringIncludes(logs.stdout, `notes: ${id} complete`);
+  const stopped = await user.run("daemon", "stop", "--everywhere");
+  assertEquals(stopped.stdout.trim(), `Stopped (pid ${pid}); what runs goes on`);
+  assert(!lives(pid));
+  assertRefused(await user.run("daemon", "stop", "--everywhere"), 4);
+});
+
+const NONE = "No daemon for all workspaces runs";
+
+test("a workspace that it watches says so to daemon start, stop and status", ON_POSIX, async () => {
+  await using user = await makeUser();
+  await using box = await makeBox();
+  user.add(box);
+  const pid = await user.start();
+  await user.becomes(box, "watched");
+  for (const words of [["daemon", "stop"], ["daemon", "start"], ["daemon", "run"]]) {
+    const { message, hint } = await box.fails(4, ...words);
+    assertEquals(message, `The daemon for all workspaces watches over this one (pid ${pid})`);
+    assertStringIncludes(hint!, "daemon stop --everywhere");
+  }
+  assertStringIncludes(await box.ok("daemon", "status"), `daemon for all workspaces (pid ${pid})`);
+  assert(lives(pid));
+  assertEquals(recordOf(box).pid, pid);
+});
+
+test("a second one is refused with the number of the first", ON_POSIX, async () => {
+  await using user = await makeUser();
+  const pid = await user.start();
+  for (const words of [["start"], ["run"]]) {
+    const text = assertRefused(await user.run("daemon", ...words, "--everywhere"), 4);
+    assertStringIncludes(text, `A daemon for all workspaces runs already (pid ${pid})`);
+  }
+});
+
+test(
+  "in the foreground it prints what happens where, and ends when it is asked to",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser();
+    await using box = await makeBox();
+    user.add(box, "notes");
+    await using live = user.live("daemon", "--everywhere", "--json");
+    await live.printed((text) => text.includes("Watching over /") || text.includes('"notes"'));
+    const id = await box.start("shell", "true");
+    await live.printed((text) => text.includes(`${id} complete`));
+    live.kill("SIGTERM");
+    const { code, stdout } = await live.ended();
+    assertEquals(code, 0);
+    const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    assert(
+      lines.some(({ workspace, message }) => workspace === "notes" && message === `${id} complete`),
+      stdout,
+    );
+  },
+);
+
+test("where Deno allows only one workspace it says what it needs", ON_POSIX, async () => {
+  await using user = await makeUser();
+  await using box = await makeBox();
+  for (const verb of ["start", "run", "stop", "status", "logs"]) {
+    const args = ["run", "--quiet", ...permissionFlags(), MAIN, "daemon", verb, "--everywhere"];
+    const outcome = await execute(DENO, args, { cwd: box.root, env: user.env });
+    assertStringIncludes(assertRefused(outcome, 5, verb), "A daemon for all workspaces reads and");
+  }
+});
