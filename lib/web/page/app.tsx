@@ -7,6 +7,7 @@ import { onSignedOut } from "./api.ts";
 import { Help } from "./parts/help.tsx";
 import { standingOf, titleFor, useTab } from "./parts/icon.ts";
 import { useKeys } from "./parts/keys.ts";
+import { Popup } from "./parts/menu.tsx";
 import { NewTask } from "./parts/new_task.tsx";
 import { RunButton } from "./parts/notices.tsx";
 import { useNotify } from "./parts/notify.ts";
@@ -114,12 +115,13 @@ function Frame(): JSX.Element {
             <>
               <RunButton workspace={named} quiet />
               <button type="button" title="n" onClick={() => open("new")}>
-                <span aria-hidden="true">+</span> New task
+                <span aria-hidden="true">+</span> <span class="long">New task</span>
+                <span class="short">New</span>
               </button>
             </>
           )}
-          <Habits onHelp={() => open("help")} />
           <Connection />
+          <Habits onHelp={() => open("help")} />
         </div>
       </header>
       <main id="main" tabIndex={-1} class={`view-${place.view}`}>
@@ -157,7 +159,9 @@ function Connection(): JSX.Element {
   return (
     <span class={connected ? "connection" : "connection lost"} role="status">
       <span class="dot" aria-hidden="true" />
-      {connected ? (server?.readOnly ? "read-only" : "live") : "not connected"}
+      <span class={connected ? "long" : ""}>
+        {connected ? (server?.readOnly ? "read-only" : "live") : "not connected"}
+      </span>
     </span>
   );
 }
@@ -166,28 +170,28 @@ function Connection(): JSX.Element {
 function Habits({ onHelp }: { onHelp: () => void }): JSX.Element {
   const { theme } = useTheme();
   const notify = useNotify();
+  const { server } = useServer();
   return (
-    <>
-      {notify !== null && (
-        <button
-          type="button"
-          class="quiet"
-          aria-pressed={notify.wanted}
-          title="Calls when something fails or the queue comes to rest, while this tab is not looked at"
-          onClick={notify.flip}
+    <Popup label="Settings" shown="⋯">
+      <label>
+        <span class="grow">Colours</span>
+        <select
+          value={theme}
+          onChange={(event) => setTheme(event.currentTarget.value as Theme)}
         >
-          {notify.wanted ? "Notify: on" : "Notify: off"}
-        </button>
+          {THEMES.map((name) => <option key={name} value={name}>{name}</option>)}
+        </select>
+      </label>
+      {notify !== null && (
+        <label title="When something fails or the queue comes to rest, while this tab is not looked at">
+          <input type="checkbox" checked={notify.wanted} onChange={notify.flip} />
+          <span class="grow">Notifications</span>
+        </label>
       )}
-      <select
-        class="quiet"
-        aria-label="Colours"
-        value={theme}
-        onChange={(event) => setTheme(event.currentTarget.value as Theme)}
-      >
-        {THEMES.map((name) => <option key={name} value={name}>{name}</option>)}
-      </select>
-      <button type="button" class="quiet" aria-label="Keys" title="?" onClick={onHelp}>?</button>
-    </>
+      <button type="button" class="quiet" onClick={onHelp}>
+        Keys <kbd>?</kbd>
+      </button>
+      {server !== null && <p class="muted">Orchestra {server.version}</p>}
+    </Popup>
   );
 }

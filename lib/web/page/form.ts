@@ -23,8 +23,12 @@ export type Typed =
   | { kind: "value"; value: unknown }
   | { kind: "wrong"; problem: string };
 
+/** What a value may be, one by one. */
 function alternatives(schema: Schema): Schema[] {
-  return Array.isArray(schema.anyOf) ? schema.anyOf as Schema[] : [schema];
+  const all = Array.isArray(schema.anyOf) ? schema.anyOf as Schema[] : [schema];
+  return all.flatMap((one) =>
+    Array.isArray(one.type) ? one.type.map((type): Schema => ({ ...one, type })) : [one]
+  );
 }
 
 /** The control for values of a schema. */

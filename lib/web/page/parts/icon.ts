@@ -5,7 +5,12 @@ import { useEffect } from "preact/hooks";
 import type { WireCounts } from "../../wire.ts";
 
 /** How it stands in one word. */
-export type Standing = "idle" | "running" | "needs-you" | "lost";
+export type Standing = "idle" | "running" | "failed" | "lost";
+
+/** Failures that nothing follows. */
+function failedOf({ needed, blocked = 0, failed = 0 }: WireCounts): number {
+  return needed === undefined ? failed : needed - blocked;
+}
 
 /** What a tab's title says. */
 export function titleFor(
@@ -17,11 +22,13 @@ export function titleFor(
     about: string;
   },
 ): string {
-  const { running = 0, needed = 0 } = counts;
+  const { running = 0, blocked = 0 } = counts;
+  const failed = failedOf(counts);
   const words = [
     connected ? "" : "not connected",
     running > 0 ? `▶ ${running}` : "",
-    needed > 0 ? `! ${needed}` : "",
+    failed > 0 ? `✕ ${failed}` : "",
+    blocked > 0 ? `⊘ ${blocked}` : "",
   ].filter((word) => word !== "");
   const place = workspace === null ? "Orchestra" : `${workspace} – Orchestra`;
   return [...words, about, place].filter((word) => word !== "").join(" · ");
@@ -30,7 +37,7 @@ export function titleFor(
 /** What a tab's icon tells. */
 export function standingOf(counts: WireCounts, connected: boolean): Standing {
   if (!connected) return "lost";
-  if ((counts.needed ?? 0) > 0) return "needs-you";
+  if (failedOf(counts) > 0) return "failed";
   return (counts.running ?? 0) > 0 ? "running" : "idle";
 }
 
@@ -39,7 +46,7 @@ const SHAPES: Readonly<Record<Standing, string>> = {
   idle: `<circle cx="16" cy="16" r="10" fill="none" stroke="#7b8794" stroke-width="5"/>`,
   running:
     `<circle cx="16" cy="16" r="15" fill="#1c6fd1"/><path d="M12 9l11 7-11 7z" fill="#fff"/>`,
-  "needs-you":
+  failed:
     `<rect x="1" y="1" width="30" height="30" rx="5" fill="#c8322b"/><path d="M14 6h4v13h-4zM14 22h4v4h-4z" fill="#fff"/>`,
   lost: `<path d="M6 6l20 20M26 6L6 26" stroke="#7b8794" stroke-width="5"/>`,
 };

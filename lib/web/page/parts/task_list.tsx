@@ -111,6 +111,7 @@ function Times({ task }: { task: WireRow }): JSX.Element {
     <div class="times">
       {task.elapsedSeconds !== null && task.status !== "pending" && <Elapsed task={task} />}{" "}
       <span class="muted">
+        {task.status === "pending" && "queued "}
         <Ago time={task.completedAt ?? task.createdAt} />
       </span>
     </div>

@@ -4,9 +4,10 @@
 
 import type { JSX } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { PhaseName } from "../../../decide/view.ts";
 import { parseFilter } from "../../filter.ts";
 import type { WireCounts, WireFilter, WireRow } from "../../wire.ts";
-import { type Listing, type Parts, partTasks, totalOf } from "../listing.ts";
+import { type Listing, partTasks, totalOf } from "../listing.ts";
 import { ActionBar, countTasks } from "../parts/actions.tsx";
 import { Filters, queryOf } from "../parts/filters.tsx";
 import { useKeys } from "../parts/keys.ts";
@@ -14,7 +15,7 @@ import { Notices } from "../parts/notices.tsx";
 import { type Choice, TaskList } from "../parts/task_list.tsx";
 import { PHASES } from "../parts/task_words.tsx";
 import { go, usePlace } from "../router.ts";
-import { extend, NOTHING, prune, type Selection, toggle } from "../selection.ts";
+import { extend, NOTHING, prune, toggle } from "../selection.ts";
 import { PAGE, useServer, useTasks } from "../state.ts";
 
 /** Of what needs a person, so many are read whatever else there is. */
@@ -86,68 +87,97 @@ function Lists({ rows, listing, workspace, filter, onMore }: {
   filter: WireFilter;
   onMore: () => void;
 }): JSX.Element {
-  const [selection, select] = useState<Selection>(NOTHING);
-  const parts = partTasks(rows);
-  const order = SECTIONS.flatMap(({ part }) => parts[part].map(({ taskId }) => taskId));
-  const latest = useRef(order);
-  latest.current = order;
-  const onChoose = useCallback((id: string, how: Choice) => {
-    select((now) => how === "toggle" ? toggle(now, id) : extend(now, id, latest.current));
-  }, []);
-  const shown = prune(selection, new Set(order));
-  useListKeys(onChoose, () => select(NOTHING));
+  const { selection, all, setAll, choose, clear } = useSelection(rows);
+  useListKeys(choose, clear);
   useKeptFocus();
-  const more = Math.max(0, totalOf(listing) - rows.length);
+  const total = Math.max(totalOf(listing), rows.length);
   if (rows.length === 0) return <Empty filter={filter} total={listing.counts.total} />;
+  const parts = partTasks(rows);
+  const last = SECTIONS.findLast(({ part }) => parts[part].length > 0)?.part;
+  const draw = ({ part, title, count }: typeof SECTIONS[number]) => {
+    const counted = filter.status === undefined ? count(listing.counts) : undefined;
+    return parts[part].length > 0 && (
+      <section key={part} class={`part-${part}`} aria-labelledby={`title-${part}`}>
+        <h2 id={`title-${part}`}>
+          {title} <span class="number">{(counted ?? parts[part].length).toLocaleString("en")}</span>
+        </h2>
+        <TaskList
+          label={title}
+          tasks={parts[part]}
+          workspace={workspace}
+          selected={selection.ids}
+          onChoose={choose}
+        />
+        {part === last && <More count={total - rows.length} onMore={onMore} />}
+      </section>
+    );
+  };
   return (
     <>
+      <label class="select-all">
+        <input
+          type="checkbox"
+          checked={all}
+          ref={(box) => {
+            if (box) box.indeterminate = !all && selection.ids.size > 0;
+          }}
+          onChange={(event) => event.currentTarget.checked ? setAll() : clear()}
+        />
+        Select all {countTasks(total)}
+        {queryOf(filter) !== "" && " that match"}
+      </label>
       <div class="sections">
-        {SECTIONS.map(({ part, title, count }) =>
-          parts[part].length > 0 && (
-            <section key={part} class={`part-${part}`} aria-labelledby={`title-${part}`}>
-              <h2 id={`title-${part}`}>
-                {title}{" "}
-                <span class="number">
-                  {((filter.status === undefined ? count(listing.counts) : undefined) ??
-                    parts[part].length).toLocaleString("en")}
-                </span>
-              </h2>
-              <TaskList
-                label={title}
-                tasks={parts[part]}
-                workspace={workspace}
-                selected={shown.ids}
-                onChoose={onChoose}
-              />
-              {part === lastPart(parts) && more > 0 && (
-                <p class="more">
-                  <button type="button" onClick={onMore}>
-                    Show {Math.min(more, PAGE).toLocaleString("en")} more
-                  </button>{" "}
-                  <span class="muted">{countTasks(more)} not shown</span>
-                </p>
-              )}
-            </section>
-          )
-        )}
+        <div>{SECTIONS.slice(0, 3).map(draw)}</div>
+        <div>{SECTIONS.slice(3).map(draw)}</div>
       </div>
-      {shown.ids.size > 0 && (
+      {selection.ids.size > 0 && (
         <SelectionBar
-          selection={shown}
-          rows={rows}
-          total={totalOf(listing)}
+          chosen={rows.filter(({ taskId }) => selection.ids.has(taskId))}
+          all={all ? total : null}
           listing={listing}
           workspace={workspace}
           filter={filter}
-          onClear={() => select(NOTHING)}
+          onClear={clear}
         />
       )}
     </>
   );
 }
 
-function lastPart(parts: Parts): keyof Parts | undefined {
-  return SECTIONS.findLast(({ part }) => parts[part].length > 0)?.part;
+/** What is selected of the tasks that are shown, or all that pass, shown or not. */
+function useSelection(rows: readonly WireRow[]) {
+  const [{ all, selection }, set] = useState({ all: false, selection: NOTHING });
+  const parts = partTasks(rows);
+  const order = SECTIONS.flatMap(({ part }) => parts[part].map(({ taskId }) => taskId));
+  const latest = useRef(order);
+  latest.current = order;
+  const choose = useCallback((id: string, how: Choice) => {
+    set((now) => {
+      const from = now.all ? { ids: new Set(latest.current), anchor: null } : now.selection;
+      const next = how === "toggle" ? toggle(from, id) : extend(from, id, latest.current);
+      return { all: false, selection: next };
+    });
+  }, []);
+  const shown = new Set(order);
+  return {
+    all,
+    selection: all ? { ids: shown, anchor: null } : prune(selection, shown),
+    choose,
+    setAll: () => set({ all: true, selection: NOTHING }),
+    clear: () => set({ all: false, selection: NOTHING }),
+  };
+}
+
+function More({ count, onMore }: { count: number; onMore: () => void }): JSX.Element | null {
+  if (count <= 0) return null;
+  return (
+    <p class="more">
+      <button type="button" onClick={onMore}>
+        Show {Math.min(count, PAGE).toLocaleString("en")} more
+      </button>{" "}
+      <span class="muted">{countTasks(count)} not shown</span>
+    </p>
+  );
 }
 
 function Empty({ filter, total }: { filter: WireFilter; total: number }): JSX.Element {
@@ -166,47 +196,33 @@ function Empty({ filter, total }: { filter: WireFilter; total: number }): JSX.El
 }
 
 /** What can be done to what is selected, or to all that pass. */
-function SelectionBar({ selection, rows, total, listing, workspace, filter, onClear }: {
-  selection: Selection;
-  rows: readonly WireRow[];
-  total: number;
+function SelectionBar({ chosen, all, listing, workspace, filter, onClear }: {
+  chosen: readonly WireRow[];
+  /** How many pass, where all are selected; else null. */
+  all: number | null;
   listing: Listing;
   workspace: string;
   filter: WireFilter;
   onClear: () => void;
 }): JSX.Element {
-  const [all, setAll] = useState(false);
-  const chosen = rows.filter(({ taskId }) => selection.ids.has(taskId));
-  const statuses = filter.status;
-  const phases = all
-    ? PHASES.filter((name) =>
-      (listing.counts[name] ?? 0) > 0 &&
-      (statuses === undefined || chosen.some(({ phase }) => phase === name) ||
-        statuses.includes(name))
-    )
-    : [...new Set(chosen.map(({ phase }) => phase))];
+  const phases = new Set<PhaseName>(chosen.map(({ phase }) => phase));
+  // Some of all are not on the screen.
+  if (all !== null && filter.status === undefined) {
+    for (const name of PHASES) if ((listing.counts[name] ?? 0) > 0) phases.add(name);
+  }
   return (
     <section class="selection" aria-label="Selection">
       <p>
-        <strong>{all ? `All ${countTasks(total)} that match` : `${chosen.length} selected`}</strong>
-        {!all && total > chosen.length && (
-          <button
-            type="button"
-            class="quiet"
-            onClick={() => setAll(true)}
-          >
-            all {total.toLocaleString("en")} that match
-          </button>
-        )}
+        <strong>{all === null ? `${chosen.length} selected` : `All ${countTasks(all)}`}</strong>
         <button type="button" class="quiet" onClick={onClear}>
           Clear <kbd>Esc</kbd>
         </button>
       </p>
       <ActionBar
         workspace={workspace}
-        order={all ? { filter } : { tasks: [...selection.ids] }}
-        phases={phases}
-        count={all ? total : chosen.length}
+        order={all === null ? { tasks: chosen.map(({ taskId }) => taskId) } : { filter }}
+        phases={[...phases]}
+        count={all ?? chosen.length}
         onDone={onClear}
       />
     </section>

@@ -1,6 +1,218 @@
 /// <reference lib="dom" />
+// How much was done, how well, how fast and for how much: by day or hour, and by agent, for a span of time
+// that the address names.
+
 import type { JSX } from "preact";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { NamedGroup, Stats as Counted } from "../../../task/stats.ts";
+import { formatElapsed } from "../../../text/time.ts";
+import { at, get, sayError } from "../api.ts";
+import { chartsOf, fillGaps, formatValue, nextDay, nextHour } from "../chart_data.ts";
+import { Chart } from "../parts/chart.tsx";
+import { go, usePlace } from "../router.ts";
+import { onHappened } from "../state.ts";
+
+/** Spans that can be chosen, and by what they are parted. */
+const SPANS = [
+  { name: "24h", title: "24 hours", by: "hour" },
+  { name: "7d", title: "7 days", by: "day" },
+  { name: "30d", title: "30 days", by: "day" },
+  { name: "90d", title: "90 days", by: "day" },
+  { name: "all", title: "All", by: "day" },
+] as const;
+
+type Span = typeof SPANS[number];
+
+/** While things happen it is counted anew at most so often, milliseconds. */
+const RECOUNT = 10_000;
+
+interface Both {
+  span: Span;
+  byTime: Counted;
+  byAgent: Counted;
+}
+
+function useStats(
+  workspace: string | null,
+  span: Span,
+): { both: Both | null; problem: string | null } {
+  const [both, set] = useState<Both | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    if (workspace === null) return;
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const read = async () => {
+      timer = undefined;
+      const since = span.name === "all" ? "" : `&since=${span.name}`;
+      const ask = (by: string) =>
+        get<Counted>(`${at(workspace, "stats")}?by=${by}${since}`, stop.signal);
+      try {
+        const [byTime, byAgent] = await Promise.all([ask(span.by), ask("agent")]);
+        set({ span, byTime, byAgent });
+        setProblem(null);
+      } catch (error) {
+        if (!stop.signal.aborted) setProblem(sayError(error));
+      }
+    };
+    read();
+    const ignore = onHappened((where) => {
+      if (where === workspace && !document.hidden) timer ??= setTimeout(read, RECOUNT);
+    });
+    return () => {
+      stop.abort();
+      ignore();
+      clearTimeout(timer);
+    };
+  }, [workspace, span]);
+  return { both, problem };
+}
 
 export default function Stats(): JSX.Element {
-  return <h1>Stats</h1>;
+  const { workspace, query } = usePlace();
+  const wanted = new URLSearchParams(query).get("since");
+  const span = SPANS.find(({ name }) => name === wanted) ?? SPANS[1];
+  const { both, problem } = useStats(workspace, span);
+  return (
+    <>
+      <div class="head">
+        <h1>Statistics</h1>
+        <div class="chips" role="group" aria-label="Span of time">
+          {SPANS.map(({ name, title }) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={name === span.name}
+              onClick={() =>
+                go({ view: "stats", workspace, query: `since=${name}` }, { replace: true })}
+            >
+              {title}
+            </button>
+          ))}
+        </div>
+      </div>
+      {problem !== null && <p class="notice failed" role="alert">{problem}</p>}
+      {both === null
+        ? problem === null && <p class="muted empty">Counting …</p>
+        : <Counts both={both} />}
+    </>
+  );
+}
+
+function Counts({ both }: { both: Both }): JSX.Element {
+  const { span, byTime, byAgent } = both;
+  const timed = useMemo(() => {
+    const groups = fillGaps(byTime.groups, span.by === "day" ? nextDay : nextHour);
+    return chartsOf(groups, span.by);
+  }, [both]);
+  const agents = useMemo(() => chartsOf(byAgent.groups, "agent"), [both]);
+  const heading = span.by === "day" ? "day" : "hour";
+  const { settled } = byTime.total.attempts;
+  if (settled === 0 && byTime.total.queued === 0) {
+    return <p class="empty muted">Nothing was queued and nothing has ended in this time.</p>;
+  }
+  return (
+    <>
+      <Totals stats={byTime} />
+      <section aria-labelledby="by-time">
+        <h2 id="by-time">By {heading}</h2>
+        <div class="charts">
+          {timed.map((data) => <Chart key={data.title} data={data} heading={heading} />)}
+        </div>
+      </section>
+      <section aria-labelledby="by-agent">
+        <h2 id="by-agent">By agent</h2>
+        <AgentTable groups={byAgent.groups} />
+        <div class="charts">
+          {agents.map((data) => <Chart key={data.title} data={data} heading="agent" />)}
+        </div>
+      </section>
+      {byTime.unread > 0 && (
+        <p class="notice">
+          {byTime.unread} lines of the history could not be read and do not count.
+        </p>
+      )}
+    </>
+  );
+}
+
+const percent = (share: number | null) => share === null ? "–" : `${(share * 100).toFixed(0)} %`;
+
+function Totals({ stats: { total, slots, throughput } }: { stats: Counted }): JSX.Element {
+  const { attempts, chains, waiting, running, usage } = total;
+  const cost = formatValue(usage.costUsd, "usd");
+  const told = usage.unpriced > 0 ? `${usage.unpriced} of ${usage.runs} runs told no price` : "";
+  const shown: [title: string, value: string, more: string][] = [
+    [
+      "Tasks that succeeded",
+      percent(chains.successRate),
+      `${chains.complete} of ${chains.settled}`,
+    ],
+    [
+      "Attempts",
+      attempts.settled.toLocaleString("en"),
+      `${percent(attempts.successRate)} succeeded`,
+    ],
+    ["Waited", waiting === null ? "–" : formatElapsed(waiting.p50), "half of them at most"],
+    ["Ran", running === null ? "–" : formatElapsed(running.p50), "half of them at most"],
+    ["Cost", cost, told],
+    [
+      "Tokens",
+      formatValue(usage.inputTokens + usage.outputTokens, "tokens"),
+      `${formatValue(usage.outputTokens, "tokens")} of them written`,
+    ],
+    ["Slots in use", percent(slots.used), `${slots.there} at once`],
+    ["An hour", throughput.perHour === null ? "–" : throughput.perHour.toFixed(1), "attempts"],
+  ];
+  return (
+    <dl class="totals">
+      {shown.map(([title, value, more]) => (
+        <div key={title}>
+          <dt>{title}</dt>
+          <dd>
+            <span class="value">{value}</span> <span class="muted">{more}</span>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function AgentTable({ groups }: { groups: readonly NamedGroup[] }): JSX.Element {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Agents in numbers">
+      <table class="numbers wide">
+        <thead>
+          <tr>
+            <th scope="col">agent</th>
+            <th scope="col">attempts</th>
+            <th scope="col">succeeded</th>
+            <th scope="col">failed</th>
+            <th scope="col">waited, half</th>
+            <th scope="col">ran, half</th>
+            <th scope="col">ran, 95 of 100</th>
+            <th scope="col">cost</th>
+            <th scope="col">tokens</th>
+            <th scope="col">quota used up</th>
+          </tr>
+        </thead>
+        <tbody>
+          {groups.map(({ name, attempts, waiting, running, usage, limitedSeconds }) => (
+            <tr key={name ?? ""}>
+              <th scope="row">{name ?? "(none)"}</th>
+              <td>{attempts.settled}</td>
+              <td>{percent(attempts.successRate)}</td>
+              <td>{attempts.failed}</td>
+              <td>{waiting === null ? "–" : formatElapsed(waiting.p50)}</td>
+              <td>{running === null ? "–" : formatElapsed(running.p50)}</td>
+              <td>{running === null ? "–" : formatElapsed(running.p95)}</td>
+              <td>{formatValue(usage.costUsd, "usd")}</td>
+              <td>{formatValue(usage.inputTokens + usage.outputTokens, "tokens")}</td>
+              <td>{limitedSeconds ? formatElapsed(limitedSeconds) : "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
 }
