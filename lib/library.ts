@@ -12,11 +12,14 @@ import { hasEnded } from "./decide/ended.ts";
 import type { RetryOptions } from "./decide/retry.ts";
 import { LONGEST_WAIT } from "./decide/waits.ts";
 import { add } from "./queue/add.ts";
-import { cancel } from "./queue/cancel.ts";
+import { archive, restore } from "./queue/archive.ts";
+import { cancel, timeOut } from "./queue/cancel.ts";
 import { endTask } from "./queue/end.ts";
+import { extendTimeout } from "./queue/limits.ts";
 import { resolveNames, resolveTask } from "./queue/names.ts";
 import { loadRules, noTask, openQueue, type Queue } from "./queue/queue.ts";
 import { refresh } from "./queue/refresh.ts";
+import { type Outcome, remove } from "./queue/remove.ts";
 import { retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
 import { readAgentNames } from "./settings/agents.ts";
 import { findRoot } from "./store/paths.ts";
@@ -108,6 +111,41 @@ export interface Workspace {
    * up its retries: allow more by `maxRetries`
    */
   retry(id: string, options?: RetryOptions): Task;
+  /**
+   * Gives a task more time, running or not; one without a timeout gets one, counted from now where it
+   * runs. Returns the task with its new timeout.
+   *
+   * @param by how much: seconds, or a text such as `"5m"`
+   * @throws OrchestraError `no-task`, `state` where it has ended, `usage` for what is no time
+   */
+  extend(id: string, by: number | string): Task;
+  /**
+   * Ends a running task as timed out, with its processes.
+   *
+   * @throws OrchestraError `no-task`, `state` where it does not run
+   */
+  timeOut(id: string): Promise<Task>;
+  /**
+   * Moves tasks that have come to their end into the archive, each with all attempts of its chain.
+   * Returns the ids of what was moved.
+   *
+   * @throws OrchestraError `no-task`, `state` for the first that has not come to its end; the others
+   * are moved all the same
+   */
+  archive(ids: readonly string[]): string[];
+  /**
+   * Brings an archived task back.
+   *
+   * @throws OrchestraError `no-task`, `state` where it is not archived, or its key is another's by now
+   */
+  restore(id: string): Task;
+  /**
+   * Removes finished tasks with their logs and plans. Returns the ids of what was removed.
+   *
+   * @throws OrchestraError `no-task`, `state` for the first that has not ended or that others wait
+   * for; the others are removed all the same
+   */
+  remove(ids: readonly string[]): string[];
   /**
    * What happened and what happens, whichever process did it, from any point on. While it is followed
    * and nobody watches, reading it does what {@linkcode Workspace.wait} does then.
@@ -214,6 +252,32 @@ export function openWorkspace(folder: string): Workspace {
       if (made === undefined) throw retriedMeanwhile(id);
       return made;
     },
+    extend(name, by) {
+      const seconds = typeof by === "string" ? parseDuration(by) : by;
+      if (typeof seconds !== "number" || !(seconds > 0 && seconds < Infinity)) {
+        throw new OrchestraError("usage", `extend: ${JSON.stringify(by)} is no time`, {
+          hint: "Give seconds, or a text such as 5m or 1h30m.",
+        });
+      }
+      return extendTimeout(queue, resolveTask(store, name), seconds).after;
+    },
+    async timeOut(name) {
+      const id = resolveTask(store, name);
+      const rules = await loadRules(queue, () => {});
+      if (timeOut(queue, id, rules) === undefined) {
+        const task = store.read(id);
+        if (task === undefined) throw noTask(store, id);
+        throw new OrchestraError(
+          "state",
+          `${id} is ${task.status}: only running tasks can time out`,
+        );
+      }
+      await endTask(queue, id, rules);
+      return store.read(id)!;
+    },
+    archive: (names) => allDone(archive(queue, resolveNames(store, names)), "Archiving"),
+    restore: (name) => restore(queue, resolveTask(store, name, "archived")),
+    remove: (names) => allDone(remove(queue, resolveNames(store, names)), "Removing"),
     events(options = {}) {
       checkNames("events", options, ["since", "task", "follow", "signal"]);
       const task = options.task === undefined
@@ -225,6 +289,13 @@ export function openWorkspace(folder: string): Workspace {
       });
     },
   };
+}
+
+/** The ids of what was done; throws the first that was not. */
+function allDone(outcomes: readonly Outcome[], attempted: string): string[] {
+  const refused = outcomes.find(({ error }) => error !== undefined);
+  if (refused !== undefined) throw toOrchestraError(refused.error, `${attempted} ${refused.id}`);
+  return outcomes.map(({ id }) => id);
 }
 
 /** Nobody ever aborts it. */

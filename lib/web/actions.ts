@@ -4,9 +4,11 @@
 
 import { dependentsOf } from "../decide/dependencies.ts";
 import type { PhaseName } from "../decide/view.ts";
+import { archive, restore } from "../queue/archive.ts";
 import { cancel, timeOut } from "../queue/cancel.ts";
 import { extendTimeout } from "../queue/limits.ts";
 import { loadRules, noTask, type Queue } from "../queue/queue.ts";
+import { type Outcome, remove } from "../queue/remove.ts";
 import { retriedMeanwhile, retry, retryProblem } from "../queue/retry.ts";
 import { formatDuration } from "../task/duration.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
@@ -125,6 +127,32 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       });
     },
   },
+  archive: {
+    about: "move it out of the way, with all attempts of its chain",
+    destroys: false,
+    phases: ENDED,
+    options: {},
+    run: ({ queue }, ids) => told(archive(queue, ids), "archived", "Archiving"),
+  },
+  restore: {
+    about: "bring it back from the archive",
+    destroys: false,
+    // What is archived is in no list: it is named.
+    phases: [],
+    options: {},
+    run: ({ queue }, ids) =>
+      each(ids, "Restoring", (id) => {
+        restore(queue, id);
+        return "restored";
+      }),
+  },
+  remove: {
+    about: "remove it for good, with its log and its plan",
+    destroys: true,
+    phases: ENDED,
+    options: {},
+    run: ({ queue }, ids) => told(remove(queue, ids), "removed", "Removing"),
+  },
 };
 
 /** The table as it is told. */
@@ -203,6 +231,12 @@ function each(
       return refused(taskId, error, attempted);
     }
   });
+}
+
+function told(outcomes: readonly Outcome[], done: string, attempted: string): Done[] {
+  return outcomes.map(({ id: taskId, error }) =>
+    error === undefined ? { taskId, said: done, ok: true } : refused(taskId, error, attempted)
+  );
 }
 
 function refused(taskId: string, error: unknown, attempted: string): Done {

@@ -2,27 +2,36 @@
 // table in docs/api.md, and the tests of who is let in. A handler gets what was checked before: who asks
 // may ask, and a name in the path is text.
 
+import { nameTasks } from "../decide/names.ts";
+import { askVersion } from "../launch/ask_version.ts";
+import { METRICS_TYPE } from "../metrics/openmetrics.ts";
+import { countMetrics, countStats, parseWay } from "../metrics/report.ts";
 import { add } from "../queue/add.ts";
 import { resolveTask } from "../queue/names.ts";
 import { noTask, type Queue } from "../queue/queue.ts";
+import { loadAgents, loadAllAgents } from "../settings/agents.ts";
+import { loadConfig } from "../settings/config.ts";
 import { readEvents } from "../store/events.ts";
 import { type Cursor, formatCursor, parseCursor } from "../store/history_files.ts";
-import { describeWatcher } from "../supervise/watcher.ts";
+import { describeWatcher, ensureSupervisor, isWatched } from "../supervise/watcher.ts";
+import { pickAgent } from "../task/agent.ts";
+import { parseDuration } from "../task/duration.ts";
 import { OrchestraError } from "../task/error.ts";
 import type { StoredEvent } from "../task/event.ts";
-import type { Task } from "../task/fields.ts";
-import { loadAgents } from "../settings/agents.ts";
-import { pickAgent } from "../task/agent.ts";
+import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { VERSION } from "../task/version.ts";
 import { act, wireActions, wireOutcome } from "./actions.ts";
-import { HttpError, json, readBody } from "./answer.ts";
-import { cookieName, isSame } from "./auth.ts";
+import { HttpError, json, readBody, respond } from "./answer.ts";
+import { cookieName } from "./auth.ts";
 import { isFiltering, parseFilter } from "./filter.ts";
 import type { Hub } from "./live.ts";
 import { answerLog, logSize, readPlan } from "./logs.ts";
+import { listOf, ref, type Schema } from "./schemas.ts";
 import type { Lease, Live, Served } from "./served.ts";
+import { createTimeline } from "./timeline.ts";
 import {
   API,
+  type WireAgent,
   type WireDetail,
   type WireFilter,
   type WireOrder,
@@ -50,8 +59,12 @@ export interface Site {
   readonly readOnly: boolean;
   readonly everywhere: boolean;
   readonly port: number;
+  /** Module to start for work in the background. */
+  readonly program: string;
   /** What the cookie holds. */
   readonly session: string;
+  /** The OpenAPI document. */
+  describe(): Record<string, unknown>;
   /** Whether a token is the server's, or one that was given out for one use. */
   takesToken(token: string): boolean;
 }
@@ -75,10 +88,51 @@ export interface Route {
   readonly changes: boolean;
   /** Whether it is for who has the token; unless told not to. */
   readonly token?: false;
+  /** What may stand behind `?`, by name. */
+  readonly query?: Readonly<Record<string, QueryPart>>;
+  /** Schema of the body; none where absent. */
+  readonly body?: Schema;
+  readonly answer: Answer;
   handle(call: Call): Promise<Response> | Response;
 }
 
+/** A parameter behind `?`. */
+export interface QueryPart {
+  readonly about: string;
+  readonly schema: Schema;
+  /** Whether it may be given more than once. */
+  readonly several?: boolean;
+}
+
+/** What comes back where all is well. */
+export interface Answer {
+  /** 200 where absent. */
+  readonly status?: number;
+  /** `application/json` where absent. */
+  readonly type?: string;
+  readonly schema: Schema;
+}
+
 const W = "/workspaces/{workspace}";
+/** It stands beside the API, where Prometheus looks for it. */
+export const METRICS = "/metrics";
+
+/** Rows of a list, where no number is given, and at most. */
+const LISTED = 300;
+const MOST_LISTED = 10_000;
+
+const TEXT: Schema = { type: "string" };
+const texts = (about: string): QueryPart => ({ about, schema: TEXT, several: true });
+const text = (about: string): QueryPart => ({ about, schema: TEXT });
+const count = (about: string): QueryPart => ({ about, schema: { type: "integer", minimum: 0 } });
+
+/** Filters, as in an address of the page. */
+const FILTERS = {
+  status: texts("phase or status; `needed` for what goes on only if a person acts"),
+  agent: texts("agent"),
+  label: texts("`name:value`, or a name alone"),
+  q: text("text in prompt, id, key or labels"),
+};
 
 /** All of them. */
 export const ROUTES: readonly Route[] = [
@@ -87,7 +141,16 @@ export const ROUTES: readonly Route[] = [
     path: "/",
     brief: "About the server",
     changes: false,
+    answer: { schema: ref("Server") },
     handle: ({ site }) => json(aboutServer(site)),
+  },
+  {
+    method: "GET",
+    path: "/openapi.json",
+    brief: "This API, as an OpenAPI document",
+    changes: false,
+    answer: { schema: { type: "object" } },
+    handle: ({ site }) => json(site.describe()),
   },
   {
     method: "POST",
@@ -95,6 +158,8 @@ export const ROUTES: readonly Route[] = [
     brief: "Exchange the token for a cookie",
     changes: true,
     token: false,
+    body: ref("Session"),
+    answer: { schema: { type: "object" } },
     handle: openSession,
   },
   {
@@ -102,13 +167,19 @@ export const ROUTES: readonly Route[] = [
     path: "/workspaces",
     brief: "All workspaces at a glance",
     changes: false,
+    answer: { schema: listOf("Workspace") },
     handle: async ({ site }) => json(await overview(site.served)),
   },
   {
     method: "GET",
     path: "/events",
-    brief: "What happens, as server-sent events",
+    brief: "What happens in all workspaces, as server-sent events",
     changes: false,
+    query: {
+      log: text("`WORKSPACE/TASK`: also tell how that log grows"),
+      since: text("id of the last event that was read, as in `Last-Event-ID`"),
+    },
+    answer: { type: "text/event-stream", schema: TEXT },
     handle: listen,
   },
   {
@@ -116,6 +187,12 @@ export const ROUTES: readonly Route[] = [
     path: `${W}/tasks`,
     brief: "List tasks",
     changes: false,
+    query: {
+      ...FILTERS,
+      limit: count(`at most so many (${LISTED})`),
+      ended: count("at most so many of those that have ended"),
+    },
+    answer: { schema: ref("Tasks") },
     handle: inWorkspace(listTasks),
   },
   {
@@ -123,20 +200,24 @@ export const ROUTES: readonly Route[] = [
     path: `${W}/tasks`,
     brief: "Queue a task",
     changes: true,
+    body: ref("NewTask"),
+    answer: { status: 201, schema: ref("Row") },
     handle: inWorkspace(startTask),
   },
   {
     method: "GET",
     path: `${W}/tasks/{task}`,
-    brief: "A task and its neighbours",
+    brief: "A task with its chain of attempts and its dependencies",
     changes: false,
+    answer: { schema: ref("Detail") },
     handle: inWorkspace(showTask),
   },
   {
     method: "GET",
     path: `${W}/tasks/{task}/log`,
-    brief: "A task's log, or a range of it",
+    brief: "A task's log, or a `Range` of it: at most 4 MB at once",
     changes: false,
+    answer: { type: "text/plain", schema: TEXT },
     handle: inWorkspace(({ queue }, { request, params }) =>
       answerLog(queue.store, findTask(queue, params.task!), request.headers.get("range"))
     ),
@@ -146,13 +227,53 @@ export const ROUTES: readonly Route[] = [
     path: `${W}/graph`,
     brief: "Who depends on whom",
     changes: false,
+    answer: { schema: ref("Graph") },
     handle: inWorkspace(async (live) => json(graphOf(await live.moment()))),
+  },
+  {
+    method: "GET",
+    path: `${W}/timeline`,
+    brief: "Who ran when, and when agents were paused",
+    changes: false,
+    query: { since: text("`24h`, or an ISO 8601 time (24h)") },
+    answer: { schema: ref("Timeline") },
+    handle: inWorkspace(showTimeline),
+  },
+  {
+    method: "GET",
+    path: `${W}/stats`,
+    brief: "Statistics, as `stats --json` prints them",
+    changes: false,
+    query: {
+      since: text("`7d`, or an ISO 8601 time; all where absent"),
+      by: text("part it by `agent`, `class`, `day`, `hour` or `label:NAME`"),
+    },
+    answer: { schema: ref("Stats") },
+    handle: inWorkspace(showStats),
+  },
+  {
+    method: "GET",
+    path: `${W}/agents`,
+    brief: "The agents, without the values of their environment",
+    changes: false,
+    answer: { schema: listOf("Agent") },
+    handle: inWorkspace(listAgents),
+  },
+  {
+    method: "POST",
+    path: `${W}/agents/{agent}/check`,
+    brief: "Launch an agent with the arguments that print its version",
+    changes: true,
+    body: { type: "object" },
+    answer: { schema: ref("Version") },
+    handle: inWorkspace(checkAgent),
   },
   {
     method: "GET",
     path: `${W}/options`,
     brief: "What a new task can be given",
     changes: false,
+    answer: { schema: listOf("Option") },
     handle: inWorkspace(() => json(wireOptions())),
   },
   {
@@ -160,23 +281,51 @@ export const ROUTES: readonly Route[] = [
     path: `${W}/actions`,
     brief: "What can be done to tasks",
     changes: false,
+    answer: { schema: listOf("Action") },
     handle: inWorkspace(() => json(wireActions())),
   },
   {
     method: "POST",
     path: `${W}/actions/{action}`,
-    brief: "Do something to tasks",
+    brief: "Do something to tasks that are named, or to all that pass filters",
     changes: true,
+    body: ref("Order"),
+    answer: { schema: ref("Outcome") },
     handle: inWorkspace(runAction),
+  },
+  {
+    method: "POST",
+    path: `${W}/run`,
+    brief: "Launch all that is ready: leaves a supervisor that goes on with it",
+    changes: true,
+    body: ref("RunOrder"),
+    answer: { schema: ref("Run") },
+    handle: inWorkspace(runAll),
   },
   {
     method: "GET",
     path: `${W}/history`,
-    brief: "What happened",
+    brief: "What happened, oldest first, at most 10,000 events at once",
     changes: false,
+    query: { since: text("cursor of an event, which is left out; all where absent") },
+    answer: { schema: listOf("StoredEvent") },
     handle: inWorkspace(tellHistory),
   },
+  {
+    method: "GET",
+    path: METRICS,
+    brief: "Metrics, as OpenMetrics 1.0",
+    changes: false,
+    query: { workspace: text("which; needed where several are served") },
+    answer: { type: METRICS_TYPE, schema: TEXT },
+    handle: showMetrics,
+  },
 ];
+
+/** Path of a route from the root of the server. */
+export function pathOf({ path }: Pick<Route, "path">): string {
+  return path === METRICS ? path : path === "/" ? API : API + path;
+}
 
 // ---------------------------------------------------------------------------------------------
 // Dispatch
@@ -186,15 +335,16 @@ export type Found =
   | { readonly route: Route; readonly params: Record<string, string> }
   | { readonly allow: string[] };
 
-const PATTERNS = ROUTES.map((route) => ({ route, parts: route.path.split("/").slice(1) }));
+const PATTERNS = ROUTES.map((route) => ({ route, parts: pathOf(route).split("/") }));
 
-/**
- * The route of a path.
- *
- * @param path below the API, as it was asked for
- */
+/** Whether a path is one of the API; others are of the page. */
+export function isOfApi(path: string): boolean {
+  return path === API || path.startsWith(`${API}/`) || path === METRICS;
+}
+
+/** The route of a path as it was asked for. */
 export function findRoute(method: string, path: string): Found | undefined {
-  const parts = (path === "" ? "/" : path).split("/").slice(1);
+  const parts = (path === `${API}/` ? API : path).split("/");
   const allow: string[] = [];
   for (const { route, parts: pattern } of PATTERNS) {
     const params = matchParts(pattern, parts);
@@ -303,10 +453,6 @@ function listen({ site, request, query }: Call): Promise<Response> {
 // ---------------------------------------------------------------------------------------------
 // Tasks
 
-/** Rows of a list, where no number is given, and at most. */
-const LISTED = 300;
-const MOST_LISTED = 10_000;
-
 async function listTasks(live: Live, { query }: Call): Promise<Response> {
   const limit = readCount(query, "limit", LISTED, MOST_LISTED);
   const ended = readCount(query, "ended", MOST_LISTED, MOST_LISTED);
@@ -403,13 +549,8 @@ async function runAction(live: Live, { params, request }: Call): Promise<Respons
 
 /** Which tasks are meant: those that are named, or all that pass; not all because nothing was said. */
 function readOrder(body: Record<string, unknown>): WireOrder {
-  const { tasks, filter, options, ...rest } = body;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    throw new OrchestraError("usage", `An order has no ${JSON.stringify(unknown)}`, {
-      hint: "There are: tasks, filter, options",
-    });
-  }
+  checkKeys(body, ["tasks", "filter", "options"]);
+  const { tasks, filter, options } = body;
   if ((tasks === undefined) === (filter === undefined)) {
     throw new OrchestraError("usage", 'An order names "tasks", or has a "filter"');
   }
@@ -439,6 +580,127 @@ function readFilter(value: unknown): WireFilter {
   // What was meant as a filter and says nothing must not mean everything.
   if (Object.keys(value).length > 0 && !isFiltering(filter)) throw wrong;
   return filter;
+}
+
+/** A time, or how long ago it was; milliseconds since the epoch. */
+function readSince(query: URLSearchParams, now: number): number | undefined {
+  const text = query.get("since");
+  if (text === null || text === "") return undefined;
+  const ago = parseDuration(text);
+  const time = ago === undefined || /^\d{4}$/.test(text) ? parseTime(text) : now - ago * 1000;
+  if (time !== null) return time;
+  throw new OrchestraError(
+    "usage",
+    `since=${JSON.stringify(text)} is neither a duration nor a time`,
+    { hint: "Write it as 30m, 2h or 7d, or as 2026-01-31T12:00." },
+  );
+}
+
+const DAY = 86_400_000;
+
+async function showTimeline(live: Live, { query }: Call): Promise<Response> {
+  const { store, now: clock } = live.queue;
+  const now = clock();
+  const from = readSince(query, now) ?? now - DAY;
+  const timeline = createTimeline(from, now);
+  // A pause that began before may go on.
+  for await (const event of readEvents(store, { since: from - DAY })) timeline.add(event);
+  const { index } = await live.moment();
+  const names = nameTasks([...index.byId.values()]);
+  return json(timeline.result([...live.mirror.running.values()], names));
+}
+
+async function showStats(live: Live, { query }: Call): Promise<Response> {
+  const { queue } = live;
+  const way = query.get("by");
+  const by = way === null || way === "" ? undefined : parseWay(way);
+  const since = readSince(query, queue.now());
+  const { index } = await live.moment();
+  const { config } = await loadConfig(queue.store);
+  return json((await countStats(queue, [...index.byId.values()], config, { since, by })).stats);
+}
+
+async function showMetrics({ site, query }: Call): Promise<Response> {
+  const names = site.served.list().map(({ name }) => name);
+  const name = query.get("workspace") ?? (names.length === 1 ? names[0]! : undefined);
+  if (name === undefined) {
+    throw new OrchestraError(
+      "usage",
+      `Metrics are of one workspace, and ${names.length} are served`,
+      {
+        hint: "Name one: /metrics?workspace=NAME",
+      },
+    );
+  }
+  using lease = await site.served.lease(name);
+  const { queue } = lease.live;
+  const { index } = await lease.live.moment();
+  const { config } = await loadConfig(queue.store);
+  const tasks = [...index.byId.values()];
+  return respond(await countMetrics(queue, tasks, index, config, "openmetrics"), METRICS_TYPE);
+}
+
+async function listAgents(live: Live): Promise<Response> {
+  const { agents, origins } = await loadAllAgents(live.queue.store);
+  const { lanes } = await live.moment();
+  const running = [...live.mirror.running.values()];
+  return json([...agents].map(([name, found]): WireAgent => {
+    const isBroken = "problem" in found;
+    const until = lanes.get(name)?.until;
+    return {
+      name,
+      problem: isBroken ? found.problem : null,
+      // Values of variables may be secrets.
+      definition: isBroken ? {} : { ...found, env: Object.keys(found.env ?? {}) },
+      running: running.filter(({ agent }) => agent === name).length,
+      maxConcurrent: isBroken ? null : found.maxConcurrent ?? null,
+      pausedUntil: until === undefined ? null : formatTime(until),
+      source: origins.get(name) ?? "workspace",
+    };
+  }));
+}
+
+async function checkAgent({ queue }: Live, { params, request }: Call): Promise<Response> {
+  checkKeys(await readBody(request), []);
+  const { agent: _, ...version } = await askVersion(queue.store, params.agent!);
+  return json(version);
+}
+
+async function runAll({ queue }: Live, { site, request }: Call): Promise<Response> {
+  const body = await readBody(request);
+  checkKeys(body, ["parallel"]);
+  const { parallel } = body;
+  if (parallel !== undefined && !(Number.isInteger(parallel) && parallel as number >= 1)) {
+    throw new OrchestraError("usage", '"parallel" must be a whole number from 1');
+  }
+  const { store } = queue;
+  const { config } = await loadConfig(store);
+  if (!config.supervise && !isWatched(store)) {
+    throw new OrchestraError(
+      "state",
+      'Nobody may be left to watch: the setting "supervise" is off',
+      {
+        hint: "Watch it yourself with: orchestra run --all --wait",
+      },
+    );
+  }
+  ensureSupervisor(store, site.program, {
+    launch: "all",
+    parallel: parallel as number | undefined,
+  });
+  return json({ supervisor: describeWatcher(store, []) });
+}
+
+function checkKeys(body: Record<string, unknown>, known: readonly string[]): void {
+  const unknown = Object.keys(body).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new OrchestraError(
+    "usage",
+    `The body has ${JSON.stringify(unknown)}, which means nothing`,
+    {
+      hint: `There are: ${known.join(", ") || "none"}`,
+    },
+  );
 }
 
 /** Events of one answer. */

@@ -7,10 +7,10 @@ import type { KnownWorkspace } from "../workspaces/registry.ts";
 import { failure, HttpError, refusal, respond } from "./answer.ts";
 import { isLoopback, isSame, type Policy, refuse } from "./auth.ts";
 import { createHub } from "./live.ts";
+import { openApi } from "./openapi.ts";
 import { loadPage, type Page } from "./page.ts";
-import { findRoute, overview, type Site } from "./routes.ts";
+import { findRoute, isOfApi, overview, ROUTES, type Site } from "./routes.ts";
 import { type Keeper, serveWorkspaces } from "./served.ts";
-import { API } from "./wire.ts";
 
 export { isLoopback } from "./auth.ts";
 export type { Keeper } from "./served.ts";
@@ -28,6 +28,8 @@ export interface ServeOptions {
   /** What who asks must know. */
   readonly token: string;
   readonly keeper: Keeper;
+  /** Module to start for work in the background. */
+  readonly program: string;
   /** The page; built, or built in, where absent. */
   readonly page?: Page;
   /** Milliseconds for which a workspace stays in memory after it was last asked for. */
@@ -84,7 +86,9 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
         readOnly: options.readOnly,
         everywhere: options.everywhere,
         port,
+        program: options.program,
         session,
+        describe: () => openApi(ROUTES),
         takesToken: (given) => isSame(given, token) || takeLent(lent, given),
       };
     },
@@ -134,11 +138,11 @@ async function answer(
     const { method } = request;
     const asked = { method, header: (name: string) => request.headers.get(name) };
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname !== API && !pathname.startsWith(`${API}/`)) {
+    if (!isOfApi(pathname)) {
       const refused = refuse(asked, policy, { token: false, changes: false });
       return refused === undefined ? answerPage(method, pathname, page) : refusal(refused);
     }
-    const found = findRoute(method, pathname.slice(API.length));
+    const found = findRoute(method, pathname);
     // Who has no token learns nothing, not even what there is.
     const demand = found !== undefined && "route" in found
       ? { token: found.route.token ?? true, changes: found.route.changes }

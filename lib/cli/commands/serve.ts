@@ -56,6 +56,7 @@ async function serve(this: Context, flags: ServeFlags): Promise<void> {
     host,
     token,
     keeper: keeperOf(this),
+    program: this.program,
     onProblem: (problem: string) => this.note(problem),
   };
   if (!isLoopback(host)) {
