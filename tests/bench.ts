@@ -13,6 +13,7 @@ import { createFolders } from "../lib/store/paths.ts";
 import { openStore } from "../lib/store/tasks.ts";
 import { formatEvent } from "../lib/task/event.ts";
 import { formatTask, newTask, type Task } from "../lib/task/fields.ts";
+import { addWorkspace } from "../lib/workspaces/registry.ts";
 import { writeLargeHistory } from "./metrics/large_history.ts";
 
 const REPO = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
@@ -27,6 +28,9 @@ const INSTALLED = `${base}/bin/orchestra.js`;
 /** Another, for starting it by its first line: that has flags of its own, and so has its code cache. */
 const STARTED = `${base}/bin/started/orchestra.js`;
 const decoder = new TextDecoder();
+// The user's own settings and records are neither read nor added to.
+Deno.env.set("XDG_CONFIG_HOME", `${base}/user/config`);
+Deno.env.set("XDG_STATE_HOME", `${base}/user/state`);
 
 // ---------------------------------------------------------------- numbers and lines
 
@@ -575,6 +579,61 @@ async function benchHundred(): Promise<void> {
   await endAll(root);
 }
 
+/** Most that the daemon for all may take: memory in MB, and share of a core while nothing happens. */
+const EVERYWHERE_MB = 120;
+const EVERYWHERE_SHARE = 0.5;
+
+async function benchEverywhere(): Promise<void> {
+  for (const [count, tasks] of quick ? [[20, 1000]] : [[20, 1000], [200, 100]]) {
+    heading(`A daemon for all of ${count} workspaces with ${tasks} finished tasks each`);
+    await benchDaemonFor(count!, tasks!);
+  }
+}
+
+async function benchDaemonFor(count: number, tasks: number): Promise<void> {
+  const state = `${base}/user/state/orchestra`;
+  Deno.mkdirSync(state, { recursive: true });
+  const roots = Array.from(
+    { length: count },
+    (_, at) => makeWorkspace(`everywhere-${count}-${at}`, tasks),
+  );
+  for (const root of roots) addWorkspace(root, undefined, `${state}/workspaces`);
+  const began = performance.now();
+  const { pid } = JSON.parse(orchestra(bundled, base, "--json", "daemon", "start", "--everywhere"));
+  const isWatched = (root: string) => watcherOf(root) === pid;
+  await until("all are watched", () => roots.every(isWatched), 10);
+  line("until all are watched", `${round(performance.now() - began)} ms`);
+  await sleep(5000);
+  const seconds = quick ? 10 : 30;
+  const before = cpuMillis(pid);
+  await sleep(seconds * 1000);
+  const percent = (cpuMillis(pid) - before) / seconds / 10;
+  const memory = memoryOf(pid);
+  const { rss } = memory;
+  const most = Number(rss.toFixed(1));
+  line("memory", describeMemory(memory), "", verdict(most, EVERYWHERE_MB, " MB RSS"));
+  const share = Number(percent.toFixed(2));
+  line(`CPU in ${seconds} s of nothing`, `${share} %`, "", verdict(share, EVERYWHERE_SHARE, " %"));
+  line("open files, folders watched", `${openFiles(pid)}, ${watchesOf(pid)}`);
+  const id = addTask(roots.at(-1)!, {});
+  const added = performance.now();
+  await until("a task is complete", () => readTask(roots.at(-1)!, id).status === "complete");
+  line("a task in the last one, queued to settled", `${round(performance.now() - added)} ms`);
+  orchestra(bundled, base, "daemon", "stop", "--everywhere");
+  for (const root of roots) Deno.removeSync(root, { recursive: true });
+}
+
+function openFiles(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
+/** Folders that a process watches, by inotify. */
+function watchesOf(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fdinfo`)]
+    .map(({ name }) => readText(`/proc/${pid}/fdinfo/${name}`) ?? "")
+    .reduce((sum, text) => sum + text.split("inotify wd:").length - 1, 0);
+}
+
 /** Runs a loop of a shell, enqueueing all jobs and waiting for the last; jobs a second. */
 function shellRate(script: string, jobs: number, env: Record<string, string>): number {
   const millis = timed("sh", ["-c", script], env);
@@ -899,6 +958,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void> | void>> = {
   import: benchImport,
   memory: benchMemory,
   hundred: benchHundred,
+  everywhere: benchEverywhere,
   throughput: benchThroughput,
   latency: benchLatency,
   growth: benchGrowth,
