@@ -2,8 +2,8 @@
 // and an end by Ctrl+C, a closed terminal or a reader that has gone.
 
 import type { Queue } from "../queue/queue.ts";
-import { hasOne, type WatchOptions, watchOver } from "../supervise/loop.ts";
-import type { Mirror } from "../supervise/mirror.ts";
+import { type WatchOptions, watchOver } from "../supervise/loop.ts";
+import { hasOne, type Mirror } from "../supervise/mirror.ts";
 import { isWatched } from "../supervise/watcher.ts";
 import type { Context } from "./context.ts";
 import { leaveSupervisor, orderLeft } from "./supervision.ts";

@@ -214,8 +214,8 @@ function createView(
       const view = viewTask(task, index, queue.now(), new Map<string, Readiness>());
       context.note(formatPlainEvent(view, style, queue.now()));
     },
-    draw({ index, damaged }: Mirror) {
-      screen?.update([...index.byId.values()], [...damaged.values()], index);
+    draw({ index, damaged, shared }: Mirror) {
+      screen?.update([...index.byId.values()], [...damaged.values()], index, shared);
     },
     close() {
       keys?.close();

@@ -2,6 +2,7 @@
 // a second while something runs, on the terminal's alternate page, which is left as it was found.
 
 import { indexTasks, type TaskIndex } from "../decide/dependencies.ts";
+import type { SharedView } from "../decide/room.ts";
 import type { Queue } from "../queue/queue.ts";
 import { formatWatch } from "../format/status.ts";
 import type { Damage } from "../store/tasks.ts";
@@ -12,7 +13,7 @@ import { type Context, terminalSize } from "./context.ts";
 /** A live view of a queue. */
 export interface Screen {
   /** Draws the tasks. */
-  update(tasks: Task[], damaged: Damage[], index: TaskIndex): void;
+  update(tasks: Task[], damaged: Damage[], index: TaskIndex, shared?: SharedView): void;
   /** Leaves the terminal as it was. */
   close(): void;
 }
@@ -35,13 +36,14 @@ export function createScreen(
   let tasks: Task[] = [];
   let damaged: Damage[] = [];
   let index: TaskIndex = indexTasks(tasks);
+  let shared: SharedView | undefined;
   let entered = false;
   let again: ReturnType<typeof setTimeout> | undefined;
   const write = (text: string) => context.write(text);
   const draw = () => {
     if (!entered) return;
     const { rows } = terminalSize();
-    const input = statusInput(queue, { tasks, damaged, index }, filter);
+    const input = statusInput(queue, { tasks, damaged, index, shared }, filter);
     const screen = formatWatch(
       { ...input, workspace: queue.store.root, hint },
       context.style(),
@@ -89,7 +91,7 @@ export function createScreen(
   enter();
   return {
     update(...shown) {
-      [tasks, damaged, index] = shown;
+      [tasks, damaged, index, shared] = shown;
       draw();
     },
     close() {

@@ -4,6 +4,7 @@ import { describeWatcher } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes } from "../decide/model.ts";
+import { withPauses } from "../decide/room.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Snapshot } from "../queue/refresh.ts";
 import { nameTasks } from "../decide/names.ts";
@@ -40,17 +41,26 @@ export const FINISHED_SHOWN = 20;
 
 /** Views of all tasks that pass the filters: running first, then pending, then finished. */
 export function selectViews(
-  snapshot: Pick<Snapshot, "tasks" | "index">,
+  snapshot: Pick<Snapshot, "tasks" | "index" | "shared">,
   filter: StatusFilter,
   now: number,
 ): TaskView[] {
-  const lanes = pausedLanes(snapshot.tasks, now);
+  const lanes = allLanes(snapshot, now);
   return selectTasks(snapshot, filter, now, lanes).map((phased) => timeTask(phased, now));
 }
 
+/** Agents that are paused, here or everywhere. */
+export function allLanes(
+  { tasks, shared }: Pick<Snapshot, "tasks" | "shared">,
+  now: number,
+): ReadonlyMap<string, PausedLane> {
+  const lanes = pausedLanes(tasks, now);
+  return shared === undefined ? lanes : withPauses(lanes, shared, now);
+}
+
 /** The same without their times: most of ten thousand are only counted. */
-function selectTasks(
-  snapshot: Pick<Snapshot, "tasks" | "index">,
+export function selectTasks(
+  snapshot: Pick<Snapshot, "tasks" | "index" | "shared">,
   filter: StatusFilter,
   now: number,
   lanes: ReadonlyMap<string, PausedLane>,
@@ -65,7 +75,7 @@ function selectTasks(
   // The youngest first: most that were queued later ended later, and what is in order is sorted at once.
   for (const task of tasks.toReversed()) {
     if (!passes(task, filter)) continue;
-    const phase = phaseOf(task, index, now, memo, lanes);
+    const phase = phaseOf(task, index, now, memo, lanes, snapshot.shared?.room);
     if (
       filter.status !== undefined &&
       !filter.status.some((wanted) => wanted === phase.kind || wanted === task.status)
@@ -84,11 +94,11 @@ function passes(task: Task, filter: StatusFilter): boolean {
 /** Everything that the status table needs. */
 export function statusInput(
   queue: Queue,
-  snapshot: Pick<Snapshot, "tasks" | "damaged" | "index">,
+  snapshot: Pick<Snapshot, "tasks" | "damaged" | "index" | "shared">,
   filter: StatusFilter,
 ): StatusInput {
   const now = queue.now();
-  const lanes = pausedLanes(snapshot.tasks, now);
+  const lanes = allLanes(snapshot, now);
   const all = selectTasks(snapshot, filter, now, lanes);
   const first = all.findIndex(({ task }) => isTerminal(task.status));
   const most = filter.all || filter.ids !== undefined || first < 0

@@ -35,11 +35,11 @@ export async function watchStatus(
       interval: flags.interval,
       retry: !flags.noAutoRetry,
       onChange: await openNotices(this, queue),
-      onTurn: ({ index, damaged }) => {
+      onTurn: ({ index, damaged, shared }) => {
         const tasks = [...index.byId.values()];
-        if (screen !== undefined) return screen.update(tasks, [...damaged.values()], index);
+        if (screen !== undefined) return screen.update(tasks, [...damaged.values()], index, shared);
         // Piped: the table again whenever it differs, separated by an empty line.
-        const shown = { tasks, damaged: [...damaged.values()], index };
+        const shown = { tasks, damaged: [...damaged.values()], index, shared };
         // Who watches is no change of the queue: a table that stays must not tell it.
         const input = { ...statusInput(queue, shown, filter), supervisor: null };
         const table = formatStatus(input, this.style(), queue.now());

@@ -5,13 +5,12 @@ import { dependentsOf, latestAttempt, type Readiness, retryChain } from "../deci
 import { readablePlaces } from "../store/places.ts";
 import { nameTasks } from "../decide/names.ts";
 import { formatShow } from "../format/show.ts";
-import { pausedLanes } from "../decide/model.ts";
 import { noTask, type Queue } from "../queue/queue.ts";
 import type { Task } from "../task/fields.ts";
 import { toOrchestraError } from "../task/error.ts";
 import { type TaskView, viewTask } from "../decide/view.ts";
 import type { Context } from "./context.ts";
-import { viewJson } from "./status_input.ts";
+import { allLanes, viewJson } from "./status_input.ts";
 import { leaveWatcher, look } from "./supervision.ts";
 import { formatOf, readableEnd } from "./log_printer.ts";
 import { tailFile } from "./tail.ts";
@@ -28,8 +27,9 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   const { index } = snapshot;
   const now = queue.now();
   const memo = new Map<string, Readiness>();
-  const lanes = pausedLanes(snapshot.tasks, now);
-  const view = (task: TaskView["task"]) => viewTask(task, index, now, memo, lanes);
+  const lanes = allLanes(snapshot, now);
+  const room = snapshot.shared?.room;
+  const view = (task: TaskView["task"]) => viewTask(task, index, now, memo, lanes, room);
   // Reading it anew says what is wrong with a file that is there but damaged.
   const active = index.byId.get(id) ?? queue.store.read(id);
   const task = active ?? queue.store.readArchived(id);

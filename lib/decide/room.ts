@@ -3,6 +3,7 @@
 // a limit that is not reached.
 
 import { type Agents, pickAgent } from "../task/agent.ts";
+import type { PausedLane } from "./waits.ts";
 
 /** Most launches in any stretch of time. */
 export interface LaunchRate {
@@ -51,6 +52,44 @@ export interface Taken {
   readonly launches: ReadonlyMap<string, readonly number[]>;
   /** Why slots cannot be kept; null where they can. */
   readonly problem: string | null;
+}
+
+/** What holds across workspaces at one moment. */
+export interface Shared {
+  readonly limits: MachineLimits | null;
+  /** What is taken; null where nobody has looked, for there are no limits or nothing is to be launched. */
+  readonly taken: Taken | null;
+  /** Agents that are paused because of what happened in any workspace, by name. */
+  readonly pauses: ReadonlyMap<string, PausedLane>;
+}
+
+/** The same for who only shows it. */
+export interface SharedView {
+  readonly pauses: Shared["pauses"];
+  /** Undefined where nothing bounds it. */
+  readonly room: Room | undefined;
+}
+
+/** Nothing holds across workspaces. */
+export const NOTHING_SHARED: Shared = { limits: null, taken: null, pauses: new Map() };
+
+/** Paused lanes with those that hold everywhere; each until the later of both. */
+export function withPauses(
+  lanes: ReadonlyMap<string, PausedLane>,
+  { pauses }: Pick<Shared, "pauses">,
+  now: number,
+): ReadonlyMap<string, PausedLane> {
+  if (pauses.size === 0) return lanes;
+  const all = new Map(lanes);
+  for (const [agent, lane] of pauses) {
+    if (lane.until > Math.max(now, all.get(agent)?.until ?? 0)) all.set(agent, lane);
+  }
+  return all;
+}
+
+/** The room that is shared; undefined where nothing bounds it. */
+export function sharedRoom({ limits, taken }: Shared, agents: Agents, now: number) {
+  return limits === null || taken === null ? undefined : roomIn(limits, taken, agents, now);
 }
 
 /** The room there is, of which launches take their part. */

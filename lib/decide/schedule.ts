@@ -2,8 +2,8 @@
 // tasks comes out.
 
 import { compareTimes, parseTime, type Task } from "../task/fields.ts";
-import type { PausedLane } from "./view.ts";
-import { believedTime } from "./waits.ts";
+import type { Room } from "./room.ts";
+import { believedTime, type PausedLane } from "./waits.ts";
 
 /** What bounds a launch. */
 export interface Limits {
@@ -13,6 +13,8 @@ export interface Limits {
   perAgent: ReadonlyMap<string, number>;
   /** Agents that launch nothing for now. */
   lanes: ReadonlyMap<string, PausedLane>;
+  /** What limits across workspaces leave; any where absent. */
+  room?: Room;
 }
 
 /** Order in which ready tasks are taken: higher priority first, then oldest, then by id. */
@@ -55,6 +57,10 @@ export function pickNext(
     const count = used.get(task.agent) ?? 0;
     if (limit !== undefined && count >= limit) continue;
     if (heldUntil(task, limits.lanes, now) !== null) continue;
+    if (limits.room !== undefined) {
+      if (limits.room.held(task.agent) !== null) continue;
+      limits.room.take(task.agent);
+    }
     used.set(task.agent, count + 1);
     picked.push(task);
     if (picked.length >= free) break;

@@ -7,6 +7,7 @@ import { isTerminal, parseTime, type Task } from "../task/fields.ts";
 import type { Model } from "./model.ts";
 import { type EndRules, nextDue, NO_EVIDENCE } from "./reconcile.ts";
 import { followDue, QUEUED_FOR, type RetryPolicy } from "./retry.ts";
+import { type Held, NOTHING_SHARED, type Shared, sharedRoom, withPauses } from "./room.ts";
 import { heldUntil, pickNext } from "./schedule.ts";
 import type { PausedLane } from "./view.ts";
 import { believedTime } from "./waits.ts";
@@ -21,6 +22,8 @@ export interface Orders {
   readonly retry: boolean;
   /** Whether tasks are ended whose time or budget is used up. */
   readonly limits: boolean;
+  /** What holds across workspaces; nothing where absent. */
+  readonly shared?: Shared;
 }
 
 /** What of the settings and the agents a turn depends on. */
@@ -47,6 +50,8 @@ export interface Turn {
   readonly warn: readonly string[];
   /** When the clock alone brings something about, milliseconds since the epoch; null for never. */
   readonly at: number | null;
+  /** Why what is ready is not launched for a limit across workspaces; null where nothing is held so. */
+  readonly held: Held | null;
   /** What is left, once all of this is done. */
   readonly left: Left;
 }
@@ -175,6 +180,7 @@ export function turn(
     launch: ready.launch,
     warn,
     at: earliest(earliest(at, next), ready.at),
+    held: ready.held,
     left: model.running.size > 0 || model.reaping.size > 0
       ? "running"
       : isDue(model, rules)
@@ -226,31 +232,42 @@ function readiness(
   rules: TurnRules,
   refused: boolean,
   now: number,
-): Pick<Turn, "launch" | "handOn" | "at" | "left"> {
-  if (orders.launch === "nothing") return { launch: [], handOn: [], at: null, left: "nothing" };
-  const lanes = model.lanes(now);
+): Pick<Turn, "launch" | "handOn" | "at" | "held" | "left"> {
+  if (orders.launch === "nothing") {
+    return { launch: [], handOn: [], at: null, held: null, left: "nothing" };
+  }
+  const { shared = NOTHING_SHARED } = orders;
+  const lanes = withPauses(model.lanes(now), shared, now);
+  const room = sharedRoom(shared, rules.agents, now);
   const ready = model.ready(orders.launch === "retries");
   const parallel = typeof orders.parallel === "number"
     ? orders.parallel
     : model.running.size + orders.parallel.more;
-  const limits = { parallel, perAgent: agentLimits(rules.agents), lanes };
+  const limits = { parallel, perAgent: agentLimits(rules.agents), lanes, room };
   const launch = refused
     ? []
     : pickNext(ready, model.running.values(), limits, now).map(({ taskId }) => taskId);
   const handOn = refused ? [] : handedOn(ready, lanes, rules.agents);
   // Where no place is free, an end brings the next turn.
   if (parallel - model.running.size - launch.length <= 0) {
-    return { launch, handOn, at: null, left: "ready" };
+    return { launch, handOn, at: null, held: null, left: "ready" };
   }
+  const launched = new Set(launch);
   let at: number | null = null;
+  let first: Held | null = null;
   let left: Left = "nothing";
   for (const task of ready) {
     const until = heldUntil(task, lanes, now);
-    at = earliest(at, until);
+    const held = until === null && room !== undefined && !launched.has(task.taskId)
+      ? room.held(task.agent)
+      : null;
+    first ??= held;
+    // That a slot is free is told by whoever frees it; that the time has come, by nobody.
+    at = earliest(at, held?.kind === "launches" ? held.until : until);
     if (until === null) left = "ready";
     else if (left === "nothing") left = "due";
   }
-  return { launch, handOn, at, left };
+  return { launch, handOn, at, held: first, left };
 }
 
 /** Ready tasks whose agent is paused, and allows others that are not to take its work over. */

@@ -1,8 +1,11 @@
 // What a person or a script is shown of a task beyond its file: derived, never stored. Pure.
 
-import { believedTime } from "./waits.ts";
+import { believedTime, type PausedLane } from "./waits.ts";
 import { type Blocked, type Readiness, readinessOf, type TaskIndex } from "./dependencies.ts";
+import type { Held, Room } from "./room.ts";
 import { parseTime, type Status, type Task } from "../task/fields.ts";
+
+export type { PausedLane };
 
 /** What a pending task waits for, and what will come by itself. */
 export type Wait =
@@ -11,7 +14,9 @@ export type Wait =
   /** A time, milliseconds since the epoch. */
   | { readonly kind: "time"; readonly until: number }
   /** The quota of its agent, milliseconds since the epoch. */
-  | { readonly kind: "lane"; readonly agent: string; readonly until: number };
+  | { readonly kind: "lane"; readonly agent: string; readonly until: number }
+  /** A limit that holds across workspaces. */
+  | { readonly kind: "limit"; readonly held: Held };
 
 /** The stored status, refined, with what there is to know of it. */
 export type Phase =
@@ -46,14 +51,6 @@ export interface TaskView extends PhasedTask {
   warning: boolean;
 }
 
-/** A lane that launches nothing for now. */
-export interface PausedLane {
-  /** Name of the agent. */
-  agent: string;
-  /** Milliseconds since the epoch. */
-  until: number;
-}
-
 /**
  * Derives what is shown of a task.
  *
@@ -62,6 +59,7 @@ export interface PausedLane {
  * @param now milliseconds since the epoch
  * @param memo shared between calls over one snapshot
  * @param lanes paused lanes by agent
+ * @param room what limits across workspaces leave; any where absent
  */
 export function viewTask(
   task: Task,
@@ -69,8 +67,9 @@ export function viewTask(
   now: number,
   memo: Map<string, Readiness>,
   lanes: ReadonlyMap<string, PausedLane> = new Map(),
+  room?: Room,
 ): TaskView {
-  return timeTask({ task, phase: phaseOf(task, index, now, memo, lanes) }, now);
+  return timeTask({ task, phase: phaseOf(task, index, now, memo, lanes, room) }, now);
 }
 
 /** The phase of a task alone; see {@linkcode viewTask}. */
@@ -80,9 +79,10 @@ export function phaseOf(
   now: number,
   memo: Map<string, Readiness>,
   lanes: ReadonlyMap<string, PausedLane>,
+  room?: Room,
 ): Phase {
   return task.status === "pending"
-    ? pendingPhase(task, readinessOf(task, index, memo), now, lanes)
+    ? pendingPhase(task, readinessOf(task, index, memo), now, lanes, room)
     : settledPhase(task);
 }
 
@@ -101,12 +101,13 @@ export function timeTask({ task, phase }: PhasedTask, now: number): TaskView {
   return { task, phase, elapsed, remaining, warning };
 }
 
-/** The phase of a pending task: what its dependencies say, then its time, then its agent. */
+/** The phase of a pending task: its dependencies, then its time, then its agent, then the machine. */
 function pendingPhase(
   task: Task,
   ready: Readiness,
   now: number,
   lanes: ReadonlyMap<string, PausedLane>,
+  room: Room | undefined,
 ): Phase {
   if (ready.kind === "blocked") return ready;
   if (ready.kind === "waiting") {
@@ -119,7 +120,8 @@ function pendingPhase(
     const { agent, until } = lane;
     return { kind: "waiting", wait: { kind: "lane", agent, until } };
   }
-  return READY;
+  const held = room?.held(task.agent) ?? null;
+  return held === null ? READY : { kind: "waiting", wait: { kind: "limit", held } };
 }
 
 // Ten thousand settled tasks need not have an object each.

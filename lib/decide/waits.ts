@@ -10,3 +10,11 @@ export const LONGEST_WAIT = 31 * 86_400_000;
 export function believedTime(until: number | null, now: number): number {
   return until === null || until - now > LONGEST_WAIT ? 0 : until;
 }
+
+/** A lane that launches nothing for now. */
+export interface PausedLane {
+  /** Name of the agent. */
+  agent: string;
+  /** Milliseconds since the epoch. */
+  until: number;
+}

@@ -2,6 +2,7 @@
 // words; people get names that they can type and clock times of here. Pure.
 
 import type { Blocked, Cause, Readiness } from "../decide/dependencies.ts";
+import type { Held } from "../decide/room.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView, Wait } from "../decide/view.ts";
 import { formatTime } from "../task/fields.ts";
@@ -51,6 +52,26 @@ export function formatReason(
       return `not before ${task.notBefore}`;
     case "lane":
       return `agent ${wait.agent} is paused until ${formatTime(wait.until)}`;
+    case "limit":
+      return formatHeld(wait.held, formatTime);
+  }
+}
+
+/**
+ * Why a task may not be launched for a limit that holds across workspaces.
+ *
+ * @param say a time, milliseconds since the epoch
+ */
+export function formatHeld(held: Held, say: (millis: number) => string): string {
+  switch (held.kind) {
+    case "provider":
+      return `the limit of ${held.provider}, ${held.most} at once, holds`;
+    case "machine":
+      return `the limit of the machine, ${held.most} at once, holds`;
+    case "launches":
+      return `the limit of ${held.provider}, ${held.rate} launches, holds until ${say(held.until)}`;
+    case "no-slots":
+      return `limits across workspaces cannot be held: ${held.problem}`;
   }
 }
 
@@ -84,5 +105,7 @@ function explainWait(wait: Wait, now: number, names: Names): string {
       return `starts ${formatAgo(wait.until, now)}`;
     case "lane":
       return `agent ${wait.agent} is paused until ${formatMoment(wait.until, now)}`;
+    case "limit":
+      return formatHeld(wait.held, (millis) => formatMoment(millis, now));
   }
 }

@@ -3,12 +3,14 @@
 
 import type { Change } from "../decide/changes.ts";
 import type { LiveModel } from "../decide/model.ts";
+import { type Held, withPauses } from "../decide/room.ts";
 import type { Turn } from "../decide/turn.ts";
 import { claim, type LaunchedTask } from "./claim.ts";
 import { handOn } from "./hand_on.ts";
 import type { Aliveness } from "./observe.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { followUp, retry } from "./retry.ts";
+import { readShared } from "./shared.ts";
 import { type May, step, type Stepped } from "./step.ts";
 import type { Task } from "../task/fields.ts";
 
@@ -23,6 +25,8 @@ export interface Doer {
   stepped?(id: string, stepped: Stepped): void;
   /** An agent was launched. */
   launched?(launched: LaunchedTask): void;
+  /** A limit across workspaces does not let a task be launched: it waits. */
+  held?(held: Held): void;
   /** The system refuses to go on with a task: disk full, no permission, a damaged file. */
   refused(id: string, error: unknown): void;
 }
@@ -54,7 +58,8 @@ export function applyTurn(
     }
   });
   if (turn.retry.length > 0) {
-    const lanes = model.lanes(queue.now());
+    const now = queue.now();
+    const lanes = withPauses(model.lanes(now), readShared(rules, now, false), now);
     const wanted = turn.retry.map((id) =>
       followUp(model.index.byId.get(id)!, rules, lanes, queue.now())
     );
@@ -69,7 +74,7 @@ export function applyTurn(
     claim(queue, turn.launch, rules, ({ task, launched }) => {
       keep(task.taskId, task);
       if (launched !== undefined) doer.launched?.(launched);
-    });
+    }, (_, held) => doer.held?.(held));
     readAgain(turn.launch.filter((id) => model.index.byId.get(id)?.status === "pending"));
   }
 }

@@ -5,6 +5,7 @@
 import { agentOptions } from "../task/options.ts";
 import type { LaunchProblem, Prepared } from "../decide/launch_plan.ts";
 import type { Outcome } from "../decide/reconcile.ts";
+import type { Held } from "../decide/room.ts";
 import { FENCE, type Launched } from "../launch/launcher.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
 import { lstat } from "../store/files.ts";
@@ -15,7 +16,8 @@ import { writePlan } from "./plan.ts";
 import { launchPrepared, prepare } from "./prepare.ts";
 import { shimOf } from "./probe.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
-import { settle } from "./settle.ts";
+import { giveSlotBack, settle } from "./settle.ts";
+import { takeSlot } from "../workspaces/slots.ts";
 
 /** What a launch by this process leaves to watch. */
 export interface LaunchedTask extends Launched {
@@ -30,12 +32,14 @@ export type Claimed = { task: Task; launched?: LaunchedTask };
  * passed over.
  *
  * @param onClaimed told of each at once: should the next one fail for all, those before it run
+ * @param onHeld told of those that a limit across workspaces does not let be launched: they wait
  */
 export function claim(
   queue: Queue,
   ids: readonly string[],
   rules: Rules,
   onClaimed: (claimed: Claimed) => void,
+  onHeld: (task: Task, held: Held) => void = () => {},
 ): void {
   const { store } = queue;
   store.lockedEach(ids, (id) => {
@@ -43,7 +47,9 @@ export function claim(
     if (task?.status !== "pending") return;
     // Whoever looks next cancels it.
     if (store.readMark(id, "cancelled") !== undefined) return;
-    onClaimed(tryClaim(queue, task, rules));
+    const outcome = tryClaim(queue, task, rules);
+    if ("held" in outcome) onHeld(task, outcome.held);
+    else onClaimed(outcome);
   });
 }
 
@@ -56,11 +62,15 @@ function isPassing(error: unknown): boolean {
 }
 
 /** What one task's own files make impossible fails that task. */
-function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed {
+function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed | { held: Held } {
   try {
     return claimOne(queue, task, rules);
   } catch (error) {
     if (error instanceof SystemRefusal) throw error.cause;
+    // Where the claim is on disk, whoever settles it gives its slot back.
+    if (readSound(queue, task.taskId)?.claim === task.claim) {
+      giveSlotBack(queue, { ...task, claim: task.claim + 1 }, rules);
+    }
     const problem = refused(error, "its files cannot be written");
     try {
       return { task: failSpawn(queue, queue.store.read(task.taskId) ?? task, problem, rules) };
@@ -71,7 +81,7 @@ function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed {
   }
 }
 
-function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
+function claimOne(queue: Queue, task: Task, rules: Rules): Claimed | { held: Held } {
   const { store } = queue;
   const found = pickAgent(rules.agents, task.agent);
   const agent = "problem" in found ? null : found;
@@ -100,6 +110,8 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
   if ("problem" in prepared) {
     return { task: failSpawn(queue, claimed, prepared.problem, rules) };
   }
+  const held = takeOwnSlot(queue, claimed, agent, rules);
+  if (held !== null) return { held };
   // What an earlier claim or a stray program left must not decide this one.
   for (const mark of ["done", "error", "exitcode", "verifycode", "timeout"]) {
     store.removeMark(task.taskId, mark);
@@ -109,6 +121,23 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed {
   writePlan(queue, claimed);
   store.write(claimed);
   return launchClaimed(queue, claimed, agent, prepared, rules);
+}
+
+/** Takes the slot that a limit across workspaces asks for; why there is none, or null. */
+function takeOwnSlot(
+  { store, now }: Queue,
+  { taskId, claim, agent }: Task,
+  definition: AgentDefinition,
+  { limits, agents }: Rules,
+): Held | null {
+  if (limits === null) return null;
+  const provider = definition.provider ?? null;
+  return takeSlot(
+    { root: store.root, task: taskId, claim, agent, provider },
+    limits,
+    agents,
+    now(),
+  );
 }
 
 /** Somebody may have removed what a launch needs, under whoever watches. */
@@ -134,6 +163,7 @@ function launchClaimed(
     queue.store.createMark(claimed.taskId, pid, FENCE);
     if (isPassing(error)) {
       queue.store.write({ ...claimed, status: "pending", startedAt: null, pid: null });
+      giveSlotBack(queue, claimed, rules);
       throw new SystemRefusal("", { cause: error });
     }
     const problem = refused(error, "the launch failed");

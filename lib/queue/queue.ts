@@ -3,7 +3,8 @@
 // any point harmless: what must be true first is written first. The whole protocol, step by step:
 //
 //  1. add      A new task's file appears whole, durably, under an id that nobody had (add.ts).
-//  2. claim    The task becomes `running` with the next claim number, and that is on disk before its
+//  2. claim    Where a limit across workspaces asks for it, a slot is taken first, and given back with
+//              what ends the claim (workspaces/slots.ts). The task becomes `running` with the next claim number, and that is on disk before its
 //              shim is started (claim.ts).
 //  3. shim     The shim creates `<id>.<claim>.pid` exclusively, makes room for the exit code, then runs
 //              the agent: a claim is launched at most once, whoever is killed (launch/).
@@ -22,6 +23,7 @@
 // A cancellation or a timeout is a mark beside the task first, so that a kill between it and the
 // task's own file loses neither (cancel.ts, step.ts).
 
+import type { MachineLimits } from "../decide/room.ts";
 import type { TurnRules } from "../decide/turn.ts";
 import { type Launchers, openLaunchers } from "../launch/mod.ts";
 
@@ -60,6 +62,8 @@ export interface QueueOptions {
 export interface Rules extends TurnRules {
   readonly config: Config;
   readonly agents: Agents;
+  /** Limits across workspaces; null for none. */
+  readonly limits: MachineLimits | null;
 }
 
 /**
@@ -91,10 +95,10 @@ export async function loadRules(
   const settings = loadConfig(store).catch((error) => {
     if (onBroken === undefined || !(error instanceof OrchestraError)) throw error;
     onBroken(error);
-    return { config: DEFAULT_CONFIG };
+    return { config: DEFAULT_CONFIG, limits: null };
   });
-  const [{ config }, agents] = await Promise.all([settings, loadAgents(store)]);
-  return { config, agents };
+  const [{ config, limits }, agents] = await Promise.all([settings, loadAgents(store)]);
+  return { config, agents, limits };
 }
 
 /** The definition of a task's agent; null where it has none, or a broken one. */

@@ -6,6 +6,7 @@ import type { Change } from "../decide/changes.ts";
 import { indexTasks, retryOf, type TaskIndex } from "../decide/dependencies.ts";
 import { createModel } from "../decide/model.ts";
 import { isAutomatic, isFollowed } from "../decide/retry.ts";
+import type { Held, SharedView } from "../decide/room.ts";
 import { type Hold, NO_HOLD, type Orders, turn } from "../decide/turn.ts";
 import { archivedDependencies, findArchived } from "../store/archive.ts";
 import { closedOf, type Damage, type Scan } from "../store/tasks.ts";
@@ -16,6 +17,7 @@ import type { LaunchedTask } from "./claim.ts";
 import { probe, type Probed } from "./probe.ts";
 import { endTask } from "./end.ts";
 import { loadRules, type Queue, type Rules } from "./queue.ts";
+import { readShared, viewShared } from "./shared.ts";
 import { type May, NOTHING_MORE } from "./step.ts";
 
 /** Everything in a workspace at one moment. */
@@ -36,6 +38,10 @@ export interface Snapshot {
   readonly retrying: boolean;
   /** What this look launched. */
   readonly launched: readonly LaunchedTask[];
+  /** Why it did not launch what was ready, for a limit across workspaces; null where nothing was held. */
+  readonly held: Held | null;
+  /** What holds across workspaces; nothing where absent. */
+  readonly shared?: SharedView;
 }
 
 /** How much {@linkcode refresh} may do. */
@@ -50,6 +56,11 @@ export interface RefreshOptions {
 
 /** Reads everything and brings it up to date. */
 export async function refresh(queue: Queue, options: RefreshOptions = {}): Promise<Snapshot> {
+  const snapshot = await bringUpToDate(queue, options);
+  return Object.assign(snapshot, { shared: await viewShared(queue, snapshot.tasks) });
+}
+
+async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Snapshot> {
   const { store } = queue;
   const scan = store.scan();
   if (options.launch === undefined && !needsTurn(scan, options)) {
@@ -133,6 +144,7 @@ function bringForward(
   const refused = new Set<string>();
   const hold: Hold = { ...NO_HOLD, ending, refused };
   let due = false;
+  let held: Held | null = null;
   const ends: string[] = [];
   const allowed = may(rules);
   const doer: Doer = {
@@ -140,6 +152,7 @@ function bringForward(
     aliveness: () => aliveness,
     changed: (change) => void changes.push(change),
     launched: (one) => void launched.push(one),
+    held: (reason) => void (held ??= reason),
     stepped(id, stepped) {
       ending.add(id);
       due ||= stepped.due;
@@ -159,15 +172,17 @@ function bringForward(
   }
   let more = false;
   if (launch !== undefined) {
-    const all: Orders = { ...settling, launch: "all", parallel: launch };
+    const shared = readShared(rules, queue.now(), true, store.root);
+    const all: Orders = { ...settling, launch: "all", parallel: launch, shared };
     const next = turn(model, all, rules, queue.now(), hold);
+    held = next.held;
     // What is handed on is launched with the next look.
     more = next.launch.length > AT_ONCE || next.handOn.length > 0;
     applyTurn(queue, model, { ...next, launch: next.launch.slice(0, AT_ONCE) }, rules, doer);
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
   const snapshot = snapshotOf(queue, scan, tasks, changes, launched, due, unseen);
-  return Object.assign(snapshot, { more, ends });
+  return Object.assign(snapshot, { more, ends, held });
 }
 
 function snapshotOf(
@@ -186,6 +201,7 @@ function snapshotOf(
     marks,
     changes,
     launched,
+    held: null,
     unsettled: due ||
       tasks.some((task) =>
         (task.status === "running" || task.reapAt !== null) && !unseen.has(task.taskId)

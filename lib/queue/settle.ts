@@ -8,6 +8,7 @@ import { FENCE } from "../launch/launcher.ts";
 import type { Store } from "../store/tasks.ts";
 import type { UsageFormat } from "../task/agent.ts";
 import { formatTime, parseTime, type Task, type Usage } from "../task/fields.ts";
+import { keepPause, releaseSlot } from "../workspaces/slots.ts";
 import { failureFields } from "../text/failure.ts";
 import { type Observation, readUsage } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
@@ -45,9 +46,23 @@ export function settle(
   if (agent?.usage !== undefined && task.claim > 0) {
     settled.usage = usageOf(store, task, agent.usage);
   }
+  // Before it is settled: killed in between, it is settled again, and the pause is the same.
+  if (outcome.laneUntil !== null && agent?.provider !== undefined) {
+    const { provider } = agent;
+    keepPause({ provider, agent: task.agent, until: outcome.laneUntil }, now);
+  }
   store.write(settled);
-  if (settled.reapAt === null) removeLaunchMarks(queue, settled);
+  if (settled.reapAt === null) {
+    removeLaunchMarks(queue, settled);
+    giveSlotBack(queue, settled, rules);
+  }
   return settled;
+}
+
+/** Nothing of a claim lives, or it was never made: others may launch. */
+export function giveSlotBack({ store }: Queue, task: Task, { limits }: Rules): void {
+  if (limits === null || task.claim === 0) return;
+  releaseSlot({ root: store.root, task: task.taskId, claim: task.claim });
 }
 
 /** What its log says, and what was known without it. */
@@ -104,6 +119,7 @@ export function markReaped(
   };
   store.write(reaped);
   removeLaunchMarks(queue, reaped);
+  giveSlotBack(queue, reaped, rules);
   return reaped;
 }
 

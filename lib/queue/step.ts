@@ -8,7 +8,7 @@ import { FENCE } from "../launch/launcher.ts";
 import { formatTime, isAtRest, type Task } from "../task/fields.ts";
 import { type Aliveness, type Observation, observe } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
-import { markReaped, settle } from "./settle.ts";
+import { giveSlotBack, markReaped, settle } from "./settle.ts";
 import { orderVerify } from "./verify.ts";
 
 /** What a step found and did. */
@@ -124,8 +124,11 @@ function apply(
     case "fence-verify":
       store.createMark(id, `verify.${task.verifyClaim}.pid`, FENCE);
       return undefined;
-    case "release":
-      return save(queue, { ...task, status: "pending", startedAt: null, pid: null });
+    case "release": {
+      const released = save(queue, { ...task, status: "pending", startedAt: null, pid: null });
+      giveSlotBack(queue, released, rules);
+      return released;
+    }
     case "time-out":
       store.writeHint(
         id,

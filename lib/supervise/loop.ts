@@ -3,6 +3,7 @@
 // watches. Killed at any point it loses nothing: all it knows is on disk.
 
 import type { Change } from "../decide/changes.ts";
+import type { Held } from "../decide/room.ts";
 import { type Hold, type Orders, type Turn, turn } from "../decide/turn.ts";
 import { pause } from "../launch/pause.ts";
 import type { Identity } from "../launch/launcher.ts";
@@ -10,6 +11,7 @@ import { applyTurn, type Doer } from "../queue/apply.ts";
 import { endTask } from "../queue/end.ts";
 import { EVERYTHING, NOTHING_MORE } from "../queue/step.ts";
 import { addSleep } from "../queue/limits.ts";
+import { sharedView } from "../queue/shared.ts";
 import { tellQueue } from "../queue/tell.ts";
 import type { Queue, Rules } from "../queue/queue.ts";
 import type { Config } from "../settings/config_fields.ts";
@@ -19,7 +21,8 @@ import type { Task } from "../task/fields.ts";
 import { type Children, createChildren } from "./children.ts";
 import { createSleepClock } from "./clock.ts";
 import { type LiveRules, openRules } from "./live_rules.ts";
-import { type Mirror, openMirror } from "./mirror.ts";
+import { hasOne, type Mirror, openMirror } from "./mirror.ts";
+import { openRoom, type Room } from "./room.ts";
 import type { WatchLock } from "./watcher.ts";
 
 /** What the loop is to bring about. */
@@ -124,6 +127,8 @@ interface Watch {
   thrown: { readonly error: unknown } | undefined;
   /** Tells of a change. What is to be done goes on, whatever comes of it. */
   say(change: Change): void;
+  /** What limits across workspaces leave. */
+  readonly room: Room;
   /** Ends the sleep. */
   wake(): void;
   /** Says what makes the watching difficult, once. */
@@ -139,6 +144,7 @@ interface Watch {
 export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mirror> {
   const watch = openWatch(queue, options, await openRules(queue, options.onBroken));
   using mirror = watch.mirror;
+  using _room = watch.room;
   const { beside } = options;
   if (beside !== undefined) beside.onIdle = () => watch.wake();
   try {
@@ -160,6 +166,7 @@ async function watchOn(watch: Watch): Promise<void> {
     await watch.rules.refresh();
     rescans.noteJump();
     const next = decideTurn(watch);
+    noteHeld(watch, next.held);
     const acted = act(watch, next);
     options.beside?.look(watch.rules.current.config);
     if (watch.thrown !== undefined) throw watch.thrown.error;
@@ -221,9 +228,11 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
       onKeep: options.onKeep,
       onProblem: (reason) =>
         tell(`The folder cannot be watched, it is looked at now and then: ${reason}`),
+      shared: (isReady) => sharedView(rules.current, queue.now(), isReady),
       // That a child of ours has ended we are told by the system.
       isKnown: (id, mark) => mark === "exitcode" && children.has(id),
     }),
+    room: openRoom(queue, () => rules.current),
     hold: { ending: new Set(), refused: new Set(), warned: new Set(), launching: false },
     partial: new Set(),
     shims: new Map(),
@@ -253,7 +262,9 @@ function isLeft({ options, mirror, children }: Watch): boolean {
 function decideTurn(watch: Watch): Turn {
   const { queue, options: { wanted, retry = true }, rules, mirror, hold } = watch;
   const { launch, parallel = mostOf(launch, rules.current) } = wanted();
-  const orders: Orders = { launch, parallel, retry, limits: true };
+  const isReady = launch !== "nothing" && hasOne(mirror.ready(launch === "retries"));
+  const shared = watch.room.look(isReady);
+  const orders: Orders = { launch, parallel, retry, limits: true, shared };
   return turn(mirror, orders, rules.current, queue.now(), hold);
 }
 
@@ -302,6 +313,13 @@ function doTurn(watch: Watch, next: Turn): void {
   if (!attempt(watch, part({ handOn, launch }))) hold.launching = true;
 }
 
+/** What a limit across workspaces holds waits for room; that it cannot be held is told. */
+function noteHeld(watch: Watch, held: Held | null): void {
+  watch.room.note(held);
+  if (held?.kind !== "no-slots") return;
+  watch.tell(`Nothing is launched, for limits across workspaces cannot be held: ${held.problem}`);
+}
+
 /** To how many tasks something is to be done. */
 function workOf({ step, retry, handOn, launch }: Turn): number {
   return step.length + retry.length + handOn.length + launch.length;
@@ -316,6 +334,7 @@ function createDoer(watch: Watch): Doer {
     // The mirror tells of them.
     changed() {},
     launched: (launched) => children.adopt(launched),
+    held: (held) => noteHeld(watch, held),
     stepped(id, { task, observation, end }) {
       const lives = task?.status === "running" || (task?.reapAt ?? null) !== null;
       if (lives && observation?.shim) shims.set(id, observation.shim);
@@ -364,12 +383,6 @@ function tellOfQueue(watch: Watch, next: Turn): void {
   });
 }
 
-/** Whether there is anything: no more than one is made. */
-export function hasOne(items: Iterable<unknown>): boolean {
-  for (const _item of items) return true;
-  return false;
-}
-
 /** Whether nothing is left for who has these orders. */
 function isFinished({ hold }: Watch, next: Turn): boolean {
   return next.left === "nothing" && hold.ending.size === 0 && workOf(next) === 0;
@@ -408,7 +421,11 @@ async function sleep(watch: Watch, millis: number): Promise<void> {
   if ([...mirror.touched].some((id) => !isHeld(id))) return;
   const woken = new Promise<void>((resolve) => watch.wake = resolve);
   // Timers take at most 2^31 - 1 ms.
-  await pause(Math.min(millis, 2_000_000_000), options.signal, [mirror.changed(), woken]);
+  await pause(Math.min(millis, 2_000_000_000), options.signal, [
+    mirror.changed(),
+    woken,
+    ...watch.room.freed(),
+  ]);
   watch.wake = () => {};
 }
 
@@ -444,7 +461,8 @@ function createRescans(
       const now = performance.now();
       if (began !== undefined) {
         // Where nothing is watched, or something is to be tried again, the interval is all there is.
-        const urgent = !mirror.watched || hold.refused.size > 0 || hold.launching;
+        const urgent = !mirror.watched || hold.refused.size > 0 || hold.launching ||
+          watch.room.waits;
         // Where something runs, others' rest is no reason to look less often.
         const crowd = mirror.running.size > 0 ? 1 : options.crowd?.() ?? 1;
         next = now + (urgent ? interval() : rescanDelay(interval(), now - began, crowd));
@@ -462,6 +480,7 @@ function createRescans(
       isLeft(watch);
       const isThorough = count % THOROUGH === 0;
       await rescan(watch, isThorough || !mirror.watched);
+      await watch.room.rescan();
       if (isThorough) tidy(watch);
     },
   };

@@ -3,6 +3,7 @@
 // tasks. It reads and never writes: all it knows is on disk.
 
 import type { Change } from "../decide/changes.ts";
+import type { SharedView } from "../decide/room.ts";
 import { createModel, type LiveModel } from "../decide/model.ts";
 import { findArchived } from "../store/archive.ts";
 import { lstat } from "../store/files.ts";
@@ -24,6 +25,8 @@ export interface MirrorOptions {
   onProblem(reason: string): void;
   /** The tasks as they were last seen: what has changed since is told of. */
   from?: readonly Task[];
+  /** What holds across workspaces; nothing where absent. */
+  shared?(isReady: boolean): SharedView;
   /** Whether a file beside a task tells nothing that will not be told otherwise. */
   isKnown?(id: string, mark: string): boolean;
 }
@@ -35,6 +38,8 @@ export type Depth = "names" | "open" | "all";
 export interface Mirror extends LiveModel, Disposable {
   /** Task files that cannot be read, by id. */
   readonly damaged: ReadonlyMap<string, Damage>;
+  /** What holds across workspaces now. */
+  readonly shared: SharedView | undefined;
   /** Whether the system tells of changes; otherwise only a rescan finds them. */
   readonly watched: boolean;
   /** Reads what changed since the last call; says whether that tells anything. */
@@ -181,6 +186,9 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
   return {
     ...model,
     damaged,
+    get shared() {
+      return options.shared?.(hasOne(model.ready(false)));
+    },
     get watched() {
       return watch.active && !silent;
     },
@@ -226,6 +234,12 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
 /** Whether a task is new to us, or may have changed where that is asked for. */
 function isOpen(task: Task | undefined, depth: Depth): boolean {
   return task === undefined || (depth === "open" && !isClosed(task));
+}
+
+/** Whether there is anything: no more than one is made. */
+export function hasOne(items: Iterable<unknown>): boolean {
+  for (const _item of items) return true;
+  return false;
 }
 
 function idIn(file: string): string {

@@ -19,7 +19,6 @@ import {
   formatTree,
   type Graph,
 } from "../../format/graph.ts";
-import { pausedLanes } from "../../decide/model.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
 import { findArchived } from "../../store/archive.ts";
@@ -29,6 +28,7 @@ import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
 import type { Context } from "../context.ts";
 import { idArgument } from "../parameters.ts";
+import { allLanes } from "../status_input.ts";
 import { look } from "../supervision.ts";
 
 const FORMATS = ["tree", "mermaid", "dot", "json"] as const;
@@ -79,11 +79,12 @@ function indexWhole({ store }: Queue, { tasks, index }: Snapshot): TaskIndex {
   return indexTasks(tasks, archived);
 }
 
-function viewAll(queue: Queue, tasks: readonly Task[], index: TaskIndex): TaskView[] {
+function viewAll(queue: Queue, snapshot: Snapshot, index: TaskIndex): TaskView[] {
   const memo = new Map<string, Readiness>();
-  const lanes = pausedLanes(tasks, queue.now());
-  return [...tasks, ...index.archived?.values() ?? []]
-    .map((task) => viewTask(task, index, queue.now(), memo, lanes));
+  const now = queue.now();
+  const lanes = allLanes(snapshot, now);
+  return [...snapshot.tasks, ...index.archived?.values() ?? []]
+    .map((task) => viewTask(task, index, now, memo, lanes, snapshot.shared?.room));
 }
 
 async function showDependencies(
@@ -111,7 +112,7 @@ async function showDependencies(
     return;
   }
   const related = new Set([task, ...upstream, ...downstream].map(({ taskId }) => taskId));
-  const whole = buildGraph(viewAll(queue, snapshot.tasks, index), index);
+  const whole = buildGraph(viewAll(queue, snapshot, index), index);
   // What else waits is left out; what else is waited for stays, for it keeps one of these back.
   const graph = {
     nodes: whole.nodes,
@@ -153,7 +154,7 @@ async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
   const queue = await this.openQueue();
   const snapshot = await look(queue);
   const index = indexWhole(queue, snapshot);
-  const graph = buildGraph(viewAll(queue, snapshot.tasks, index), index);
+  const graph = buildGraph(viewAll(queue, snapshot, index), index);
   const format = this.globals.json ? "json" : flags.format ?? "tree";
   if (format === "json") return this.printJson(graphJson(graph));
   if (format === "mermaid") return this.print(formatMermaid(graph));

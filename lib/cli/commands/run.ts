@@ -4,6 +4,7 @@ import { buildCommand } from "@stricli/core";
 import { isWatched, type StandingOrder, tellWatcher } from "../../supervise/watcher.ts";
 import { OrchestraError, printable } from "../../task/error.ts";
 import type { Change } from "../../decide/changes.ts";
+import type { Held } from "../../decide/room.ts";
 import { refresh } from "../../queue/refresh.ts";
 import { EVERYTHING, NOTHING_MORE } from "../../queue/step.ts";
 import type { Task } from "../../task/fields.ts";
@@ -95,7 +96,17 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
   const leaves = config.supervise && (launched.length > 0 || snapshot.unsettled || flags.all);
   if (leaves) leaveSupervisor(this, queue, order);
   const watched = leaves || isWatched(queue.store);
-  report(this, launched.map(({ task }) => task), changes, running, parallel, watched);
+  const reason = snapshot.held === null ? null : await wordsOf(snapshot.held, queue.now());
+  report(this, launched.map(({ task }) => task), changes, running, parallel, watched, reason);
+}
+
+/** Why no more is launched, in words that are loaded only then. */
+async function wordsOf(held: Held, now: number): Promise<string> {
+  const [{ formatHeld }, { formatMoment }] = await Promise.all([
+    import("../../format/reason.ts"),
+    import("../../text/time.ts"),
+  ]);
+  return formatHeld(held, (millis) => formatMoment(millis, now));
 }
 
 function report(
@@ -105,6 +116,7 @@ function report(
   running: number,
   limit: number,
   watched: boolean,
+  held: string | null,
 ): void {
   const failed = changes.filter((change) => change.kind === "failed");
   if (context.globals.json) {
@@ -113,6 +125,7 @@ function report(
       failed: failed.map(({ task }) => ({ taskId: task.taskId, error: task.errorMessage })),
       running: running + launched.length,
       supervised: watched,
+      waitsFor: held,
     });
     return;
   }
@@ -124,9 +137,14 @@ function report(
   }
   if (launched.length === 0 && failed.length === 0) {
     context.print(
-      running >= limit && running > 0
+      held !== null
+        ? `Nothing started: ${printable(held)}`
+        : running >= limit && running > 0
         ? `Nothing started: ${running} running already, at most ${limit} at once`
         : "Nothing to start: no pending task is ready",
     );
-  } else if (launched.length > 0) context.note("Follow it with: orchestra status --watch");
+  } else if (launched.length > 0) {
+    if (held !== null) context.note(`No more started: ${printable(held)}`);
+    context.note("Follow it with: orchestra status --watch");
+  }
 }

@@ -1,0 +1,69 @@
+// What holds across workspaces, read for who decides about launches or shows tasks: the room that limits
+// leave, and the pauses of providers. Where the user has set no limits and nothing is paused, it costs one
+// look.
+
+import { NOTHING_SHARED, type Shared, sharedRoom, type SharedView } from "../decide/room.ts";
+import { loadAgents } from "../settings/agents.ts";
+import { loadConfig } from "../settings/config.ts";
+import type { Agents } from "../task/agent.ts";
+import type { Task } from "../task/fields.ts";
+import { pausesOf, readPauses, readTaken } from "../workspaces/slots.ts";
+import type { Queue, Rules } from "./queue.ts";
+
+/** Whether any agent has a provider: only its pauses can be shared. */
+function hasProvider(agents: Agents): boolean {
+  for (const agent of agents.values()) {
+    if (!("problem" in agent) && agent.provider !== undefined) return true;
+  }
+  return false;
+}
+
+/**
+ * What holds across workspaces now.
+ *
+ * @param isReady whether anything may be launched: otherwise nobody looks what is taken
+ * @param inside root of the workspace whose lock we have
+ */
+export function readShared(
+  { agents, limits }: Pick<Rules, "agents" | "limits">,
+  now: number,
+  isReady: boolean,
+  inside?: string,
+): Shared {
+  const pauses = hasProvider(agents) ? pausesOf(agents, readPauses(now)) : NOTHING_SHARED.pauses;
+  return { limits, taken: limits === null || !isReady ? null : readTaken(inside), pauses };
+}
+
+/** The same for who watches and shows tasks. */
+export function sharedView(
+  rules: Pick<Rules, "agents" | "limits">,
+  now: number,
+  isReady: boolean,
+): SharedView {
+  const shared = readShared(rules, now, isReady);
+  return { pauses: shared.pauses, room: sharedRoom(shared, rules.agents, now) };
+}
+
+/** The same for who only shows tasks. Settings that are broken are told by others. */
+export async function viewShared(
+  { store, now }: Pick<Queue, "store" | "now">,
+  tasks: readonly Task[],
+): Promise<SharedView> {
+  const time = now();
+  try {
+    const waits = tasks.some(({ status }) => status === "pending");
+    const limits = waits ? (await loadConfig(store)).limits : null;
+    const pauses = readPauses(time);
+    if (limits === null && pauses.length === 0) return NOTHING;
+    const agents = await loadAgents(store);
+    const taken = limits === null ? null : readTaken();
+    return {
+      pauses: pausesOf(agents, pauses),
+      room: sharedRoom({ ...NOTHING_SHARED, limits, taken }, agents, time),
+    };
+  } catch {
+    return NOTHING;
+  }
+}
+
+const NOTHING: SharedView = { pauses: NOTHING_SHARED.pauses, room: undefined };
