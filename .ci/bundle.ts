@@ -1,9 +1,11 @@
 // `deno task bundle [--output file]`: the whole program as one minified file, `dist/orchestra.js`,
-// that starts itself with the permissions it needs and no others. It needs no network and no cache.
+// that starts itself with the permissions it needs and no others; and beside it `orchestra-web.js`, the
+// server with its page, which only `serve` loads. They need no network and no cache.
 
 import { minify } from "terser";
 import { calledFunctions, compileEagerly } from "./eager.ts";
 import { permissionFlags } from "../lib/supervise/permissions.ts";
+import { buildPage } from "../lib/web/build.ts";
 
 const USAGE = "usage: deno task bundle [--output file]";
 
@@ -39,6 +41,12 @@ export function startFlags(): string[] {
   return ["--no-config", V8_FLAGS, ...short];
 }
 
+/** Stands in `lib/web/page.ts` where the page goes. */
+const PAGE_PLACEHOLDER = '"@page@"';
+
+/** The module of the server as the command imports it, and the asset that it is in. */
+const WEB = { module: "../../web/serve.ts", asset: "orchestra-web.js" };
+
 /** Modules that only Windows loads. */
 const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
 
@@ -49,15 +57,12 @@ const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
  * @returns false where that failed
  */
 export async function bundle(output: string, { windows = false } = {}): Promise<boolean> {
-  const external = windows ? [] : WINDOWS.map((path) => `--external=${path}`);
+  const external = [WEB.module, ...windows ? [] : WINDOWS].map((path) => `--external=${path}`);
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", "--quiet", "--minify", ...external, "-o", output, "main.ts"],
   }).spawn().status;
   if (!success) return false;
-  const bundled = (await Deno.readTextFile(output)).replaceAll(
-    PLACEHOLDER,
-    commit() ?? PLACEHOLDER,
-  );
+  const bundled = withAsset(withCommit(await Deno.readTextFile(output)));
   // A second, closer look at what the bundler minified: less to read at each start.
   const { code } = await minify(bundled, {
     module: true,
@@ -74,6 +79,49 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
   return true;
 }
 
+function withCommit(text: string): string {
+  return text.replaceAll(PLACEHOLDER, commit() ?? PLACEHOLDER);
+}
+
+/** What is imported by a path that is made when the program runs is not looked for when it starts. */
+function withAsset(text: string): string {
+  const imported = `import("${WEB.module}")`;
+  if (!text.includes(imported)) throw new Error(`The bundle has no ${imported}`);
+  return text.replaceAll(
+    imported,
+    `import(new URL("./${WEB.asset}", import.meta.url).href)`,
+  );
+}
+
+/**
+ * Bundles the server with its page built in.
+ *
+ * @returns false where that failed
+ */
+export async function bundleWeb(output: string): Promise<boolean> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "bundle",
+      "--quiet",
+      "--minify",
+      // It is built now, and not when the server starts.
+      "--external=./build.ts",
+      ...WINDOWS.map((path) => `--external=${path}`),
+      "-o",
+      output,
+      "lib/web/serve.ts",
+    ],
+  }).spawn().status;
+  if (!success) return false;
+  const parts = withCommit(await Deno.readTextFile(output)).split(PAGE_PLACEHOLDER);
+  if (parts.length !== 2) throw new Error("The bundle has not one place for the page");
+  await Deno.writeTextFile(
+    output,
+    parts.join(JSON.stringify(JSON.stringify(await buildPage()))),
+  );
+  return true;
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const [flag, path, ...rest] = args;
   if (flag !== undefined && (flag !== "--output" || !path || rest.length > 0)) {
@@ -81,9 +129,12 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const output = path ?? "dist/orchestra.js";
-  if (!await bundle(output)) return 1;
-  const { size } = await Deno.stat(output);
-  console.log(`${output}: ${Math.round(size / 1024)} KB`);
+  const beside = `${output.slice(0, output.lastIndexOf("/") + 1)}${WEB.asset}`;
+  if (!await bundle(output) || !await bundleWeb(beside)) return 1;
+  for (const file of [output, beside]) {
+    const { size } = await Deno.stat(file);
+    console.log(`${file}: ${Math.round(size / 1024)} KB`);
+  }
   return 0;
 }
 

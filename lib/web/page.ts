@@ -8,12 +8,13 @@ export interface Page {
   readonly csp: string;
 }
 
-/** Stands here in the sources; the bundler puts the page in its place, as JSON. */
-const BUILT_IN = "@page@";
+/** The one text in it stands here in the sources; the bundler puts the page in its place, as JSON. */
+const BUILT_IN = ["@page@"];
 
 /** The page. */
 export async function loadPage(): Promise<Page> {
-  if (BUILT_IN.startsWith("{")) return JSON.parse(BUILT_IN) as Page;
+  const [text] = BUILT_IN;
+  if (text!.startsWith("{")) return JSON.parse(text!) as Page;
   const { buildPage } = await import("./build.ts");
   return await buildPage();
 }

@@ -44,8 +44,8 @@ export const command = buildCommand({
 });
 
 async function serve(this: Context, flags: ServeFlags): Promise<void> {
-  const { startServer, randomToken, isLoopback } = await loadServer();
   await mayServe();
+  const { startServer, randomToken, isLoopback } = await loadServer();
   const host = flags.host ?? HOST;
   const list = await listOf(this, flags.everywhere ?? false);
   const token = env("ORCHESTRA_TOKEN") ?? randomToken();
@@ -82,9 +82,17 @@ async function serve(this: Context, flags: ServeFlags): Promise<void> {
   });
 }
 
-/** The module of the server. */
+/** The module of the server: from source, or the asset beside the one file. */
 async function loadServer() {
-  return await import("../../web/serve.ts");
+  try {
+    return await import("../../web/serve.ts");
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new OrchestraError("environment", "serve: orchestra-web.js is not beside this program", {
+      hint: "It comes with each release, and with: deno task bundle. Put it into the same folder.",
+      cause: error,
+    });
+  }
 }
 
 /** Says so where Deno does not let this program listen. */
