@@ -38,6 +38,11 @@ const GLOBAL_OPTIONS: readonly (readonly [string, string])[] = [
     "`-C <dir>`",
     "root of the workspace; without it, the nearest folder upwards with `.orchestra/`",
   ],
+  [
+    "`-w <name>`, `--workspace <name>`",
+    "the known workspace of that name; behind `status` and `run`, whose `-w` is another, only the " +
+    "long form",
+  ],
   ["`--json`", "print exactly one JSON value; errors are one JSON value on stderr"],
   ["`--color`, `--no-color`", "colours in any case, or in none; also `NO_COLOR`"],
   [

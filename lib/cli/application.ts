@@ -39,6 +39,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   clean: { group: "Change", load: () => import("./commands/clean.ts") },
   archive: { group: "Change", load: () => import("./commands/archive.ts") },
   config: { group: "Set up", load: () => import("./commands/config.ts") },
+  workspaces: { group: "Set up", load: () => import("./commands/workspaces.ts") },
   completions: { group: "Set up", load: () => import("./commands/completions.ts") },
   trust: { group: "Set up", load: () => import("./commands/trust.ts") },
   upgrade: { group: "Set up", load: () => import("./commands/upgrade.ts") },

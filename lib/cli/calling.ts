@@ -63,28 +63,76 @@ function nameOf(program: string): string {
   return Deno.build.standalone || !mayRead() ? quote([file]) : `deno run -A ${quote([file])}`;
 }
 
-/** A text for a person, the commands in it as they are to be typed. */
-export function spell(text: string, program: string): string {
-  if (!text.includes("orchestra ")) return text;
-  const name = nameOf(program);
-  const folder = folderGiven(Deno.args);
-  return text.replace(
-    // A line of its own may be in bold.
-    /(: |&& |^(?:\W\[\d+m)? *)orchestra(?= [-a-z])(?! -C)/gm,
-    (_, before) =>
-      before + name +
-      // Whoever goes to the folder first needs no name for it.
-      (folder === undefined || text.startsWith("cd ") ? "" : ` -C ${quote([folder])}`),
-  );
+/** Which workspace is meant: by its folder, or by its name. */
+export interface PlaceOption {
+  readonly option: "-C" | "-w";
+  /** Undefined where the command line ends too early. */
+  readonly value: string | undefined;
+  /** How many words it takes. */
+  readonly words: number;
 }
 
-/** What `-C` of a command line names; undefined where it has none. */
-function folderGiven(words: readonly string[]): string | undefined {
-  for (let at = 0; at < words.length && words[at] !== "--"; at++) {
-    if (words[at] === "-C") return words[at + 1];
-    if (words[at]!.startsWith("-C")) return words[at]!.slice(2);
+/** Commands that have another `-w`: behind them `--workspace` names one. */
+const OTHER_W = ["status", "run"];
+
+/**
+ * The option that names a workspace, where one begins at a place of a command line.
+ *
+ * @param command the command, where it stands before that place
+ */
+export function placeOption(
+  words: readonly string[],
+  at: number,
+  command: string | undefined,
+): PlaceOption | undefined {
+  const word = words[at]!;
+  const isShort = command === undefined || !OTHER_W.includes(command);
+  const long = "--workspace";
+  if (word === "-C" || word === long || (word === "-w" && isShort)) {
+    return { option: word === "-C" ? "-C" : "-w", value: words[at + 1], words: 2 };
   }
-  return undefined;
+  if (word.startsWith("-C")) return { option: "-C", value: word.slice(2), words: 1 };
+  if (word.startsWith(`${long}=`)) {
+    return { option: "-w", value: word.slice(long.length + 1), words: 1 };
+  }
+  return word.startsWith("-w") && isShort
+    ? { option: "-w", value: word.slice(2).replace(/^=/, ""), words: 1 }
+    : undefined;
+}
+
+/** A command line, and what it says of the workspace. */
+function partPlace(words: readonly string[]): { place: string[]; rest: string[] } {
+  let place: string[] = [];
+  const rest: string[] = [];
+  for (let at = 0; at < words.length; at++) {
+    if (words[at] === "--") return { place, rest: [...rest, ...words.slice(at)] };
+    const found = placeOption(words, at, rest.find((word) => !word.startsWith("-")));
+    if (found === undefined) rest.push(words[at]!);
+    else {
+      if (found.value !== undefined) place = [found.option, found.value];
+      at += found.words - 1;
+    }
+  }
+  return { place, rest };
+}
+
+/**
+ * A text for a person, the commands in it as they are to be typed.
+ *
+ * @param workspace name of the one that it is about, where that is another than the command line's
+ */
+export function spell(text: string, program: string, workspace?: string): string {
+  if (!text.includes("orchestra ")) return text;
+  const name = nameOf(program);
+  const place = workspace === undefined ? partPlace(Deno.args).place : ["-w", workspace];
+  return text.replace(
+    // A line of its own may be in bold.
+    /(: |&& |^(?:\W\[\d+m)? *)orchestra(?= [-a-z])(?! -[Cw])( workspaces)?/gm,
+    (_, before, all = "") =>
+      before + name +
+      // Whoever goes to the folder first needs no name for it, nor does who asks for all.
+      (place.length === 0 || all !== "" || text.startsWith("cd ") ? "" : ` ${quote(place)}`) + all,
+  );
 }
 
 /** The command line as it was typed, but for some words of it. */
@@ -99,19 +147,8 @@ export function retyped(change: (word: string) => string): string {
  */
 export function outOfReach(root: string, attempted: string): OrchestraError {
   return new OrchestraError("no-workspace", `${attempted}: ${LIMIT}`, {
-    hint: `cd ${quote([root])} && orchestra ${quote(withoutFolder(Deno.args))}`.trimEnd(),
+    hint: `cd ${quote([root])} && orchestra ${quote(partPlace(Deno.args).rest)}`.trimEnd(),
   });
-}
-
-/** A command line without `-C` and its value. */
-function withoutFolder(words: readonly string[]): string[] {
-  const found: string[] = [];
-  for (let at = 0; at < words.length; at++) {
-    if (words[at] === "--") return [...found, ...words.slice(at)];
-    if (words[at] === "-C") at++;
-    else if (!words[at]!.startsWith("-C")) found.push(words[at]!);
-  }
-  return found;
 }
 
 /**
@@ -126,6 +163,23 @@ export function forbiddenFile(
 ): OrchestraError | undefined {
   if (!(error instanceof Deno.errors.NotCapable)) return undefined;
   return new OrchestraError("environment", `${attempted}: ${LIMIT}`, { hint, cause: error });
+}
+
+/**
+ * The error for what is known of other workspaces, where that may not be looked at; undefined where it may.
+ *
+ * @param folder where it would be; undefined where not even that is told
+ * @param attempted what needs it, as the start of a sentence
+ */
+export function beyondReach(
+  folder: string | undefined,
+  attempted: string,
+): OrchestraError | undefined {
+  const variable = Deno.build.os === "windows" ? "LOCALAPPDATA" : "HOME";
+  const isTold = folder !== undefined ||
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  if (isTold && mayRead(folder)) return undefined;
+  return new OrchestraError("environment", `${attempted}: ${LIMIT}`, { hint: UNPERMITTED });
 }
 
 /** An error as it is told: what Deno forbids comes with the line that it does not forbid. */

@@ -3,7 +3,13 @@
 import { proposeCompletions } from "@stricli/core";
 import { COMMANDS, createApplication, loadCommands } from "./application.ts";
 import type { Context } from "./context.ts";
+import { listWorkspaces } from "../workspaces/registry.ts";
 import { GLOBAL_OPTIONS } from "./errors.ts";
+
+/** Names of known workspaces; none where nobody may look. */
+export function proposeWorkspaces(partial: string): string[] {
+  return listWorkspaces().map(({ name }) => name).filter((name) => name.startsWith(partial));
+}
 
 /** What may come next, given the words so far, the last one unfinished. */
 export async function proposals(words: readonly string[], context: Context): Promise<string[]> {
@@ -27,7 +33,7 @@ export async function proposals(words: readonly string[], context: Context): Pro
     }
   }
   if (partial.startsWith("-")) {
-    const options = ["-C", ...GLOBAL_OPTIONS.map((name) => `--${name}`)];
+    const options = ["-C", "-w", ...GLOBAL_OPTIONS.map((name) => `--${name}`)];
     found.push(...options.filter((option) => option.startsWith(partial)));
   }
   return [...new Set(found)].filter((text) => text !== "--" && !text.startsWith("_")).sort();

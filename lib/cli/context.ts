@@ -15,6 +15,10 @@ import { env, mayOnlyUse, mayUse, outOfReach, spell } from "./calling.ts";
 export interface Globals {
   /** Value of `-C`; undefined for the nearest workspace. */
   dir: string | undefined;
+  /** Value of `-w`: a known workspace by its name. */
+  workspace: string | undefined;
+  /** Whether all known workspaces are meant, by a command that can do so. */
+  everywhere: boolean;
   json: boolean;
   debug: boolean;
   color: boolean | undefined;
@@ -51,6 +55,8 @@ export interface Context extends CommandContext {
   readonly interactive: boolean;
   /** The workspace that the command is about; its code is loaded only now. */
   openQueue(): Promise<Queue>;
+  /** The workspace in a folder. */
+  openQueueIn(root: string): Promise<Queue>;
   /** Those that were opened so far. */
   readonly opened: readonly Queue[];
   /** The settings of a workspace; what is of no use in them is noted. */
@@ -157,22 +163,23 @@ export function createContext(
       };
     },
     async root() {
-      return globals.dir === undefined ? Deno.cwd() : await resolveDir(globals.dir);
+      return await givenRoot(globals) ?? Deno.cwd();
     },
     opened,
     async openQueue() {
-      const { openQueue } = await import("../queue/queue.ts");
+      const given = await givenRoot(globals);
+      if (given !== undefined) return await this.openQueueIn(given);
       const { findRoot } = await import("../store/paths.ts");
-      const open = (root: string) => {
-        const queue = openQueue(root, { trace });
-        opened.push(queue);
-        return queue;
-      };
-      if (globals.dir !== undefined) return open(await resolveDir(globals.dir));
       const cwd = Deno.cwd();
       const root = findRoot(cwd);
       if (root === undefined) throw await noWorkspace(cwd);
-      return open(root);
+      return await this.openQueueIn(root);
+    },
+    async openQueueIn(root) {
+      const { openQueue } = await import("../queue/queue.ts");
+      const queue = openQueue(root, { trace });
+      opened.push(queue);
+      return queue;
     },
     async config(store) {
       const { loadConfig } = await import("../settings/config.ts");
@@ -189,6 +196,16 @@ export function createContext(
       this.process.exitCode = code;
     },
   };
+}
+
+/** The root of the workspace that the command line names; undefined where it names none. */
+async function givenRoot({ dir, workspace }: Globals): Promise<string | undefined> {
+  if (dir !== undefined) return await resolveDir(dir);
+  if (workspace === undefined) return undefined;
+  const { rootNamed } = await import("./known.ts");
+  const root = await rootNamed(workspace);
+  if (!mayUse(root)) throw outOfReach(root, `-w ${workspace}`);
+  return root;
 }
 
 /** The absolute path of the folder that `-C` names. */

@@ -6,16 +6,22 @@ import { asJson, OrchestraError, printable } from "../task/error.ts";
 import { explain, spell } from "./calling.ts";
 
 /** Options of every command that have a long name. */
-export const GLOBAL_OPTIONS = ["json", "no-color", "debug", "help", "version"];
+export const GLOBAL_OPTIONS = ["workspace", "json", "no-color", "debug", "help", "version"];
 
 /**
  * How an error is printed: one or two lines, or one JSON value.
  *
  * @param program module that was started, for what a hint tells to type
+ * @param workspace name of the one that it is about, where that is another than the command line's
  */
-export function formatError(error: OrchestraError, json: boolean, program: string): string {
+export function formatError(
+  error: OrchestraError,
+  json: boolean,
+  program: string,
+  workspace?: string,
+): string {
   const { code, message, hint: told } = explain(error, program);
-  const hint = told === undefined ? undefined : spell(told, program);
+  const hint = told === undefined ? undefined : spell(told, program, workspace);
   if (json) {
     return asJson({ error: { code, message, ...(hint === undefined ? {} : { hint }) } });
   }

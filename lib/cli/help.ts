@@ -20,6 +20,7 @@ export async function formatHelp(): Promise<string> {
     "",
     "Options of every command:",
     "  -C <dir>     Root of the workspace (the nearest folder that has .orchestra/)",
+    "  -w <name>    The workspace of that name (orchestra workspaces); also --workspace",
     "  --json       Print exactly one JSON value",
     "  --no-color   No colours (also with NO_COLOR set)",
     "  --debug      Tell what is done, and stack traces (also with ORCHESTRA_DEBUG=1)",

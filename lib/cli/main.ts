@@ -2,7 +2,7 @@
 // command tree, and turns the outcome into an exit code.
 
 import { run } from "@stricli/core";
-import { env } from "./calling.ts";
+import { env, type PlaceOption, placeOption } from "./calling.ts";
 import { type Context, createContext, type Globals } from "./context.ts";
 import { createApplication, loadMeant } from "./application.ts";
 import { formatError, Misspelt } from "./errors.ts";
@@ -25,7 +25,14 @@ const IDS = /^task_[0-9]{10,20}(?:,task_[0-9]{10,20})*$/;
  * `--`; `--depends-on A B`, as the ancestor took it, becomes `--depends-on A --depends-on B`.
  */
 export function parseCommandLine(args: readonly string[]): CommandLine {
-  const globals: Globals = { dir: undefined, json: false, debug: false, color: undefined };
+  const globals: Globals = {
+    dir: undefined,
+    workspace: undefined,
+    everywhere: false,
+    json: false,
+    debug: false,
+    color: undefined,
+  };
   const rest: string[] = [];
   let special: CommandLine["special"];
   for (let at = 0; at < args.length; at++) {
@@ -34,6 +41,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       rest.push(...args.slice(at));
       break;
     }
+    const place = placeOption(args, at, rest[0]);
     // The value of an option that takes a text is never an option of ours.
     if (arg === "--from" || arg === "--label" || arg === "-l" || arg === "--reason") {
       rest.push(arg);
@@ -42,16 +50,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     else if (arg === "--debug") globals.debug = true;
     else if (arg === "--no-color") globals.color = false;
     else if (arg === "--color") globals.color = true;
-    else if (arg === "-C") {
-      const dir = args[++at];
-      if (dir === undefined) {
-        throw new OrchestraError("usage", "-C needs the folder of a workspace", {
-          hint: "For example: orchestra -C ../project status",
-        });
-      }
-      globals.dir = dir;
-    } else if (arg.startsWith("-C") && arg.length > 2 && !arg.startsWith("--")) {
-      globals.dir = arg.slice(2);
+    else if (place !== undefined) {
+      globals[place.option === "-C" ? "dir" : "workspace"] = valueOf(place);
+      at += place.words - 1;
     } else if (rest.length === 0 && (arg === "--help" || arg === "-h")) special = "help";
     else if (rest.length === 0 && (arg === "--version" || arg === "-V")) special = "version";
     else if (rest.length === 0 && arg === "-d") globals.debug = true;
@@ -59,9 +60,29 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       rest.push(arg);
       if (at + 1 < args.length) rest.push(args[++at]!);
       while (at + 1 < args.length && IDS.test(args[at + 1]!)) rest.push(arg, args[++at]!);
-    } else rest.push(arg);
+    } else {
+      // The command says whether it takes it; names of tasks are looked up accordingly.
+      if (arg === "--everywhere") globals.everywhere = true;
+      rest.push(arg);
+    }
+  }
+  if (globals.dir !== undefined && globals.workspace !== undefined) {
+    throw new OrchestraError("usage", "-C and -w both name the workspace", {
+      hint: "Give its folder with -C, or its name with -w.",
+    });
   }
   return { globals, special, rest };
+}
+
+function valueOf({ option, value }: PlaceOption): string {
+  if (value !== undefined) return value;
+  throw option === "-C"
+    ? new OrchestraError("usage", "-C needs the folder of a workspace", {
+      hint: "For example: orchestra -C ../project status",
+    })
+    : new OrchestraError("usage", "-w needs the name of a workspace", {
+      hint: "See which there are with: orchestra workspaces",
+    });
 }
 
 /**
@@ -135,16 +156,17 @@ const WATCHING: readonly string[] = ["_supervise", "daemon"];
 
 /** What the command has told in the history reaches hooks and webhooks, without anybody waiting for it. */
 async function leaveNews(context: Context, command: string): Promise<void> {
-  const queue = context.opened.find(({ store }) => store.told.size > 0);
-  if (queue === undefined || WATCHING.includes(command)) return;
-  try {
-    const { mayTell } = await import("../settings/config.ts");
-    if (!mayTell(queue.store, undefined, queue.store.told)) return;
-    const { leaveForNews } = await import("./supervision.ts");
-    await leaveForNews(context, queue, queue.store.told);
-  } catch (error) {
-    // Who looks next leaves one.
-    context.trace("news not left", { problem: error instanceof Error ? error.message : "" });
+  if (WATCHING.includes(command)) return;
+  for (const queue of context.opened.filter(({ store }) => store.told.size > 0)) {
+    try {
+      const { mayTell } = await import("../settings/config.ts");
+      if (!mayTell(queue.store, undefined, queue.store.told)) continue;
+      const { leaveForNews } = await import("./supervision.ts");
+      await leaveForNews(context, queue, queue.store.told);
+    } catch (error) {
+      // Who looks next leaves one.
+      context.trace("news not left", { problem: error instanceof Error ? error.message : "" });
+    }
   }
 }
 
@@ -179,11 +201,21 @@ async function suggest({ kind, given, known, prefix }: Misspelt): Promise<Orches
 }
 
 async function complete(words: readonly string[], program: string): Promise<number> {
-  const { proposals } = await import("./complete.ts");
+  const { proposals, proposeWorkspaces } = await import("./complete.ts");
+  const partial = words.at(-1) ?? "";
+  if (/^(?:-w|--workspace)$/.test(words.at(-2) ?? "") && isPlace(words)) {
+    for (const name of proposeWorkspaces(partial)) console.log(name);
+    return 0;
+  }
   const { globals, rest } = parseCommandLine(words.slice(0, -1));
   const context: Context = createContext(globals, program);
-  for (const text of await proposals([...rest, words.at(-1) ?? ""], context)) {
+  for (const text of await proposals([...rest, partial], context)) {
     context.print(text);
   }
   return 0;
+}
+
+/** Whether the last word of a command line names a workspace. */
+function isPlace(words: readonly string[]): boolean {
+  return parseCommandLine(words).globals.workspace === words.at(-1);
 }

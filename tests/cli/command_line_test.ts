@@ -6,11 +6,41 @@ import { parseCommandLine } from "../../lib/cli/main.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import { ID, OTHER } from "../support/tasks.ts";
 
-const DEFAULTS = { dir: undefined, json: false, debug: false, color: undefined };
+const DEFAULTS = {
+  dir: undefined,
+  workspace: undefined,
+  everywhere: false,
+  json: false,
+  debug: false,
+  color: undefined,
+};
+
+Deno.test("a workspace is named anywhere, and -w is the command's own behind status and run", () => {
+  const rest = ["show", "x"];
+  for (
+    const given of [["-w", "app"], ["-wapp"], ["-w=app"], ["--workspace", "app"], [
+      "--workspace=app",
+    ]]
+  ) {
+    const wanted = { globals: { ...DEFAULTS, workspace: "app" }, special: undefined, rest };
+    assertEquals(parseCommandLine([...given, ...rest]), wanted, given[0]);
+    assertEquals(parseCommandLine([...rest, ...given]), wanted, given[0]);
+  }
+  for (
+    const words of [["status", "-w"], ["run", "-w"], ["status", "-wi5"], ["show", "--", "-w", "a"]]
+  ) {
+    assertEquals(parseCommandLine(words).globals, DEFAULTS);
+    assertEquals(parseCommandLine(words).rest, words);
+  }
+  assertEquals(parseCommandLine(["-w", "a", "status", "-w"]).rest, ["status", "-w"]);
+  for (const words of [["-w"], ["show", "--workspace"], ["-C", "d", "-w", "a"]]) {
+    assertThrows(() => parseCommandLine(words), OrchestraError);
+  }
+});
 
 Deno.test("global options are taken out wherever they stand", () => {
   const wanted = {
-    globals: { dir: "d", json: true, debug: true, color: false },
+    globals: { ...DEFAULTS, dir: "d", json: true, debug: true, color: false },
     special: undefined,
     rest: ["status", "--watch"],
   };

@@ -1,0 +1,184 @@
+// Commands over all known workspaces (`--everywhere`): each is opened and worked on by itself, and what is
+// wrong with one is told and leaves the others alone. Loaded only where it is asked for.
+
+import type { Queue } from "../queue/queue.ts";
+import { type NameProblem, resolveName } from "../decide/names.ts";
+import { activeTasks, archivedEnds, nameError, type Where } from "../queue/names.ts";
+import { OrchestraError, toOrchestraError } from "../task/error.ts";
+import { isTaskId } from "../task/id.ts";
+import { spell } from "./calling.ts";
+import type { Context } from "./context.ts";
+import type { KnownWorkspace } from "../workspaces/registry.ts";
+import { formatError } from "./errors.ts";
+import { knownWorkspaces } from "./known.ts";
+
+/** A workspace that a command works on. */
+export interface Place {
+  /** What it is called among several; undefined where it is the only one. */
+  readonly name: string | undefined;
+  /** What is noted and printed through it says which workspace it is about. */
+  readonly context: Context;
+  readonly queue: Queue;
+}
+
+/** One of several, which has a name. */
+export interface NamedPlace extends Place {
+  readonly name: string;
+}
+
+/**
+ * Opens all known workspaces; what cannot be opened is told of and left out.
+ *
+ * @throws OrchestraError `usage` where one was named too, `no-workspace` where none is known
+ */
+export async function openEverywhere(context: Context): Promise<NamedPlace[]> {
+  const { dir, workspace } = context.globals;
+  if (dir !== undefined || workspace !== undefined) {
+    throw new OrchestraError(
+      "usage",
+      `--everywhere means all workspaces, and ${dir === undefined ? "-w" : "-C"} one of them`,
+      { hint: "Give one of the two." },
+    );
+  }
+  const known = knownWorkspaces("--everywhere", ({ name, root }) => {
+    context.note(`${name}: gone from ${root}, and forgotten`);
+  });
+  if (known.length === 0) {
+    throw new OrchestraError("no-workspace", "No workspace is known by name", {
+      hint: "Make one known with: orchestra workspaces add DIR",
+    });
+  }
+  const places: NamedPlace[] = [];
+  for (const one of known) {
+    try {
+      places.push(await openKnown(context, one));
+    } catch (error) {
+      tellProblem(context, one.name, error);
+    }
+  }
+  return places;
+}
+
+/** Opens one of several. */
+export async function openKnown(
+  context: Context,
+  { name, root }: KnownWorkspace,
+): Promise<NamedPlace> {
+  const queue = await context.openQueueIn(root);
+  return {
+    name,
+    queue,
+    context: {
+      ...context,
+      globals: { ...context.globals, everywhere: false },
+      openQueue: () => Promise.resolve(queue),
+      root: () => Promise.resolve(queue.store.root),
+      spell: (text) => spell(text, context.program, name),
+      note(text) {
+        context.note(`${name}: ${this.spell(text)}`);
+      },
+      fail: (code) => context.fail(code),
+    },
+  };
+}
+
+/** Tells what is wrong with one workspace of several; the command's exit code says that something was. */
+export function tellProblem(context: Context, name: string, error: unknown): void {
+  const { code, message, hint } = toOrchestraError(error, "Looking at the workspace");
+  const named = new OrchestraError(code, `${name}: ${message}`, { hint });
+  const { globals: { json }, program } = context;
+  context.process.stderr.write(`${formatError(named, json, program, name)}\n`);
+  context.fail(5);
+}
+
+/**
+ * Does something in each workspace, in all at once. What goes wrong in one of several is told; where there
+ * is only one it is thrown.
+ *
+ * @returns what came of it where it went well, in order
+ */
+export async function inEach<P extends Place, T>(
+  context: Context,
+  places: readonly P[],
+  act: (place: P) => T | Promise<T>,
+): Promise<(readonly [P, T])[]> {
+  const found = await Promise.all(places.map(async (place) => {
+    try {
+      return [[place, await act(place)] as const];
+    } catch (error) {
+      if (place.name === undefined) throw error;
+      tellProblem(context, place.name, error);
+      return [];
+    }
+  }));
+  return found.flat();
+}
+
+/**
+ * The tasks that names mean, looked up in all workspaces.
+ *
+ * @returns ids by workspace, each once
+ * @throws OrchestraError `no-task` for a name that is nobody's, `usage` for one that several tasks have
+ */
+export function findTasks(
+  places: readonly NamedPlace[],
+  names: readonly string[],
+  where: Where,
+): Map<NamedPlace, string[]> {
+  const found = new Map<NamedPlace, string[]>();
+  for (const name of names) {
+    const [place, id] = findTask(places, name, where);
+    const ids = found.get(place) ?? [];
+    if (!ids.includes(id)) found.set(place, [...ids, id]);
+  }
+  return found;
+}
+
+function findTask(
+  places: readonly NamedPlace[],
+  name: string,
+  where: Where,
+): [NamedPlace, string] {
+  const found: [NamedPlace, string][] = [];
+  let problem: NameProblem | undefined;
+  for (const place of places) {
+    const one = findIn(place, name, where);
+    if (typeof one === "string") found.push([place, one]);
+    else if (one?.kind === "ambiguous") {
+      for (const id of one.ids) found.push([place, id]);
+    } else problem ??= one;
+  }
+  if (found.length === 1) return found[0]!;
+  if (found.length === 0) {
+    if (problem?.kind === "no-name") throw nameError(problem);
+    throw new OrchestraError("no-task", `No task ${name} in any known workspace`, {
+      hint: "See what there is with: orchestra status --everywhere --all",
+    });
+  }
+  const shown = found.slice(-5).map(([place, id]) => `${id} in ${place.name}`).join(", ");
+  throw new OrchestraError(
+    "usage",
+    `${JSON.stringify(name)} names ${found.length} tasks: ${shown}`,
+    { hint: `Say in which workspace: orchestra -w ${found[0]![0].name}` },
+  );
+}
+
+function findIn(
+  { queue: { store } }: Place,
+  name: string,
+  where: Where,
+): string | NameProblem | undefined {
+  // Who reads it says what is wrong with one that is archived.
+  if (isTaskId(name)) return store.has(name) ? name : undefined;
+  const known = [
+    ...(where === "archived" ? [] : [activeTasks(store)]),
+    ...(where === "active" ? [] : [archivedEnds(store)]),
+  ];
+  let problem: NameProblem | undefined;
+  for (const one of known) {
+    const result = resolveName(name, one);
+    if ("id" in result) return result.id;
+    if (problem === undefined || result.problem.kind === "ambiguous") problem = result.problem;
+  }
+  return problem;
+}
