@@ -22,6 +22,8 @@ export interface ChartData {
   unit: Unit;
   /** What each place on the axis below stands for. */
   labels: string[];
+  /** Whether each is named; else as many as there is room for, as on an axis of time. */
+  every: boolean;
   /** On each other where `stacked`, else each before the one that follows it. */
   series: Series[];
   stacked: boolean;
@@ -139,6 +141,7 @@ export function labelOf({ name }: NamedGroup, by: "day" | "hour" | "agent"): str
 /** The charts of some groups. */
 export function chartsOf(groups: readonly NamedGroup[], by: "day" | "hour" | "agent"): ChartData[] {
   const labels = groups.map((group) => labelOf(group, by));
+  const every = by === "agent";
   const of = (value: (group: NamedGroup) => number | null) => groups.map(value);
   return [
     {
@@ -146,6 +149,7 @@ export function chartsOf(groups: readonly NamedGroup[], by: "day" | "hour" | "ag
       about: "that have ended, by how",
       unit: "tasks",
       labels,
+      every,
       stacked: true,
       series: [
         { name: "complete", values: of(({ attempts }) => attempts.complete), colour: "--good" },
@@ -162,15 +166,16 @@ export function chartsOf(groups: readonly NamedGroup[], by: "day" | "hour" | "ag
       about: "from queueing to launch",
       unit: "seconds",
       labels,
+      every,
       stacked: false,
       series: [
         {
-          name: "half wait at most",
+          name: "median",
           values: of(({ waiting }) => waiting?.p50 ?? null),
           colour: "--accent",
         },
         {
-          name: "95 of 100 at most",
+          name: "95th percentile",
           values: of(({ waiting }) => waiting?.p95 ?? null),
           colour: "--faint",
         },
@@ -181,6 +186,7 @@ export function chartsOf(groups: readonly NamedGroup[], by: "day" | "hour" | "ag
       about: "as the agents told it, US dollars",
       unit: "usd",
       labels,
+      every,
       stacked: true,
       series: [{ name: "cost", values: of(({ usage }) => usage.costUsd), colour: "--accent" }],
     },
@@ -189,6 +195,7 @@ export function chartsOf(groups: readonly NamedGroup[], by: "day" | "hour" | "ag
       about: "as the agents told them",
       unit: "tokens",
       labels,
+      every,
       stacked: true,
       series: [
         { name: "written", values: of(({ usage }) => usage.outputTokens), colour: "--later" },

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { type ChartData, formatValue, stepsOf, topsOf } from "../chart_data.ts";
+import { truncate } from "../../../text/width.ts";
 import { useTheme } from "../theme.ts";
 
 const HEIGHT = 220;
@@ -101,10 +102,23 @@ function paint(
       axes: [
         {
           ...axis,
+          size: 30,
           grid: { show: false },
-          incrs: [1, 2, 5, 7, 10, 14, 20, 30, 50, 100, 200, 500],
-          space: 14 + 7 * Math.max(4, ...labels.map(({ length }) => Math.min(length, 16))),
-          values: (_, places) => places.map((place) => (labels[place] ?? "").slice(0, 18)),
+          ...data.every
+            // Each has its name, cut where there is no room for all of it.
+            ? {
+              incrs: [1],
+              space: 1,
+              values: (chart, places) => {
+                const room = Math.floor(chart.width / (labels.length + 1) / 7);
+                return places.map((place) => truncate(labels[place] ?? "", room));
+              },
+            }
+            : {
+              incrs: [1, 2, 5, 7, 10, 14, 20, 30, 50, 100, 200, 500],
+              space: 50,
+              values: (_, places) => places.map((place) => labels[place] ?? ""),
+            },
         },
         {
           ...axis,

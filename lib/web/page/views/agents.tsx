@@ -83,7 +83,7 @@ function AgentCard({ agent, workspace }: { agent: WireAgent; workspace: string }
       {problem !== null && <p class="wrong">✕ Cannot be used: {problem}</p>}
       {pausedUntil !== null && (
         <p class="paused">
-          ⏸ Paused until <Moment time={pausedUntil} />: its quota is used up.
+          ‖ Paused until <Moment time={pausedUntil} />: its quota is used up.
         </p>
       )}
       <p>

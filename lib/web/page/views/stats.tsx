@@ -153,8 +153,8 @@ function Totals({ stats: { total, slots, throughput } }: { stats: Counted }): JS
       attempts.settled.toLocaleString("en"),
       `${percent(attempts.successRate)} succeeded`,
     ],
-    ["Waited", waiting === null ? "–" : formatElapsed(waiting.p50), "half of them at most"],
-    ["Ran", running === null ? "–" : formatElapsed(running.p50), "half of them at most"],
+    ["Waited", waiting === null ? "–" : formatElapsed(waiting.p50), "median"],
+    ["Ran", running === null ? "–" : formatElapsed(running.p50), "median"],
     ["Cost", cost, told],
     [
       "Tokens",
@@ -188,9 +188,9 @@ function AgentTable({ groups }: { groups: readonly NamedGroup[] }): JSX.Element 
             <th scope="col">attempts</th>
             <th scope="col">succeeded</th>
             <th scope="col">failed</th>
-            <th scope="col">waited, half</th>
-            <th scope="col">ran, half</th>
-            <th scope="col">ran, 95 of 100</th>
+            <th scope="col">waited, median</th>
+            <th scope="col">ran, median</th>
+            <th scope="col">ran, 95th percentile</th>
             <th scope="col">cost</th>
             <th scope="col">tokens</th>
             <th scope="col">quota used up</th>

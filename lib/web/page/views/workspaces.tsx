@@ -63,7 +63,7 @@ function Card({ workspace }: { workspace: WireWorkspace }): JSX.Element {
       )}
       {lanes.map(({ agent, until }) => (
         <p key={agent} class="paused">
-          ⏸ {agent} is paused until <Moment time={until} />
+          ‖ {agent} is paused until <Moment time={until} />
         </p>
       ))}
       {damaged.length > 0 && (
