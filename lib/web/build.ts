@@ -10,10 +10,18 @@ const FOLDER = new URL("./page/", import.meta.url);
 export async function buildPage(): Promise<Page> {
   const [script, style, skeleton] = await Promise.all([
     bundleScript(new URL("main.tsx", FOLDER)),
-    Deno.readTextFile(new URL("style.css", FOLDER)),
+    readStyle(),
     Deno.readTextFile(new URL("page.html", FOLDER)),
   ]);
   return await assemble(skeleton, script, style);
+}
+
+/** What views have of their own stands beside them. */
+const STYLES = ["style.css", "log/log.css", "views/graph.css", "views/timeline.css"];
+
+async function readStyle(): Promise<string> {
+  const parts = STYLES.map((name) => Deno.readTextFile(new URL(name, FOLDER)));
+  return (await Promise.all(parts)).join("\n");
 }
 
 async function bundleScript(entry: URL): Promise<string> {
