@@ -5,14 +5,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError, post, sayError } from "./api.ts";
-
-/** The token in a fragment or in a whole address that was pasted; as it stands where it is bare. */
-export function tokenIn(text: string): string | null {
-  const said = text.trim();
-  const token = /(?:^|[#&])token=([^&\s]+)/.exec(said)?.[1];
-  if (token !== undefined) return decodeURIComponent(token);
-  return /^[\w.~+/=-]{16,}$/.test(said) ? said : null;
-}
+import { tokenIn } from "./token.ts";
 
 /** Exchanges a token. */
 async function exchange(token: string): Promise<void> {
@@ -21,9 +14,7 @@ async function exchange(token: string): Promise<void> {
 
 /** Takes the token out of the address and exchanges it; nothing where there is none. */
 export async function getIn(): Promise<void> {
-  const token = location.hash.length > 1 && !/^#L\d/.test(location.hash)
-    ? tokenIn(location.hash.slice(1))
-    : null;
+  const token = tokenIn(location.hash.slice(1));
   if (token === null) return;
   // At once, so that it is neither in the history nor in what is copied from the address bar.
   history.replaceState(null, "", location.pathname + location.search);
