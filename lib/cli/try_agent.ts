@@ -6,7 +6,9 @@ import { claim } from "../queue/claim.ts";
 import { add } from "../queue/add.ts";
 import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
 import type { AgentDefinition } from "../task/agent.ts";
-import { isAtRest, type Task } from "../task/fields.ts";
+import type { Held } from "../decide/room.ts";
+import { OrchestraError } from "../task/error.ts";
+import { formatTime, isAtRest, type Task } from "../task/fields.ts";
 import type { Context } from "./context.ts";
 import { lookOn, stopSignal } from "./look_on.ts";
 
@@ -34,17 +36,25 @@ export async function tryAgent(
   let id = "";
   // Before it is launched: whoever is interrupted just then must not leave it alone.
   let interrupted = false;
+  let held = null as Held | null;
   const stop = stopSignal(() => interrupted = true);
   const wish = { agent: name, prompt, maxRetries: 0, autoRetry: false, timeout: LIMIT };
   try {
     // Nobody else sees it before it runs: a daemon would hand it on where its agent is paused.
     await add(queue, [wish], (task) => {
       id = task.taskId;
-      claim(queue, [id], rules, () => {});
+      claim(queue, [id], rules, () => {}, (_, reason) => held = reason);
     });
   } catch (error) {
     giveUp(queue, id, rules);
     throw error;
+  }
+  if (held !== null) {
+    giveUp(queue, id, rules);
+    const { formatHeld } = await import("../format/reason.ts");
+    throw new OrchestraError("state", `Asking ${name}: ${formatHeld(held, formatTime)}`, {
+      hint: "Try again when it does not: limits across workspaces hold for a check as well.",
+    });
   }
   context.note(`${id}: ${name} is asked to finish at once. Ctrl+C ends it`);
   context.endsByExit = true;

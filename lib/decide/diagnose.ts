@@ -11,6 +11,10 @@ import type { SettingsWarning } from "../task/settings.ts";
 export type Wrong =
   /** The settings cannot be read. */
   | { readonly code: "settings"; readonly problem: string }
+  /** Limits across workspaces cannot be held, and so nothing that is subject to one is launched. */
+  | { readonly code: "no-slots"; readonly problem: string }
+  /** The user's agents do not count. */
+  | { readonly code: "user-agents"; readonly problem: string }
   /** Something in them has no effect. */
   | { readonly code: "setting-unused"; readonly warning: SettingsWarning }
   | { readonly code: "damaged-file"; readonly problem: string }
@@ -99,6 +103,10 @@ export interface Facts {
   open: readonly string[];
   /** Why settings or agents cannot be read; nothing where they can. */
   configProblems: readonly string[];
+  /** Why limits across workspaces cannot be held; null where they can, or where there are none. */
+  slotsProblem?: string | null;
+  /** Why the user's agents do not count; null where they do. */
+  userAgentsProblem?: string | null;
   /** What the settings file says without effect. */
   unusedSettings: readonly SettingsWarning[];
   /** Hooks and webhooks that are not told, by name. */
@@ -135,10 +143,14 @@ function warning(subject: string, wrong: Wrong, fixable: boolean): Finding {
 
 /** What cannot be read, or written before long. */
 function diagnoseFiles(
-  { configProblems, unusedSettings, damaged, freeBytes }: Facts,
+  { configProblems, slotsProblem, userAgentsProblem, unusedSettings, damaged, freeBytes }: Facts,
 ): Finding[] {
   return [
     ...configProblems.map((problem) => error(SETTINGS, { code: "settings", problem })),
+    ...(slotsProblem ? [error("slots", { code: "no-slots", problem: slotsProblem })] : []),
+    ...(userAgentsProblem
+      ? [warning("agents.json", { code: "user-agents", problem: userAgentsProblem }, false)]
+      : []),
     ...unusedSettings.map((unused) =>
       warning(SETTINGS, { code: "setting-unused", warning: unused }, false)
     ),

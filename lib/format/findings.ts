@@ -33,6 +33,15 @@ function wordsOf(
         message: finding.problem,
         remedy: "Mend the file; no agent can be launched before.",
       };
+    case "no-slots":
+      return {
+        message: `Limits across workspaces cannot be held: ${finding.problem}`,
+        remedy:
+          "Nothing that is subject to one is launched before: let the folder be written to, " +
+          "or take the limits out of your settings.",
+      };
+    case "user-agents":
+      return { message: finding.problem, remedy: "Mend the file; see orchestra agents." };
     case "setting-unused":
       return {
         message: formatSettingsWarning(finding.warning, settings),

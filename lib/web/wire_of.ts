@@ -10,6 +10,7 @@ import {
 } from "../decide/dependencies.ts";
 import { comparePhased } from "../decide/listing.ts";
 import { type Names, nameTasks } from "../decide/names.ts";
+import { type SharedView, withPauses } from "../decide/room.ts";
 import { type PausedLane, type Phase, phaseOf, timeTask } from "../decide/view.ts";
 import { viewJson } from "../format/task_json.ts";
 import { formatTime, isTerminal, type Task } from "../task/fields.ts";
@@ -44,15 +45,17 @@ export interface Moment {
 
 /** The tasks of a mirror at one moment. */
 export function momentOf(
-  { index, lanes: lanesAt }: {
+  { index, lanes: lanesAt, shared }: {
     readonly index: TaskIndex;
     lanes(now: number): ReadonlyMap<string, PausedLane>;
+    readonly shared?: SharedView;
   },
   now: number,
 ): Moment {
   const memo = new Map<string, Readiness>();
-  const lanes = lanesAt(now);
-  return { index, now, lanes, phase: (task) => phaseOf(task, index, now, memo, lanes) };
+  const lanes = shared === undefined ? lanesAt(now) : withPauses(lanesAt(now), shared, now);
+  const phase = (task: Task) => phaseOf(task, index, now, memo, lanes, shared?.room);
+  return { index, now, lanes, phase };
 }
 
 /** A task with its whole prompt. */

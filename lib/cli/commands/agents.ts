@@ -2,12 +2,16 @@
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { loadAllAgents } from "../../settings/agents.ts";
+import { formatTime } from "../../task/fields.ts";
+import { viewShared } from "../../queue/shared.ts";
+import { formatMoment } from "../../text/time.ts";
 import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
 import { askVersion, PATIENCE } from "../../launch/ask_version.ts";
 import { findProgram } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
 import { agentArgument, optional } from "../parameters.ts";
+import { allLanes } from "../status_input.ts";
 
 interface CheckFlags {
   run?: boolean;
@@ -40,9 +44,13 @@ export const command = buildRouteMap({
 });
 
 async function listAgents(this: Context): Promise<void> {
-  const { store } = await this.openQueue();
+  const queue = await this.openQueue();
+  const { store } = queue;
   const { agents, origins, problem } = await loadAllAgents(store);
   if (problem !== null) this.note(problem);
+  const now = queue.now();
+  const { tasks } = store.scan();
+  const lanes = allLanes({ tasks, shared: await viewShared(queue, tasks) }, now);
   const rows = [...agents].map(([name, agent]) => {
     const origin = origins.get(name)!;
     return "problem" in agent
@@ -55,6 +63,7 @@ async function listAgents(this: Context): Promise<void> {
         description: agent.description ?? null,
         completion: agent.completion ?? "sentinel",
         provider: agent.provider ?? null,
+        pausedUntil: lanes.has(name) ? formatTime(lanes.get(name)!.until) : null,
         problem: null,
       };
   });
@@ -88,6 +97,9 @@ async function listAgents(this: Context): Promise<void> {
       style,
     ).join("\n"),
   );
+  for (const { agent, until } of lanes.values()) {
+    this.print(sanitize(`${agent} is paused until ${formatMoment(until, now)}`));
+  }
 }
 
 async function checkAgent(this: Context, flags: CheckFlags, name: string): Promise<void> {

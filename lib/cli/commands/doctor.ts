@@ -9,7 +9,7 @@ import type { Damage, Store } from "../../store/tasks.ts";
 import type { Task } from "../../task/fields.ts";
 import type { Agents } from "../../task/agent.ts";
 import { isOwnMark, processMark } from "../../task/marks.ts";
-import { loadAgents } from "../../settings/agents.ts";
+import { loadAllAgents } from "../../settings/agents.ts";
 import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
 import { loadConfig, mayTell } from "../../settings/config.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
@@ -20,6 +20,7 @@ import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram } from "../../launch/find.ts";
 import type { Queue } from "../../queue/queue.ts";
+import { readTaken } from "../../workspaces/slots.ts";
 import { localLocks } from "../../store/mounts.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
@@ -197,15 +198,20 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
     void configProblems.push(error instanceof Error ? error.message : String(error));
   const unusedSettings: SettingsWarning[] = [];
   let agents: Agents | undefined;
+  let slotsProblem: string | null = null;
+  let userAgentsProblem: string | null = null;
   try {
-    const { warnings } = await loadConfig(store);
+    const { warnings, limits } = await loadConfig(store);
     unusedSettings.push(...warnings);
+    if (limits !== null) slotsProblem = readTaken().problem;
   } catch (error) {
     problem(error);
   }
   const { untold, subscriberProblems } = await subscribersIn(queue);
   try {
-    agents = await loadAgents(store);
+    const loaded = await loadAllAgents(store);
+    agents = loaded.agents;
+    userAgentsProblem = loaded.problem;
   } catch (error) {
     problem(error);
   }
@@ -240,6 +246,8 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
     freeBytes: freeSpace(store.dir),
     open: openToOthers(queue),
     configProblems,
+    slotsProblem,
+    userAgentsProblem,
     unusedSettings,
     untold,
     subscriberProblems,
