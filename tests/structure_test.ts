@@ -46,6 +46,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     "lib/decide/diagnose.ts",
     "lib/cli/versions.ts",
   ],
+  "preact": ["lib/web/page/"],
+  "uplot": ["lib/web/page/parts/chart.tsx"],
   // Handing a file to a child as its output is not possible otherwise, on Windows.
   "node:": ["lib/launch/windows/shim.ts"],
 };
@@ -94,15 +96,18 @@ async function readGraph(entry: string): Promise<Map<string, Edge[]>> {
   return graph;
 }
 
-const graphs = Promise.all(["main.ts", "mod.ts"].map(readGraph));
+/** Entry of the page, which is bundled by itself. */
+const PAGE = "lib/web/page/main.tsx";
 
-/** The modules of the program and of the library, and what each imports. */
+const graphs = Promise.all(["main.ts", "mod.ts", PAGE].map(readGraph));
+
+/** The modules of the program, of the library and of the page, and what each imports. */
 async function wholeGraph(): Promise<Map<string, Edge[]>> {
   return new Map((await graphs).flatMap((graph) => [...graph]));
 }
 
 function isOurs(name: string): boolean {
-  return name.endsWith(".ts") && !name.includes(":") && !name.endsWith(".d.ts");
+  return /\.tsx?$/.test(name) && !name.includes(":") && !name.endsWith(".d.ts");
 }
 
 function matches(name: string, pattern: string): boolean {
@@ -156,7 +161,7 @@ function keepExpressions(template: string): string {
 function* sourceFiles(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
     if (isDirectory) yield* sourceFiles(`${folder}${name}/`);
-    else if (name.endsWith(".ts")) yield `${folder}${name}`;
+    else if (/\.tsx?$/.test(name)) yield `${folder}${name}`;
   }
 }
 
@@ -259,6 +264,18 @@ Deno.test("each package is loaded only where it belongs, and node: only for Wind
     }
   }
   assertEquals([...used].sort(), Object.keys(PACKAGES).sort());
+});
+
+Deno.test("the page takes from the program what does no I/O, and nothing of the program is of the page", async () => {
+  const pure = /^lib\/(?:task|decide|text|agents)\/|^lib\/web\/(?:wire|filter)\.ts$/;
+  for (const [from, edges] of await wholeGraph()) {
+    if (!isOurs(from)) continue;
+    const isPage = from.startsWith("lib/web/page/");
+    for (const { to } of edges.filter(({ to }) => isOurs(to))) {
+      const within = to.startsWith("lib/web/page/");
+      assert(isPage ? within || pure.test(to) : !within, `${from} imports ${to}`);
+    }
+  }
 });
 
 Deno.test("only the frame of the command line is loaded before a command is known", async () => {
@@ -374,7 +391,9 @@ Deno.test("what the program imports is a file beside it or an entry of the impor
   for (const name of ["main.ts", "mod.ts", ...sourceFiles("lib/")]) {
     const text = Deno.readTextFileSync(new URL(name, ROOT));
     for (const [, specifier = ""] of text.matchAll(/^(?:import|export)[^;"]*?from\s+"([^"]+)"/gm)) {
-      assert(/^\.\.?\//.test(specifier) || specifier in imports, `${name} imports ${specifier}`);
+      // An entry that names a package as a whole stands for its parts too: `preact/hooks`.
+      const known = specifier in imports || specifier.split("/")[0]! in imports;
+      assert(/^\.\.?\//.test(specifier) || known, `${name} imports ${specifier}`);
     }
   }
 });
