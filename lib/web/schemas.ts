@@ -48,7 +48,6 @@ function open(properties: Readonly<Record<string, Schema>>): Schema {
   return { ...object(properties), additionalProperties: true };
 }
 
-/** A list of lists is the same, part by part. */
 const map = (values: Schema): Schema => ({ type: "object", additionalProperties: values });
 
 type Kind = typeof FIELDS[keyof Task]["kind"];
@@ -125,6 +124,7 @@ export const SCHEMAS = {
   Row: open({ ...TASK, name: TEXT, promptLength: COUNT }),
   Counts: object({
     total: COUNT,
+    "needed?": { ...COUNT, description: "what goes on only if a person acts" },
     ...Object.fromEntries(PHASES.map((phase) => [`${phase}?`, COUNT])),
   }),
   Lane: object({ agent: TEXT, until: TIME }),
@@ -135,7 +135,14 @@ export const SCHEMAS = {
     damaged: list(object({ name: TEXT, reason: TEXT })),
     problem: orNull(TEXT),
   }),
-  Tasks: object({ tasks: list(refTo("Row")), more: COUNT, ...GLANCE, cursor: TEXT }),
+  Tasks: object({
+    tasks: list(refTo("Row")),
+    more: COUNT,
+    ...GLANCE,
+    agents: map(COUNT),
+    labels: map(COUNT),
+    cursor: TEXT,
+  }),
   Link: object({
     taskId: ID,
     name: TEXT,

@@ -137,11 +137,11 @@ async function answer(
   try {
     const { method } = request;
     const asked = { method, header: (name: string) => request.headers.get(name) };
+    // First of all: an address is made of a host that may be none.
+    const stranger = refuse(asked, policy, { token: false, changes: false });
+    if (stranger !== undefined) return refusal(stranger);
     const { pathname, searchParams } = new URL(request.url);
-    if (!isOfApi(pathname)) {
-      const refused = refuse(asked, policy, { token: false, changes: false });
-      return refused === undefined ? answerPage(method, pathname, page) : refusal(refused);
-    }
+    if (!isOfApi(pathname)) return answerPage(method, pathname, page);
     const found = findRoute(method, pathname);
     // Who has no token learns nothing, not even what there is.
     const demand = found !== undefined && "route" in found
