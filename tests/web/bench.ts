@@ -143,9 +143,10 @@ async function benchChanges(
     "",
     verdict(Math.round(longest), LONG_TASK, " ms"),
   );
-  const before = { tab: await tab.heap(), server: await settledMemory(site.pid) };
+  const look = async () => ({ server: await settledMemory(site.pid), tab: await tab.heap() });
+  const before = await look();
   const changes = await churn(250, quick ? 20 : 120);
-  const after = { tab: await tab.heap(), server: await settledMemory(site.pid) };
+  const after = await look();
   const what = `${changes.toLocaleString("en")} changes`;
   for (const who of ["tab", "server"] as const) {
     const [from, to] = [before[who] / 2 ** 20, after[who] / 2 ** 20];
@@ -158,10 +159,10 @@ async function benchChanges(
   }
 }
 
-/** The least of some looks at a process's own memory, bytes: what it keeps, without what it is about to drop. */
+/** The least memory of a process within some seconds of rest, bytes: what it keeps. */
 async function settledMemory(pid: number): Promise<number> {
   let least = Infinity;
-  for (let turn = 0; turn < 10; turn++) {
+  for (let turn = 0; turn < 30; turn++) {
     const text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
     least = Math.min(least, Number(/^Pss: *(\d+) kB/m.exec(text)?.[1]) * 1024);
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -32,15 +32,18 @@ export function overflow(tab: Tab): Promise<string[]> {
   });
 }
 
+/** What is wrong with a view; nothing where all is well. */
 async function look(tab: Tab, name: string, shows: RegExp): Promise<string[]> {
-  await until(
-    `${name} to show ${shows}`,
+  const shown = await until(
+    `${shows} to be shown`,
     async () =>
       shows.test(await tab.page.locator("body").innerText()) ||
       shows.test((await tab.page.locator("svg, canvas").allTextContents()).join("\n")),
-  );
+  )
+    .then(() => [], (error: Error) => [error.message]);
   await tab.shoot(name);
   return [
+    ...shown,
     ...(await overflow(tab)).map((found) => `sticks out: ${found}`),
     ...await runAxe(tab.page),
     ...tab.takeTrouble(),
