@@ -12,6 +12,7 @@ import {
   linesOf,
 } from "../../lib/web/page/log/lines.ts";
 import { type Row, rowsOf, type RowStyle, textOfRows } from "../../lib/web/page/log/rows.ts";
+import { displayWidth } from "../../lib/text/width.ts";
 import {
   type Anchor,
   barAt,
@@ -104,6 +105,8 @@ Deno.test("a line becomes as many rows as it needs, and its text is the same aga
   assertEquals(texts(all), ["short", "abcde", "fghij", "kl", "日本", "語日", "本"]);
   assertEquals(all.map(({ first }) => first), [true, true, false, false, true, false, false]);
   assertEquals(textOfRows(all), "short\nabcdefghijkl\n日本語日本");
+  const words = rows("one two three\n", { columns: 8 });
+  assertEquals([texts(words), textOfRows(words)], [["one two ", "three"], "one two three"]);
 });
 
 Deno.test("no row is wider than it may be, and no text is lost, whatever it is", () => {
@@ -116,6 +119,9 @@ Deno.test("no row is wider than it may be, and no text is lost, whatever it is",
         const text = lines.join("\n");
         const wide = rows(text, { columns });
         assertEquals(textOfRows(wide), textOfRows(rows(text)));
+        for (const row of texts(wide)) {
+          assert(displayWidth(row) <= columns || [...row].length === 1, row);
+        }
       },
     ),
   );

@@ -5,7 +5,7 @@ import { parseEvent } from "../../../agents/events.ts";
 import { createRenderer, type Renderer, type Shown } from "../../../agents/render.ts";
 import type { UsageFormat } from "../../../task/agent.ts";
 import { append, createSpanReader, PLAIN_LOOK, type Span } from "../../../text/sgr.ts";
-import { displayWidth, fit, sanitizeBlock } from "../../../text/width.ts";
+import { fit, sanitizeBlock } from "../../../text/width.ts";
 import type { Line } from "./lines.ts";
 
 /** How lines become rows. */
@@ -169,39 +169,43 @@ function breakSpans(
   columns: number | null,
   most: number,
 ): { pieces: Span[][]; rest: number } {
-  const length = line.reduce((sum, { text }) => sum + text.length, 0);
-  const width = columns ?? LONGEST_ROW;
-  if (
-    length <= width &&
-    (columns === null || line.every(({ text }) => displayWidth(text) === text.length))
-  ) {
-    return { pieces: [[...line]], rest: 0 };
-  }
-  const pieces: Span[][] = [[]];
-  let room = width;
+  const text = line.map((span) => span.text).join("");
+  const cuts = breaksOf(text, columns, most);
+  if (cuts.length === 1 && cuts[0] === text.length) return { pieces: [[...line]], rest: 0 };
+  const pieces: Span[][] = [];
+  let start = 0;
+  let span = 0;
   let taken = 0;
-  for (const { text, look } of line) {
-    let at = 0;
-    while (at < text.length) {
-      // What is left may be long: no more than can fit is looked at.
-      const ahead = text.slice(at, at + width + 32);
-      const cut = columns === null ? Math.min(ahead.length, room) : fit(ahead, room);
-      const cells = columns === null ? cut : displayWidth(ahead.slice(0, cut));
-      if (room < width && (cut === 0 || cells > room)) room = 0;
-      else {
-        append(pieces.at(-1)!, { text: ahead.slice(0, cut), look });
-        at += cut;
-        taken += cut;
-        room -= cells;
-      }
-      if (room <= 0 && taken < length) {
-        if (pieces.length >= most) return { pieces, rest: length - taken };
-        pieces.push([]);
-        room = width;
-      }
+  for (const end of cuts) {
+    const piece: Span[] = [];
+    while (start < end) {
+      const { text, look } = line[span]!;
+      const part = text.slice(taken, taken + end - start);
+      append(piece, { text: part, look });
+      start += part.length;
+      taken += part.length;
+      if (taken === text.length) [span, taken] = [span + 1, 0];
     }
+    pieces.push(piece);
   }
-  return { pieces, rest: 0 };
+  return { pieces, rest: text.length - start };
+}
+
+/** Where the pieces of a line end: after a space where there is one in their second half. */
+function breaksOf(text: string, columns: number | null, most: number): number[] {
+  const width = columns ?? LONGEST_ROW;
+  const cuts: number[] = [];
+  let at = 0;
+  do {
+    if (cuts.length === most) break;
+    // What is left may be long: no more than can fit is looked at.
+    const ahead = text.slice(at, at + 2 * width + 32);
+    const cut = columns === null ? Math.min(ahead.length, width) : fit(ahead, width);
+    const space = cut < ahead.length ? ahead.lastIndexOf(" ", cut - 1) + 1 : 0;
+    at += space > cut / 2 ? space : cut;
+    cuts.push(at);
+  } while (at < text.length);
+  return cuts;
 }
 
 // deno-lint-ignore no-control-regex

@@ -118,7 +118,7 @@ interface Cells {
 }
 
 /** Room beside the text: the number's, and that of the scroll bar. */
-const GUTTER = 76;
+const GUTTER = 84;
 
 function useCells(box: { current: HTMLDivElement | null }, pane: Pane): Cells {
   const [cells, set] = useState<Cells>({ width: 8, height: 20, columns: 80 });

@@ -7,7 +7,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { VENDORS } from "../../../agents/events.ts";
 import type { UsageFormat } from "../../../task/agent.ts";
 import { formatDuration } from "../../../task/duration.ts";
-import type { Usage } from "../../../task/fields.ts";
 import { parseTime } from "../../../task/fields.ts";
 import { formatLimit, formatStamp } from "../../../text/time.ts";
 import type { WireDetail, WireLink, WireTask } from "../../wire.ts";
@@ -138,7 +137,7 @@ function Shown({ workspace, detail, problem }: {
         <Attempts workspace={workspace} id={task.taskId} chain={chain} />
         <Links workspace={workspace} title="Depends on" links={needs} />
         <Links workspace={workspace} title="Needed by" links={neededBy} />
-        {plan !== null && plan.trim() !== task.prompt.trim() && (
+        {plan !== null && isOwnPlan(plan, task) && (
           <Section title="Plan">
             <Folded text={plan} lines={12} />
           </Section>
@@ -156,6 +155,11 @@ function Shown({ workspace, detail, problem }: {
         )}
     </div>
   );
+}
+
+/** Whether a plan says more than what was asked, which it begins with. */
+function isOwnPlan(plan: string, { prompt }: WireTask): boolean {
+  return plan.trim() !== "" && !plan.trimEnd().endsWith(`## Prompt\n${prompt.trimEnd()}`);
 }
 
 function formatOf(name: string | null): UsageFormat | null {
@@ -281,7 +285,7 @@ function Facts({ task }: { task: WireTask }): JSX.Element {
           </Fact>
         )}
         {task.elapsedSeconds !== null && (
-          <Fact name={task.status === "running" ? "Runs since" : "Took"}>
+          <Fact name={task.status === "running" ? "Running" : "Took"}>
             <Elapsed task={task} />
           </Fact>
         )}
@@ -304,7 +308,7 @@ function Facts({ task }: { task: WireTask }): JSX.Element {
           </Fact>
         )}
         {task.asleep > 0 && <Fact name="Machine slept">{formatDuration(task.asleep)}</Fact>}
-        <Spent usage={task.usage} ran={task.startedAt !== null} />
+        <Spent task={task} />
         <Fact name="Id">
           <code>{task.taskId}</code>
         </Fact>
@@ -343,14 +347,16 @@ function Time({ time }: { time: string }): JSX.Element {
 }
 
 /** What it consumed, as its agent tells; or that none was told. */
-function Spent({ usage, ran }: { usage: Usage | null; ran: boolean }): JSX.Element | null {
-  if (!ran) return null;
+function Spent({ task: { usage, startedAt, status } }: { task: WireTask }): JSX.Element | null {
+  if (startedAt === null || status === "pending") return null;
   const { inputTokens, cachedTokens, outputTokens, costUsd, turns, model } = usage ?? {};
   const hasTokens = inputTokens !== undefined || outputTokens !== undefined;
   if (!hasTokens && costUsd === undefined) {
     return (
       <Fact name="Tokens">
-        <span class="muted">its agent told none</span>
+        <span class="muted">
+          {status === "running" ? "none told so far" : "its agent told none"}
+        </span>
       </Fact>
     );
   }
