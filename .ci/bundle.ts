@@ -59,17 +59,10 @@ const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
 export async function bundle(output: string, { windows = false } = {}): Promise<boolean> {
   const external = [WEB.module, ...windows ? [] : WINDOWS].map((path) => `--external=${path}`);
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--minify", ...external, "-o", output, "main.ts"],
+    args: ["bundle", "--quiet", ...external, "-o", output, "main.ts"],
   }).spawn().status;
   if (!success) return false;
-  const bundled = withAsset(withCommit(await Deno.readTextFile(output)));
-  // A second, closer look at what the bundler minified: less to read at each start.
-  const { code } = await minify(bundled, {
-    module: true,
-    ecma: 2020,
-    // ASCII is taken by V8 as it is; and which functions stand in parentheses is decided below.
-    format: { comments: false, ascii_only: true, wrap_func_args: false },
-  });
+  const code = await shrink(withAsset(withCommit(await Deno.readTextFile(output))));
   const text = `#!/usr/bin/env -S deno run ${startFlags().join(" ")}\n${code}`;
   await Deno.writeTextFile(output, text);
   // The commands that are run to see what they call are those of a POSIX shell.
@@ -77,6 +70,22 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
   await Deno.writeTextFile(output, compileEagerly(text, await calledFunctions(output)));
   await Deno.chmod(output, 0o755);
   return true;
+}
+
+/**
+ * Less to read at each start. The bundler could do it as well, but forgets to dispose of what is used only
+ * once: it writes `using file = open(); file.sync()` as `open().sync()`, and files are open for ever.
+ */
+async function shrink(text: string): Promise<string> {
+  // Modules are named by their paths, which are those of the machine that made it.
+  const nameless = text.replace(/(__(?:esm|commonJS)\(\{\s*(?:async )?)"[^"\n]*"\(/g, "$1m(");
+  const { code } = await minify(nameless, {
+    module: true,
+    ecma: 2020,
+    // ASCII is taken by V8 as it is; and which functions stand in parentheses is decided later.
+    format: { comments: false, ascii_only: true, wrap_func_args: false },
+  });
+  return code!;
 }
 
 function withCommit(text: string): string {
@@ -103,7 +112,6 @@ export async function bundleWeb(output: string): Promise<boolean> {
     args: [
       "bundle",
       "--quiet",
-      "--minify",
       // It is built now, and not when the server starts.
       "--external=./build.ts",
       ...WINDOWS.map((path) => `--external=${path}`),
@@ -113,7 +121,7 @@ export async function bundleWeb(output: string): Promise<boolean> {
     ],
   }).spawn().status;
   if (!success) return false;
-  const parts = withCommit(await Deno.readTextFile(output)).split(PAGE_PLACEHOLDER);
+  const parts = (await shrink(withCommit(await Deno.readTextFile(output)))).split(PAGE_PLACEHOLDER);
   if (parts.length !== 2) throw new Error("The bundle has not one place for the page");
   await Deno.writeTextFile(
     output,

@@ -25,6 +25,22 @@ test("the bundle is one file that asks for its permissions and no others", ON_PO
   assert(!text.includes(ROOT) && !text.includes("registry.npmjs.org"));
 });
 
+test("what is to be disposed of is so in the bundle too", ON_POSIX, async () => {
+  const { path } = await ship();
+  const output = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    const args = ["bundle", "--quiet", "--external=../../web/serve.ts", "-o", output, "main.ts"];
+    succeeded(await execute(Deno.execPath(), args, { cwd: ROOT }), "deno bundle");
+    const count = (file: string) =>
+      Deno.readTextFileSync(file).match(/\busing [\w$]+ ?=/g)?.length ?? 0;
+    assert(count(path) >= 30);
+    // What only Windows needs is left out of the one file.
+    assert(count(path) >= count(output) - 2, `${count(path)} of ${count(output)}`);
+  } finally {
+    await Deno.remove(output);
+  }
+});
+
 test(
   "the bundle runs from any folder, with an empty Deno cache and without a network",
   ON_POSIX,
