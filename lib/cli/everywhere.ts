@@ -1,6 +1,7 @@
 // Commands over all known workspaces (`--everywhere`): each is opened and worked on by itself, and what is
 // wrong with one is told and leaves the others alone. Loaded only where it is asked for.
 
+import { pause } from "../launch/pause.ts";
 import type { Queue } from "../queue/queue.ts";
 import { type NameProblem, resolveName } from "../decide/names.ts";
 import { activeTasks, archivedEnds, nameError, type Where } from "../queue/names.ts";
@@ -8,7 +9,7 @@ import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import { isTaskId } from "../task/id.ts";
 import { spell } from "./calling.ts";
 import type { Context } from "./context.ts";
-import type { KnownWorkspace } from "../workspaces/registry.ts";
+import { type KnownWorkspace, listWorkspaces } from "../workspaces/registry.ts";
 import { formatError } from "./errors.ts";
 import { knownWorkspaces } from "./known.ts";
 
@@ -112,6 +113,40 @@ export async function inEach<P extends Place, T>(
     }
   }));
   return found.flat();
+}
+
+/** New workspaces are looked for so often, milliseconds. */
+const LOOK = 1000;
+
+/**
+ * Does something in each workspace that goes on until the signal is aborted, also in those that become
+ * known meanwhile. What goes wrong in one of them is told, and ends it alone.
+ */
+export async function followEverywhere(
+  context: Context,
+  places: readonly NamedPlace[],
+  signal: AbortSignal,
+  act: (place: NamedPlace) => Promise<unknown>,
+): Promise<void> {
+  const running = new Set<Promise<unknown>>();
+  const begin = (place: NamedPlace) => {
+    const one = act(place).catch((error) => tellProblem(context, place.name, error))
+      .finally(() => running.delete(one));
+    running.add(one);
+  };
+  places.forEach(begin);
+  let seen = new Set(listWorkspaces().map(({ root }) => root));
+  while (!signal.aborted) {
+    await pause(LOOK, signal);
+    if (signal.aborted) break;
+    const known = listWorkspaces();
+    for (const one of known) {
+      if (seen.has(one.root)) continue;
+      await openKnown(context, one).then(begin, (error) => tellProblem(context, one.name, error));
+    }
+    seen = new Set(known.map(({ root }) => root));
+  }
+  await Promise.all(running);
 }
 
 /**

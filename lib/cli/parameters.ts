@@ -14,6 +14,9 @@ export function parsed<T>(parse: (text: string) => T, brief: string, placeholder
   return { kind: "parsed", optional: true, parse, brief, placeholder } as const;
 }
 
+/** All known workspaces instead of one. */
+export const everywhere = optional("in all known workspaces");
+
 /** The parser of what is taken as it is. */
 export const text = (value: string) => value;
 

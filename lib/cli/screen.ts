@@ -10,6 +10,13 @@ import type { Task } from "../task/fields.ts";
 import { type StatusFilter, statusInput } from "./status_input.ts";
 import { type Context, terminalSize } from "./context.ts";
 
+/** A page of the terminal that is drawn anew now and then. */
+export interface Page {
+  draw(): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
+}
+
 /** A live view of a queue. */
 export interface Screen {
   /** Draws the tasks. */
@@ -22,7 +29,7 @@ const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
 
 /**
- * Takes over the terminal.
+ * Takes over the terminal, and shows a queue.
  *
  * @param onSuspend called before Ctrl+Z stops us
  */
@@ -37,12 +44,7 @@ export function createScreen(
   let damaged: Damage[] = [];
   let index: TaskIndex = indexTasks(tasks);
   let shared: SharedView | undefined;
-  let entered = false;
-  let again: ReturnType<typeof setTimeout> | undefined;
-  const write = (text: string) => context.write(text);
-  const draw = () => {
-    if (!entered) return;
-    const { rows } = terminalSize();
+  const page = createPage(context, (rows) => {
     const input = statusInput(queue, { tasks, damaged, index, shared }, filter);
     const screen = formatWatch(
       { ...input, workspace: queue.store.root, hint },
@@ -50,7 +52,34 @@ export function createScreen(
       queue.now(),
       rows,
     );
-    const text = input.counts.total === 0 ? context.spell(screen) : screen;
+    return input.counts.total === 0 ? context.spell(screen) : screen;
+  }, onSuspend);
+  return {
+    update(...shown) {
+      [tasks, damaged, index, shared] = shown;
+      page.draw();
+    },
+    close: page.close,
+  };
+}
+
+/**
+ * Takes over the terminal.
+ *
+ * @param render what is shown, in so many rows
+ * @param onSuspend called before Ctrl+Z stops us
+ */
+export function createPage(
+  context: Context,
+  render: (rows: number) => string,
+  onSuspend?: () => void,
+): Page {
+  let entered = false;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  const write = (text: string) => context.write(text);
+  const draw = () => {
+    if (!entered) return;
+    const text = render(terminalSize().rows);
     // Each line is cleared to its end instead of the whole page: nothing flickers.
     write("\x1b[H" + text.split("\n").join("\x1b[K\n") + "\x1b[K\x1b[J");
   };
@@ -90,10 +119,7 @@ export function createScreen(
   };
   enter();
   return {
-    update(...shown) {
-      [tasks, damaged, index, shared] = shown;
-      draw();
-    },
+    draw,
     close() {
       clearInterval(timer);
       clearTimeout(again);

@@ -100,11 +100,7 @@ export function statusInput(
   const now = queue.now();
   const lanes = allLanes(snapshot, now);
   const all = selectTasks(snapshot, filter, now, lanes);
-  const first = all.findIndex(({ task }) => isTerminal(task.status));
-  const most = filter.all || filter.ids !== undefined || first < 0
-    ? all.length
-    : first + FINISHED_SHOWN;
-  const views = all.slice(0, most).map((phased) => timeTask(phased, now));
+  const views = viewShown(all, filter, now);
   return {
     views,
     names: nameTasks(snapshot.tasks, () => spokenOf(views)),
@@ -114,8 +110,24 @@ export function statusInput(
     lanes: [...lanes.values()],
     supervisor: describeWatcher(queue.store, snapshot.tasks),
     usage: filter.usage,
-    filtered: [filter.ids, filter.status, filter.agent, filter.label].some((it) =>
-      it !== undefined
-    ),
+    filtered: isFiltered(filter),
   };
+}
+
+/** Those that are shown of some in the order of a list: all that are open, and the last that ended. */
+export function viewShown(
+  all: readonly PhasedTask[],
+  filter: StatusFilter,
+  now: number,
+): TaskView[] {
+  const first = all.findIndex(({ task }) => isTerminal(task.status));
+  const most = filter.all || filter.ids !== undefined || first < 0
+    ? all.length
+    : first + FINISHED_SHOWN;
+  return all.slice(0, most).map((phased) => timeTask(phased, now));
+}
+
+/** Whether only some tasks are asked for. */
+export function isFiltered({ ids, status, agent, label }: StatusFilter): boolean {
+  return [ids, status, agent, label].some((it) => it !== undefined);
 }

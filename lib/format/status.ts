@@ -32,6 +32,8 @@ export interface StatusInput {
   usage?: boolean;
   /** Whether only some tasks were asked for: that there is none of them does not mean no task. */
   filtered?: boolean;
+  /** What the workspace of each task is called; absent where there is only one. */
+  workspaceOf?: (task: Task) => string;
 }
 
 /** What the watch screen shows. */
@@ -142,8 +144,15 @@ function statusColumns(
   style: Style,
   now: number,
 ): Column<TaskView>[] {
-  const { views, names = WHOLE_IDS } = input;
+  const { views, names = WHOLE_IDS, workspaceOf } = input;
   const columns: (Column<TaskView> | false)[] = [
+    workspaceOf !== undefined && {
+      header: "WORKSPACE",
+      max: 20,
+      flex: 1,
+      min: 9,
+      cell: ({ task }) => firstLine(workspaceOf(task), 61),
+    },
     ...nameColumns(views, ({ task }) => task, names, palette, style),
     {
       header: "",

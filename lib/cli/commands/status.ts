@@ -5,7 +5,7 @@ import { formatStatus } from "../../format/status.ts";
 import { describeChange } from "../changes.ts";
 import type { Context } from "../context.ts";
 import { duration } from "../flags.ts";
-import { filterAliases, filterFlags, optional, parsed } from "../parameters.ts";
+import { everywhere, filterAliases, filterFlags, optional, parsed } from "../parameters.ts";
 import type { Filters } from "../select.ts";
 import { selectViews, type StatusFilter, statusInput, viewJson } from "../status_input.ts";
 import { leaveWatcher, look } from "../supervision.ts";
@@ -16,6 +16,7 @@ interface StatusFlags extends Filters {
   noAutoRetry?: boolean;
   all?: boolean;
   usage?: boolean;
+  everywhere?: boolean;
 }
 
 export const command = buildCommand({
@@ -28,6 +29,7 @@ export const command = buildCommand({
       ...filterFlags,
       all: optional("all finished tasks, not only the last 20"),
       usage: optional("also tokens and cost, and their sum"),
+      everywhere,
     },
     aliases: { w: "watch", i: "interval", a: "all", ...filterAliases },
   },
@@ -35,7 +37,6 @@ export const command = buildCommand({
 });
 
 async function status(this: Context, flags: StatusFlags): Promise<void> {
-  const queue = await this.openQueue();
   const filter: StatusFilter = {
     status: flags.status,
     agent: flags.agent,
@@ -43,6 +44,11 @@ async function status(this: Context, flags: StatusFlags): Promise<void> {
     all: flags.all,
     usage: flags.usage,
   };
+  if (flags.everywhere) {
+    const { statusEverywhere } = await import("../status_everywhere.ts");
+    return await statusEverywhere(this, filter, flags);
+  }
+  const queue = await this.openQueue();
   if (flags.watch && !this.globals.json) {
     const { watchStatus } = await import("../status_watch.ts");
     return await watchStatus.call(this, queue, filter, flags);

@@ -2,7 +2,6 @@
 // to remove one from it forgets a name, and no more.
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { pausedLanes } from "../../decide/model.ts";
 import { countPhases, type PhasedTask } from "../../decide/view.ts";
 import { formatWorkspaces, type WorkspaceRow } from "../../format/workspaces.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
@@ -21,7 +20,7 @@ import type { Context } from "../context.ts";
 import { type NamedPlace, openKnown } from "../everywhere.ts";
 import { knownWorkspaces } from "../known.ts";
 import { parsed, text } from "../parameters.ts";
-import { selectTasks } from "../status_input.ts";
+import { allLanes, selectTasks } from "../status_input.ts";
 import { leaveWatcher, look } from "../supervision.ts";
 
 interface AddFlags {
@@ -137,7 +136,7 @@ async function entryOf(known: KnownWorkspace, { context, queue }: NamedPlace): P
   const snapshot = await look(queue);
   await leaveWatcher(context, queue, snapshot);
   const now = queue.now();
-  const lanes = pausedLanes(snapshot.tasks, now);
+  const lanes = allLanes(snapshot, now);
   const phased = selectTasks(snapshot, {}, now, lanes);
   const { damaged } = snapshot;
   const supervisor = describeWatcher(queue.store, snapshot.tasks);
