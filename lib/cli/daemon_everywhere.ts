@@ -42,6 +42,8 @@ import { leaveWatcher, look } from "./supervision.ts";
 
 /** Milliseconds that a folder gets to answer: a network disk may never do. */
 const ANSWERS = 5000;
+/** A lock that somebody has for longer is not waited for: all others would wait as well. Milliseconds. */
+const PATIENCE = 2000;
 
 /** What all workspaces are watched with. */
 interface Everywhere {
@@ -135,7 +137,10 @@ async function watchOne(
   await answers(workspace.root);
   const { orders, context } = all;
   let trace: Trace = context.trace;
-  const queue = openQueue(workspace.root, { trace: (what, facts) => trace(what, facts) });
+  const queue = openQueue(workspace.root, {
+    trace: (what, facts) => trace(what, facts),
+    patience: PATIENCE,
+  });
   const { store } = queue;
   // While settings are wrong whoever watches now stays.
   const { config } = await loadRules(queue);

@@ -56,6 +56,8 @@ export interface QueueOptions {
   launchers?: Launchers;
   /** Told of what is looked at, decided and done. */
   trace?: Trace;
+  /** How long the workspace's lock is waited for, milliseconds; for ever where absent. */
+  patience?: number;
 }
 
 /** Settings and agents, loaded. */
@@ -74,7 +76,7 @@ export interface Rules extends TurnRules {
 export function openQueue(root: string, options: QueueOptions = {}): Queue {
   const { trace, now = Date.now, launchers = openLaunchers({ trace }) } = options;
   return {
-    store: openStore(root, { trace, now }),
+    store: openStore(root, { trace, now, patience: options.patience }),
     launchers,
     now,
     random: options.random ?? Math.random,

@@ -1,6 +1,6 @@
 // The workspace's locks: files locked by the kernel, which frees them when their owner dies.
 
-import { OrchestraError } from "../task/error.ts";
+import { OrchestraError, quote } from "../task/error.ts";
 import { lstat, openNamed } from "./files.ts";
 
 /**
@@ -21,16 +21,33 @@ export function openLockFile(path: string): Deno.FsFile {
  * Takes a lock, and makes sure that it is the one that others take: while we waited the file may have been
  * removed, and made anew by somebody who has it now.
  *
+ * @param within milliseconds after which it is given up; never where absent
  * @returns the file, and its size, bytes
+ * @throws OrchestraError `environment` where it is given up
  */
-export function takeLock(path: string): { file: Deno.FsFile; size: number } {
+export function takeLock(path: string, within?: number): { file: Deno.FsFile; size: number } {
   for (;;) {
     const file = openLockFile(path);
-    file.lockSync(true);
+    if (within === undefined) file.lockSync(true);
+    else if (!lockWithin(file, within)) {
+      file.close();
+      throw new OrchestraError("environment", `Somebody holds ${path} and does not let go`, {
+        hint: `See who with: fuser ${quote([path])}`,
+      });
+    }
     const { ino, size } = file.statSync();
     if (lstat(path)?.ino === ino) return { file, size };
     file.close();
   }
+}
+
+function lockWithin(file: Deno.FsFile, millis: number): boolean {
+  const until = performance.now() + millis;
+  while (!file.tryLockSync(true)) {
+    if (performance.now() >= until) return false;
+    block(1);
+  }
+  return true;
 }
 
 /** Whether a file is still the one that has its name. */

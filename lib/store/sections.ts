@@ -38,6 +38,8 @@ interface SectionOptions {
   readonly make: () => void;
   readonly trace: Trace;
   readonly witness: Witness;
+  /** How long the lock is waited for, milliseconds; for ever where absent. */
+  readonly patience?: number;
 }
 
 /**
@@ -45,17 +47,30 @@ interface SectionOptions {
  *
  * @param dir `.orchestra/`
  */
-export function createSections(dir: string, { make, trace, witness }: SectionOptions): Sections {
+export function createSections(
+  dir: string,
+  { make, trace, witness, patience }: SectionOptions,
+): Sections {
   let section: Section | undefined;
   const tasks = new Map<string, Task>();
   const kinds = new Set<EventKind>();
   const path = `${dir}/lock`;
+  /** Whether the lock was given up: until it is free again it is not waited for. */
+  let isStuck = false;
+
+  function take(): ReturnType<typeof takeLock> {
+    const stuck = isStuck;
+    isStuck = patience !== undefined;
+    const lock = takeLock(path, stuck ? 0 : patience);
+    isStuck = false;
+    return lock;
+  }
 
   function locked<T>(critical: () => T): T {
     // A second lock of ours on the same file would wait for the first one for ever.
     if (section !== undefined) return critical();
     make();
-    const lock = takeLock(path);
+    const lock = take();
     try {
       section = beginSection(dir, lock.file, lock.size, witness);
       try {

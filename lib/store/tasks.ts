@@ -186,6 +186,8 @@ export interface StoreOptions {
   trace?: Trace;
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** How long the lock is waited for, milliseconds; for ever where absent. */
+  patience?: number;
 }
 
 /** A folder by what no other has at the same time, and by when it was made: numbers are given out again. */
@@ -200,7 +202,7 @@ function identityOf({ dev, ino, birthtime }: Deno.FileInfo): string {
  */
 export function openStore(
   root: string,
-  { trace = NO_TRACE, now = Date.now }: StoreOptions = {},
+  { trace = NO_TRACE, now = Date.now, patience }: StoreOptions = {},
 ): Store {
   const base = trimSlash(root);
   const dir = `${base}/.orchestra`;
@@ -255,7 +257,7 @@ export function openStore(
   let inner: number | null | undefined;
   const obeyed = trusted ? undefined : isObeyed;
 
-  const sections = createSections(dir, { make, trace, witness: witness() });
+  const sections = createSections(dir, { make, trace, witness: witness(), patience });
   const { locked, lockedEach, told } = sections;
 
   /** What the files tell of what was to be written when somebody was killed. */

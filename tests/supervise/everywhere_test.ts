@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { makeUser, recordOf } from "../support/everywhere.ts";
-import { agentOf, gated, gone, openGate } from "../support/gated.ts";
+import { agentOf, exitIn, gated, gone, openGate } from "../support/gated.ts";
 import { mounting, ON_POSIX, test } from "../support/needs.ts";
 import { type Box, kill, lives, makeBox, makeFolder } from "../support/program.ts";
 import { makeSite } from "../support/site.ts";
@@ -282,6 +282,26 @@ test("a full disk in one stops no other, and goes on when there is room", mounti
   disk.free();
   assertEquals((await disk.box.settled(held)).status, "complete");
   assert(lives(pid));
+});
+
+test("a lock that somebody holds for ever in one stops no other", ON_POSIX, async () => {
+  await using user = await makeUser();
+  await using stuck = await makeBox();
+  await using box = await makeBox();
+  for (const one of [stuck, box]) user.add(one);
+  await user.start("--interval", "0.1");
+  for (const one of [stuck, box]) await user.becomes(one, "watched");
+  const held = await stuck.start("shell", gated());
+  await agentOf(stuck, held);
+  {
+    using lock = Deno.openSync(stuck.path("lock"), { read: true, write: true });
+    lock.lockSync(true);
+    openGate(stuck);
+    await stuck.until("its end", () => exitIn(stuck, held));
+    assertEquals((await box.settled(await box.start("shell", "true"))).status, "complete");
+    assertEquals(stuck.task(held).status, "running");
+  }
+  assertEquals((await stuck.settled(held)).status, "complete");
 });
 
 Deno.test("what is thrown in one watch ends neither the others nor itself for good", async () => {
