@@ -136,7 +136,7 @@ function takeOwnSlot(
     { root: store.root, task: taskId, claim, agent, provider },
     limits,
     agents,
-    now(),
+    now,
   );
 }
 

@@ -127,14 +127,14 @@ export function heldSlots(folder: string | undefined = slotsFolder()): Slot[] {
  * Takes a slot for a claim that is about to be made, inside the lock of its workspace.
  *
  * @param agents of its workspace
- * @param now milliseconds since the epoch
+ * @param clock milliseconds since the epoch: others may keep us waiting for the lock
  * @returns why it may not be launched; null where it may
  */
 export function takeSlot(
   wanted: Slot,
   limits: MachineLimits,
   agents: Agents,
-  now: number,
+  clock: () => number,
   folder: string | undefined = slotsFolder(),
 ): Held | null {
   if (!isLimited(limits, wanted.provider)) return null;
@@ -145,6 +145,7 @@ export function takeSlot(
   try {
     const { file } = takeLock(`${folder}/lock`);
     try {
+      const now = clock();
       const held = freeRest(folder, wanted.root);
       const taken = takenIn(folder, held);
       const refused = roomIn(limits, taken, agents, now).held(wanted.agent);
