@@ -21,7 +21,9 @@ const TERMINAL = "\x1b]8;;javascript:globalThis.pwned='link'\x1b\\press me\x1b]8
   "\x1b]0;title\x07\x1b[31mred\x1b[0m\x1b]52;c;aGVsbG8=\x07";
 
 /** A workspace of somebody hostile, in a folder whose name is a script. */
-async function makeHostile(): Promise<Box & { hostile: string; waiting: string }> {
+async function makeHostile(): Promise<
+  Box & { hostile: string; waiting: string; complete: string }
+> {
   const folder = await makeFolder();
   const root = `${folder.path}/<img src=x onerror=globalThis.pwned='name'>`;
   for (const name of ["tasks", "plans", "logs", "workspace", "archive"]) {
@@ -51,7 +53,6 @@ async function makeHostile(): Promise<Box & { hostile: string; waiting: string }
     ...endedAt("failed", at),
     errorMessage: evil("error"),
     errorDetails: evil("details"),
-    result: { summary: evil("summary"), files: [evil("file")] },
     verify: [evil("verify")],
     retryHistory: [{
       attempt: 1,
@@ -62,6 +63,12 @@ async function makeHostile(): Promise<Box & { hostile: string; waiting: string }
     usage: { inputTokens: 1, model: evil("model"), sessionId: evil("session") },
   }, at);
   const waiting = addTask(box, { agent: "claude", prompt: evil("child"), dependsOn: [hostile] });
+  const complete = addTask(box, {
+    agent,
+    prompt: evil("done"),
+    ...endedAt("complete", at),
+    result: { summary: evil("summary"), files: [evil("file")] },
+  }, at);
   Deno.writeTextFileSync(box.path(`plans/${hostile}_plan.md`), `# ${evil("plan")}\n`);
   Deno.writeTextFileSync(
     box.path(`logs/${hostile}.log`),
@@ -74,6 +81,7 @@ async function makeHostile(): Promise<Box & { hostile: string; waiting: string }
   return Object.assign(box, {
     hostile,
     waiting,
+    complete,
     [Symbol.asyncDispose]: async () => {
       await Deno.remove(folder.path, { recursive: true });
     },
@@ -125,28 +133,28 @@ webTest("script in any field that a page shows is text", async (browser) => {
   assert(nameOf(box).includes("<img"));
   const workspace = `/w/${encodeURIComponent(name)}`;
   const tab = await site.open(browser);
-  const shows = (field: string) =>
-    until(`${field} as text`, async () => (await textOf(tab)).includes(seenOf(field)));
-  for (const [view, fields] of Object.entries(VIEWS)) {
-    await tab.page.goto(`${site.origin}${workspace}/${view}`);
+  const missing: string[] = [];
+  const shows = async (where: string, text: string) => {
+    await until(text, async () => (await textOf(tab)).includes(text))
+      .catch(() => missing.push(`${where} does not show ${text}`));
+  };
+  const look = async (where: string, path: string, fields: readonly string[]) => {
+    await tab.page.goto(`${site.origin}${path}`);
     await tab.page.locator("main h1, main h2, main table, main svg").first().waitFor();
-    for (const field of fields) await shows(field);
-    await assertHarmless(tab, view);
-    await tab.shoot(`hostile-${view}`);
+    for (const field of fields) await shows(where, seenOf(field));
+    await tab.shoot(`hostile-${where}`);
+    await assertHarmless(tab, where);
+  };
+  for (const [view, fields] of Object.entries(VIEWS)) {
+    await look(view, `${workspace}/${view}`, fields);
   }
-  await tab.page.goto(`${site.origin}${workspace}/task/${box.hostile}`);
-  for (const field of ["prompt", "error", "summary", "plan", "log", "label"]) await shows(field);
-  await assertHarmless(tab, "task");
-  await tab.shoot("hostile-task");
-  await tab.page.goto(`${site.origin}${workspace}/task/${box.waiting}`);
-  for (const field of ["child", "said"]) await shows(field);
-  await assertHarmless(tab, "a vendor's log");
-  await tab.page.goto(`${site.origin}/workspaces`);
-  await until(
-    "the workspace's name as text",
-    async () => (await textOf(tab)).includes("<img src=x"),
-  );
-  await assertHarmless(tab, "workspaces");
+  const said = ["prompt", "error", "details", "plan", "log", "label"];
+  await look("task", `${workspace}/task/${box.hostile}`, said);
+  await look("result", `${workspace}/task/${box.complete}`, ["done", "summary", "file"]);
+  await look("stream", `${workspace}/task/${box.waiting}`, ["child", "said"]);
+  await look("workspaces", "/workspaces", []);
+  await shows("workspaces", "<img src=x onerror=");
+  assertEquals(missing, []);
 });
 
 webTest("script in an address is text", async (browser) => {
