@@ -11,6 +11,7 @@ import { readForm } from "../form.ts";
 import { useServer } from "../state.ts";
 import { Dialog } from "./dialog.tsx";
 import { Field, wordsOf } from "./fields.tsx";
+import { Reason } from "./reason.tsx";
 import { TaskLink } from "./task_words.tsx";
 import { say } from "./toasts.tsx";
 
@@ -160,7 +161,7 @@ function tell(workspace: string, action: WireAction, { results }: WireOutcome): 
           <li key={taskId}>
             <TaskLink workspace={workspace} task={task ?? { taskId, name: taskId.slice(-4) }} />
             {" "}
-            {said}
+            <Reason text={said} workspace={workspace} />
           </li>
         ))}
         {more > 0 && <li>and {more} more</li>}

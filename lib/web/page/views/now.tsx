@@ -5,7 +5,7 @@
 import type { JSX } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { PhaseName } from "../../../decide/view.ts";
-import { parseFilter } from "../../filter.ts";
+import { isFiltering, parseFilter } from "../../filter.ts";
 import type { WireCounts, WireFilter, WireRow } from "../../wire.ts";
 import { type Listing, partTasks, totalOf } from "../listing.ts";
 import { ActionBar, countTasks } from "../parts/actions.tsx";
@@ -32,7 +32,11 @@ export default function Now(): JSX.Element {
     NEEDED,
   );
   const rows = new Map([...main.rows, ...needed.rows].map((row) => [row.taskId, row]));
-  const { counts } = useServer();
+  // Those of all tasks are told with each change, those of some only when they are asked for.
+  const { counts: ofAll } = useServer();
+  const listing = main.listing && !isFiltering(filter)
+    ? { ...main.listing, counts: ofAll }
+    : main.listing;
   const workspace = place.workspace ?? "";
   return (
     <>
@@ -40,20 +44,20 @@ export default function Now(): JSX.Element {
       <Notices />
       <Filters
         filter={filter}
-        counts={main.listing?.counts ?? counts}
+        counts={listing?.counts ?? ofAll}
         agents={main.listing?.agents ?? {}}
         labels={main.listing?.labels ?? {}}
         onFilter={(chosen) =>
           go({ view: "now", workspace, query: queryOf(chosen) }, { replace: true })}
       />
       {main.problem !== null && <p class="notice failed" role="alert">{main.problem}</p>}
-      {main.listing === null
+      {listing === null
         ? main.problem === null && <p class="muted empty">Reading the tasks …</p>
         : (
           <Lists
             key={workspace}
             rows={[...rows.values()]}
-            listing={main.listing}
+            listing={listing}
             workspace={workspace}
             filter={filter}
             onMore={() => setLimit(limit + PAGE)}
