@@ -7,6 +7,7 @@ import { readEvents } from "../store/events.ts";
 import { lstat } from "../store/files.ts";
 import { type Cursor, formatCursor, isPlace, parseCursor } from "../store/history_files.ts";
 import { readablePlaces } from "../store/places.ts";
+import { type FolderWatch, watchFolder } from "../store/watch.ts";
 import { describeWatcher } from "../supervise/watcher.ts";
 import { toOrchestraError } from "../task/error.ts";
 import type { HistoryEvent } from "../task/event.ts";
@@ -84,12 +85,18 @@ interface Feed {
  * The streams of a server.
  *
  * @param overview of all workspaces
+ * @param registry folder that changes when workspaces come and go; undefined where none do
  */
-export function createHub(served: Served, overview: () => Promise<WireWorkspace[]>): Hub {
+export function createHub(
+  served: Served,
+  overview: () => Promise<WireWorkspace[]>,
+  registry: string | undefined,
+): Hub {
   const clients = new Set<Client>();
   const feeds = new Map<string, Feed>();
   let beat: ReturnType<typeof setInterval> | undefined;
-  let known = "";
+  let comings: FolderWatch | undefined;
+  let known: string | undefined;
   /** One at a time: feeds are opened and closed here alone. */
   let aligning = Promise.resolve();
 
@@ -124,10 +131,35 @@ export function createHub(served: Served, overview: () => Promise<WireWorkspace[
       }
     }
     const now = names.join("\n");
-    if (known !== now && known !== "" && clients.size > 0) {
+    if (known !== undefined && known !== now && clients.size > 0) {
       broadcast({ event: "workspaces", data: await overview() });
     }
-    known = now;
+    known = clients.size === 0 ? undefined : now;
+  }
+
+  /** What goes on as long as somebody listens. */
+  function wake(): void {
+    beat ??= setInterval(() => {
+      for (const one of [...clients]) one.send(": \n\n");
+      align();
+    }, BEAT);
+    if (registry === undefined || comings !== undefined) return;
+    const watch = comings = watchFolder(registry);
+    (async () => {
+      for (;;) {
+        await watch.changed();
+        if (comings !== watch) return;
+        watch.take();
+        align();
+      }
+    })();
+  }
+
+  function rest(): void {
+    clearInterval(beat);
+    beat = undefined;
+    comings?.[Symbol.dispose]();
+    comings = undefined;
   }
 
   function align(): Promise<void> {
@@ -258,8 +290,7 @@ export function createHub(served: Served, overview: () => Promise<WireWorkspace[
     const leave = () => {
       clearInterval(following);
       if (!clients.delete(client) || clients.size > 0) return;
-      clearInterval(beat);
-      beat = undefined;
+      rest();
       align();
     };
     const body = new ReadableStream<Uint8Array>({
@@ -323,10 +354,7 @@ export function createHub(served: Served, overview: () => Promise<WireWorkspace[
     async listen(listening) {
       const { client, body } = open(listening);
       clients.add(client);
-      beat ??= setInterval(() => {
-        for (const one of [...clients]) one.send(": \n\n");
-        align();
-      }, BEAT);
+      wake();
       client.send("retry: 1000\n\n");
       await align();
       const last = new URLSearchParams(listening.since);
@@ -339,7 +367,7 @@ export function createHub(served: Served, overview: () => Promise<WireWorkspace[
       return respond(body, "text/event-stream", { headers: { "x-accel-buffering": "no" } });
     },
     [Symbol.dispose]() {
-      clearInterval(beat);
+      rest();
       for (const [name, feed] of [...feeds]) close(name, feed);
     },
   };

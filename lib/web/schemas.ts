@@ -120,7 +120,6 @@ const OPTION: Readonly<Record<string, Schema>> = {
 export const SCHEMAS = {
   Server: object({ version: TEXT, readOnly: YES, everywhere: YES, workspaces: list(TEXT) }),
   Session: object({ token: TEXT }),
-  Task: open(TASK),
   Row: open({ ...TASK, name: TEXT, promptLength: COUNT }),
   Counts: object({
     total: COUNT,

@@ -20,6 +20,8 @@ export interface ServeOptions {
   /** Workspaces that there are now; asked again and again. */
   readonly list: () => KnownWorkspace[];
   readonly everywhere: boolean;
+  /** Folder that changes when workspaces come and go; undefined where none do. */
+  readonly registry?: string;
   readonly readOnly: boolean;
   /** Address to listen on. */
   readonly host: string;
@@ -69,7 +71,7 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
     linger: options.linger ?? LINGER,
     onProblem,
   });
-  const hub = createHub(served, () => overview(served));
+  const hub = createHub(served, () => overview(served), options.registry);
   const lent = new Map<string, number>();
   const session = await sessionOf(token);
   const host = isLoopback(options.host) ? null : options.host;

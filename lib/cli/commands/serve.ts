@@ -47,10 +47,11 @@ async function serve(this: Context, flags: ServeFlags): Promise<void> {
   await mayServe();
   const { startServer, randomToken, isLoopback } = await loadServer();
   const host = flags.host ?? HOST;
-  const list = await listOf(this, flags.everywhere ?? false);
+  const { list, registry } = await listOf(this, flags.everywhere ?? false);
   const token = env("ORCHESTRA_TOKEN") ?? randomToken();
   const options = {
     list,
+    registry,
     everywhere: flags.everywhere ?? false,
     readOnly: flags.readOnly ?? false,
     host,
@@ -104,14 +105,17 @@ async function mayServe(): Promise<void> {
   });
 }
 
-/** The workspaces that are served. */
-async function listOf(context: Context, everywhere: boolean): Promise<() => KnownWorkspace[]> {
-  const { listWorkspaces } = await import("../../workspaces/registry.ts");
-  if (everywhere) return () => listWorkspaces();
+/** The workspaces that are served, and the folder that tells when others come. */
+async function listOf(
+  context: Context,
+  everywhere: boolean,
+): Promise<{ list: () => KnownWorkspace[]; registry?: string }> {
+  const { listWorkspaces, registryFolder } = await import("../../workspaces/registry.ts");
+  if (everywhere) return { list: () => listWorkspaces(), registry: registryFolder() };
   const { store: { root } } = await context.openQueue();
   const known = listWorkspaces().find((one) => one.root === root);
-  const name = known?.name ?? nameOf(root);
-  return () => [{ name, root }];
+  const here = { name: known?.name ?? nameOf(root), root };
+  return { list: () => [here] };
 }
 
 /** A workspace that is not known is called as its folder. */
