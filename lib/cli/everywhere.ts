@@ -2,7 +2,6 @@
 // wrong with one is told and leaves the others alone. Loaded only where it is asked for.
 
 import { pause } from "../launch/pause.ts";
-import type { Queue } from "../queue/queue.ts";
 import { type NameProblem, resolveName } from "../decide/names.ts";
 import { activeTasks, archivedEnds, nameError, type Where } from "../queue/names.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
@@ -12,27 +11,14 @@ import type { Context } from "./context.ts";
 import { type KnownWorkspace, listWorkspaces } from "../workspaces/registry.ts";
 import { formatError } from "./errors.ts";
 import { knownWorkspaces } from "./known.ts";
-
-/** A workspace that a command works on. */
-export interface Place {
-  /** What it is called among several; undefined where it is the only one. */
-  readonly name: string | undefined;
-  /** What is noted and printed through it says which workspace it is about. */
-  readonly context: Context;
-  readonly queue: Queue;
-}
-
-/** One of several, which has a name. */
-export interface NamedPlace extends Place {
-  readonly name: string;
-}
+import type { NamedPlace, Place, Places } from "./places.ts";
 
 /**
  * Opens all known workspaces; what cannot be opened is told of and left out.
  *
  * @throws OrchestraError `usage` where one was named too, `no-workspace` where none is known
  */
-export async function openEverywhere(context: Context): Promise<NamedPlace[]> {
+export async function openEverywhere(context: Context): Promise<Places<NamedPlace>> {
   const { dir, workspace } = context.globals;
   if (dir !== undefined || workspace !== undefined) {
     throw new OrchestraError(
@@ -49,15 +35,27 @@ export async function openEverywhere(context: Context): Promise<NamedPlace[]> {
       hint: "Make one known with: orchestra workspaces add DIR",
     });
   }
-  const places: NamedPlace[] = [];
+  let isWhole = true;
+  const tell = (name: string, error: unknown) => {
+    isWhole = false;
+    tellProblem(context, name, error);
+  };
+  const list: NamedPlace[] = [];
   for (const one of known) {
     try {
-      places.push(await openKnown(context, one));
+      list.push(await openKnown(context, one));
     } catch (error) {
-      tellProblem(context, one.name, error);
+      tell(one.name, error);
     }
   }
-  return places;
+  return {
+    list,
+    get isWhole() {
+      return isWhole;
+    },
+    each: (some, act) => inEach(some, act, tell),
+    find: (names, where) => findTasks(list, names, where),
+  };
 }
 
 /** Opens one of several. */
@@ -79,6 +77,12 @@ export async function openKnown(
         context.note(`${name}: ${this.spell(text)}`);
       },
       fail: (code) => context.fail(code),
+      get endsByExit() {
+        return context.endsByExit;
+      },
+      set endsByExit(value) {
+        context.endsByExit = value;
+      },
     },
   };
 }
@@ -92,27 +96,20 @@ export function tellProblem(context: Context, name: string, error: unknown): voi
   context.fail(5);
 }
 
-/**
- * Does something in each workspace, in all at once. What goes wrong in one of several is told; where there
- * is only one it is thrown.
- *
- * @returns what came of it where it went well, in order
- */
-export async function inEach<P extends Place, T>(
-  context: Context,
-  places: readonly P[],
-  act: (place: P) => T | Promise<T>,
-): Promise<(readonly [P, T])[]> {
-  const found = await Promise.all(places.map(async (place) => {
+async function inEach<Q extends Place, T>(
+  some: readonly Q[],
+  act: (one: Q) => T | Promise<T>,
+  tell: (name: string, error: unknown) => void,
+): Promise<T[]> {
+  const found = await Promise.all(some.map(async (one) => {
     try {
-      return [[place, await act(place)] as const];
+      return [await act(one)];
     } catch (error) {
-      if (place.name === undefined) throw error;
-      tellProblem(context, place.name, error);
+      tell(one.name ?? "", error);
       return [];
     }
   }));
-  return found.flat();
+  return found.flat() as T[];
 }
 
 /** New workspaces are looked for so often, milliseconds. */
@@ -149,13 +146,7 @@ export async function followEverywhere(
   await Promise.all(running);
 }
 
-/**
- * The tasks that names mean, looked up in all workspaces.
- *
- * @returns ids by workspace, each once
- * @throws OrchestraError `no-task` for a name that is nobody's, `usage` for one that several tasks have
- */
-export function findTasks(
+function findTasks(
   places: readonly NamedPlace[],
   names: readonly string[],
   where: Where,
@@ -194,7 +185,7 @@ function findTask(
   throw new OrchestraError(
     "usage",
     `${JSON.stringify(name)} names ${found.length} tasks: ${shown}`,
-    { hint: `Say in which workspace: orchestra -w ${found[0]![0].name}` },
+    { hint: `Say in which workspace, as -w ${found[0]![0].name}, or give more digits.` },
   );
 }
 

@@ -13,15 +13,18 @@ function usage(message: string, hint: string): OrchestraError {
 }
 
 /** What of the context is needed to find a task. */
-type Finder = Pick<Context, "openQueue">;
+type Finder = Pick<Context, "openQueue"> & {
+  readonly globals?: Pick<Context["globals"], "everywhere">;
+};
 
 /**
  * What a person types for a task, as its id: a full id, a unique end of one, a key, `@last`. A full
- * id is taken as it is; only for the others anything is loaded and looked up.
+ * id is taken as it is; only for the others anything is loaded and looked up. What is looked up in all
+ * workspaces stays as it was typed.
  */
 export function taskName(where: Where) {
   return async function (this: Finder, text: string): Promise<string> {
-    if (isTaskId(text)) return text;
+    if (isTaskId(text) || this.globals?.everywhere) return text;
     const { resolveTask } = await import("../queue/names.ts");
     return resolveTask((await this.openQueue()).store, text, where);
   };

@@ -1,8 +1,30 @@
-// Several tasks at once: by their names, or by the filters of `status`.
+// Several tasks at once: by their names, or by the filters of `status`; in one workspace or in all.
 
 import { indexTasks, type TaskIndex } from "../decide/dependencies.ts";
 import type { PhaseName } from "../decide/view.ts";
 import type { Task } from "../task/fields.ts";
+import type { Context } from "./context.ts";
+import type { Places } from "./places.ts";
+
+/**
+ * Where a command works: in the one workspace, or in all that are known.
+ *
+ * @param everywhere whether all are meant
+ */
+export async function openPlaces(context: Context, everywhere = false): Promise<Places> {
+  if (everywhere) {
+    const { openEverywhere } = await import("./everywhere.ts");
+    return await openEverywhere(context);
+  }
+  const place = { name: undefined, context, queue: await context.openQueue() };
+  return {
+    list: [place],
+    isWhole: true,
+    each: (some, act) => Promise.all(some.map(act)),
+    // Names were looked up when the command line was read.
+    find: (ids) => new Map([[place, ids]]),
+  };
+}
 
 /** The filters of `status`, for commands that take several tasks. */
 export interface Filters {

@@ -11,10 +11,11 @@ import { describeWatcher } from "../supervise/watcher.ts";
 import type { Task } from "../task/fields.ts";
 import { describeChange } from "./changes.ts";
 import type { Context } from "./context.ts";
-import { followEverywhere, inEach, type NamedPlace, openEverywhere } from "./everywhere.ts";
+import { followEverywhere, openEverywhere } from "./everywhere.ts";
 import { readKeys } from "./keys.ts";
 import { lookOn, stopSignal } from "./look_on.ts";
 import { openNotices } from "./notices.ts";
+import type { NamedPlace } from "./places.ts";
 import { createPage } from "./screen.ts";
 import {
   allLanes,
@@ -90,19 +91,19 @@ export async function statusEverywhere(
 ): Promise<void> {
   const places = await openEverywhere(context);
   if (flags.watch && !context.globals.json) {
-    return await watchEverywhere(context, places, filter, flags);
+    return await watchEverywhere(context, places.list, filter, flags);
   }
-  const looked = await inEach(context, places, async ({ context, queue }) => {
-    const snapshot = await look(queue, !flags.noAutoRetry);
-    await leaveWatcher(context, queue, snapshot);
-    return snapshot;
+  const looked = await places.each(places.list, async (place) => {
+    const shown = await look(place.queue, !flags.noAutoRetry);
+    await leaveWatcher(place.context, place.queue, shown);
+    return { ...place, shown };
   });
-  const parts = looked.map(([{ name, queue }, shown]): Part => ({ name, queue, shown, filter }));
+  const parts = looked.map(({ name, queue, shown }): Part => ({ name, queue, shown, filter }));
   const now = Date.now();
   const input = mergeStatus(parts, filter, now);
   if (context.globals.json) return context.printJson(toJson(parts, input, now));
-  for (const [{ context }, { changes }] of looked) {
-    for (const change of changes) {
+  for (const { context, shown } of looked) {
+    for (const change of shown.changes) {
       if (change.kind === "retried" || change.kind === "released") {
         context.note(describeChange(change));
       }

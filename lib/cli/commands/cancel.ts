@@ -7,18 +7,28 @@ import { dependentsOf, indexTasks } from "../../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { cancel as cancelTasks } from "../../queue/cancel.ts";
 import { endTask } from "../../queue/end.ts";
-import { loadRules, noTask } from "../../queue/queue.ts";
+import { loadRules, noTask, type Rules } from "../../queue/queue.ts";
 import type { Store } from "../../store/tasks.ts";
 import { isTerminal, type Task } from "../../task/fields.ts";
 import { env } from "../calling.ts";
 import type { Context } from "../context.ts";
-import { filterAliases, filterFlags, idArgument, optional, parsed, text } from "../parameters.ts";
-import { type Filters, isFiltering, pickFiltered } from "../select.ts";
+import {
+  everywhere,
+  filterAliases,
+  filterFlags,
+  idArgument,
+  optional,
+  parsed,
+  text,
+} from "../parameters.ts";
+import type { Place } from "../places.ts";
+import { type Filters, isFiltering, openPlaces, pickFiltered } from "../select.ts";
 
 interface CancelFlags extends Filters {
   all?: boolean;
   reason?: string;
   withDependents?: boolean;
+  everywhere?: boolean;
 }
 
 export const command = buildCommand({
@@ -29,6 +39,7 @@ export const command = buildCommand({
       reason: parsed(text, "why, for the record", "text"),
       withDependents: optional("also what depends on them, directly or through others"),
       ...filterFlags,
+      everywhere,
     },
     positional: { kind: "array", parameter: idArgument },
     aliases: filterAliases,
@@ -36,7 +47,41 @@ export const command = buildCommand({
   docs: { brief: "End pending or running tasks, with all they started" },
 });
 
+/** What is cancelled in a workspace, and what came of it. */
+interface Order extends Place {
+  readonly wanted: readonly string[];
+  /** What has ended by itself, and how. */
+  readonly final: Map<string, string>;
+}
+
+interface Outcome extends Order {
+  readonly rules: Rules;
+  readonly done: readonly Task[];
+  readonly problems: readonly OrchestraError[];
+}
+
 async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Promise<void> {
+  checkOrder(flags, ids);
+  const some = ids.length === 0;
+  const places = await openPlaces(this, flags.everywhere);
+  const named = places.find(ids, "active");
+  const concerned = some ? places.list : places.list.filter((one) => named.has(one));
+  const orders = await places.each(
+    concerned,
+    (place) => prepare(place, flags, some ? undefined : named.get(place)!),
+  );
+  checkLeft(orders);
+  const outcomes = await places.each(orders, (order) => carryOut(order, flags));
+  const problems = outcomes.flatMap((one) => one.problems);
+  if (!some) checkLeft(outcomes);
+  if (problems.length > 0 && outcomes.every(({ done }) => done.length === 0)) throw problems[0];
+  // Told before the processes are ended: we may be one of them.
+  tell(this, outcomes, isFiltering(flags));
+  if (problems.length > 0) this.fail(5);
+  await places.each(outcomes, endAll);
+}
+
+function checkOrder(flags: CancelFlags, ids: readonly string[]): void {
   const some = (flags.all ?? false) || isFiltering(flags);
   if (some === (ids.length > 0)) {
     throw new OrchestraError(
@@ -45,9 +90,27 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
       { hint: "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all" },
     );
   }
-  const queue = await this.openQueue();
+  // All of everything is ended by nobody's slip.
+  if (flags.everywhere && flags.all && !isFiltering(flags)) {
+    throw new OrchestraError("usage", "cancel --everywhere needs ids or filters", {
+      hint: "For example: orchestra cancel --everywhere --status running",
+    });
+  }
+}
+
+/**
+ * Which tasks are to be cancelled.
+ *
+ * @param ids those that were named; undefined for what passes the filters
+ */
+async function prepare(
+  place: Place,
+  flags: CancelFlags,
+  ids: readonly string[] | undefined,
+): Promise<Order> {
+  const { queue } = place;
   let wanted = ids;
-  if (some) {
+  if (wanted === undefined) {
     const { tasks } = queue.store.scan();
     wanted = (isFiltering(flags) ? await pickFiltered(tasks, flags, queue.now()) : tasks)
       .filter((task) => !isTerminal(task.status)).map((task) => task.taskId);
@@ -57,26 +120,41 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
     const open = dependentsOf(wanted, index).filter((task) => !isTerminal(task.status));
     wanted = [...new Set([...wanted, ...open.map((task) => task.taskId)])];
   }
-  /** What has ended by itself, and how. */
   const final = new Map<string, string>();
   for (const id of wanted) {
     const task = queue.store.read(id);
     if (task === undefined) throw noTask(queue.store, id);
     if (isTerminal(task.status)) final.set(id, task.status);
   }
-  const skipped = () => [...final].map(([id, status]) => `${id} is ${status} already`);
-  const checkLeft = () => {
-    if (final.size === 0 || final.size < wanted.length) return;
-    throw new OrchestraError("state", `Nothing to cancel: ${skipped().join(", ")}`, {
-      hint: "Only pending and running tasks can be cancelled.",
-    });
-  };
-  checkLeft();
-  const rules = await loadRules(queue, ({ message }) => this.note(`Defaults hold: ${message}`));
+  return { ...place, wanted, final };
+}
+
+function skippedOf(orders: readonly Order[]): string[] {
+  return orders.flatMap(({ name, final }) =>
+    [...final].map(([id, status]) => `${id}${placed(name)} is ${status} already`)
+  );
+}
+
+function placed(name: string | undefined): string {
+  return name === undefined ? "" : ` in ${name}`;
+}
+
+function checkLeft(orders: readonly Order[]): void {
+  const skipped = skippedOf(orders);
+  const count = orders.reduce((sum, { wanted }) => sum + wanted.length, 0);
+  if (skipped.length === 0 || skipped.length < count) return;
+  throw new OrchestraError("state", `Nothing to cancel: ${skipped.join(", ")}`, {
+    hint: "Only pending and running tasks can be cancelled.",
+  });
+}
+
+async function carryOut(order: Order, flags: CancelFlags): Promise<Outcome> {
+  const { context, queue, wanted, final } = order;
+  const rules = await loadRules(queue, ({ message }) => context.note(`Defaults hold: ${message}`));
   if (wanted.includes(env("ORCHESTRA_TASK_ID") ?? "") && Deno.build.os !== "windows") {
     // The agent that cancels itself wants to be told; whoever watches ends us with all of it.
     Deno.addSignalListener("SIGTERM", () => {});
-    this.endsByExit = true;
+    context.endsByExit = true;
   }
   const done: Task[] = [];
   const problems: OrchestraError[] = [];
@@ -87,28 +165,34 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
     // It ended while we came.
     else if (!final.has(outcome.id)) final.set(outcome.id, outcome.task?.status ?? "gone");
   }
-  if (!some) checkLeft();
-  if (done.length === 0 && problems.length > 0) throw problems[0];
-  // Told before the processes are ended: we may be one of them.
-  if (this.globals.json) {
-    this.printJson({
-      cancelled: done.map(({ taskId }) => taskId),
-      skipped: skipped(),
+  return { ...order, rules, done, problems };
+}
+
+function tell(context: Context, outcomes: readonly Outcome[], isFiltered: boolean): void {
+  const problems = outcomes.flatMap((one) => one.problems);
+  if (context.globals.json) {
+    return context.printJson({
+      cancelled: outcomes.flatMap(({ name, done }) =>
+        done.map(({ taskId }) => name === undefined ? taskId : { workspace: name, taskId })
+      ),
+      skipped: skippedOf(outcomes),
       problems: problems.map(({ message }) => message),
     });
-  } else {
-    for (const { taskId } of done) this.print(`Cancelled ${taskId}`);
-    for (const text of skipped()) this.note(`Skipped: ${text}`);
-    for (const { message } of problems) this.note(`Not cancelled: ${message}`);
-    if (wanted.length === 0) {
-      this.print(
-        `Nothing to cancel: no task ${
-          isFiltering(flags) ? "that passes is" : "is"
-        } pending or running`,
-      );
-    }
   }
-  if (problems.length > 0) this.fail(5);
+  for (const { name, done } of outcomes) {
+    for (const { taskId } of done) context.print(`Cancelled ${taskId}${placed(name)}`);
+  }
+  for (const text of skippedOf(outcomes)) context.note(`Skipped: ${text}`);
+  for (const { message } of problems) context.note(`Not cancelled: ${message}`);
+  if (outcomes.every(({ wanted }) => wanted.length === 0)) {
+    context.print(
+      `Nothing to cancel: no task ${isFiltered ? "that passes is" : "is"} pending or running`,
+    );
+  }
+}
+
+/** Ends what lives of them. */
+async function endAll({ queue, rules, done }: Outcome): Promise<void> {
   const ends = done.filter(({ reapAt }) => reapAt !== null).map(({ taskId }) => taskId);
   if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);
   await Promise.all(ends.map((id) => endTask(queue, id, rules)));

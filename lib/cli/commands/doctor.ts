@@ -14,7 +14,7 @@ import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
 import { loadConfig, mayTell } from "../../settings/config.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { diagnose, type Facts, type Finding, isActive } from "../../decide/diagnose.ts";
-import { formatFinding } from "../../format/findings.ts";
+import { type FindingJson, formatFinding } from "../../format/findings.ts";
 import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
@@ -24,54 +24,94 @@ import { readTaken } from "../../workspaces/slots.ts";
 import { localLocks } from "../../store/mounts.ts";
 import { watchFolder } from "../../store/watch.ts";
 import type { Context } from "../context.ts";
-import { optional } from "../parameters.ts";
+import { everywhere, optional } from "../parameters.ts";
+import type { Place } from "../places.ts";
+import { openPlaces } from "../select.ts";
 import { leaveWatcher, look } from "../supervision.ts";
 
 interface DoctorFlags {
   fix?: boolean;
+  everywhere?: boolean;
 }
 
 export const command = buildCommand({
   func: doctor,
-  parameters: { flags: { fix: optional("mend what can lose nothing") } },
+  parameters: { flags: { fix: optional("mend what can lose nothing"), everywhere } },
   docs: { brief: "Say what is wrong with this workspace" },
 });
 
+/** What is wrong with a workspace, and what was mended. */
+interface Diagnosis extends Place {
+  readonly fixed: readonly string[];
+  readonly findings: readonly FindingJson[];
+}
+
 async function doctor(this: Context, flags: DoctorFlags): Promise<void> {
-  const queue = await this.openQueue();
+  const places = await openPlaces(this, flags.everywhere);
   // A watch that waits at a pipe does not let us go, and none is begun beside it.
   this.endsByExit = true;
+  const all = await places.each(places.list, (place) => examine(place, flags.fix ?? false));
+  const findings = all.flatMap((one) => one.findings);
+  if (this.globals.json) {
+    const of = ({ name }: Place) => name === undefined ? {} : { workspace: name };
+    this.printJson({
+      healthy: findings.length === 0 && places.isWhole,
+      fixed: all.flatMap((one) =>
+        one.fixed.map((text) => one.name === undefined ? text : `${one.name}: ${text}`)
+      ),
+      findings: all.flatMap((one) => one.findings.map((found) => ({ ...of(one), ...found }))),
+    });
+  } else tell(this, all, flags.fix ?? false);
+  if (findings.some(({ level }) => level === "error")) this.fail(1);
+}
+
+async function examine(place: Place, mend: boolean): Promise<Diagnosis> {
+  const { context, queue } = place;
   const problem = watchProblem(queue);
   const before = diagnose(await gather(queue, problem));
   const fixed: string[] = [];
-  if (flags.fix) {
+  if (mend) {
     for (const finding of before) {
-      const done = finding.fixable ? await fix(this, queue, finding) : undefined;
+      const done = finding.fixable ? await fix(context, queue, finding) : undefined;
       if (done !== undefined) fixed.push(done);
     }
   }
   const settings = Object.keys(CONFIG_ABOUT);
-  const findings = (flags.fix ? diagnose(await gather(queue, problem)) : before)
+  const findings = (mend ? diagnose(await gather(queue, problem)) : before)
     .map((finding) => formatFinding(finding, settings));
-  const errors = findings.filter((finding) => finding.level === "error").length;
-  if (this.globals.json) this.printJson({ healthy: findings.length === 0, fixed, findings });
-  else {
-    const palette = createPalette(this.style());
-    for (const text of fixed) this.print(`${palette.ok("mended")}  ${sanitize(text)}`);
+  return { ...place, fixed, findings };
+}
+
+function tell(context: Context, all: readonly Diagnosis[], mended: boolean): void {
+  const palette = createPalette(context.style());
+  for (const { name, context: own, fixed, findings } of all) {
+    if (name !== undefined && fixed.length + findings.length > 0) {
+      context.print(palette.bold(sanitize(name)));
+    }
+    for (const text of fixed) context.print(`${palette.ok("mended")}  ${sanitize(text)}`);
     for (const { level, message, remedy } of findings) {
-      this.print(
+      context.print(
         `${level === "error" ? palette.bad("error  ") : palette.waiting("warning")} ${
           sanitize(message)
         }`,
       );
-      this.print(`        ${palette.dim(sanitize(this.spell(remedy)))}`);
-    }
-    if (findings.length === 0) this.print("Nothing is wrong with this workspace");
-    else if (!flags.fix && findings.some((finding) => finding.fixable)) {
-      this.note("Some of it is mended by: orchestra doctor --fix");
+      context.print(`        ${palette.dim(sanitize(own.spell(remedy)))}`);
     }
   }
-  if (errors > 0) this.fail(1);
+  const well = all.filter(({ findings }) => findings.length === 0);
+  const [first] = all;
+  if (first?.name === undefined) {
+    if (well.length > 0) context.print("Nothing is wrong with this workspace");
+  } else if (well.length > 0) {
+    context.print(`Nothing is wrong with: ${well.map(({ name }) => name).join(", ")}`);
+  }
+  if (!mended && all.some(({ findings }) => findings.some(({ fixable }) => fixable))) {
+    context.note(
+      `Some of it is mended by: orchestra doctor --fix${
+        first?.name === undefined ? "" : " --everywhere"
+      }`,
+    );
+  }
 }
 
 function whoWatches(store: Store) {

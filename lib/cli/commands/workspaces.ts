@@ -17,9 +17,10 @@ import {
 } from "../../workspaces/registry.ts";
 import { beyondReach, env } from "../calling.ts";
 import type { Context } from "../context.ts";
-import { type NamedPlace, openKnown } from "../everywhere.ts";
+import { openKnown } from "../everywhere.ts";
 import { knownWorkspaces } from "../known.ts";
 import { parsed, text } from "../parameters.ts";
+import type { NamedPlace } from "../places.ts";
 import { allLanes, selectTasks } from "../status_input.ts";
 import { leaveWatcher, look } from "../supervision.ts";
 
