@@ -9,6 +9,8 @@ import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
 import { EVENTS } from "../lib/task/event.ts";
 import { FIELDS, type Task } from "../lib/task/fields.ts";
 import { type Preset, PRESETS } from "../lib/agents/presets.ts";
+import { openApi } from "../lib/web/openapi.ts";
+import { pathOf, ROUTES } from "../lib/web/routes.ts";
 import { AGENT_ABOUT, EVENT_ABOUT, IMPORT_ABOUT, RATE_LIMIT_ABOUT, TASK_ABOUT } from "./about.ts";
 import {
   type JsonSchema,
@@ -397,6 +399,21 @@ function presetSources(): string {
   );
 }
 
+function routeTable(): string {
+  return table(
+    ["", "Path", "Does"],
+    ROUTES.map((route) => {
+      const { method, brief, query = {} } = route;
+      const names = Object.keys(query).map(code).join(", ");
+      return [
+        method,
+        code(pathOf(route)),
+        names === "" ? brief : `${brief}. Takes ${names}`,
+      ];
+    }),
+  );
+}
+
 /** The marked regions by name. */
 const REGIONS: Readonly<Record<string, () => string>> = {
   "agents": agentTable,
@@ -413,6 +430,7 @@ const REGIONS: Readonly<Record<string, () => string>> = {
       ["Field", "Is"],
       Object.entries(EVENT_ABOUT).map(([name, about]) => [code(name), about]),
     ),
+  "routes": routeTable,
   "import-fields": () => fieldTable(taskListSchema(), IMPORT_ABOUT),
 };
 
@@ -428,7 +446,7 @@ function fillRegions(text: string, page: string, used: Set<string>): string {
 }
 
 /** Pages with marked regions. */
-const PAGES = ["README.md", "docs/agents.md", "docs/formats.md"] as const;
+const PAGES = ["README.md", "docs/agents.md", "docs/api.md", "docs/formats.md"] as const;
 
 /** A Markdown text as `deno fmt` wants it. */
 export async function format(text: string): Promise<string> {
@@ -461,6 +479,7 @@ export async function generate(): Promise<Map<string, string>> {
   for (const [name, schema] of Object.entries(makeSchemas())) {
     pages.set(`docs/schemas/${name}.schema.json`, JSON.stringify(schema, null, 2) + "\n");
   }
+  pages.set("docs/openapi.json", JSON.stringify(openApi(ROUTES), null, 2) + "\n");
   return pages;
 }
 

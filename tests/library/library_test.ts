@@ -102,3 +102,53 @@ Deno.test("what the library does not know it refuses, and what its callers throw
   }).catch((error) => error);
   assert(thrown instanceof RangeError, String(thrown));
 });
+
+Deno.test("the library extends, ends, archives, restores and removes as the commands do", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const start = (prompt: string, more = {}) => workspace.start({ agent: "shell", prompt, ...more });
+  const first = await start("exit 1", { key: "first" });
+  assertEquals(workspace.extend("first", "5m").timeout, 300);
+  assertEquals(workspace.extend("first", 60).timeout, 360);
+  const second = await start("true", { dependsOn: [first.taskId] });
+  await workspace.run();
+  const failed = first.taskId;
+  const waits = second.taskId;
+  for (
+    const [wrong, code] of [
+      [() => workspace.extend("first", "soon"), "usage"],
+      [() => workspace.extend("first", 0), "usage"],
+      [() => workspace.extend("first", NaN), "usage"],
+      [() => workspace.extend("first", 5), "state"],
+      [() => workspace.extend("task_1000000000", 5), "no-task"],
+      [() => workspace.timeOut("first"), "state"],
+      [() => workspace.archive([waits]), "state"],
+      [() => workspace.remove([waits]), "state"],
+      // Another one waits for it.
+      [() => workspace.remove([failed]), "state"],
+      [() => workspace.restore(failed), "state"],
+      [() => workspace.archive(["nobody"]), "no-task"],
+    ] as const
+  ) assertEquals(await codeOf(wrong), code, String(wrong));
+  await workspace.cancel([waits]);
+  assertEquals(workspace.archive([failed]), [failed]);
+  assertEquals(workspace.task(failed), undefined);
+  assertEquals(workspace.restore(failed).taskId, failed);
+  assertEquals(workspace.task(failed)!.status, "failed");
+  assertEquals(workspace.remove([failed, waits]), [failed, waits]);
+  assertEquals(await workspace.tasks(), []);
+});
+
+Deno.test("timeOut ends a running task with its processes; a chain is archived as a whole", async () => {
+  await using box = await makeBox();
+  const workspace = openWorkspace(box.root);
+  const { taskId } = await workspace.start({ agent: "shell", prompt: "sleep 600" });
+  await box.ok("run");
+  const ended = await workspace.timeOut(taskId);
+  assertEquals([ended.status, ended.failureClass, ended.reapAt], ["failed", "timeout", null]);
+  const next = workspace.retry(taskId);
+  assertEquals(await codeOf(() => workspace.archive([taskId])), "state");
+  await workspace.cancel([next.taskId]);
+  assertEquals(workspace.archive([taskId]).sort(), [taskId, next.taskId].sort());
+  await box.unwatched();
+});
