@@ -110,6 +110,11 @@ export function removeDaemonInfo(store: Store): void {
   store.remove(infoPath(store));
 }
 
+/** What a watcher is called, for a person. */
+export function nameOf({ kind, everywhere }: DaemonInfo): string {
+  return everywhere ? "daemon for all workspaces" : kind === "run" ? "run --wait" : kind;
+}
+
 /** When the record was last written, milliseconds since the epoch; 0 where there is none. */
 export function daemonInfoTime(store: Store): number {
   return lstat(infoPath(store))?.mtime?.getTime() ?? 0;
@@ -262,7 +267,7 @@ export function isStopped({ pid, start }: DaemonInfo): boolean {
 export function describeWatcher(store: Store, tasks: Iterable<Task>): string | null {
   const info = watcherOf(store);
   if (info === undefined) return null;
-  const who = info.kind === "daemon" ? "daemon" : info.kind === "run" ? "run --wait" : "supervisor";
+  const who = nameOf(info);
   return isAnyOpen(tasks) && isStopped(info)
     ? `${who} (pid ${info.pid}) is stopped, and nothing goes on: kill -CONT ${info.pid}`
     : `${who} (pid ${info.pid}) watches over it`;

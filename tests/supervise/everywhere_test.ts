@@ -29,7 +29,8 @@ test(
     assertEquals((await two.settled(late)).status, "complete");
     for (const box of [one, two]) {
       assert(has(box, pid));
-      assertStringIncludes(await box.ok("status"), `daemon (pid ${pid}) watches over it`);
+      const watched = `daemon for all workspaces (pid ${pid}) watches over it`;
+      assertStringIncludes(await box.ok("status"), watched);
       assertStringIncludes(await box.ok("daemon", "logs"), "Watching over");
     }
     await user.stop();

@@ -10,6 +10,7 @@ import { askToStop, isSame, takeWatch, watchedBy } from "../../supervise/take.ts
 import {
   announce,
   isWatched,
+  nameOf,
   readDaemonInfo,
   removeDaemonInfo,
   spawnDetached,
