@@ -4,7 +4,7 @@ import type { EventKind, HistoryEvent } from "../task/event.ts";
 import { parseTime } from "../task/fields.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { formatElapsed, formatMoment, formatStamp } from "../text/time.ts";
-import { sanitize, truncate } from "../text/width.ts";
+import { displayWidth, sanitize, truncate } from "../text/width.ts";
 
 /** How each event is drawn. */
 function lookOf(event: EventKind, { icon, phase, plain, dim, waiting }: Palette): [string, Paint] {
@@ -67,19 +67,26 @@ function nameOf({ task, taskKey }: HistoryEvent, { width }: Style): string | und
  * One event as a line that is no longer than the style's width.
  *
  * @param now milliseconds since the epoch
+ * @param workspace what its workspace is called, where there are several; as wide as the others
  */
-export function formatEventLine(event: HistoryEvent, style: Style, now: number): string {
+export function formatEventLine(
+  event: HistoryEvent,
+  style: Style,
+  now: number,
+  workspace?: string,
+): string {
   const palette = createPalette(style);
   const [icon, paint] = lookOf(event.event, palette);
   const millis = parseTime(event.time) ?? 0;
   const head = `${style.width < NARROW ? formatMoment(millis, now) : formatStamp(millis)}  `;
+  const where = workspace === undefined ? "" : `${workspace}  `;
   const name = `${icon} ${event.event.padEnd(WIDTH)}`;
   const who = [nameOf(event, style), event.agent].filter((part) => part !== undefined)
     .map(sanitize).join("  ");
   const rest = truncate(
     [who, detailOf(event)].filter((part) => part !== "").join("  "),
-    Math.max(0, style.width - head.length - name.length - 2),
+    Math.max(0, style.width - head.length - displayWidth(where) - name.length - 2),
     palette.ellipsis,
   );
-  return `${palette.dim(head)}${paint(name)}  ${rest}`.trimEnd();
+  return `${palette.dim(head)}${where}${paint(name)}  ${rest}`.trimEnd();
 }

@@ -7,17 +7,20 @@ import { followEvents, lastEvents, readEvents } from "../../store/events.ts";
 import { type Cursor, isPlace, parseCursor } from "../../store/history_files.ts";
 import { asJson, OrchestraError } from "../../task/error.ts";
 import type { StoredEvent } from "../../task/event.ts";
+import { displayWidth, pad, truncate } from "../../text/width.ts";
 import type { Context } from "../context.ts";
 import { integer, since, taskName } from "../flags.ts";
 import { lookOn, stopSignal } from "../look_on.ts";
-import { optional, parsed, proposeTasks, text } from "../parameters.ts";
+import { type ManyCursors, parseCursors, type Printer } from "../many_cursors.ts";
+import { everywhere, optional, parsed, proposeTasks, text } from "../parameters.ts";
 import { leaveWatcher, look } from "../supervision.ts";
 
 interface EventsFlags {
   follow?: boolean;
-  since?: number | Cursor;
+  since?: number | Cursor | ManyCursors;
   task?: string;
   lines?: number;
+  everywhere?: boolean;
 }
 
 /** How many are shown where nothing says which. */
@@ -29,7 +32,7 @@ export const command = buildCommand({
     flags: {
       follow: optional("go on with what happens from now on"),
       since: parsed(
-        (value) => parseCursor(value) ?? since(value),
+        (value) => parseCursor(value) ?? parseCursors(value) ?? since(value),
         "from this time on: 2h ago, an ISO time, or the cursor of an event, which is left out",
         "when",
       ),
@@ -38,6 +41,7 @@ export const command = buildCommand({
         proposeCompletions: proposeTasks,
       },
       lines: parsed(integer(0), `only the last ones (${LINES} where nothing says which)`, "n"),
+      everywhere,
     },
     aliases: { f: "follow", n: "lines" },
   },
@@ -50,6 +54,18 @@ export const command = buildCommand({
 });
 
 async function events(this: Context, flags: EventsFlags): Promise<void> {
+  if (flags.everywhere) {
+    const { eventsEverywhere } = await import("../events_everywhere.ts");
+    const { follow = false, lines = LINES } = flags;
+    const isWhole = flags.lines === undefined && (flags.since ?? flags.task) !== undefined;
+    const print = createPrinter(this, follow, Date.now);
+    return await eventsEverywhere(this, { ...flags, follow, lines, isWhole }, print);
+  }
+  if (typeof flags.since === "object" && "places" in flags.since) {
+    throw new OrchestraError("usage", "--since: this is a cursor of all workspaces", {
+      hint: "Go on from it with: orchestra events --everywhere --since CURSOR",
+    });
+  }
   const queue = await this.openQueue();
   const { store } = queue;
   await leaveWatcher(this, queue, await look(queue, true));
@@ -119,28 +135,11 @@ function checkPlace(context: Context, dir: string, from: Cursor | undefined): vo
   );
 }
 
-interface Printer {
-  event(event: StoredEvent): void;
-  end(): void;
-}
-
 /** Lines for a person; one JSON value, or one a line where it has no end. */
 function createPrinter(context: Context, isEndless: boolean, now: () => number): Printer {
-  if (!context.globals.json) {
-    const style = context.style();
-    let any = false;
-    return {
-      event(event) {
-        any = true;
-        context.print(formatEventLine(event, style, now()));
-      },
-      end() {
-        if (!any) context.note("Nothing has happened here yet, or nothing that was asked for");
-      },
-    };
-  }
+  if (!context.globals.json) return createLines(context, now);
   if (isEndless) {
-    return { event: (event) => context.print(asJson(event)), end() {} };
+    return { event: (event) => context.print(asJson(event)), expect() {}, end() {} };
   }
   let before = "[";
   return {
@@ -148,8 +147,34 @@ function createPrinter(context: Context, isEndless: boolean, now: () => number):
       context.write(`${before}\n  ${asJson(event)}`);
       before = ",";
     },
+    expect() {},
     end() {
       context.print(before === "[" ? "[]" : "\n]");
+    },
+  };
+}
+
+/** Longest name of a workspace that is shown whole, cells. */
+const NAME = 20;
+
+function createLines(context: Context, now: () => number): Printer {
+  const style = context.style();
+  let any = false;
+  let width = 0;
+  return {
+    event(event) {
+      any = true;
+      const { workspace } = event;
+      const where = workspace === undefined
+        ? undefined
+        : pad(truncate(workspace, NAME, style.unicode ? "…" : "..."), width);
+      context.print(formatEventLine(event, style, now(), where));
+    },
+    expect(workspaces) {
+      width = Math.min(NAME, Math.max(0, ...workspaces.map(displayWidth)));
+    },
+    end() {
+      if (!any) context.note("Nothing has happened here yet, or nothing that was asked for");
     },
   };
 }
