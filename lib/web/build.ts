@@ -2,12 +2,18 @@
 // hashes alone. From source it is made when the server starts; for the second asset, when that is bundled.
 
 import { OrchestraError } from "../task/error.ts";
-import type { Page } from "./page.ts";
+
+/** The document, and the policy that says what a browser may run of it. */
+export interface Built {
+  readonly html: string;
+  /** Value of `Content-Security-Policy`. */
+  readonly csp: string;
+}
 
 const FOLDER = new URL("./page/", import.meta.url);
 
 /** Builds the page from its sources. */
-export async function buildPage(): Promise<Page> {
+export async function buildPage(): Promise<Built> {
   const [script, style, skeleton] = await Promise.all([
     bundleScript(new URL("main.tsx", FOLDER)),
     readStyle(),
@@ -37,7 +43,7 @@ async function bundleScript(entry: URL): Promise<string> {
 }
 
 /** Puts script and style in the places that the skeleton has for them, and hashes what stands there. */
-export async function assemble(skeleton: string, script: string, style: string): Promise<Page> {
+export async function assemble(skeleton: string, script: string, style: string): Promise<Built> {
   // Neither may end before its end: within the texts of either the escaped form means the same.
   const code = script.trim().replaceAll(/<(\/script|!--)/gi, "\\x3C$1");
   const css = style.trim().replaceAll(/<\/style/gi, "<\\/style");
