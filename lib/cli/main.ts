@@ -101,8 +101,10 @@ export async function main(
     await runWindowsShim(args[1] ?? "");
     return { code: 0, force: true };
   }
-  // A compiled program has the network for the process that delivers, and for no other.
-  if (Deno.build.standalone && args[0] !== "_deliver") Deno.permissions.revokeSync({ name: "net" });
+  // A compiled program has the network for the process that delivers and for the server, and for no other.
+  if (Deno.build.standalone && args[0] !== "_deliver" && !args.includes("serve")) {
+    Deno.permissions.revokeSync({ name: "net" });
+  }
   let context: Context | undefined;
   const code = await runCommandLine(args, program, (made) => context = made);
   return { code, force: context?.endsByExit ?? false };
