@@ -1,18 +1,23 @@
 // One launch under limits across workspaces, from its slot to its end, in a process that kills itself at
 // the n-th change of a file: what was begun then stays half done.
 //
-//   deno run -A slots_program.ts FOLDER ROOT TASK N [stay]
+//   deno run -A slots_program.ts FOLDER ROOT TASK N [GO]
 //
-// With `stay` it ends when its task runs, and leaves it so.
+// With a file that tells all to go it waits for that first, ends when its task runs, and leaves it so.
 
+import { lstat } from "../../lib/store/files.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { formatTime } from "../../lib/task/fields.ts";
 import { keepPause, releaseSlot, takeSlot } from "../../lib/workspaces/slots.ts";
 import { killAt } from "../support/kill_at.ts";
 import { AGENTS, LIMITS } from "./slots_support.ts";
 
-const [folder = "", root = "", id = "", at, stay] = Deno.args;
+const [folder = "", root = "", id = "", at, go] = Deno.args;
 killAt(Number(at));
+if (go !== undefined) {
+  Deno.writeTextFileSync(`${go}.${id}.${root.slice(-1)}`, "");
+  while (lstat(go) === undefined);
+}
 
 const store = openStore(root);
 const task = store.read(id)!;
@@ -24,7 +29,7 @@ const refused = store.locked(() => {
   if (held === null) store.write({ ...task, status: "running", claim, startedAt: time });
   return held;
 });
-if (refused !== null || stay !== undefined) Deno.exit(refused === null ? 0 : 3);
+if (refused !== null || go !== undefined) Deno.exit(refused === null ? 0 : 3);
 keepPause(
   { provider: "anthropic", agent: "claude", until: Date.now() + 60_000 },
   Date.now(),
