@@ -41,8 +41,8 @@ export interface Listening {
   readonly since: string | undefined;
   /** A log that it follows. */
   readonly log: { readonly workspace: string; readonly task: string } | undefined;
-  /** Aborted when it has gone. */
-  readonly signal: AbortSignal;
+  /** Settled when it has gone. */
+  readonly gone: Promise<void>;
 }
 
 /** All streams of a server. */
@@ -283,7 +283,7 @@ export function createHub(
     return true;
   }
 
-  function open({ log, signal }: Listening): { client: Client; body: ReadableStream<Uint8Array> } {
+  function open({ log, gone }: Listening): { client: Client; body: ReadableStream<Uint8Array> } {
     let stream: ReadableStreamDefaultController<Uint8Array>;
     let following: ReturnType<typeof setInterval> | undefined;
     const encoder = new TextEncoder();
@@ -311,14 +311,7 @@ export function createHub(
         stream.error(new Error("read too slowly"));
       },
     };
-    signal.addEventListener("abort", () => {
-      leave();
-      try {
-        stream.close();
-      } catch {
-        // It is closed already.
-      }
-    }, { once: true });
+    gone.catch(() => {}).then(leave);
     if (log !== undefined) {
       following = followLog(log, (size) => {
         const { workspace, task: taskId } = log;

@@ -76,6 +76,8 @@ export interface Call {
   /** Names in the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Settled when the answer has been sent, or whoever asked has gone. */
+  readonly completed: Promise<void>;
 }
 
 /** One thing that can be asked for. */
@@ -438,7 +440,7 @@ function glance({ name, queue, mirror }: Live, root: string, moment: Moment): Wi
   };
 }
 
-function listen({ site, request, query }: Call): Promise<Response> {
+function listen({ site, request, query, completed }: Call): Promise<Response> {
   const log = query.get("log");
   const at = log?.indexOf("/") ?? -1;
   return site.hub.listen({
@@ -446,7 +448,7 @@ function listen({ site, request, query }: Call): Promise<Response> {
     log: log === null || at <= 0
       ? undefined
       : { workspace: log.slice(0, at), task: log.slice(at + 1) },
-    signal: request.signal,
+    gone: completed,
   });
 }
 

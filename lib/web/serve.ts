@@ -77,7 +77,9 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
   const host = isLoopback(options.host) ? null : options.host;
   let site!: Site;
   let policy!: Policy;
+  const stop = new AbortController();
   const server = Deno.serve({
+    signal: stop.signal,
     hostname: options.host,
     port: options.port,
     onListen({ port }) {
@@ -95,7 +97,7 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
       };
     },
     onError: (error) => failure(error),
-  }, (request) => answer(request, site, policy, page));
+  }, (request, { completed }) => answer(request, completed, site, policy, page));
   const { port } = server.addr as Deno.NetAddr;
   const name = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
@@ -110,7 +112,9 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
     async [Symbol.asyncDispose]() {
       hub[Symbol.dispose]();
       served[Symbol.dispose]();
-      await server.shutdown();
+      // Connections that are open go too: streams have no end of their own.
+      stop.abort();
+      await server.finished;
     },
   };
 }
@@ -132,6 +136,7 @@ async function sessionOf(token: string): Promise<string> {
 
 async function answer(
   request: Request,
+  completed: Promise<void>,
   site: Site,
   policy: Policy,
   page: Page,
@@ -164,7 +169,7 @@ async function answer(
         "This server changes nothing: it was started with --read-only",
       );
     }
-    return await route.handle({ site, request, params, query: searchParams });
+    return await route.handle({ site, request, params, query: searchParams, completed });
   } catch (error) {
     return failure(error);
   }

@@ -7,7 +7,8 @@ import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { addWorkspace, listWorkspaces, removeWorkspace } from "../../lib/workspaces/registry.ts";
 import { type Box, makeBox, makeFolder, withPatience } from "../support/program.ts";
 import { assertFits } from "./fits.ts";
-import { BEARER, type Here, serveHere } from "./server.ts";
+import { test } from "../support/needs.ts";
+import { BEARER, type Here, requestText, serveHere } from "./server.ts";
 
 type Told = WireEvent & { id: string | undefined };
 
@@ -248,4 +249,47 @@ Deno.test("a workspace that comes is told of and served, and one that goes is no
   const refused = await here.ask("/workspaces/two/tasks");
   await refused.body?.cancel();
   assertEquals(refused.status, 404);
+});
+
+/** How many folders this process watches; Linux tells. */
+function watches(): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync("/proc/self/fdinfo")) {
+    try {
+      const text = Deno.readTextFileSync(`/proc/self/fdinfo/${name}`);
+      count += text.split("\n").filter((line) => line.startsWith("inotify ")).length;
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+  return count;
+}
+
+const LINUX = Deno.build.os === "linux" ? null : "/proc tells on Linux alone";
+
+test("when the last one has gone, nothing is watched any more", LINUX, async () => {
+  await using box = await makeBox();
+  await using here = await serveBoxes(box);
+  const before = watches();
+  const connections = await Promise.all([1, 2, 3].map(async () => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: here.port });
+    const headers = { host: `127.0.0.1:${here.port}`, ...BEARER };
+    const text = requestText("GET", "/api/v1/events", headers);
+    await connection.write(new TextEncoder().encode(text));
+    await connection.read(new Uint8Array(1));
+    return connection;
+  }));
+  const during = watches();
+  assert(during > before, `${during} ${before}`);
+  connections.pop()!.close();
+  connections.pop()!.close();
+  await here.get("");
+  assertEquals(watches(), during);
+  connections.pop()!.close();
+  await withPatience(
+    "the end of the watching",
+    (async () => {
+      while (watches() > before) await new Promise((resolve) => setTimeout(resolve, 10));
+    })(),
+  );
 });

@@ -1,0 +1,116 @@
+// `orchestra serve` as its users meet it: a real process, what it prints, and how it ends.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { makeBox, runProgram, withPatience } from "../support/program.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { MAIN } from "../support/spawn.ts";
+
+const ADDRESS = /^http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)\n$/;
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+Deno.test("serve prints one address, serves the page and the API there, and ends with Ctrl+C", async () => {
+  await using box = await makeBox();
+  const port = freePort();
+  await using live = box.live({}, "serve", "--port", String(port));
+  const printed = await live.printed((text) => text.endsWith("\n"));
+  const [, at, token] = ADDRESS.exec(printed)!;
+  assertEquals(at, String(port));
+  assert(token!.length >= 32, token);
+  const page = await fetch(`http://127.0.0.1:${port}/w/x/now`);
+  const csp = page.headers.get("content-security-policy")!;
+  assertMatch(csp, /script-src 'sha256-[\w+/]+=*'/);
+  assertMatch(csp, /frame-ancestors 'none'/);
+  assertStringIncludes(await page.text(), '<div id="app">');
+  const headers = { authorization: `Bearer ${token}` };
+  const about = await (await fetch(`http://127.0.0.1:${port}/api/v1`, { headers })).json();
+  assertEquals(about.workspaces.length, 1);
+  // Somebody listens, and a request has no end: it goes all the same.
+  const stream = await fetch(`http://127.0.0.1:${port}/api/v1/events`, { headers });
+  using idle = await Deno.connect({ hostname: "127.0.0.1", port });
+  await idle.write(new TextEncoder().encode("POST /api/v1/session HTTP/1.1\r\n"));
+  live.kill("SIGINT");
+  const { code, stderr } = await withPatience("its end", live.ended());
+  assertEquals([code, stderr], [130, ""]);
+  await stream.body?.cancel().catch(() => {});
+});
+
+Deno.test("serve takes a free port where ours is taken, and says so where one was asked for", async () => {
+  await using box = await makeBox();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const failure = await box.fails(5, "serve", "--port", String(port));
+  assertStringIncludes(failure.message, `Port ${port} is taken`);
+  // Whichever of the two is first has the port that is ours.
+  await using one = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "--json", "serve");
+  await using two = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "--json", "serve");
+  const whole = (text: string) => text.endsWith("}\n");
+  const said = await Promise.all(
+    [one, two].map(async (live) => JSON.parse(await live.printed(whole))),
+  );
+  assert(said[0].port !== said[1].port);
+  for (const { url, address, port, token } of said) {
+    assertEquals([url, address], [`${address}#token=mine`, `http://127.0.0.1:${port}/`]);
+    assertEquals(token, "mine");
+  }
+  for (const live of [one, two]) live.kill("SIGTERM");
+  for (const live of [one, two]) await live.ended();
+});
+
+Deno.test("serve says what it means to be reached by others, and then is", async () => {
+  await using box = await makeBox();
+  const env = { ORCHESTRA_TOKEN: "mine" };
+  await using live = box.live({ env }, "serve", "--host", "0.0.0.0", "--port", "0");
+  const printed = await live.printed((text) => text.endsWith("\n"));
+  assertStringIncludes(live.stderr(), "is not encrypted");
+  const port = Number(/:(\d+)\//.exec(printed)![1]);
+  const headers = { authorization: "Bearer mine" };
+  // An address of this machine is not somebody's name; a name may be.
+  const answer = await fetch(`http://127.0.0.2:${port}/api/v1`, { headers });
+  assertEquals(answer.status, 200);
+  await answer.body?.cancel();
+  live.kill("SIGINT");
+  await live.ended();
+});
+
+Deno.test("serve says what it needs where it may not listen, or there is nothing to serve", async () => {
+  await using box = await makeBox();
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", ...permissionFlags(), MAIN, "serve"],
+    cwd: box.root,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assertEquals(code, 5, text);
+  assertStringIncludes(text, "permissions forbid listening");
+  assertStringIncludes(text, "deno run -A");
+  const nowhere = await Deno.makeTempDir();
+  const outcome = await runProgram(nowhere, ["serve"]);
+  assertEquals(outcome.code, 3);
+  assertStringIncludes(outcome.stderr, "orchestra init");
+  await Deno.remove(nowhere);
+});
+
+Deno.test("while somebody looks and nobody watches, a supervisor is left for what runs", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "sleep 600", "--timeout", "10m");
+  await box.ok("run");
+  for (const pid of box.supervisors()) Deno.kill(pid, "SIGKILL");
+  await box.unwatched();
+  await using live = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "serve", "--port", "0");
+  const printed = await live.printed((text) => text.endsWith("\n"));
+  const headers = { authorization: "Bearer mine" };
+  const url = new URL(printed);
+  await (await fetch(`${url.origin}/api/v1/workspaces`, { headers })).text();
+  await box.until("a supervisor", () => box.supervisors().length > 0);
+  live.kill("SIGINT");
+  await live.ended();
+  await box.ok("cancel", id);
+  await box.unwatched();
+});
