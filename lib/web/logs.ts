@@ -59,7 +59,7 @@ export function answerLog(store: Store, task: Task, header: string | null): Resp
     headers: {
       "accept-ranges": "bytes",
       // Compressed it would be another one than what was asked for.
-      "content-encoding": "identity",
+      "cache-control": "no-store, no-transform",
       ...(isPart ? { "content-range": `bytes ${from}-${from + bytes.length - 1}/${size}` } : {}),
     },
   });

@@ -15,13 +15,15 @@ import type { KnownWorkspace } from "../workspaces/registry.ts";
 import { type Moment, momentOf } from "./wire_of.ts";
 
 /** What becomes of what is to be done: left to whoever watches, or to who is left where nobody does. */
-export type Keeper = (queue: Queue) => NonNullable<WatchOptions["leaveToOthers"]>;
+export type Keeper = (queue: Queue) => Promise<NonNullable<WatchOptions["leaveToOthers"]>>;
 
 /** What has come since it was last taken. */
 export interface News {
   /** Tasks whose files are others, or gone. */
   readonly ids: ReadonlySet<string>;
   readonly happened: readonly HistoryEvent[];
+  /** Whether somebody else may be watching. */
+  readonly isWatcherNew: boolean;
 }
 
 /** A workspace whose tasks are in memory. */
@@ -136,7 +138,8 @@ function noWorkspace(name: string): OrchestraError {
 }
 
 /** Files of a workspace that tell what no task does: what happened, and who watches. */
-const TELLING = ["history.jsonl", "daemon.json"];
+const HISTORY = "history.jsonl";
+const WATCHER = "daemon.json";
 
 async function openLive(
   { name, root }: KnownWorkspace,
@@ -148,13 +151,15 @@ async function openLive(
   const listeners = new Set<() => void>();
   let ids = new Set<string>();
   let happened: HistoryEvent[] = [];
+  let isWatcherNew = false;
   const tell = () => listeners.forEach((listener) => listener());
   const begun = Promise.withResolvers<Mirror>();
+  const leaveToOthers = await keeper(queue);
   const looking = watchOver(queue, {
     wanted: () => ({ launch: "nothing" }),
     until: "forever",
     signal,
-    leaveToOthers: keeper(queue),
+    leaveToOthers,
     onKeep(id) {
       ids.add(id);
       tell();
@@ -168,7 +173,11 @@ async function openLive(
   const ended = looking.then(() => {}, (error) => {
     onProblem(`${name}: ${toOrchestraError(error, "Looking on").message}`);
   });
-  if (store.isMade()) watchFiles(watchFolder(store.dir), ended, tell);
+  const onFiles = (names: ReadonlySet<string>) => {
+    isWatcherNew ||= names.has(WATCHER);
+    if (names.has(WATCHER) || names.has(HISTORY)) tell();
+  };
+  if (store.isMade()) watchFiles(watchFolder(store.dir), ended, onFiles);
   let cursor = historyEnd(store.dir);
 
   async function readHistory(): Promise<void> {
@@ -184,9 +193,10 @@ async function openLive(
   /** Reading is one at a time: each event is told once. */
   let reading = Promise.resolve();
   const take = (): News => {
-    const news = { ids, happened };
+    const news = { ids, happened, isWatcherNew };
     ids = new Set();
     happened = [];
+    isWatcherNew = false;
     return news;
   };
   return {
@@ -216,13 +226,12 @@ async function openLive(
 }
 
 /** Tells of changes of what stands beside the tasks, as long as somebody looks on. */
-function watchFiles(watch: FolderWatch, ended: Promise<void>, tell: () => void): void {
-  (async () => {
-    const over = ended.then(() => "over" as const);
-    while (await Promise.race([watch.changed(), over]) !== "over") {
-      const names = watch.take();
-      if (TELLING.some((name) => names.has(name))) tell();
-    }
-    watch[Symbol.dispose]();
-  })();
+async function watchFiles(
+  watch: FolderWatch,
+  ended: Promise<void>,
+  onFiles: (names: ReadonlySet<string>) => void,
+): Promise<void> {
+  const over = ended.then(() => "over" as const);
+  while (await Promise.race([watch.changed(), over]) !== "over") onFiles(watch.take());
+  watch[Symbol.dispose]();
 }

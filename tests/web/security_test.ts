@@ -239,7 +239,7 @@ Deno.test("a lent token opens one session, and no more", async () => {
     host: "127.0.0.1",
     port: 0,
     token: TOKEN,
-    keeper: () => () => true,
+    keeper: () => Promise.resolve(() => true),
     program: "",
     page: { html: "", csp: "" },
   });

@@ -41,7 +41,7 @@ export async function serveHere(
     port: 0,
     token: TOKEN,
     // Somebody else does what is to be done, or nobody.
-    keeper: () => () => true,
+    keeper: () => Promise.resolve(() => true),
     program: "",
     page: PAGE,
     linger: 100,

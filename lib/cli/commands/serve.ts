@@ -125,9 +125,13 @@ function nameOf(root: string): string {
     "workspace";
 }
 
-/** Whoever looks on leaves a supervisor where something runs that nobody watches. */
+/** Whoever looks on leaves a supervisor where something runs that nobody watches, unless told not to. */
 function keeperOf(context: Context) {
-  return (queue: Queue) => keepWatched(context, queue, true);
+  return async (queue: Queue) => {
+    // Settings that are wrong are told where they are asked for, and the defaults hold.
+    const config = await context.config(queue.store).catch(() => undefined);
+    return keepWatched(context, queue, config?.supervise ?? true);
+  };
 }
 
 /** The port that was asked for, or ours; a free one where ours is taken. */
