@@ -19,6 +19,8 @@ const GATHER = 50;
 const MOST_ROWS = 500;
 /** More events than these are not told to who comes back. */
 const MOST_EVENTS = 5000;
+/** So long ago may a list have been read by who listens now, milliseconds. */
+const RECENT = 10_000;
 /** How old it may be who watches, milliseconds: asking may cost a process. */
 const WATCHER_AGE = 2000;
 /** Timers take at most 2^31 - 1 ms. */
@@ -38,6 +40,11 @@ export interface Feed extends Disposable {
    * @returns false where it is too much, or there is no such place
    */
   missed(since: Cursor | undefined, deliver: (event: WireEvent) => void): Promise<boolean>;
+  /**
+   * The same for who comes for the first time, and may have read a list a moment ago: the tasks of which
+   * something happened in the last seconds, and not what; undefined for none.
+   */
+  recent(deliver: (event: WireEvent | undefined) => void): Promise<boolean>;
 }
 
 /** What was told last, as far as it can change without a task's file. */
@@ -60,6 +67,8 @@ export function openFeed(lease: Lease, tell: (event: WireEvent) => void): Feed {
   let alarm: ReturnType<typeof setTimeout> | undefined;
   let flushing = Promise.resolve();
   let cursor = live.cursor;
+  /** Where the history was in the last seconds, oldest first. */
+  let places: { readonly at: number; readonly cursor: Cursor }[] = [];
   let isClosed = false;
   const restOf = (moment: Moment) => JSON.stringify([wireLanes(moment), watcher.text()]);
 
@@ -80,17 +89,35 @@ export function openFeed(lease: Lease, tell: (event: WireEvent) => void): Feed {
   async function flushNow(): Promise<void> {
     const moment = await live.moment();
     if (isClosed) return;
-    const { ids, happened, isWatcherNew } = live.take();
+    const { happened, isWatcherNew, ...news } = live.take();
+    const ids = new Set(news.ids);
     if (isWatcherNew) watcher.forget();
     const states = statesOf(moment);
+    // Where nobody listened before, what happened is all that is known of what has changed.
+    for (const { task } of happened) if (task !== undefined) ids.add(task);
     const { changed, removed } = changesSince(told.states, states, ids);
     const rest = restOf(moment);
     const isNew = changed.length + removed.length + happened.length > 0 || rest !== told.rest;
     told.states = states;
     told.rest = rest;
+    places = [...recentPlaces(), { at: performance.now(), cursor }];
     cursor = live.cursor;
     setAlarm(moment);
     if (isNew) tell(eventOf(moment, changed, removed, happened));
+  }
+
+  function recentPlaces(): typeof places {
+    return places.filter(({ at }) => at > performance.now() - RECENT);
+  }
+
+  /** What is told of those of some tasks that are there and those that are gone; undefined for too many. */
+  function eventAbout(ids: ReadonlySet<string>, happened: readonly HistoryEvent[]) {
+    if (ids.size > MOST_ROWS) return undefined;
+    const moment = momentOf(live.mirror, live.queue.now());
+    const { byId } = moment.index;
+    const there = [...ids].filter((id) => byId.has(id));
+    const gone = [...ids].filter((id) => !byId.has(id));
+    return eventOf(moment, there, gone, happened);
   }
 
   /** What changes with time alone is told when it is time. */
@@ -133,15 +160,24 @@ export function openFeed(lease: Lease, tell: (event: WireEvent) => void): Feed {
     async missed(since, deliver) {
       await flush();
       return await readMissed(live, since, () => cursor, (happened) => {
-        const moment = momentOf(live.mirror, live.queue.now());
-        const { byId } = moment.index;
         const ids = new Set(happened.flatMap(({ task }) => task ?? []));
         // What is open may have changed in ways that are no history.
-        for (const task of byId.values()) if (!isTerminal(task.status)) ids.add(task.taskId);
-        if (ids.size > MOST_ROWS) return false;
-        const there = [...ids].filter((id) => byId.has(id));
-        const gone = [...ids].filter((id) => !byId.has(id));
-        deliver(eventOf(moment, there, gone, happened));
+        for (const task of live.mirror.index.byId.values()) {
+          if (!isTerminal(task.status)) ids.add(task.taskId);
+        }
+        const event = eventAbout(ids, happened);
+        if (event !== undefined) deliver(event);
+        return event !== undefined;
+      });
+    },
+    async recent(deliver) {
+      const from = recentPlaces()[0]?.cursor ?? cursor;
+      await flush();
+      return await readMissed(live, from, () => cursor, (happened) => {
+        const ids = new Set(happened.flatMap(({ task }) => task ?? []));
+        const event = ids.size === 0 ? undefined : eventAbout(ids, []);
+        if (event === undefined && ids.size > 0) return false;
+        deliver(event);
         return true;
       });
     },

@@ -115,14 +115,16 @@ export function createHub(
   }
 
   /** Tells a page what it missed of each workspace; from then on it is told with the others. */
-  async function catchUp(client: Client, since: URLSearchParams): Promise<void> {
+  async function catchUp(client: Client, since: URLSearchParams | undefined): Promise<void> {
     for (const [name, feed] of [...feeds]) {
-      const deliver = (event: WireEvent) => {
-        client.send(format(event));
+      const deliver = (event: WireEvent | undefined) => {
+        if (event !== undefined) client.send(format(event));
         client.knows.add(name);
       };
-      const from = parseCursor(since.get(name) ?? "");
-      if (await feed.missed(from, deliver).catch(() => false)) continue;
+      const telling = since === undefined
+        ? feed.recent(deliver)
+        : feed.missed(parseCursor(since.get(name) ?? ""), deliver);
+      if (await telling.catch(() => false)) continue;
       deliver({ event: "reset", data: { workspace: name } });
     }
   }
@@ -148,7 +150,7 @@ export function createHub(
       }
       client.send("retry: 1000\n\n");
       await align();
-      if (since !== undefined) await catchUp(client, new URLSearchParams(since));
+      await catchUp(client, since === undefined ? undefined : new URLSearchParams(since));
       for (const name of feeds.keys()) client.knows.add(name);
       client.isCurrent = true;
       client.send(`id: ${idNow()}\n\n`);

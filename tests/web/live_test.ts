@@ -183,6 +183,27 @@ Deno.test("the cursor of a list is where a stream goes on", async () => {
   await stream.until(changes(id, "pending"));
 });
 
+Deno.test("what changes between the reading of a list and the beginning of a stream is told", async () => {
+  await using box = await makeBox();
+  await using here = await serveBoxes(box);
+  const list = async () => await here.get("/workspaces/box-0/tasks") as WireTasks;
+  // For the first that listens, and for another one beside it.
+  await list();
+  const one = await box.start("shell", "true");
+  await using first = await listen(here);
+  await first.until(changes(one, "pending"));
+  await list();
+  const two = await box.start("shell", "true");
+  await first.until(changes(two, "pending"));
+  await box.ok("cancel", two);
+  await first.until(changes(two, "cancelled"));
+  await using second = await listen(here);
+  const told = await second.until(changes(two, "cancelled"));
+  assert(told.event === "tasks");
+  // It happened before: nobody is to be notified.
+  assertEquals(told.data.happened, []);
+});
+
 Deno.test("a place that the history does not have means: read all anew", async () => {
   await using box = await makeBox();
   await box.start("shell", "true");
