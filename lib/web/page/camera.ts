@@ -16,6 +16,10 @@ const SMALLEST = 0.04;
 const LARGEST = 2.5;
 /** Room around a drawing that is fitted, pixels. */
 const MARGIN = 24;
+/** Letters can be read from this scale on. */
+const READABLE = 0.7;
+/** A drawing that is larger than so many windows is shown as a whole, to find one's way. */
+const MOST_VIEWS = 2.5;
 
 /** The whole drawing, no larger than it was drawn. */
 export function fit(drawing: Size, view: Size): Camera {
@@ -30,6 +34,20 @@ export function fit(drawing: Size, view: Size): Camera {
     scale,
     x: (view.width - drawing.width * scale) / 2,
     y: (view.height - drawing.height * scale) / 2,
+  };
+}
+
+/** Where one begins: the whole drawing, or its upper left part where all of it would be too small to be read. */
+export function begin(drawing: Size, view: Size): Camera {
+  const whole = fit(drawing, view);
+  const near = (drawn: number, seen: number) => drawn * READABLE <= MOST_VIEWS * seen;
+  const isNear = near(drawing.width, view.width) && near(drawing.height, view.height);
+  if (whole.scale >= READABLE || !isNear) return whole;
+  const start = (drawn: number, seen: number) => Math.max(MARGIN, (seen - drawn * READABLE) / 2);
+  return {
+    scale: READABLE,
+    x: start(drawing.width, view.width),
+    y: start(drawing.height, view.height),
   };
 }
 

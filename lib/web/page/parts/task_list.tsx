@@ -45,15 +45,14 @@ interface RowProps {
 }
 
 function Row({ task, workspace, selected, onChoose }: RowProps): JSX.Element {
-  return useMemo(() => drawRow({ task, workspace, selected, onChoose }), [
-    task,
-    workspace,
-    selected,
-    onChoose,
-  ]);
+  // A component, for an element that is kept would keep the parents that it had each time.
+  return useMemo(
+    () => <Body task={task} workspace={workspace} selected={selected} onChoose={onChoose} />,
+    [task, workspace, selected, onChoose],
+  );
 }
 
-function drawRow({ task, workspace, selected, onChoose }: RowProps): JSX.Element {
+function Body({ task, workspace, selected, onChoose }: RowProps): JSX.Element {
   const { taskId } = task;
   return (
     <li
