@@ -114,7 +114,6 @@ export async function bundleWeb(output: string): Promise<boolean> {
       "--quiet",
       // It is built now, and not when the server starts.
       "--external=./build.ts",
-      ...WINDOWS.map((path) => `--external=${path}`),
       "-o",
       output,
       "lib/web/serve.ts",

@@ -72,6 +72,8 @@ const STEPS: readonly Step[] = [
   ["completions bash"],
   ["clean all --yes"],
   // Beyond the two folders nothing may be written.
+  // To listen it needs more, and says so.
+  ["serve", 5],
   ["trust --list", 5],
   // Without a network this cannot succeed; that it is said is all there is to see here.
   ["upgrade --check", 5],
