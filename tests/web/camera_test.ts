@@ -1,7 +1,7 @@
 // What is seen of a drawing.
 
 import { assertEquals } from "../support/assert.ts";
-import { fit, pan, reveal, zoom } from "../../lib/web/page/camera.ts";
+import { begin, fit, pan, reveal, zoom } from "../../lib/web/page/camera.ts";
 
 const VIEW = { width: 1000, height: 500 };
 
@@ -25,4 +25,10 @@ Deno.test("what is to be seen is brought into sight, and what is seen does not m
     reveal(camera, { x: 1200, y: -50, width: 100, height: 40 }, VIEW),
     pan(camera, -324, 74),
   );
+});
+
+Deno.test("one begins where letters can be read, unless the drawing is much larger than the window", () => {
+  assertEquals(begin({ width: 500, height: 300 }, VIEW).scale, 1);
+  assertEquals(begin({ width: 2000, height: 100 }, VIEW), { scale: 0.7, x: 24, y: 215 });
+  assertEquals(begin({ width: 9000, height: 100 }, VIEW), fit({ width: 9000, height: 100 }, VIEW));
 });

@@ -9,7 +9,7 @@ import type { PhaseName } from "../../../decide/view.ts";
 import { truncate } from "../../../text/width.ts";
 import type { WireGraph, WireLink } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
-import { type Camera, fit, pan, reveal, type Size, zoom } from "../camera.ts";
+import { begin, type Camera, fit, pan, reveal, type Size, zoom } from "../camera.ts";
 import { type Layout, layOut, type PlacedNode, related, type Sizes } from "../layout.ts";
 import { Badge, PHASES, Shape, TaskLink, titleOf } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
@@ -412,7 +412,7 @@ function Chosen({ workspace, link, needs, neededBy, near, only, choose }: {
       </p>
       <p class="said">{titleOf(link)}</p>
       <p class="muted">
-        Needs {needs}, needed by {neededBy}; hangs together with {near - 1}
+        Needs {needs}, needed by {neededBy}; {near - 1} hang together with it
       </p>
       <p class="row">
         <a href={href({ view: "task", workspace, task: link.taskId })}>Open it</a>
@@ -503,7 +503,7 @@ function useCamera(box: { current: HTMLDivElement | null }, layout: Layout): Mov
   };
   useLayoutEffect(() => {
     untouched.current = true;
-    const fitted = () => untouched.current && apply(fit(layout, view()));
+    const fitted = () => untouched.current && apply(begin(layout, view()));
     const observer = new ResizeObserver(fitted);
     observer.observe(box.current!);
     fitted();
@@ -524,8 +524,7 @@ function useCamera(box: { current: HTMLDivElement | null }, layout: Layout): Mov
       else if (key === "+" || key === "=") move(zoom(camera.current, 1.25, width / 2, height / 2));
       else if (key === "-") move(zoom(camera.current, 0.8, width / 2, height / 2));
       else if (key === "0") {
-        untouched.current = true;
-        apply(fit(layout, { width, height }));
+        move(fit(layout, { width, height }));
       } else return false;
       return true;
     },
