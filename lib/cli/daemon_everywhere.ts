@@ -16,13 +16,14 @@ import {
   userPlaces,
   writeUserDaemon,
 } from "../supervise/user_daemon.ts";
+import { spawnDetached } from "../supervise/spawn.ts";
 import {
   announce,
   forgetOrder,
   isLockHeld,
   readDaemonInfo,
   removeDaemonInfo,
-  spawnDetached,
+  type WatchLock,
 } from "../supervise/watcher.ts";
 import { pause } from "../launch/pause.ts";
 import { readProcesses } from "../launch/posix/processes.ts";
@@ -37,6 +38,7 @@ import { type KnownWorkspace, listWorkspaces, registryFolder } from "../workspac
 import type { Context } from "./context.ts";
 import { type LogFlags, logTo, printLog } from "./daemon_log.ts";
 import { type DaemonOrders, watchAsDaemon } from "./daemon_of.ts";
+import { serveArguments, type ServePort } from "./daemon_flags.ts";
 import { stopSignal } from "./look_on.ts";
 import { leaveWatcher, look } from "./supervision.ts";
 
@@ -76,6 +78,8 @@ export async function runEverywhere(
     writeUserDaemon(places, { pid, start, startedAt, workspaces });
   };
   say(null, "Watching over all workspaces that are known");
+  const over = new AbortController();
+  const serving = serveBeside(context, orders.serve, over.signal, (text) => say(null, text));
   try {
     await watchEverywhere({
       folder,
@@ -84,12 +88,37 @@ export async function runEverywhere(
       signal: stop.signal,
       say,
       onChange: record,
-      keeps: () => lock.keeps(),
+      keeps: () => keepsLock(places, lock),
     });
   } finally {
-    if (lock.keeps()) removeUserDaemon(places);
+    over.abort();
+    await serving;
+    if (keepsLock(places, lock)) removeUserDaemon(places);
   }
   say(null, "Stopped; what runs goes on");
+}
+
+/** Whether we are still the one; where the folder was removed it is made anew. */
+function keepsLock({ folder }: UserPlaces, lock: WatchLock): boolean {
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return lock.keeps();
+  } catch {
+    // The disk refuses: nobody else can have taken it.
+    return true;
+  }
+}
+
+/** Serves the page of all workspaces, where that was asked for here or in the user's settings. */
+async function serveBeside(
+  context: Context,
+  asked: ServePort | undefined,
+  signal: AbortSignal,
+  say: (text: string) => void,
+): Promise<void> {
+  const { keepServing, servePortOfUser } = await import("./daemon_serve.ts");
+  const port = asked ?? servePortOfUser(say);
+  if (port !== undefined) await keepServing(context, { port, of: "everywhere", signal, say });
 }
 
 /** What goes wrong where nobody waits for it ends no process that watches over many. */
@@ -200,7 +229,7 @@ async function answers(root: string): Promise<void> {
 async function handBack(
   { program }: Context,
   queue: Queue,
-  lock: Disposable & { keeps(): boolean },
+  lock: WatchLock,
   say: (text: string) => void,
 ): Promise<void> {
   const { store } = queue;
@@ -238,7 +267,7 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
   context.endsByExit = true;
   Deno.mkdirSync(places.folder, { recursive: true, mode: 0o700 });
   using watch = watchFolder(places.folder);
-  const { maxConcurrent, interval } = orders;
+  const { maxConcurrent, interval, serve } = orders;
   const args = [
     "daemon",
     "run",
@@ -246,6 +275,7 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
     "--log",
     ...(maxConcurrent === undefined ? [] : [`--max-concurrent=${maxConcurrent}`]),
     ...(interval === undefined ? [] : [`--interval=${interval}`]),
+    ...(serve === undefined ? [] : serveArguments(serve)),
   ];
   const { pid } = spawnDetached(context.program, places.folder, args, { many: true });
   const deadline = performance.now() + 10_000;

@@ -13,6 +13,7 @@ import { formatDuration } from "../task/duration.ts";
 import { sanitize } from "../text/width.ts";
 import { openNews } from "./beside.ts";
 import type { Context } from "./context.ts";
+import type { ServePort } from "./daemon_flags.ts";
 
 /** What a daemon was told on its command line. */
 export interface DaemonOrders {
@@ -20,6 +21,8 @@ export interface DaemonOrders {
   readonly maxConcurrent?: number;
   /** Seconds between rescans, at least; the settings' `interval` where absent. */
   readonly interval?: number;
+  /** Where the page is served as well. */
+  readonly serve?: ServePort;
 }
 
 /** How a daemon watches over one workspace. */

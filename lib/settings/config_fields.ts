@@ -132,6 +132,7 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
 export const USER_ABOUT: Readonly<Record<string, string>> = {
   limits: "most of each provider's agents in all workspaces: {NAME: {concurrent?, launches?}}",
   machine: "most agents in all workspaces together: {concurrent}",
+  serve: "whether the daemon for all workspaces serves the page: true, or the port",
   safe: "workspaces of others that are obeyed; orchestra trust writes it",
   approved: "texts of .orchestra-cli/config.json that count; orchestra trust writes it",
 };

@@ -165,6 +165,6 @@ const stateFor = (error: unknown): Kept["state"] =>
   error instanceof OrchestraError && error.code === "state" ? "waiting" : "failed";
 
 /** Milliseconds until the next try. */
-function retryDelay(failures: number): number {
+export function retryDelay(failures: number): number {
   return Math.min(AT_MOST, AGAIN * 2 ** Math.min(failures, 10));
 }

@@ -6,9 +6,8 @@ import { isNamed, openLockFile } from "../store/lock.ts";
 import { localLocks } from "../store/mounts.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { pause } from "../launch/pause.ts";
-import { spawnSession } from "../launch/posix/launcher.ts";
 import { isAlive, readProcesses } from "../launch/posix/processes.ts";
-import { permissionFlags } from "./permissions.ts";
+import { spawnDetached } from "./spawn.ts";
 import type { Store } from "../store/tasks.ts";
 import { formatTime, isTerminal, type Task } from "../task/fields.ts";
 
@@ -453,57 +452,3 @@ export function startGuardian(
 const LATER: readonly string[] = Deno.build.os === "windows"
   ? []
   : ["/bin/sh", "-c", 'sleep 0.05; exec "$@"', "orchestra"];
-
-/** How this program is started again. */
-interface Detached {
-  /** What becomes the program. */
-  readonly leading?: readonly string[];
-  readonly stdin?: "null" | "piped";
-  /**
-   * It watches over many workspaces: memory before speed. Of 20 with 1,000 tasks each 124 MB become 82, for
-   * V8 lets less garbage lie around.
-   */
-  readonly many?: boolean;
-}
-
-/** Starts this program again for a workspace, in a session of its own, with nothing to read. */
-export function spawnDetached(
-  program: string,
-  root: string,
-  rest: readonly string[],
-  { leading = [], stdin = "null", many = false }: Detached = {},
-): Deno.ChildProcess {
-  const args = ["-C", root, ...rest];
-  const command = Deno.build.standalone
-    ? { path: Deno.execPath(), args: [...args] }
-    : { path: Deno.execPath(), args: ["run", ...runFlags(program, many), program, ...args] };
-  const [first, ...others] = [...leading, command.path, ...command.args];
-  return spawnSession(first!, {
-    args: others,
-    // What it may use is told by names that begin there: a comma in a path would part it in two, and
-    // let it use more than the workspace.
-    cwd: root,
-    stdin,
-    stdout: "null",
-    stderr: "null",
-    // An agent may have started us: its mark must not make the supervisor part of its tree.
-    env: { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "" },
-  });
-}
-
-/** The permissions that we have ourselves, for a process that goes on in our place. */
-function runFlags(program: string, many: boolean): string[] {
-  const everything = Deno.permissions.querySync({ name: "write" }).state === "granted";
-  // The sources need their own deno.json. Any other that Deno finds is somebody else's, and one with
-  // a mistake in it would keep the supervisor from starting, with nobody there to be told.
-  const fromSources = program.startsWith("file:") && program.endsWith("/main.ts");
-  return [
-    "--quiet",
-    ...(fromSources ? [] : ["--no-config", "--no-lock"]),
-    // It lives long and may watch over many tasks: half the memory for a start that nobody waits
-    // for. With flags of its own V8's code cache would be of no use to it, and be spoiled for others.
-    "--no-code-cache",
-    `--v8-flags=--max-semi-space-size=1${many ? ",--optimize-for-size" : ""}`,
-    ...(everything ? ["-A", "--no-prompt"] : permissionFlags()),
-  ];
-}

@@ -7,18 +7,19 @@ import { loadRules } from "../../queue/queue.ts";
 import { loadConfig } from "../../settings/config.ts";
 import { watchFolder } from "../../store/watch.ts";
 import { askToStop, isSame, takeWatch, watchedBy } from "../../supervise/take.ts";
+import { spawnDetached } from "../../supervise/spawn.ts";
 import {
   announce,
   isWatched,
   nameOf,
   readDaemonInfo,
   removeDaemonInfo,
-  spawnDetached,
 } from "../../supervise/watcher.ts";
 import { formatDuration } from "../../task/duration.ts";
 import { asJson, OrchestraError } from "../../task/error.ts";
 import { formatTime } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
+import { serveArguments, serveFlag, type ServePort } from "../daemon_flags.ts";
 import { logTo, printLog } from "../daemon_log.ts";
 import { watchAsDaemon } from "../daemon_of.ts";
 import { duration, integer } from "../flags.ts";
@@ -31,6 +32,7 @@ interface EverywhereFlags {
 }
 
 interface DaemonFlags extends EverywhereFlags {
+  serve?: ServePort;
   maxConcurrent?: number;
   interval?: number;
 }
@@ -49,6 +51,7 @@ const flags = {
   everywhere,
   maxConcurrent: parsed(integer(1, 1000), "most tasks at once (3)", "n"),
   interval: parsed(duration, "look at least this often (5s)", "time"),
+  serve: serveFlag,
 } as const;
 const aliases = { c: "maxConcurrent", i: "interval" } as const;
 
@@ -127,18 +130,35 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
       flags.maxConcurrent ?? config.max_concurrent
     } at once, rescan every ${flags.interval ?? config.interval} s`,
   );
+  const over = new AbortController();
+  const serving = serveBeside(this, store.root, flags.serve, over.signal, say);
   await watchAsDaemon(this, queue, {
     lock,
     orders: flags,
     signal: stop.signal,
     say,
-    leave() {
+    async leave() {
+      over.abort();
+      await serving;
       // Moved away meanwhile, it is another's folder.
       if (store.isHere() && lock.keeps()) removeDaemonInfo(store);
       lock[Symbol.dispose]();
     },
   });
   say("Stopped; what runs goes on");
+}
+
+/** Serves the page of one workspace, where that was asked for. */
+async function serveBeside(
+  context: Context,
+  root: string,
+  port: ServePort | undefined,
+  signal: AbortSignal,
+  say: (text: string) => void,
+): Promise<void> {
+  if (port === undefined) return;
+  const { keepServing } = await import("../daemon_serve.ts");
+  await keepServing(context, { port, of: { root }, signal, say });
 }
 
 async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
@@ -157,6 +177,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
     "--log",
     ...(flags.maxConcurrent === undefined ? [] : [`--max-concurrent=${flags.maxConcurrent}`]),
     ...(flags.interval === undefined ? [] : [`--interval=${flags.interval}`]),
+    ...(flags.serve === undefined ? [] : serveArguments(flags.serve)),
   ]);
   const deadline = performance.now() + 10_000;
   for (;;) {
@@ -240,9 +261,7 @@ async function showDaemon(this: Context, flags: EverywhereFlags): Promise<void> 
   }
   const since = formatDuration((Date.now() - Date.parse(info.startedAt)) / 1000);
   this.print(
-    `${
-      info.everywhere ? "daemon for all workspaces" : info.kind
-    } (pid ${info.pid}) since ${since}: launches ${
+    `${nameOf(info)} (pid ${info.pid}) since ${since}: launches ${
       info.launch === "all"
         ? `everything, at most ${info.parallel ?? config.max_concurrent} at once`
         : "retries"

@@ -1,0 +1,133 @@
+// The page beside a daemon: `orchestra serve` as a child that ends with it, however it ends, and is started
+// again where it ends by itself. Its token stays the same, so that a page that is open goes on.
+
+import { messageOf } from "../store/files.ts";
+import { pause } from "../launch/pause.ts";
+import { parseObject, readUserSettingsText } from "../settings/user.ts";
+import { retryDelay } from "../supervise/everywhere.ts";
+import { commandOf } from "../supervise/spawn.ts";
+import { env } from "./calling.ts";
+import type { Context } from "./context.ts";
+import type { ServePort } from "./daemon_flags.ts";
+
+/** How the page is served. */
+export interface Serving {
+  readonly port: ServePort;
+  /** What is served: the workspace in a folder, or all that are known. */
+  readonly of: { readonly root: string } | "everywhere";
+  readonly signal: AbortSignal;
+  /** Told the address, and what goes wrong, a line each. */
+  readonly say: (text: string) => void;
+}
+
+/** Ends the server when whoever holds the other end of descriptor 3 is gone, a kill included. */
+const GUARD = [
+  "/bin/sh",
+  "-c",
+  'exec 3<&0; { read -r _ <&3 || kill $$; } & exec "$@" 3<&- </dev/null',
+  "orchestra",
+] as const;
+
+/** What the user's settings say of it; undefined for nothing. */
+export function servePortOfUser(say: (text: string) => void): ServePort | undefined {
+  const read = readUserSettingsText();
+  const settings = read !== undefined && "text" in read ? parseObject(read.text) : {};
+  const { serve } = settings as { serve?: unknown };
+  if (serve === undefined || serve === false || "problem" in settings) return undefined;
+  if (serve === true) return "usual";
+  if (Number.isInteger(serve) && (serve as number) >= 0 && (serve as number) <= 65535) {
+    return serve as number;
+  }
+  say('"serve" in your settings must be true, false or a port');
+  return undefined;
+}
+
+/** Serves the page until the signal is aborted. */
+export async function keepServing(
+  { program }: Pick<Context, "program">,
+  { port, of, signal, say }: Serving,
+): Promise<void> {
+  const args = [
+    ...(of === "everywhere" ? [] : ["-C", of.root]),
+    "serve",
+    ...(of === "everywhere" ? ["--everywhere"] : []),
+    ...(port === "usual" ? [] : [`--port=${port}`]),
+  ];
+  const token = env("ORCHESTRA_TOKEN") ?? randomToken();
+  let told = "";
+  for (let failures = 0; !signal.aborted;) {
+    const began = performance.now();
+    const reason = await serveOnce(commandOf(program, args), token, signal, say)
+      .catch((error) => messageOf(error));
+    if (signal.aborted) break;
+    if (reason !== told) say(`The page is not served: ${reason}`);
+    told = reason;
+    if (performance.now() - began > 60_000) failures = 0;
+    await pause(retryDelay(failures++), signal);
+  }
+}
+
+function randomToken(): string {
+  return crypto.getRandomValues(new Uint8Array(24)).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+}
+
+/** Runs the server once; why it ended. */
+async function serveOnce(
+  command: readonly string[],
+  token: string,
+  signal: AbortSignal,
+  say: (text: string) => void,
+): Promise<string> {
+  const guard = Deno.build.os === "windows" ? [] : GUARD;
+  const [first, ...others] = [...guard, ...command];
+  const child = new Deno.Command(first!, {
+    args: others,
+    env: { ORCHESTRA_TOKEN: token, ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const end = () => endChild(child);
+  signal.addEventListener("abort", end);
+  if (signal.aborted) end();
+  let last = "";
+  const said = forEachLine(child.stdout, (line) => say(`The page: ${line}`));
+  const complained = forEachLine(child.stderr, (line) => last ||= line);
+  const { code } = await child.status;
+  signal.removeEventListener("abort", end);
+  // The guard reads a line, and ends without ending anybody.
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("over\n")).then(() => writer.close()).catch(() => {});
+  await Promise.all([said, complained]);
+  return last || `it ended with exit code ${code}`;
+}
+
+/** Asks a child to end, and ends it where it does not. */
+function endChild(child: Deno.ChildProcess): void {
+  const kill = (signal: Deno.Signal) => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended.
+    }
+  };
+  kill("SIGTERM");
+  const timer = setTimeout(() => kill("SIGKILL"), 3000);
+  child.status.then(() => clearTimeout(timer));
+}
+
+async function forEachLine(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  action: (line: string) => void,
+): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) action(line.slice(0, 1000));
+  }
+  if (rest !== "") action(rest.slice(0, 1000));
+}
