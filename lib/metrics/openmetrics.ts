@@ -297,6 +297,27 @@ function familiesOf(counters: Counters, now: QueueNow): Family[] {
   ];
 }
 
+/** The same of several workspaces, each sample with the name of its own. */
+export function formatMetricsOfAll(
+  all: readonly { workspace: string; counters: Counters; now: QueueNow }[],
+  form: MetricsForm = "openmetrics",
+): string {
+  const families = new Map<string, Family>();
+  for (const { workspace, counters, now } of all) {
+    for (const family of familiesOf(counters, now)) {
+      const samples = family.samples.map(([suffix, labels, value]): Sample => [
+        suffix,
+        { workspace, ...labels },
+        value,
+      ]);
+      const before = families.get(family.name)?.samples ?? [];
+      families.set(family.name, { ...family, samples: [...before, ...samples] });
+    }
+  }
+  const texts = [...families.values()].map((family) => formatFamily(family, form)).join("");
+  return form === "openmetrics" ? `${texts}# EOF\n` : texts;
+}
+
 function bucketsOf({ counts, sum }: Histogram, agent: string): Sample[] {
   let count = 0;
   const buckets = counts.map((more, at): Sample => {

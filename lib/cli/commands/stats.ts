@@ -3,12 +3,23 @@
 
 import { buildCommand } from "@stricli/core";
 import { formatStats, formatStatsCsv } from "../../format/stats.ts";
-import { countMetrics, countStats, parseWay, WAYS } from "../../metrics/report.ts";
+import type { TaskIndex } from "../../decide/dependencies.ts";
+import type { MetricsForm } from "../../metrics/openmetrics.ts";
+import {
+  type Counted,
+  countMetrics,
+  countMetricsOfAll,
+  countStats,
+  countStatsOfAll,
+  parseWay,
+  WAYS,
+} from "../../metrics/report.ts";
 import { OrchestraError } from "../../task/error.ts";
-import type { StatsBy } from "../../task/stats.ts";
+import type { Stats, StatsBy } from "../../task/stats.ts";
 import type { Context } from "../context.ts";
 import { since } from "../flags.ts";
-import { optional, parsed, startingWith } from "../parameters.ts";
+import { everywhere, optional, parsed, startingWith } from "../parameters.ts";
+import { openPlaces } from "../select.ts";
 import { leaveWatcher, look } from "../supervision.ts";
 
 interface StatsFlags {
@@ -17,6 +28,7 @@ interface StatsFlags {
   csv?: boolean;
   openmetrics?: boolean;
   prometheus?: boolean;
+  everywhere?: boolean;
 }
 
 export const command = buildCommand({
@@ -35,6 +47,7 @@ export const command = buildCommand({
       csv: optional("as a table for other programs"),
       openmetrics: optional("as metrics, OpenMetrics 1.0, of all that the history tells"),
       prometheus: optional("the same in Prometheus's older text format, for its text files"),
+      everywhere,
     },
   },
   docs: {
@@ -48,27 +61,49 @@ export const command = buildCommand({
 
 async function stats(this: Context, flags: StatsFlags): Promise<void> {
   checkForms(flags, this.globals.json);
-  const queue = await this.openQueue();
-  const { store } = queue;
-  const snapshot = await look(queue);
-  await leaveWatcher(this, queue, snapshot);
-  const config = await this.config(store);
-  const { tasks, index } = snapshot;
+  const places = await openPlaces(this, flags.everywhere);
+  const all = await places.each(places.list, async ({ name = "", context, queue }) => {
+    const snapshot = await look(queue);
+    await leaveWatcher(context, queue, snapshot);
+    const { tasks, index } = snapshot;
+    return { name, queue, tasks, index, config: await context.config(queue.store) };
+  });
   if (flags.openmetrics || flags.prometheus) {
     const form = flags.openmetrics ? "openmetrics" : "prometheus";
-    return this.write(await countMetrics(queue, tasks, index, config, form));
+    return this.write(await metricsOf(all, flags.everywhere ?? false, form));
   }
-  const { stats: result, unread } = await countStats(queue, tasks, config, flags);
-  if (this.globals.json) return this.printJson(result);
-  if (flags.csv) return this.write(formatStatsCsv(result, flags.by));
+  const by = flags.by ?? (flags.everywhere ? { label: "workspace" } : undefined);
+  const { stats: result, unread } = flags.everywhere
+    ? await countStatsOfAll(all, { ...flags, by })
+    : await countStats(all[0]!.queue, all[0]!.tasks, all[0]!.config, flags);
+  if (this.globals.json) return this.printJson(flags.everywhere ? named(result, flags) : result);
+  if (flags.csv) return this.write(formatStatsCsv(result, by));
   if (result.total.queued === 0 && result.total.attempts.settled === 0) {
     const where = flags.since === undefined ? "" : " since then";
     this.print(`Nothing was queued and nothing has ended${where}`);
     if (unread > 0) this.note(`${unread} lines of the history could not be read`);
     return;
   }
-  const view = { by: flags.by, isWhole: flags.since === undefined };
+  const view = { by, isWhole: flags.since === undefined };
   this.print(formatStats(result, view, this.style()));
+}
+
+function metricsOf(
+  all: readonly (Counted & { readonly index: TaskIndex })[],
+  everywhere: boolean,
+  form: MetricsForm,
+): Promise<string> {
+  const [only] = all;
+  return everywhere || only === undefined
+    ? countMetricsOfAll(all, form)
+    : countMetrics(only.queue, only.tasks, only.index, only.config, form);
+}
+
+/** Where they are parted by workspace, each group says so. */
+function named(stats: Stats, { by }: StatsFlags) {
+  return by === undefined
+    ? { ...stats, groups: stats.groups.map((group) => ({ workspace: group.name, ...group })) }
+    : stats;
 }
 
 function checkForms(flags: StatsFlags, json: boolean): void {
