@@ -5,7 +5,13 @@ import { assert, assertEquals } from "../support/assert.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
 import type { PhaseName } from "../../lib/decide/view.ts";
 import { createBatch } from "../../lib/web/page/batch.ts";
-import { changeListing, type Listing, partTasks, totalOf } from "../../lib/web/page/listing.ts";
+import {
+  changeListing,
+  isSameRow,
+  type Listing,
+  partTasks,
+  totalOf,
+} from "../../lib/web/page/listing.ts";
 import { extend, NOTHING, prune, toggle } from "../../lib/web/page/selection.ts";
 import type { WireFilter, WireRow } from "../../lib/web/wire.ts";
 
@@ -70,6 +76,16 @@ Deno.test("a list does not grow with what ends while it is looked at, and keeps 
   assert(after.ids.has(rows[0]!.taskId));
   assert(after.ids.has(rows[999]!.taskId));
   assert(!after.ids.has(rows[1]!.taskId));
+});
+
+Deno.test("a row that says the same is not drawn anew, however long its task has run", () => {
+  const running = row(1, "running", { labels: { area: "docs" } });
+  const later = { ...structuredClone(running), elapsedSeconds: 9 };
+  assert(isSameRow(running, later));
+  assert(!isSameRow(running, { ...later, labels: { area: "core" } }));
+  assert(!isSameRow(running, { ...later, phase: "complete" }));
+  const ended = row(2, "complete");
+  assert(!isSameRow(ended, { ...ended, elapsedSeconds: 9 }));
 });
 
 Deno.test("how many there are in all follows from the counts of the phases that are asked for", () => {

@@ -23,11 +23,25 @@ export function listingOf(filter: WireFilter, limit: number, answer: WireTasks):
     filter,
     limit,
     ids: new Set(answer.tasks.map(({ taskId }) => taskId)),
-    counts: answer.counts,
-    agents: answer.agents ?? {},
-    labels: answer.labels ?? {},
+    ...countsIn(answer),
     stale: false,
   };
+}
+
+/** How many there are, as the server told it. */
+export function countsIn(answer: WireTasks): Pick<Listing, "counts" | "agents" | "labels"> {
+  const { counts, agents = {}, labels = {} } = answer;
+  return { counts, agents, labels };
+}
+
+/** Whether two rows say the same of a task: the seconds that it runs are counted here. */
+export function isSameRow(a: WireRow, b: WireRow): boolean {
+  return (Object.keys(b) as (keyof WireRow)[]).every((name) => {
+    const [left, right] = [a[name], b[name]];
+    if (left === right) return true;
+    if (name === "elapsedSeconds" || name === "remainingSeconds") return b.status === "running";
+    return typeof right === "object" && JSON.stringify(left) === JSON.stringify(right);
+  });
 }
 
 /** Ended tasks beyond the limit are dropped when there are so many. */

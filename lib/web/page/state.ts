@@ -5,7 +5,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { HistoryEvent } from "../../task/event.ts";
-import { formatFilter } from "../filter.ts";
+import { formatFilter, isFiltering } from "../filter.ts";
 import {
   API,
   type WireCounts,
@@ -19,7 +19,7 @@ import {
 } from "../wire.ts";
 import { at, get, sayError } from "./api.ts";
 import { createBatch } from "./batch.ts";
-import { changeListing, type Listing, listingOf } from "./listing.ts";
+import { changeListing, countsIn, isSameRow, type Listing, listingOf } from "./listing.ts";
 import { here, onPlace } from "./router.ts";
 
 /** Rows that a list asks for at first, and more each time. */
@@ -106,6 +106,11 @@ export function useServer(): ServerState {
 // ---------------------------------------------------------------------------------------------
 // Lists
 
+interface Meanwhile {
+  changed: Map<string, WireRow>;
+  removed: Set<string>;
+}
+
 interface OpenList {
   key: string;
   workspace: string;
@@ -114,7 +119,8 @@ interface OpenList {
   listing: Listing | null;
   problem: string | null;
   users: number;
-  reading: boolean;
+  /** What was told since it is being read; null where it is not. */
+  meanwhile: Meanwhile | null;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -126,38 +132,66 @@ function listKey(workspace: string, filter: WireFilter, limit: number): string {
   return JSON.stringify([workspace, formatFilter(filter), limit]);
 }
 
+/** Reads a list from the server. */
 async function readList(list: OpenList): Promise<void> {
-  if (list.reading) return;
-  list.reading = true;
-  const query = formatFilter(list.filter);
+  if (list.meanwhile !== null) return;
+  const meanwhile: Meanwhile = { changed: new Map(), removed: new Set() };
+  list.meanwhile = meanwhile;
   try {
-    const path = `${at(list.workspace, "tasks")}?limit=${list.limit}${query && `&${query}`}`;
-    const answer = await get<WireTasks>(path);
-    list.listing = listingOf(list.filter, list.limit, answer);
+    const answer = await get<WireTasks>(pathOf(list, list.limit));
     list.problem = null;
-    if (list.workspace === state.workspace) {
-      const tasks = new Map(state.tasks);
-      for (const row of answer.tasks) tasks.set(row.taskId, row);
-      const { lanes, supervisor } = answer;
-      const whole = query === "" ? { counts: answer.counts } : {};
-      set({ tasks, lanes, supervisor, ...whole, problem: null });
+    if (list.workspace !== state.workspace) return;
+    // What was told while the answer was on its way is newer than it.
+    const { changed, removed } = meanwhile;
+    const tasks = new Map(state.tasks);
+    for (const row of answer.tasks) {
+      const { taskId } = row;
+      if (changed.has(taskId) || removed.has(taskId)) continue;
+      const known = tasks.get(taskId);
+      if (known === undefined || !isSameRow(known, row)) tasks.set(taskId, row);
     }
+    const listing = listingOf(list.filter, list.limit, answer);
+    list.listing = changed.size + removed.size === 0
+      ? listing
+      : changeListing(listing, [...changed.values()], [...removed], tasks);
+    const { lanes, supervisor } = answer;
+    const whole = isFiltering(list.filter) ? {} : { counts: answer.counts };
+    set({ tasks, lanes, supervisor, ...whole, problem: null });
   } catch (error) {
     list.problem = sayError(error);
     set({});
   } finally {
-    list.reading = false;
+    list.meanwhile = null;
   }
 }
 
-function rereadLater(list: OpenList): void {
+/** Reads how many tasks pass; and which, where that cannot be known here. */
+async function recount(list: OpenList): Promise<void> {
+  const { listing } = list;
+  if (listing === null || list.filter.q !== undefined) return await readList(list);
+  try {
+    const answer = await get<WireTasks>(pathOf(list, 0));
+    if (list.listing === null) return;
+    list.listing = { ...list.listing, ...countsIn(answer), stale: false };
+    set({});
+    const { ids, limit } = list.listing;
+    if (ids.size < Math.min(limit, answer.more)) await readList(list);
+  } catch {
+    // The stream tells where the server is gone; the next change asks again.
+  }
+}
+
+function pathOf({ workspace, filter }: OpenList, limit: number): string {
+  const query = formatFilter(filter);
+  return `${at(workspace, "tasks")}?limit=${limit}${query && `&${query}`}`;
+}
+
+function recountLater(list: OpenList): void {
   if (list.timer !== undefined) return;
   list.timer = setTimeout(() => {
     list.timer = undefined;
-    if (lists.get(list.key) !== list) return;
-    // Nobody looks: it is read when somebody does again.
-    if (document.hidden) return;
-    readList(list);
+    // Where nobody looks, it is read when somebody does again.
+    if (lists.get(list.key) === list && !document.hidden) recount(list);
   }, REREAD);
 }
 
@@ -185,7 +219,7 @@ export function useTasks(filter: WireFilter | null, limit = PAGE): ListedTasks {
         listing: null,
         problem: null,
         users: 0,
-        reading: false,
+        meanwhile: null,
         timer: undefined,
       };
       lists.set(key, list);
@@ -274,9 +308,20 @@ function takeChanges(
   removed: readonly string[],
 ): void {
   for (const list of lists.values()) {
-    if (list.workspace !== state.workspace || list.listing === null) continue;
+    if (list.workspace !== state.workspace) continue;
+    if (list.meanwhile !== null) {
+      for (const row of changed) {
+        list.meanwhile.changed.set(row.taskId, row);
+        list.meanwhile.removed.delete(row.taskId);
+      }
+      for (const id of removed) {
+        list.meanwhile.changed.delete(id);
+        list.meanwhile.removed.add(id);
+      }
+    }
+    if (list.listing === null) continue;
     list.listing = changeListing(list.listing, changed, removed, tasks);
-    if (list.users > 0) rereadLater(list);
+    if (list.users > 0) recountLater(list);
   }
   if (tasks.size > MOST_ROWS) forget(tasks);
   set({ tasks });
