@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { makeUser, recordOf } from "../support/everywhere.ts";
 import { DENO, execute } from "../support/execute.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
-import { assertRefused, lives, MAIN, makeBox } from "../support/program.ts";
+import { ON_LINUX, ON_POSIX, test } from "../support/needs.ts";
+import { assertRefused, kill, lives, MAIN, makeBox } from "../support/program.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
 
 test("status and logs say what the daemon for all does, and stop ends it", ON_POSIX, async () => {
@@ -92,4 +92,62 @@ test("where Deno allows only one workspace it says what it needs", ON_POSIX, asy
     const outcome = await execute(DENO, args, { cwd: box.root, env: user.env });
     assertStringIncludes(assertRefused(outcome, 5, verb), "A daemon for all workspaces reads and");
   }
+});
+
+/** The address that a daemon told last. */
+const addressIn = (log: string) => log.match(/The page: (http:\S+)/g)?.at(-1)?.slice(10);
+
+/** Whether anybody listens at an address. */
+async function answers(address: string): Promise<boolean> {
+  try {
+    await (await fetch(address)).body?.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Processes that were started by another one. */
+function childrenOf(pid: number): number[] {
+  const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+  return text.split(" ").filter((part) => part !== "").map(Number);
+}
+
+test(
+  "--serve serves the page, starts it again, and ends it with the daemon, killed too",
+  ON_LINUX,
+  async () => {
+    await using user = await makeUser();
+    const pid = await user.start("--serve", "0");
+    const first = await user.until("the address", () => addressIn(user.log()));
+    assert(await answers(first));
+    const [server] = await user.until("its process", () => {
+      const children = childrenOf(pid);
+      return children.length > 0 && children;
+    });
+    kill(server!, "SIGKILL");
+    const second = await user.until("another address", () => {
+      const address = addressIn(user.log());
+      return address !== first && address;
+    });
+    // A page that is open has its token.
+    assertEquals(new URL(second).hash, new URL(first).hash);
+    assert(await answers(second));
+    const [next] = childrenOf(pid);
+    kill(pid, "SIGKILL");
+    await user.until("its end", () => !lives(next!));
+    assertEquals(await answers(second), false);
+  },
+);
+
+test("the user's settings have the page served, and stop ends it", ON_LINUX, async () => {
+  await using user = await makeUser();
+  const folder = `${user.env.XDG_CONFIG_HOME}/orchestra`;
+  Deno.mkdirSync(folder, { recursive: true });
+  Deno.writeTextFileSync(`${folder}/settings.json`, JSON.stringify({ serve: 0 }));
+  await user.start();
+  const address = await user.until("the address", () => addressIn(user.log()));
+  assert(await answers(address));
+  await user.stop();
+  assertEquals(await answers(address), false);
 });
