@@ -44,8 +44,11 @@ export function startFlags(): string[] {
 /** Stands in `lib/web/page.ts` where the page goes. */
 const PAGE_PLACEHOLDER = '"@page@"';
 
-/** The module of the server as the command imports it, and the asset that it is in. */
-const WEB = { module: "../../web/serve.ts", asset: "orchestra-web.js" };
+/** The module of the server as the command imports it. */
+const WEB_MODULE = "../../web/serve.ts";
+
+/** The asset that it is in. */
+export const WEB_ASSET = "orchestra-web.js";
 
 /** Modules that only Windows loads. */
 const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
@@ -57,7 +60,7 @@ const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
  * @returns false where that failed
  */
 export async function bundle(output: string, { windows = false } = {}): Promise<boolean> {
-  const external = [WEB.module, ...windows ? [] : WINDOWS].map((path) => `--external=${path}`);
+  const external = [WEB_MODULE, ...windows ? [] : WINDOWS].map((path) => `--external=${path}`);
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", "--quiet", ...external, "-o", output, "main.ts"],
   }).spawn().status;
@@ -94,11 +97,11 @@ function withCommit(text: string): string {
 
 /** What is imported by a path that is made when the program runs is not looked for when it starts. */
 function withAsset(text: string): string {
-  const imported = `import("${WEB.module}")`;
+  const imported = `import("${WEB_MODULE}")`;
   if (!text.includes(imported)) throw new Error(`The bundle has no ${imported}`);
   return text.replaceAll(
     imported,
-    `import(new URL("./${WEB.asset}", import.meta.url).href)`,
+    `import(new URL("./${WEB_ASSET}", import.meta.url).href)`,
   );
 }
 
@@ -136,7 +139,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const output = path ?? "dist/orchestra.js";
-  const beside = `${output.slice(0, output.lastIndexOf("/") + 1)}${WEB.asset}`;
+  const beside = `${output.slice(0, output.lastIndexOf("/") + 1)}${WEB_ASSET}`;
   if (!await bundle(output) || !await bundleWeb(beside)) return 1;
   for (const file of [output, beside]) {
     const { size } = await Deno.stat(file);

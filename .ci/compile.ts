@@ -6,7 +6,7 @@
 // @ts-types="../lib/text/std.d.ts"
 import { basename } from "@std/path/posix/basename";
 import { permissionFlags } from "../lib/supervise/permissions.ts";
-import { bundle, V8_FLAGS } from "./bundle.ts";
+import { bundle, bundleWeb, V8_FLAGS, WEB_ASSET } from "./bundle.ts";
 
 /** What is compiled when no target is named. */
 export const TARGETS: readonly string[] = [
@@ -46,6 +46,9 @@ function reason(stderr: string): string {
   return stderr.replace(/\n\s*Stack backtrace:[\s\S]*$/, "").trim();
 }
 
+/** The server and its page, which the program imports from beside it. */
+const besideOf = (program: string) => program.replace(/[^/]*$/, WEB_ASSET);
+
 async function compile(program: string, target: string, folder: string): Promise<boolean> {
   const path = `${folder}/${fileFor(target)}`;
   // To Deno, an empty DENORT_BIN is a file too.
@@ -53,7 +56,7 @@ async function compile(program: string, target: string, folder: string): Promise
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     // Of the network only the process that delivers makes use; all others drop it when they begin.
     args: ["compile", "--no-config", V8_FLAGS, ...permissionFlags(), "--allow-net"]
-      .concat(["--target", target, "--output", path, program]),
+      .concat(["--include", besideOf(program), "--target", target, "--output", path, program]),
     env: { ...env, ...(DENORT_BIN ? { DENORT_BIN } : {}), NO_COLOR: "1" },
     clearEnv: true,
     stdout: "null",
@@ -84,6 +87,7 @@ async function main(args: string[]): Promise<number> {
   try {
     const program = `${work}/orchestra.js`;
     if (!await bundle(program, { windows: true })) return 1;
+    if (!await bundleWeb(besideOf(program))) return 1;
     const made: boolean[] = [];
     for (const target of args.length > 0 ? args : TARGETS) {
       made.push(await compile(program, target, folder));

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { ON_POSIX, test } from "../support/needs.ts";
 import { openRegistry } from "./jsr_registry.ts";
-import { makeFolder, openBox, processesWith } from "../support/program.ts";
+import { makeFolder, openBox, processesWith, spawn } from "../support/program.ts";
 import { VERSION } from "../../lib/task/version.ts";
 import { DENO, execute, ROOT, succeeded } from "../support/execute.ts";
 
@@ -25,15 +25,27 @@ test(
     const deno = (...args: string[]) => execute(DENO, args, { cwd: root, env });
     const orchestra = (...args: string[]) => deno("run", "-A", "jsr:@orchestra/cli", ...args);
 
-    await t.step("deno publish uploads it", async () => {
+    await t.step("deno publish uploads it, with its page built in", async () => {
+      const sources = `${folder.path}/sources`;
+      const copied = ["deno.json", "deno.lock", "main.ts", "mod.ts", "lib", "templates", ".ci"];
+      Deno.mkdirSync(sources);
+      succeeded(
+        await execute("cp", ["-r", ...copied, "README.md", "LICENSE", sources], { cwd: ROOT }),
+        "cp",
+      );
+      const build = ["run", "-A", ".ci/jsr_page.ts"];
+      succeeded(await execute(DENO, build, { cwd: sources }), "jsr_page.ts");
       const args = ["publish", "--allow-dirty", "--no-check", "--no-provenance", "--token", "none"];
       const { DENO_DIR: _, ...rest } = env;
-      succeeded(await execute(DENO, args, { cwd: ROOT, env: rest }), "deno publish");
+      succeeded(await execute(DENO, args, { cwd: sources, env: rest }), "deno publish");
       const files = registry.files(VERSION);
       for (const name of ["/LICENSE", "/README.md", "/deno.json", "/main.ts", "/mod.ts"]) {
         assert(files.includes(name), `${name} is not among ${files.join(" ")}`);
       }
-      assertEquals(files.filter((name) => /^\/(?:tests|docs|dist|\.ci|\.github)\//.test(name)), []);
+      assertEquals(
+        files.filter((name) => /^\/(?:tests|docs|dist|\.ci|\.github|lib\/web\/page)\//.test(name)),
+        [],
+      );
     });
 
     await t.step("no import map and no text import is needed to load it", () => {
@@ -71,6 +83,20 @@ test(
       assert(processesWith("cmdline", [home, "-C", root, "_supervise"]).length > 0);
       assertEquals((await box.settled(id)).failureClass, "timeout");
       await box.unwatched();
+    });
+
+    await t.step("its page is there without being built", async () => {
+      const before = registry.requests.length;
+      await using server = spawn(
+        DENO,
+        ["run", "-A", "jsr:@orchestra/cli", "serve", "--port", "0", "--json"],
+        { cwd: root, env },
+      );
+      const printed = await server.printed((text) => text.endsWith("}\n"));
+      const { address } = JSON.parse(printed) as { address: string };
+      assertMatch(await (await fetch(address)).text(), /<script[^]{20000}/);
+      const asked = registry.requests.slice(before);
+      assertEquals(asked.filter((path) => /web\/(?:page\/|build)/.test(path)), []);
     });
 
     await t.step("a program imports the library, with its types", async () => {
