@@ -231,7 +231,14 @@ async function watchFiles(
   ended: Promise<void>,
   onFiles: (names: ReadonlySet<string>) => void,
 ): Promise<void> {
-  const over = ended.then(() => "over" as const);
-  while (await Promise.race([watch.changed(), over]) !== "over") onFiles(watch.take());
-  watch[Symbol.dispose]();
+  let isOver = false;
+  ended.then(() => {
+    isOver = true;
+    watch[Symbol.dispose]();
+  });
+  for (;;) {
+    await watch.changed();
+    if (isOver) return;
+    onFiles(watch.take());
+  }
 }
