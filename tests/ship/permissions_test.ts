@@ -71,6 +71,14 @@ const STEPS: readonly Step[] = [
   ["_deliver"],
   ["completions bash"],
   ["clean all --yes"],
+  // What is known of other workspaces is beyond the two folders.
+  ["workspaces list", 5],
+  ["workspaces add", 5],
+  ["workspaces remove work", 5],
+  ["-w work status", 5],
+  ["status --everywhere", 5],
+  ["events --everywhere", 5],
+  ["cancel --everywhere --status running", 5],
   // Beyond the two folders nothing may be written.
   // To listen it needs more, and says so.
   ["serve", 5],
