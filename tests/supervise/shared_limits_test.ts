@@ -1,0 +1,229 @@
+// Limits across workspaces with real supervisors, agents and files: who waits, and who goes on when a slot
+// is free.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ON_LINUX, ON_POSIX, test } from "../support/needs.ts";
+import { kill, processesWith } from "../support/processes.ts";
+import { type Box, makeBox, makeFolder } from "../support/program.ts";
+
+/** Some workspaces of one user. */
+async function makeUser(settings: unknown, count: number) {
+  const home = await makeFolder();
+  const boxes = await Promise.all(Array.from({ length: count }, makeBox));
+  const env = { XDG_CONFIG_HOME: home.path, XDG_STATE_HOME: `${home.path}/state` };
+  Deno.mkdirSync(`${home.path}/orchestra`);
+  const path = `${home.path}/orchestra/settings.json`;
+  Deno.writeTextFileSync(path, JSON.stringify(settings));
+  for (const box of boxes) {
+    box.config({ interval: 0.5, grace_period: 0.2 });
+    box.agents({
+      claude: { ...SH, provider: "anthropic" },
+      codex: { ...SH, provider: "openai" },
+      quota: { ...SH, provider: "anthropic", rateLimit: { patterns: ["used up"], cooldown: 60 } },
+    });
+  }
+  return {
+    boxes: boxes as [Box, Box, ...Box[]],
+    env,
+    home: home.path,
+    slots: `${home.path}/state/orchestra/slots`,
+    async ok(box: Box, ...args: string[]) {
+      const { code, stdout, stderr } = await box.runWith({ env }, ...args);
+      assertEquals(code, 0, `${args.join(" ")}: ${stderr}`);
+      return stdout;
+    },
+    async start(box: Box, ...args: string[]) {
+      return (await this.ok(box, "start", "--quiet", ...args)).trim();
+    },
+    async json(box: Box, ...args: string[]) {
+      return JSON.parse(await this.ok(box, "--json", ...args));
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(boxes.map((box) => box[Symbol.asyncDispose]()));
+      await home[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const SH = { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit" };
+
+/** Runs until a file is there. */
+const until = (path: string) => `while [ ! -e '${path}' ]; do sleep 0.02; done`;
+
+function isRunning(box: Box, id: string): boolean {
+  return box.task(id).status === "running";
+}
+
+function names(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+test(
+  "a task waits for a slot that another workspace has, and is launched when it is free",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
+    const [one, other] = user.boxes;
+    const gate = `${user.home}/gate`;
+    const first = await user.start(one, "claude", until(gate));
+    await user.ok(one, "run");
+    const second = await user.start(other, "claude", "true");
+    const free = await user.start(other, "codex", "true");
+    const run = await user.json(other, "run", "--all");
+    assertEquals(run.launched.map(({ taskId }: { taskId: string }) => taskId), [free]);
+    assertEquals(run.waitsFor, "the limit of anthropic, 1 at once, holds");
+    await other.settled(free);
+    const { tasks } = await user.json(other, "status");
+    const waiting = tasks.find(({ taskId }: { taskId: string }) => taskId === second);
+    assertEquals([waiting.phase, waiting.waitsFor], [
+      "waiting",
+      "the limit of anthropic, 1 at once, holds",
+    ]);
+    assertEquals(other.task(second).claim, 0);
+    assertStringIncludes(await user.ok(other, "show", second), "the limit of anthropic, 1 at once");
+    const plain = await user.ok(other, "run");
+    assertEquals(plain, "Nothing started: the limit of anthropic, 1 at once, holds\n");
+    Deno.writeTextFileSync(gate, "");
+    assertEquals((await other.settled(second)).status, "complete");
+    assertEquals((await one.settled(first)).status, "complete");
+    // Given back right after the task is settled.
+    await one.until("the slots", () => !names(user.slots).some((name) => name.includes("task_")));
+  },
+);
+
+test("the machine's limit holds for five workspaces together", ON_POSIX, async () => {
+  await using user = await makeUser({ machine: { concurrent: 2 } }, 5);
+  const record = `${user.home}/record`;
+  const work = `echo + >>'${record}'; sleep 0.1; echo - >>'${record}'`;
+  for (const box of user.boxes) {
+    for (const agent of ["claude", "shell"]) await user.start(box, agent, work);
+  }
+  await Promise.all(user.boxes.map((box) => user.ok(box, "run", "--all", "--wait")));
+  const lines = Deno.readTextFileSync(record).trim().split("\n");
+  assertEquals(lines.length, 20);
+  let running = 0;
+  for (const line of lines) {
+    running += line === "+" ? 1 : -1;
+    assert(running <= 2, lines.join(""));
+  }
+});
+
+test(
+  "a slot of a workspace whose supervisor and agent were killed is free again",
+  ON_LINUX,
+  async () => {
+    await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
+    const [one, other] = user.boxes;
+    const first = await user.start(one, "claude", "exec sleep 1000");
+    await user.ok(one, "run");
+    const own = () => processesWith("environ", [`ORCHESTRA_TASK_ID=${first}`]);
+    await one.until("its launch", () => isRunning(one, first) && own().length > 1);
+    const second = await user.start(other, "claude", "true");
+    await user.ok(other, "run", "--all");
+    await one.until("the supervisor", () => one.supervisors().length > 0);
+    for (const watcher of one.supervisors()) kill(watcher, "SIGKILL");
+    assertEquals(other.task(second).status, "pending");
+    // The shim and what it started: nobody is left to tell how it ended.
+    for (const pid of own()) kill(pid, "SIGKILL");
+    assertEquals((await other.settled(second)).status, "complete");
+    assertEquals(one.task(first).failureClass, "lost");
+  },
+);
+
+test("a launch window holds across workspaces, and says when it opens", ON_POSIX, async () => {
+  await using user = await makeUser({ limits: { anthropic: { launches: "1/1h" } } }, 2);
+  const [one, other] = user.boxes;
+  await user.start(one, "claude", "true");
+  await user.ok(one, "run", "--all", "--wait");
+  const second = await user.start(other, "claude", "true");
+  const { launched, waitsFor } = await user.json(other, "run", "--all");
+  assertEquals(launched, []);
+  assertMatch(waitsFor, /^the limit of anthropic, 1\/1h launches, holds until /);
+  const [task] = (await user.json(other, "status")).tasks;
+  assertMatch(task.waitsFor, /1\/1h launches, holds until \d{4}-\d\d-\d\dT.*Z$/);
+  // A supervisor stays for it.
+  await other.until("the supervisor", () => other.supervisors().length > 0);
+  Deno.removeSync(`${user.slots}/launches.json`);
+  assertEquals((await other.settled(second)).status, "complete");
+});
+
+test("a quota that is used up pauses the agent in all workspaces", ON_POSIX, async () => {
+  await using user = await makeUser({}, 2);
+  const [one, other] = user.boxes;
+  const first = await user.start(one, "quota", "echo used up; exit 1");
+  await user.ok(one, "run");
+  const { laneUntil } = await one.settled(first);
+  assert(laneUntil !== null);
+  const second = await user.start(other, "quota", "true");
+  const third = await user.start(other, "claude", "true");
+  await user.ok(other, "run", "--all");
+  assertEquals((await other.settled(third)).status, "complete");
+  const { lanes, tasks } = await user.json(other, "status");
+  assertEquals(lanes, [{ agent: "quota", until: laneUntil }]);
+  const waiting = tasks.find(({ taskId }: { taskId: string }) => taskId === second);
+  assertEquals(waiting.waitsFor, `agent quota is paused until ${laneUntil}`);
+  const agents: { name: string; pausedUntil: string | null }[] = await user.json(other, "agents");
+  assertEquals(
+    agents.filter(({ pausedUntil }) => pausedUntil).map(({ name, pausedUntil }) => [
+      name,
+      pausedUntil,
+    ]),
+    [["quota", laneUntil]],
+  );
+  assertMatch(await user.ok(other, "agents"), /^quota is paused until /m);
+});
+
+test(
+  "where slots cannot be kept nothing is launched that is limited, and why is said",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
+    const [box] = user.boxes;
+    // A file stands where the folder belongs.
+    Deno.writeTextFileSync(`${user.home}/state`, "");
+    const id = await user.start(box, "claude", "true");
+    const free = await user.start(box, "codex", "true");
+    const { launched, waitsFor } = await user.json(box, "run", "--all");
+    assertEquals(launched.map(({ taskId }: { taskId: string }) => taskId), [free]);
+    assertMatch(waitsFor, /^limits across workspaces cannot be held: .*state\/orchestra\/slots/);
+    assertEquals(box.task(id).status, "pending");
+    const doctor = await box.runWith({ env: user.env }, "--json", "doctor");
+    const { findings } = JSON.parse(doctor.stdout);
+    assert(findings.some(({ code }: { code: string }) => code === "no-slots"), doctor.stdout);
+    // It goes on by itself once it can.
+    Deno.removeSync(`${user.home}/state`);
+    assertEquals((await box.settled(id)).status, "complete");
+  },
+);
+
+test("without limits in the settings no file of theirs is touched", ON_POSIX, async () => {
+  await using user = await makeUser({ priority: 4 }, 2);
+  const [box] = user.boxes;
+  const id = await user.start(box, "claude", "true");
+  await user.ok(box, "run", "--all", "--wait");
+  assertEquals(box.task(id).status, "complete");
+  assertEquals(names(user.slots), []);
+});
+
+test("agents check --run keeps to the limits", ON_POSIX, async () => {
+  await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
+  const [one, other] = user.boxes;
+  const gate = `${user.home}/gate`;
+  const first = await user.start(one, "claude", until(gate));
+  await user.ok(one, "run");
+  const { code, stderr } = await other.runWith(
+    { env: user.env },
+    "agents",
+    "check",
+    "claude",
+    "--run",
+  );
+  assertEquals(code, 4, stderr);
+  assertStringIncludes(stderr, "Asking claude: the limit of anthropic, 1 at once, holds");
+  Deno.writeTextFileSync(gate, "");
+  await one.settled(first);
+});
