@@ -108,8 +108,10 @@ async function assertHarmless(tab: Tab, where: string): Promise<void> {
   const found = await tab.page.evaluate(() => ({
     pwned: (globalThis as unknown as { pwned?: string }).pwned,
     elements: [...document.querySelectorAll("img[src=x], .evil, [onerror], [onload]")].length,
-    links: [...document.querySelectorAll<HTMLAnchorElement>("a[href]")]
-      .map((link) => link.href).filter((href) => !/^(?:https?|blob|data):/.test(href)),
+    links: [...document.querySelectorAll("a[href]")]
+      .map((link) => new URL(link.getAttribute("href")!, location.href).href).filter((href) =>
+        !/^(?:https?|blob|data):/.test(href)
+      ),
   }));
   assertEquals(found.pwned, undefined, where);
   assertEquals(found.elements, 0, where);

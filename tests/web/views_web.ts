@@ -14,7 +14,7 @@ const VIEWS: readonly { name: string; path: (busy: Busy) => string; shows: RegEx
   { name: "task-running", path: ({ running }) => `task/${running[0]}`, shows: /step \d+ of many/ },
   { name: "task-failed", path: ({ failed }) => `task/${failed}`, shows: /exited with code 7/ },
   { name: "graph", path: () => "graph", shows: /echo after|build/ },
-  { name: "timeline", path: () => "timeline", shows: /shell|signal/ },
+  { name: "timeline", path: () => "timeline", shows: /Slot 1/ },
   { name: "stats", path: () => "stats", shows: /shell/ },
   { name: "agents", path: () => "agents", shows: /signal/ },
 ];

@@ -181,6 +181,15 @@ function Rows({ pane, box, wrap, cells, query }: {
     if (Math.abs(by) > 2 * element.clientHeight) pane.drag(element.scrollTop);
     else pane.moveBy(by / cells.height);
   };
+  // The browser moves its bar there step by step, and the lines that come meanwhile lead it astray.
+  const jump = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+    if (event.key === "End") pane.follow(true);
+    else if (event.key === "Home") pane.drag(0);
+    else return;
+    moved.current = 0;
+    event.preventDefault();
+  };
   return (
     <div
       class={`log-box${wrap ? " wrapped" : ""}`}
@@ -189,6 +198,7 @@ function Rows({ pane, box, wrap, cells, query }: {
       role="region"
       aria-label="Lines of the log"
       onScroll={scrolled}
+      onKeyDown={jump}
       onCopy={copySelection}
     >
       <div class="log-probe" aria-hidden="true">{"0".repeat(100)}</div>
