@@ -3,12 +3,14 @@
 // and the files must tell the same story. Linux only, for processes are found in /proc.
 //
 //   deno task torture --kills 2000 --seed 42 [--seconds 120] [--workers 6]
+//   deno task torture --workspaces 5   limits across workspaces, see everywhere.ts
 //
 // The seed decides every command, its victim and the moment of each kill (as a share of the time such
 // a command takes). What the kernel makes of it differs from run to run: a seed repeats the load and
 // most failures, not the interleaving. A failure keeps its folder, with a journal of all commands.
 
 import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
+import { type EverywhereReport, formatEverywhere, tortureEverywhere } from "./everywhere.ts";
 import { contradictions, readAll } from "./history_check.ts";
 import { disagreements, readLedger } from "./ledger.ts";
 import { AGENT, findProcesses, gone, temporaries } from "./processes.ts";
@@ -580,13 +582,29 @@ export function formatReport(report: TortureReport): string {
   return lines.join("\n");
 }
 
-function parseArgs(args: readonly string[]): TortureOptions {
+/** The same over many workspaces of one user, for what holds across them. */
+export async function tortureWorkspaces(
+  options: TortureOptions & { workspaces: number },
+): Promise<EverywhereReport> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-torture-" }));
+  const program = await bundle(folder);
+  const { say = () => {} } = options;
+  const random = createRandom;
+  const report = await tortureEverywhere({ ...options, folder, program, random, say });
+  if (report.violations.length === 0) await Deno.remove(folder, { recursive: true });
+  else say(`Kept in ${folder}`);
+  return report;
+}
+
+function parseArgs(args: readonly string[]): TortureOptions & { workspaces?: number } {
   const values: Record<string, number> = {};
   for (let at = 0; at < args.length; at++) {
-    const match = /^--(kills|seed|seconds|workers)(?:=(\d+))?$/.exec(args[at]!);
+    const match = /^--(kills|seed|seconds|workers|workspaces)(?:=(\d+))?$/.exec(args[at]!);
     const value = Number(match?.[2] ?? args[++at]);
     if (match === null || !Number.isInteger(value)) {
-      console.error("Usage: torture [--kills N] [--seed N] [--seconds S] [--workers W]");
+      console.error(
+        "Usage: torture [--kills N] [--seed N] [--seconds S] [--workers W] [--workspaces N]",
+      );
       Deno.exit(2);
     }
     values[match[1]!] = value;
@@ -598,6 +616,13 @@ function parseArgs(args: readonly string[]): TortureOptions {
 if (import.meta.main) {
   const options = parseArgs(Deno.args);
   console.log(`seed ${options.seed}`);
+  const { workspaces } = options;
+  if (workspaces !== undefined) {
+    const say = (text: string) => console.log(text);
+    const report = await tortureWorkspaces({ ...options, workspaces, say });
+    console.log(formatEverywhere(report));
+    Deno.exit(report.violations.length === 0 ? 0 : 1);
+  }
   const report = await torture({ ...options, say: (text) => console.log(text) });
   console.log(formatReport(report));
   Deno.exit(report.violations.length === 0 ? 0 : 1);

@@ -3,7 +3,8 @@
 
 import { assertEquals, assertGreater } from "../support/assert.ts";
 import { ON_LINUX, test } from "../support/needs.ts";
-import { formatReport, torture } from "./torture.ts";
+import { formatEverywhere } from "./everywhere.ts";
+import { formatReport, torture, tortureWorkspaces } from "./torture.ts";
 
 const SECONDS = Number(Deno.env.get("ORCHESTRA_TORTURE_SECONDS") ?? 120);
 const SEED = Number(Deno.env.get("ORCHESTRA_TORTURE_SEED") ?? 20261122);
@@ -21,5 +22,15 @@ test(
     assertEquals(report.violations, [], formatReport(report));
     assertGreater(report.launches, 0);
     assertGreater(Object.values(report.kills).reduce((sum, value) => sum + value, 0), SECONDS);
+  },
+);
+
+test(
+  "limits across five workspaces hold, whoever is killed, and no slot is lost",
+  ON_LINUX,
+  async () => {
+    const report = await tortureWorkspaces({ seed: SEED, seconds: SECONDS / 2, workspaces: 5 });
+    assertEquals(report.violations, [], formatEverywhere(report));
+    assertGreater(report.launches, 0);
   },
 );
