@@ -83,6 +83,21 @@ function nextFrame(run: () => void): void {
   if (!document.hidden) requestAnimationFrame(once);
 }
 
+/** So long at least lies between two rounds of changes, milliseconds: nobody reads faster. */
+const ROUND = 60;
+let lastRound = 0;
+
+/** At the next frame, but not at each one while a lot happens. */
+function nextRound(run: () => void): void {
+  const wait = Math.max(0, lastRound + ROUND - performance.now());
+  const take = () => {
+    lastRound = performance.now();
+    run();
+  };
+  if (wait === 0) nextFrame(take);
+  else setTimeout(() => nextFrame(take), wait);
+}
+
 const redraw = createBatch<undefined>(nextFrame, () => {
   for (const listener of [...listeners]) listener();
 });
@@ -262,7 +277,7 @@ export function onHappened(listener: Happening): () => void {
   return () => void happenings.delete(listener);
 }
 
-const events = createBatch<WireEvent>(nextFrame, (batch) => {
+const events = createBatch<WireEvent>(nextRound, (batch) => {
   let tasks: Map<string, WireRow> | null = null;
   const changed = new Map<string, WireRow>();
   const removed = new Set<string>();
