@@ -78,8 +78,10 @@ export const LARGEST_BODY = 64 * 1024 * 1024;
 const WHOLE = 60_000;
 const PART = 10_000;
 
-/** How long a body may take, for tests that wait for less. */
-export interface Patience {
+/** What a body may be at most. */
+export interface BodyBounds {
+  /** Bytes. */
+  readonly bytes: number;
   /** Milliseconds for all of it. */
   readonly whole: number;
   /** Milliseconds for the next part of it. */
@@ -93,9 +95,9 @@ export interface Patience {
  */
 export async function readBody(
   request: Request,
-  patience: Patience = { whole: WHOLE, part: PART },
+  { bytes = LARGEST_BODY, whole = WHOLE, part = PART }: Partial<BodyBounds> = {},
 ): Promise<Record<string, unknown>> {
-  const text = new TextDecoder().decode(await readBytes(request, patience));
+  const text = new TextDecoder().decode(await readBytes(request, { bytes, whole, part }));
   let value: unknown;
   try {
     value = text.trim() === "" ? {} : JSON.parse(text);
@@ -108,27 +110,27 @@ export async function readBody(
   return value as Record<string, unknown>;
 }
 
-async function readBytes(request: Request, patience: Patience): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = () => {
-    const most = LARGEST_BODY / 1024 / 1024;
-    return new HttpError(413, "usage", `The body is larger than ${most} MB`);
-  };
-  if (Number(request.headers.get("content-length") ?? 0) > LARGEST_BODY) throw tooLarge();
+async function readBytes(
+  request: Request,
+  { bytes, whole, part }: BodyBounds,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const tooLarge = () => new HttpError(413, "usage", `The body is larger than ${bytes} bytes`);
+  if (Number(request.headers.get("content-length") ?? 0) > bytes) throw tooLarge();
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   const parts: Uint8Array[] = [];
   let length = 0;
-  const deadline = performance.now() + patience.whole;
+  const deadline = performance.now() + whole;
   try {
     for (;;) {
-      const left = Math.min(patience.part, deadline - performance.now());
+      const left = Math.min(part, deadline - performance.now());
       const read = await within(reader.read(), left);
       if (read === undefined) {
         throw new HttpError(408, "usage", "The rest of the body did not come in time");
       }
       if (read.done) break;
       length += read.value.length;
-      if (length > LARGEST_BODY) throw tooLarge();
+      if (length > bytes) throw tooLarge();
       parts.push(read.value);
     }
   } catch (error) {
@@ -136,13 +138,13 @@ async function readBytes(request: Request, patience: Patience): Promise<Uint8Arr
     if (error instanceof HttpError) throw error;
     throw new HttpError(400, "usage", "The body could not be read");
   }
-  const whole = new Uint8Array(length);
+  const joined = new Uint8Array(length);
   let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+  for (const one of parts) {
+    joined.set(one, at);
+    at += one.length;
   }
-  return whole;
+  return joined;
 }
 
 /** What is promised, unless it takes longer than some milliseconds. */

@@ -37,12 +37,17 @@ export interface Refused {
 }
 
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
-/** Stand for every address that the machine has. */
+/** Each stands for every address that the machine has. */
 const ANY = ["0.0.0.0", "::", "[::]"];
 
 /** Whether an address to listen on can be reached from this machine alone. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Whether an address stands for every one that the machine has. */
+export function isEvery(host: string): boolean {
+  return ANY.includes(host);
 }
 
 /** Name of the cookie: cookies know no ports, and each server has its own. */
@@ -106,7 +111,7 @@ function isOurs(host: string | null, { port, host: bound }: Policy): boolean {
   if (LOOPBACK.includes(known)) return true;
   if (bound === null) return false;
   // An address is no name that somebody could let lead elsewhere.
-  if (ANY.includes(bound)) return known.startsWith("[") || /^\d{1,3}(\.\d{1,3}){3}$/.test(known);
+  if (isEvery(bound)) return known.startsWith("[") || /^\d{1,3}(\.\d{1,3}){3}$/.test(known);
   return known === bound.toLowerCase() || known === `[${bound.toLowerCase()}]`;
 }
 

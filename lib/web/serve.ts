@@ -2,10 +2,9 @@
 // and holds nothing that is not on disk; killed, the queue goes on, and a page finds the next one by the
 // same address and token where both were given.
 
-import { toOrchestraError } from "../task/error.ts";
 import type { KnownWorkspace } from "../workspaces/registry.ts";
 import { failure, HttpError, refusal, respond } from "./answer.ts";
-import { isLoopback, isSame, type Policy, refuse } from "./auth.ts";
+import { isEvery, isLoopback, isSame, type Policy, refuse } from "./auth.ts";
 import { createHub } from "./live.ts";
 import { openApi } from "./openapi.ts";
 import { loadPage, type Page } from "./page.ts";
@@ -99,7 +98,11 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
     onError: (error) => failure(error),
   }, (request, { completed }) => answer(request, completed, site, policy, page));
   const { port } = server.addr as Deno.NetAddr;
-  const name = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const name = isEvery(options.host)
+    ? "127.0.0.1"
+    : options.host.includes(":")
+    ? `[${options.host}]`
+    : options.host;
   return {
     port,
     address: `http://${name}:${port}/`,
@@ -186,9 +189,4 @@ function answerPage(method: string, pathname: string, { html, csp }: Page): Resp
   return respond(html, "text/html; charset=utf-8", {
     headers: { "content-security-policy": csp, "cache-control": "no-cache" },
   });
-}
-
-/** The error for an address that cannot be listened on. */
-export function listenError(error: unknown, host: string, port: number) {
-  return toOrchestraError(error, `Listening on ${host}:${port}`);
 }

@@ -51,6 +51,14 @@ Deno.test("a length that is too large is refused before any of it comes", async 
   assertEquals(statusOf(new TextDecoder().decode(buffer.subarray(0, count ?? 0))), 413);
 });
 
+Deno.test("who has no token gets little read of what is sent", async () => {
+  await using box = await makeBox();
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const headers = { host: `127.0.0.1:${here.port}`, ...JSON_TYPE };
+  const body = JSON.stringify({ token: "x".repeat(5000) });
+  assertEquals(statusOf(await here.raw(requestText("POST", `${API}/session`, headers, body))), 413);
+});
+
 Deno.test("what is no JSON object is refused in words", async () => {
   await using box = await makeBox();
   await using here = await serveHere([{ name: "box", root: box.root }]);
@@ -59,7 +67,7 @@ Deno.test("what is no JSON object is refused in words", async () => {
   for (const body of bodies) {
     for (const path of ["/session", "/workspaces/box/tasks", "/workspaces/box/actions/cancel"]) {
       const answer = await here.raw(requestText("POST", API + path, headers, body));
-      assert([400, 401].includes(statusOf(answer)), `${path} ${body.slice(0, 20)}: ${answer}`);
+      assert([400, 401, 413].includes(statusOf(answer)), `${path} ${body.slice(0, 20)}: ${answer}`);
       assert(!/\bat .*\.ts:\d/.test(answer), answer);
     }
   }

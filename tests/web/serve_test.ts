@@ -109,8 +109,19 @@ Deno.test("while somebody looks and nobody watches, a supervisor is left for wha
   const url = new URL(printed);
   await (await fetch(`${url.origin}/api/v1/workspaces`, { headers })).text();
   await box.until("a supervisor", () => box.supervisors().length > 0);
+  // And one that is cancelled from here ends with all its processes, though nobody watches again.
+  for (const pid of box.supervisors()) Deno.kill(pid, "SIGKILL");
+  await box.unwatched();
+  const [{ name }] = await (await fetch(`${url.origin}/api/v1/workspaces`, { headers })).json();
+  const order = `${url.origin}/api/v1/workspaces/${encodeURIComponent(name)}/actions/cancel`;
+  const init = {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify({ tasks: [id] }),
+  };
+  assertEquals((await (await fetch(order, init)).json()).results[0].ok, true);
+  assertEquals((await box.settled(id)).status, "cancelled");
   live.kill("SIGINT");
   await live.ended();
-  await box.ok("cancel", id);
   await box.unwatched();
 });
