@@ -208,10 +208,10 @@ export function openPane(read: ReadRange, style: PaneStyle, changed: () => void)
         seen.push({ key: `${chunk}.${at}`, row, number });
       }
     }
-    const first = parts[0]?.chunk ?? 0;
-    const last = parts.at(-1)?.chunk ?? 0;
     const asked = target === null ? [] : wantedOf(target);
-    log.want([...new Set([...asked, ...wanted, last + 1, first - 1])].filter((at) => at >= 0));
+    // What is next to it is likely to be looked at next.
+    const beside = parts.length === 0 ? [] : [parts.at(-1)!.chunk + 1, parts[0]!.chunk - 1];
+    log.want([...new Set([...asked, ...wanted, ...beside])].filter((at) => at >= 0));
     return {
       rows: seen,
       offset: anchor.row - Math.floor(anchor.row),

@@ -60,6 +60,8 @@ export function LogView({ workspace, id, size, format }: {
   useKeys([
     { keys: "w", about: "log: wrap long lines, or not", run: () => setWrap(!wrap) },
     { keys: "r", about: "log: as it stands in the file, or readable", run: () => setRaw(!raw) },
+    { keys: "Home", about: "log: its beginning", run: () => pane.moveBy(-Infinity) },
+    { keys: "End", about: "log: its end", run: () => pane.follow(true) },
     { keys: "f", about: "log: follow its end", run: () => pane.follow(!pane.following) },
   ]);
   return (
@@ -159,14 +161,19 @@ function Rows({ pane, box, wrap, cells, query }: {
   const top = useRef(0);
   const moved = useRef(0);
   const resting = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const undrawn = box.current?.scrollTop ?? 0;
   useLayoutEffect(() => {
     const element = box.current!;
+    // What the browser moved because the log has another length now was moved by nobody.
+    top.current += element.scrollTop - undrawn;
     const settle = () => {
       clearTimeout(resting.current);
       const wait = moved.current + REST - performance.now();
       if (!pane.following && wait > 0) resting.current = setTimeout(settle, wait);
-      else if (Math.abs(element.scrollTop - bar.top) > 1) element.scrollTop = bar.top;
-      top.current = element.scrollTop;
+      else if (Math.abs(element.scrollTop - bar.top) > 1) {
+        element.scrollTop = bar.top;
+        top.current = element.scrollTop;
+      }
     };
     settle();
     return () => clearTimeout(resting.current);

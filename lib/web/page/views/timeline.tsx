@@ -178,7 +178,7 @@ function Chart({ workspace, timeline, range, now, setRange }: {
       onKeyDown={keys.keyed}
     >
       <svg class="timeline-axis" width="100%" height={AXIS} aria-hidden="true">
-        {ticks.map(({ time, label, day }) => (
+        {ticks.filter(({ time }) => x(time) < NAMES + width - 24).map(({ time, label, day }) => (
           <text key={time} x={x(time)} y="17" class={day ? "day" : ""} text-anchor="middle">
             {label}
           </text>
@@ -252,6 +252,10 @@ function Chart({ workspace, timeline, range, now, setRange }: {
         </g>
       </svg>
       {bars.length === 0 && <p class="empty muted">Nothing ran in this time.</p>}
+      <p class="legend muted">
+        A line below a bar is how long it had waited
+        {agents.length > 0 && "; hatched, an agent was paused"}. Draw over a range to see it larger.
+      </p>
     </div>
   );
 }
@@ -300,7 +304,7 @@ function RunBar({ bar, workspace, left, right, now, inTab, onFocus }: {
       </rect>
     );
   }
-  const words = `${run.name} ${run.title}`;
+  const words = `${MARKS[run.status]}${run.name} ${run.title}`;
   return (
     <a
       href={href({ view: "task", workspace, task: run.taskId })}
@@ -319,6 +323,15 @@ function RunBar({ bar, workspace, left, right, now, inTab, onFocus }: {
     </a>
   );
 }
+
+/** What tells the states apart without colour; most runs are complete. */
+const MARKS: Readonly<Record<Run["status"], string>> = {
+  pending: "",
+  running: "▶ ",
+  complete: "",
+  failed: "✕ ",
+  cancelled: "– ",
+};
 
 /** All of a run in words. */
 function describe(run: Run, now: number): string {
