@@ -137,6 +137,9 @@ function noWorkspace(name: string): OrchestraError {
   });
 }
 
+/** A lock that somebody has for longer is not waited for: all who ask would wait as well. Milliseconds. */
+const PATIENCE = 1000;
+
 /** Files of a workspace that tell what no task does: what happened, and who watches. */
 const HISTORY = "history.jsonl";
 const WATCHER = "daemon.json";
@@ -146,7 +149,7 @@ async function openLive(
   { keeper, onProblem }: ServedOptions,
   signal: AbortSignal,
 ): Promise<Live> {
-  const queue = openQueue(root);
+  const queue = openQueue(root, { patience: PATIENCE });
   const { store } = queue;
   const listeners = new Set<() => void>();
   let ids = new Set<string>();

@@ -239,3 +239,29 @@ Deno.test("what is wrong with one workspace leaves the others alone", async () =
   assertEquals(response.status, 404);
   await response.body?.cancel();
 });
+
+Deno.test("a lock that somebody holds for ever keeps nobody from looking, nor from other workspaces", async () => {
+  await using stuck = await makeBox();
+  await using free = await makeBox();
+  const id = await stuck.start("shell", "true");
+  await using here = await serveHere([
+    { name: "box", root: stuck.root },
+    { name: "free", root: free.root },
+  ]);
+  using lock = Deno.openSync(stuck.path("lock"), { read: true, write: true });
+  lock.lockSync(true);
+  // What a killed process left there would be settled first.
+  lock.writeSync(new TextEncoder().encode("#\n"));
+  assertEquals((await here.get("/workspaces/box/tasks")).tasks[0].taskId, id);
+  const init = {
+    method: "POST",
+    headers: { ...BEARER, ...JSON_TYPE },
+    body: '{"agent":"shell","prompt":"true"}',
+  };
+  const refused = await here.ask("/workspaces/box/tasks", init);
+  assertStringIncludes(await refused.text(), "does not let go");
+  assertEquals(refused.status, 500);
+  const made = await here.ask("/workspaces/free/tasks", init);
+  await made.body?.cancel();
+  assertEquals(made.status, 201);
+});

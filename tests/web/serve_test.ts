@@ -125,3 +125,41 @@ Deno.test("while somebody looks and nobody watches, a supervisor is left for wha
   await live.ended();
   await box.unwatched();
 });
+
+Deno.test("--open hands on an address whose token opens one session, and waits for no browser", async () => {
+  await using box = await makeBox();
+  const file = `${box.root}/opened`;
+  Deno.mkdirSync(`${box.root}/bin`);
+  const script =
+    `#!/bin/sh\nprintf %s "$1" >'${file}.tmp' && mv '${file}.tmp' '${file}'\nsleep 600\n`;
+  const opener = Deno.build.os === "darwin" ? "open" : "xdg-open";
+  Deno.writeTextFileSync(`${box.root}/bin/${opener}`, script, { mode: 0o755 });
+  const env = { PATH: `${box.root}/bin:${Deno.env.get("PATH")}`, ORCHESTRA_ROOT: box.root };
+  await using live = box.live({ env }, "serve", "--open", "--port", "0");
+  const printed = await live.printed((text) => text.endsWith("\n"));
+  const opened = await box.until("the browser", () => {
+    try {
+      return Deno.readTextFileSync(file);
+    } catch {
+      return undefined;
+    }
+  });
+  const [own, lent] = [printed.trim(), opened].map((address) => new URL(address));
+  assertEquals(own!.origin, lent!.origin);
+  assert(
+    own!.hash !== lent!.hash,
+    "the server's own token is on a command line, for others to see",
+  );
+  const exchange = async () => {
+    const response = await fetch(`${lent!.origin}/api/v1/session`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token: lent!.hash.slice("#token=".length) }),
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await exchange(), await exchange()], [200, 401]);
+  live.kill("SIGINT");
+  assertEquals((await withPatience("its end", live.ended())).code, 130);
+});

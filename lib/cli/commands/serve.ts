@@ -76,7 +76,8 @@ async function serve(this: Context, flags: ServeFlags): Promise<void> {
   const url = `${server.address}#token=${token}`;
   if (this.globals.json) this.printJson({ url, address: server.address, token, port: server.port });
   else this.print(url);
-  if (flags.open) await openBrowser(this, `${server.address}#token=${server.lendToken()}`);
+  // Some wait until the browser is closed.
+  if (flags.open) openBrowser(this, `${server.address}#token=${server.lendToken()}`);
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve();
     stop.signal.addEventListener("abort", () => resolve());
