@@ -1,9 +1,8 @@
 // What the charts of the statistics show, of the numbers that the server counts: days without anything are
 // there too, and axes end at round numbers of their unit. Pure.
 
-import { formatDuration } from "../../task/duration.ts";
 import type { NamedGroup } from "../../task/stats.ts";
-import { formatStamp } from "../../text/time.ts";
+import { formatElapsed, formatStamp } from "../../text/time.ts";
 
 /** One quantity of a chart, a value for each group. */
 export interface Series {
@@ -36,7 +35,7 @@ export type Unit = "tasks" | "seconds" | "usd" | "tokens";
 export function formatValue(value: number, unit: Unit): string {
   switch (unit) {
     case "seconds":
-      return value === 0 ? "0" : formatDuration(value);
+      return value === 0 ? "0" : formatElapsed(value);
     case "usd":
       return `$${value < 0.1 && value > 0 ? value.toPrecision(2) : value.toFixed(2)}`;
     default:

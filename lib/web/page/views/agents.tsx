@@ -70,6 +70,7 @@ function AgentCard({ agent, workspace }: { agent: WireAgent; workspace: string }
   const { name, problem, definition, running, maxConcurrent, pausedUntil, source } = agent;
   const { server } = useServer();
   const { command, args, description, ...rest } = definition;
+  const told = Object.entries(rest).filter(([, value]) => saysValue(value) !== "");
   const line = [command, ...Array.isArray(args) ? args : []].map(String).join(" ");
   return (
     <article class="card" aria-labelledby={`agent-${name}`}>
@@ -95,13 +96,13 @@ function AgentCard({ agent, workspace }: { agent: WireAgent; workspace: string }
         </span>
       </p>
       <pre class="command">{line}</pre>
-      {Object.keys(rest).length > 0 && (
+      {told.length > 0 && (
         <dl class="pairs">
-          {Object.entries(rest).map(([key, value]) => (
+          {told.map(([key, value]) => (
             <div key={key}>
               <dt>{wordsOf(key)}</dt>
               <dd>
-                <code>{typeof value === "string" ? value : JSON.stringify(value)}</code>
+                <code>{saysValue(value)}</code>
               </dd>
             </div>
           ))}
@@ -111,16 +112,18 @@ function AgentCard({ agent, workspace }: { agent: WireAgent; workspace: string }
   );
 }
 
-/** What a check says, whatever its form: words where there are any. */
-function saysCheck(answer: unknown): { text: string; ok: boolean } {
-  if (typeof answer !== "object" || answer === null) return { text: String(answer), ok: true };
-  const { problem, said, ok, findings } = answer as Record<string, unknown>;
-  if (typeof problem === "string") return { text: problem, ok: false };
-  if (Array.isArray(findings) && findings.length > 0) {
-    const texts = findings.map((one) => typeof one === "string" ? one : JSON.stringify(one));
-    return { text: texts.join("; "), ok: ok !== false };
-  }
-  return { text: typeof said === "string" ? said : "can be started", ok: ok !== false };
+/** A value of a definition; empty for a list of nothing. */
+function saysValue(value: unknown): string {
+  if (typeof value === "string") return value;
+  const isList = Array.isArray(value) && value.every((one) => typeof one === "string");
+  return isList ? value.join(", ") : JSON.stringify(value);
+}
+
+/** What a check found: where the program is, and what it printed. */
+interface Checked {
+  path: string;
+  exitCode: number | null;
+  version: string;
 }
 
 function Check({ name, workspace }: { name: string; workspace: string }): JSX.Element {
@@ -129,12 +132,22 @@ function Check({ name, workspace }: { name: string; workspace: string }): JSX.El
     <button
       type="button"
       disabled={busy}
-      title="Looks whether its program can be found and started"
+      title="Launches its program with the arguments that print its version"
       onClick={async () => {
         setBusy(true);
         try {
-          const { text, ok } = saysCheck(await post(at(workspace, "agents", name, "check"), {}));
-          say(`${name}: ${text}`, ok ? "done" : "failed");
+          const path = at(workspace, "agents", name, "check");
+          const found = await post<Checked>(path, {});
+          const ended = found.exitCode === null
+            ? "did not end in time"
+            : `exited with code ${found.exitCode}`;
+          const isWell = found.exitCode === 0;
+          say(
+            `${name}: ${found.version || "printed nothing"} (${found.path})${
+              isWell ? "" : `, ${ended}`
+            }`,
+            isWell ? "done" : "failed",
+          );
         } catch (error) {
           say(`${name}: ${sayError(error)}`, "failed");
         } finally {

@@ -140,7 +140,7 @@ const percent = (share: number | null) => share === null ? "–" : `${(share * 1
 
 function Totals({ stats: { total, slots, throughput } }: { stats: Counted }): JSX.Element {
   const { attempts, chains, waiting, running, usage } = total;
-  const cost = formatValue(usage.costUsd, "usd");
+  const cost = usage.unpriced < usage.runs ? formatValue(usage.costUsd, "usd") : "–";
   const told = usage.unpriced > 0 ? `${usage.unpriced} of ${usage.runs} runs told no price` : "";
   const shown: [title: string, value: string, more: string][] = [
     [

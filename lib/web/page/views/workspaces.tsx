@@ -58,7 +58,7 @@ function Card({ workspace }: { workspace: WireWorkspace }): JSX.Element {
         <p class={supervisor === null && due > 0 ? "wrong" : "muted"}>
           {supervisor === null
             ? (due > 0 ? "! Nobody watches, though something is to be done" : "Nobody watches")
-            : `Watched by ${supervisor}`}
+            : supervisor.charAt(0).toUpperCase() + supervisor.slice(1)}
         </p>
       )}
       {lanes.map(({ agent, until }) => (
