@@ -4,8 +4,8 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { makeUser, recordOf } from "../support/everywhere.ts";
 import { agentOf, exitIn, gated, gone, openGate } from "../support/gated.ts";
-import { mounting, ON_POSIX, test } from "../support/needs.ts";
-import { type Box, kill, lives, makeBox, makeFolder } from "../support/program.ts";
+import { mounting, ON_POSIX, succeeds, test } from "../support/needs.ts";
+import { type Box, kill, lives, makeBox, makeFolder, openBox } from "../support/program.ts";
 import { makeSite } from "../support/site.ts";
 import { type Telling, watchEverywhere } from "../../lib/supervise/everywhere.ts";
 import type { KeptWorkspace } from "../../lib/supervise/user_daemon.ts";
@@ -225,6 +225,39 @@ test(
   },
 );
 
+test("killed again and again over five workspaces, each task runs once", ON_POSIX, async () => {
+  await using user = await makeUser();
+  await using boxes = new AsyncDisposableStack();
+  await using ledgers = await makeFolder();
+  const all: Box[] = [];
+  const ids: string[] = [];
+  for (let at = 0; at < 5; at++) {
+    const box = boxes.use(await makeBox());
+    user.add(box, `box-${at}`);
+    all.push(box);
+    const ledger = `${ledgers.path}/${at}`;
+    const names = Array.from({ length: 6 }, (_, number) => `${at}.${number}`);
+    const stdin = names.map((name) =>
+      JSON.stringify({ agent: "shell", prompt: `echo ${name} >>${ledger}; sleep 0.05` })
+    ).join("\n");
+    const { code, stderr } = await box.runWith({ stdin }, "start", "--from", "-");
+    assertEquals(code, 0, stderr);
+    ids.push(...names);
+  }
+  const done = () =>
+    all.flatMap((box) => box.tasks()).filter(({ status }) => status === "complete").length;
+  for (let wanted = 4; done() < ids.length; wanted = done() + 4) {
+    const pid = await user.start("--max-concurrent", "1");
+    await user.until("some more", () => done() >= Math.min(wanted, ids.length));
+    kill(pid, "SIGKILL");
+    await user.until("its end", () => !lives(pid));
+  }
+  const ran = all.flatMap((_, at) =>
+    Deno.readTextFileSync(`${ledgers.path}/${at}`).trim().split("\n")
+  );
+  assertEquals(ran.sort(), ids.sort());
+});
+
 test("of two that are started at once one watches, and the other names it", ON_POSIX, async () => {
   await using user = await makeUser();
   await using box = await makeBox();
@@ -283,6 +316,27 @@ test("a full disk in one stops no other, and goes on when there is room", mounti
   disk.free();
   assertEquals((await disk.box.settled(held)).status, "complete");
   assert(lives(pid));
+});
+
+test("a disk that goes away takes along its own workspace alone", mounting(), async () => {
+  await using user = await makeUser();
+  await using folder = await makeFolder();
+  await using box = await makeBox();
+  const mount = () => succeeds("mount", "-t", "tmpfs", "-o", "size=1m", "none", folder.path);
+  assert(mount());
+  const root = `${folder.path}/workspace`;
+  const make = () => Deno.mkdirSync(`${root}/.orchestra/tasks`, { recursive: true });
+  make();
+  await using away = openBox(root);
+  for (const one of [away, box]) user.add(one);
+  const pid = await user.start("--interval", "0.1");
+  for (const one of [away, box]) await user.becomes(one, "watched");
+  assert(succeeds("umount", "--lazy", folder.path));
+  await user.until("its going", () => user.kept(away)?.state !== "watched");
+  assertEquals((await box.settled(await box.start("shell", "true"))).status, "complete");
+  assert(lives(pid));
+  // Nothing was made where the disk had been.
+  assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
 test("a lock that somebody holds for ever in one stops no other", ON_POSIX, async () => {
