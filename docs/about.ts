@@ -24,6 +24,7 @@ export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
   timeout: "seconds a task may run, for tasks that have no limit of their own",
   idleTimeout: "seconds without output after which a task is ended, likewise",
   maxConcurrent: "most of its tasks at once",
+  provider: "who counts what it uses, a word: its limits and pauses hold in all workspaces",
   retryOn: "failure classes that are retried, instead of `retry.on` of the settings",
   rateLimit: "how a quota that is used up shows in its output",
   fallback: "agents that may take its work over while its quota is used up",

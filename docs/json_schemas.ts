@@ -2,7 +2,8 @@
 // program itself checks these files with, so that an editor says what the program would say. A check
 // that has no counterpart in JSON Schema gets one here by hand, or the generator stops.
 
-import { CONFIG_ABOUT } from "../lib/settings/config_fields.ts";
+import { CONFIG_ABOUT, USER_ABOUT } from "../lib/settings/config_fields.ts";
+import { PROVIDER } from "../lib/task/agent.ts";
 import { AgentSchema, ConfigSchema } from "../lib/settings/schemas.ts";
 import { EVENT_KINDS } from "../lib/task/event.ts";
 import { FAILURE_CLASSES, FIELDS, MOST, STATUSES, type Task } from "../lib/task/fields.ts";
@@ -208,6 +209,49 @@ function configSchema(): JsonSchema {
   });
 }
 
+/** The user's own settings: those of a workspace, and what holds for all of them. */
+function userSettingsSchema(): JsonSchema {
+  const { $schema: _, ...config } = configSchema();
+  const count: JsonSchema = { type: "integer", minimum: 1 };
+  const group = (properties: Record<string, JsonSchema>): JsonSchema => ({
+    type: "object",
+    properties,
+    additionalProperties: false,
+  });
+  const limit = group({
+    concurrent: { description: "most of its agents at once", ...count },
+    launches: {
+      description: "most launches in a time, like 20/1h: a sliding window",
+      type: "string",
+      pattern: "^[0-9]{1,6}/.+$",
+    },
+  });
+  return {
+    ...config,
+    properties: {
+      ...config.properties,
+      limits: {
+        description: USER_ABOUT.limits,
+        type: "object",
+        propertyNames: { type: "string", pattern: PROVIDER.source },
+        additionalProperties: limit,
+      },
+      machine: {
+        description: USER_ABOUT.machine,
+        ...group({ concurrent: { description: "most agents at once", ...count } }),
+        required: ["concurrent"],
+      },
+      serve: { description: USER_ABOUT.serve, type: ["boolean", "integer"] },
+      safe: { description: USER_ABOUT.safe, type: "array", items: { type: "string" } },
+      approved: {
+        description: USER_ABOUT.approved,
+        type: "object",
+        additionalProperties: { type: "string" },
+      },
+    },
+  };
+}
+
 function agentConfigSchema(): JsonSchema {
   const { $schema: _, ...agent } = describe(schemaOf(AgentSchema), {
     ...AGENT_ABOUT,
@@ -278,6 +322,12 @@ export function makeSchemas(): Record<string, JsonSchema> {
       "Settings of Orchestra",
       ".orchestra/config.json. An unknown key is an error.",
       configSchema(),
+    ),
+    "user-settings": schema(
+      "user-settings",
+      "Your own settings of Orchestra",
+      "$XDG_CONFIG_HOME/orchestra/settings.json. They hold below those of each workspace.",
+      userSettingsSchema(),
     ),
     "agent-config": schema(
       "agent-config",

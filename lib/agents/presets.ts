@@ -153,6 +153,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Claude Code",
       command: "claude",
+      provider: "anthropic",
       args: ["-p", ...CLAUDE_OPTIONS, "--session-id", "{sessionId}"],
       stdin: "{prompt}",
       rateLimit: CLAUDE_LIMITS,
@@ -170,6 +171,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "OpenAI Codex, in its own sandbox",
       command: "codex",
+      provider: "openai",
       args: ["exec", ...CODEX_OPTIONS, "-"],
       stdin: "{prompt}",
       rateLimit: {
@@ -192,6 +194,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Gemini CLI",
       command: "gemini",
+      provider: "google",
       args: [...GEMINI_OPTIONS, "--session-id", "{sessionId}"],
       stdin: "{prompt}",
       // Otherwise it starts itself again, and ending the leader leaves the real process.
@@ -212,6 +215,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Qwen Code",
       command: "qwen",
+      provider: "qwen",
       args: [...QWEN_OPTIONS, "--session-id", "{sessionId}"],
       // A prompt that begins with "/" would be one of its own commands, and nothing be asked.
       stdin: "\n{prompt}",
@@ -229,6 +233,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Cursor's command-line agent",
       command: "cursor-agent",
+      provider: "cursor",
       args: ["-p", "--force", "--output-format", "stream-json", "--", "{prompt}"],
       rateLimit: LIMITS,
       resume: [
@@ -249,6 +254,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Auggie, Augment's command-line agent",
       command: "auggie",
+      provider: "augment",
       args: [...AUGGIE_OPTIONS, "--instruction-file", "{promptFile}"],
       rateLimit: LIMITS,
       usage: "auggie",
@@ -268,6 +274,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "GitHub Copilot CLI",
       command: "copilot",
+      provider: "github",
       args: [...COPILOT_OPTIONS, "--session-id", "{sessionId}"],
       stdin: "{prompt}",
       rateLimit: LIMITS,
@@ -283,6 +290,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     agent: {
       description: "Amp",
       command: "amp",
+      provider: "amp",
       args: ["--execute", "--stream-json"],
       stdin: "{prompt}",
       rateLimit: LIMITS,
