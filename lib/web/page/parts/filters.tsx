@@ -61,8 +61,8 @@ export function Filters({ filter, counts, agents, labels, onFilter }: {
             aria-pressed={status.includes("needed")}
             onClick={() => flip("needed")}
           >
-            <span class="shape needed" aria-hidden="true">!</span>
-            needs you <span class="number">{NUMBER(counts.needed ?? 0)}</span>
+            <span class="shape needed" aria-hidden="true">!</span> needs you{" "}
+            <span class="number">{NUMBER(counts.needed ?? 0)}</span>
           </button>
         )}
         {phases.map((name) => (

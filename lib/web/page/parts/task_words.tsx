@@ -12,6 +12,7 @@ import {
   formatSpan,
   formatStamp,
 } from "../../../text/time.ts";
+import { sanitize } from "../../../text/width.ts";
 import type { WireRow } from "../../wire.ts";
 import { href } from "../router.ts";
 import { useClock } from "./clock.ts";
@@ -46,9 +47,9 @@ export function Shape({ phase }: { phase: PhaseName }): JSX.Element {
   return <span class={`shape phase-${phase}`} aria-hidden="true">{SHAPES[phase]}</span>;
 }
 
-/** The first line of a prompt. */
+/** The first line of a prompt, as a terminal's table has it. */
 export function titleOf({ prompt }: { prompt: string }): string {
-  return prompt.trimStart().split(/\r?\n/, 1)[0]!.slice(0, 200) || "(no prompt)";
+  return sanitize(prompt.trimStart().split(/\r?\n/, 1)[0]!.slice(0, 200)) || "(no prompt)";
 }
 
 /** A task's name, which leads to it. */

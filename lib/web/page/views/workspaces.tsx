@@ -3,6 +3,7 @@
 
 import type { JSX } from "preact";
 import type { WireWorkspace } from "../../wire.ts";
+import { countTasks } from "../parts/actions.tsx";
 import { Badge, Moment, PHASES } from "../parts/task_words.tsx";
 import { href } from "../router.ts";
 import { useServer } from "../state.ts";
@@ -40,7 +41,7 @@ function Card({ workspace }: { workspace: WireWorkspace }): JSX.Element {
           <a href={href({ view: "now", workspace: name })}>{name}</a>
         </h2>
         <span class="grow" />
-        <span class="muted number">{counts.total.toLocaleString("en")} tasks</span>
+        <span class="muted number">{countTasks(counts.total)}</span>
       </header>
       <p class="muted path">{root}</p>
       {problem !== null && <p class="wrong">✕ {problem}</p>}
