@@ -112,7 +112,12 @@ async function listOf(
   everywhere: boolean,
 ): Promise<{ list: () => KnownWorkspace[]; registry?: string }> {
   const { listWorkspaces, registryFolder } = await import("../../workspaces/registry.ts");
-  if (everywhere) return { list: () => listWorkspaces(), registry: registryFolder() };
+  if (everywhere) {
+    if (listWorkspaces().length === 0) {
+      context.note("No workspace is known yet; make one known with: orchestra workspaces add DIR");
+    }
+    return { list: () => listWorkspaces(), registry: registryFolder() };
+  }
   const { store: { root } } = await context.openQueue();
   const known = listWorkspaces().find((one) => one.root === root);
   const here = { name: known?.name ?? nameOf(root), root };
