@@ -176,7 +176,12 @@ Deno.test("wait --everywhere waits for all, or for tasks of any", async () => {
   await using some = shelf.live("wait", "--everywhere", ids.app, ids.notes.slice(-7));
   for (const live of [all, some]) {
     for (const name of ["app", "notes"]) {
-      await app!.until(`a word on ${name}`, () => live.stderr().includes(`${name}: Nothing runs`));
+      await app!.until(
+        `a word on ${name}`,
+        () =>
+          live.stderr().includes(`${name}: Nothing runs`) &&
+          live.stderr().includes(`-w ${name} run --all`),
+      );
     }
   }
   await app!.ok("run", "--all");
@@ -245,6 +250,8 @@ test(
     assertStringIncludes(first.stdout, id);
     assertStringIncludes(first.stderr, "gone: gone from");
     assertStringIncludes(first.stderr, "orchestra: theirs: ");
+    // What it tells to type is about that one.
+    assertStringIncludes(first.stderr, "orchestra -w theirs trust");
     const again = await shelf.run("--json", "status", "--everywhere");
     assertEquals(pairs(JSON.parse(again.stdout).tasks, "taskId"), [`app ${id}`]);
     assertStringIncludes(JSON.parse(again.stderr).error.message, "theirs: ");

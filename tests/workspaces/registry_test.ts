@@ -230,15 +230,20 @@ Deno.test("many that are added at once get names of their own, and those hold", 
   await using shelf = await makeShelf();
   const roots = Array.from({ length: 24 }, (_, at) => shelf.workspace(`${at}/app`));
   const program = new URL("registry_program.ts", import.meta.url).pathname;
-  const told = await Promise.all([0, 1, 2, 3].map(async (part) => {
-    const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+  const children = [0, 1, 2, 3].map((part) =>
+    new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "-q", program, shelf.registry, ...roots.slice(part * 6, part * 6 + 6)],
-      stderr: "inherit",
-    }).output();
-    assert(success);
-    return new TextDecoder().decode(stdout).trim().split("\n").map((line) =>
-      JSON.parse(line) as KnownWorkspace
-    );
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn()
+  );
+  for (const { stderr } of children) await stderr.getReader().read();
+  for (const { stdin } of children) await stdin.getWriter().write(new Uint8Array(1));
+  const told = await Promise.all(children.map(async ({ stdout, status }) => {
+    const text = await new Response(stdout).text();
+    assert((await status).success);
+    return text.trim().split("\n").map((line) => JSON.parse(line) as KnownWorkspace);
   }));
   const byName = (a: KnownWorkspace, b: KnownWorkspace) => a.name < b.name ? -1 : 1;
   const known = shelf.list();
