@@ -135,6 +135,11 @@ for (const host of ["127.0.0.1", "localhost", "evil.test"]) {
       page: `${site.origin}/w/${nameOf(box)}/now`,
     });
     tab.takeTrouble();
+    // A frame of the page could be laid under the pointer of somebody who means to press something else.
+    for (const frame of tab.page.frames().slice(1)) {
+      const text = await frame.evaluate(() => document.body?.innerText ?? "");
+      assert(!/Now|New task|not known/.test(text), `a frame shows the page: ${text}`);
+    }
     assertEquals(JSON.stringify(came).includes(SECRET), false, JSON.stringify(came));
     for (const [what, result] of Object.entries(came)) {
       if (what === "beacon" || what === "form" || what.includes("no-cors")) continue;
@@ -208,7 +213,8 @@ webTest("the token leaves the address, and no script can read it", async (browse
   await using box = await makeBox();
   addTask(box);
   await using site = await serveBox(box.root);
-  const tab = await browser.open({ url: site.address });
+  const url = `${site.origin}/w/${nameOf(box)}/now#token=${site.token}`;
+  const tab = await browser.open({ url });
   await until(
     "the token to leave the address",
     () => Promise.resolve(!tab.page.url().includes("#")),
