@@ -209,6 +209,11 @@ function SelectionBar({ chosen, all, listing, workspace, filter, onClear }: {
   filter: WireFilter;
   onClear: () => void;
 }): JSX.Element {
+  useEffect(() => {
+    // Messages stand above it.
+    document.body.classList.add("selecting");
+    return () => document.body.classList.remove("selecting");
+  }, []);
   const phases = new Set<PhaseName>(chosen.map(({ phase }) => phase));
   // Some of all are not on the screen.
   if (all !== null && filter.status === undefined) {
