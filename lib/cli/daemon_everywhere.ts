@@ -33,7 +33,7 @@ import { asJson, OrchestraError } from "../task/error.ts";
 import { formatTime, isTerminal } from "../task/fields.ts";
 import type { Trace } from "../task/trace.ts";
 import { formatDuration } from "../task/duration.ts";
-import { sanitize } from "../text/width.ts";
+import { displayWidth, pad, sanitize } from "../text/width.ts";
 import { type KnownWorkspace, listWorkspaces, registryFolder } from "../workspaces/registry.ts";
 import type { Context } from "./context.ts";
 import { type LogFlags, logTo, printLog } from "./daemon_log.ts";
@@ -79,7 +79,8 @@ export async function runEverywhere(
   };
   say(null, "Watching over all workspaces that are known");
   const over = new AbortController();
-  const serving = serveBeside(context, orders.serve, over.signal, (text) => say(null, text));
+  const serving = serveBeside(context, orders.serve, over.signal, (text) => say(null, text))
+    .catch((error) => say(null, `The page is not served: ${messageOf(error)}`));
   try {
     await watchEverywhere({
       folder,
@@ -339,8 +340,11 @@ export function showEverywhere(context: Context): void {
     `daemon for all workspaces (pid ${daemon.pid}) since ${since}: ` +
       `watches ${watched} of ${workspaces.length}`,
   );
+  const widest = (key: "name" | "root") =>
+    Math.max(...workspaces.map((one) => displayWidth(sanitize(one[key]))));
   for (const { name, root, state, reason } of workspaces) {
-    context.print(sanitize(`${name}  ${root}  ${state}${reason === null ? "" : `: ${reason}`}`));
+    const place = `${pad(sanitize(name), widest("name"))}  ${pad(sanitize(root), widest("root"))}`;
+    context.print(`${place}  ${sanitize(state)}${reason === null ? "" : `: ${sanitize(reason)}`}`);
   }
 }
 

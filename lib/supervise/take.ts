@@ -4,7 +4,7 @@
 
 import { pause } from "../launch/pause.ts";
 import type { Store } from "../store/tasks.ts";
-import { OrchestraError } from "../task/error.ts";
+import { OrchestraError, quote } from "../task/error.ts";
 import {
   type DaemonInfo,
   holdsLock,
@@ -39,7 +39,7 @@ export async function takeWatch(store: Store): Promise<Taken> {
     const info = readDaemonInfo(store);
     // A record that a killed one left behind says nothing: somebody only asked, just now.
     const isTheirs = info !== undefined && isSame(store, info);
-    if (isTheirs && info.kind !== "supervisor") throw watchedBy(info);
+    if (isTheirs && info.kind !== "supervisor") throw watchedBy(store, info);
     if (isTheirs) ordered = orderOf(info);
     if (isTheirs && turn === 0) askToStop(info.pid);
     await pause(10);
@@ -66,14 +66,17 @@ export function askToStop(pid: number): void {
 }
 
 /** The error for a daemon where somebody watches who does not give way. */
-export function watchedBy({ kind, pid, everywhere }: DaemonInfo): OrchestraError {
+export function watchedBy(
+  { root }: Pick<Store, "root">,
+  { kind, pid, everywhere }: DaemonInfo,
+): OrchestraError {
   if (everywhere) {
     return new OrchestraError(
       "state",
       `The daemon for all workspaces watches over this one (pid ${pid})`,
       {
         hint: "Stop it everywhere with: orchestra daemon stop --everywhere   " +
-          "or let this one go: orchestra workspaces remove",
+          `or let this one go: orchestra workspaces remove ${quote([root])}`,
       },
     );
   }

@@ -167,7 +167,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   await loadRules(queue); // A broken settings file is told here, not to a log.
   const before = readDaemonInfo(queue.store);
   if (before !== undefined && before.kind !== "supervisor" && isWatched(queue.store)) {
-    throw watchedBy(before);
+    throw watchedBy(queue.store, before);
   }
   this.endsByExit = true;
   using watch = watchFolder(queue.store.dir);
@@ -207,7 +207,7 @@ async function stopDaemon(this: Context, flags: EverywhereFlags): Promise<void> 
       hint: "Start one with: orchestra daemon start",
     });
   }
-  if (info.everywhere && isSame(queue.store, info)) throw watchedBy(info);
+  if (info.everywhere && isSame(queue.store, info)) throw watchedBy(queue.store, info);
   if (info.kind === "run") {
     throw new OrchestraError(
       "state",
