@@ -170,10 +170,12 @@ async function watchEverywhere(
     : undefined;
   const keys = page === undefined ? undefined : readKeys(() => stop.abort());
   let last = "";
+  /** Those that are still being read. */
+  const unread = new Set(places.map(({ name }) => name));
   const draw = () => {
     if (page !== undefined) return page.draw();
-    // Of those that are not read yet nothing is shown.
-    if (parts.size < places.length) return;
+    // Not first some of them, then some more.
+    if (unread.size > 0) return;
     const now = Date.now();
     const text = formatAll(
       { ...mergeStatus(shown(), filter, now), supervisor: null },
@@ -196,6 +198,7 @@ async function watchEverywhere(
           onChange: await openNotices(context, queue),
           onTurn({ index, damaged, shared }) {
             const tasks = [...index.byId.values()];
+            unread.delete(name);
             parts.set(name, {
               name,
               queue,
@@ -207,6 +210,7 @@ async function watchEverywhere(
         });
       } finally {
         parts.delete(name);
+        unread.delete(name);
         if (!signal.aborted) draw();
       }
     });

@@ -234,6 +234,10 @@ Deno.test("a workspace that is broken is told on stderr, and the others are work
       assertStringIncludes(stdout, "Nothing is wrong with: app");
     } else if (command === "status") assertStringIncludes(stdout, ids.app);
   }
+  await using live = shelf.live("status", "--everywhere", "--watch");
+  await live.printed((text) => text.includes(ids.app));
+  live.kill("SIGINT");
+  assertStringIncludes((await live.ended()).stderr, "orchestra: notes: ");
 });
 
 test(
