@@ -80,7 +80,8 @@ function Frame(): JSX.Element {
     }),
     standingOf(named === null ? { total: 0 } : counts, connected),
   );
-  const changeable = named !== null && server?.readOnly === false;
+  const changeable = named !== null && server?.readOnly === false &&
+    workspaces.some(({ name }) => name === named);
   useKeys([
     ...PLACES.flatMap(({ view, title, key }) => [{
       keys: `g ${key}`,

@@ -33,11 +33,19 @@ export default function Now(): JSX.Element {
   );
   const rows = new Map([...main.rows, ...needed.rows].map((row) => [row.taskId, row]));
   // Those of all tasks are told with each change, those of some only when they are asked for.
-  const { counts: ofAll } = useServer();
+  const { counts: ofAll, server, workspaces } = useServer();
   const listing = main.listing && !isFiltering(filter)
     ? { ...main.listing, counts: ofAll }
     : main.listing;
   const workspace = place.workspace ?? "";
+  if (server !== null && !workspaces.some(({ name }) => name === workspace)) {
+    return (
+      <>
+        <h1 class="hidden">Now</h1>
+        <Notices />
+      </>
+    );
+  }
   return (
     <>
       <h1 class="hidden">Now</h1>
