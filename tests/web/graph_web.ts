@@ -81,7 +81,9 @@ webTest("graph, timeline and task show a change as it happens", async (browser) 
   await using site = await serveBox(busy.box.root);
   const [id] = busy.running;
   const graph = await site.open(browser, `/w/${busy.name}/graph`);
-  const timeline = await site.open(browser, `/w/${busy.name}/timeline`);
+  // Near enough that no two runs are drawn as one.
+  const range = `from=${Date.now() - 60_000}&to=${Date.now() + 60_000}`;
+  const timeline = await site.open(browser, `/w/${busy.name}/timeline?${range}`);
   const task = await site.open(browser, `/w/${busy.name}/task/${id}`);
   await graph.page.locator(`[data-id="${id}"].phase-running`).waitFor();
   await timeline.page.locator(`[data-id="${id}"].phase-running`).waitFor();

@@ -107,24 +107,35 @@ function styleOf(look: Look): Record<string, string> | null {
 
 function makeStyle(look: Look): Record<string, string> | null {
   const style: Record<string, string> = {};
-  // What is bold has the bright one of the eight colours in many terminals; here it is bold.
-  const front = colorOf(look.inverse ? look.background : look.foreground);
-  const back = colorOf(look.inverse ? look.foreground : look.background);
-  if (front !== null) style.color = front;
-  else if (look.inverse) style.color = "var(--log-ground)";
-  if (back !== null) style.background = back;
-  else if (look.inverse) style.background = "var(--text)";
-  // Letters on a ground of their own must be read in both themes.
-  if (back !== null && front === null) style.color = "var(--log-on-color)";
+  const [front, back] = look.inverse
+    ? [look.background, look.foreground]
+    : [look.foreground, look.background];
+  if (back !== null || look.inverse) {
+    style.background = back === null ? "var(--text)" : colorOf(back);
+    style.color = front === null
+      // Letters on a ground of their own must be read in both themes.
+      ? look.inverse && back === null ? "var(--log-ground)" : "var(--log-on-color)"
+      : colorOf(front);
+  } else if (front !== null) style.color = readable(front);
+  // Of a colour no less may be left, or it could not be read.
+  else if (look.dim) style.color = "var(--muted)";
   if (look.bold) style.fontWeight = "700";
-  if (look.dim) style.opacity = "0.75";
   if (look.italic) style.fontStyle = "italic";
   const lines = [look.underline && "underline", look.strike && "line-through"].filter(Boolean);
   if (lines.length > 0) style.textDecoration = lines.join(" ");
   return Object.keys(style).length === 0 ? null : style;
 }
 
-function colorOf(color: Color): string | null {
-  if (color === null || typeof color === "string") return color;
+function colorOf(color: NonNullable<Color>): string {
+  if (typeof color === "string") return color;
   return color < 16 ? `var(--ansi-${color})` : paletteColor(color);
+}
+
+/** A colour, made as dark or as light as it must be on the ground of the log. */
+function readable(color: NonNullable<Color>): string {
+  const given = colorOf(color);
+  // Those with names are chosen so.
+  if (typeof color === "number" && color < 16) return given;
+  const bound = (lightness: string) => `oklch(from ${given} ${lightness} c h)`;
+  return `light-dark(${bound("min(l, 0.5)")}, ${bound("max(l, 0.68)")})`;
 }

@@ -253,6 +253,10 @@ function Progress(
 /** What was found, with the lines around it. */
 function Found({ search }: { search: SearchState }): JSX.Element | null {
   const { query, matches, current, progress, problem } = search;
+  const list = useRef<HTMLOListElement>(null);
+  useEffect(() => {
+    list.current?.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+  }, [current]);
   if (query === "") return null;
   const count = `${matches.length.toLocaleString("en")}${
     matches.length >= MOST_MATCHES ? "+" : ""
@@ -285,28 +289,33 @@ function Found({ search }: { search: SearchState }): JSX.Element | null {
         <button type="button" class="quiet" onClick={() => search.start("")}>Close</button>
       </p>
       {matches.length > 0 && (
-        <ol tabIndex={0} aria-label="Matches">
+        <ol ref={list} tabIndex={0} aria-label="Matches">
           {near(matches, current).map(([match, index]) => (
-            <li key={match.from + ":" + index} aria-current={index === current}>
+            <li key={index} aria-current={index === current}>
               <button
                 type="button"
                 onClick={() =>
                   search.show(index)}
               >
-                <span class="log-number">{match.line}</span>
-                <span class="around">
-                  {match.before.map((line, at) => <span key={at} class="line">{line}</span>)}
-                  <strong class="line">
-                    <Hits text={match.text} query={query} />
-                  </strong>
-                  {match.after.map((line, at) => <span key={at} class="line">{line}</span>)}
-                </span>
+                {match.before.map((line, at) => <Around key={at} text={line} />)}
+                <Around number={match.line} text={<Hits text={match.text} query={query} />} />
+                {match.after.map((line, at) => <Around key={at} text={line} />)}
               </button>
             </li>
           ))}
         </ol>
       )}
     </div>
+  );
+}
+
+/** A line of what was found: the match with its number, or one around it. */
+function Around({ number, text }: { number?: number; text: string | JSX.Element }): JSX.Element {
+  return (
+    <span class={`around${number === undefined ? "" : " match"}`}>
+      <span class="log-number">{number}</span>
+      <span>{text}</span>
+    </span>
   );
 }
 

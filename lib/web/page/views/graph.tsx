@@ -35,7 +35,7 @@ export default function Graph(): JSX.Element {
     only && chosen,
   ]);
   const choose = (change: Readonly<Record<string, string | null>>) => {
-    const next = new URLSearchParams(query);
+    const next = new URLSearchParams(here().query);
     for (const [name, value] of Object.entries(change)) {
       if (value === null) next.delete(name);
       else next.set(name, value);
@@ -125,18 +125,25 @@ function useGraph(
       stop.abort();
     };
   }, [workspace]);
-  // The states that came by the stream since are newer.
-  const live = useMemo(() =>
-    graph && {
-      ...graph,
-      nodes: graph.nodes.map((node) => {
-        const row = tasks.get(node.taskId);
-        return row === undefined || row.phase === node.phase
-          ? node
-          : { ...node, phase: row.phase, status: row.status };
-      }),
-    }, [graph, tasks]);
-  return { graph: live, problem };
+  // The states that came by the stream since are newer. While they are the same, so is the graph.
+  const shown = useRef<{ read: WireGraph; live: WireGraph } | null>(null);
+  if (graph !== null) {
+    const before = shown.current?.read === graph ? shown.current.live : graph;
+    shown.current = { read: graph, live: withStates(before, tasks) };
+  }
+  return { graph: shown.current?.live ?? null, problem };
+}
+
+/** A graph with the states that tasks have now; the same one where none has changed. */
+function withStates(graph: WireGraph, tasks: ReadonlyMap<string, WireLink>): WireGraph {
+  let changed = false;
+  const nodes = graph.nodes.map((node) => {
+    const row = tasks.get(node.taskId);
+    if (row === undefined || row.phase === node.phase) return node;
+    changed = true;
+    return { ...node, phase: row.phase, status: row.status };
+  });
+  return changed ? { ...graph, nodes } : graph;
 }
 
 /** What is to be drawn. */
@@ -241,7 +248,7 @@ function Drawing({ workspace, graph, chosen, only, choose }: {
                 chosen={node.id === chosen}
                 dim={near !== null && !near.has(node.id)}
                 onFocus={setCurrent}
-                onChoose={() => choose({ task: node.id === chosen ? null : node.id })}
+                choose={choose}
               />
             ))}
           </g>
@@ -325,7 +332,7 @@ function pathOf(points: readonly (readonly [number, number])[]): string {
   }).join("");
 }
 
-function Node({ node, link, workspace, inTab, chosen, dim, onFocus, onChoose }: {
+function Node({ node, link, workspace, inTab, chosen, dim, onFocus, choose }: {
   node: PlacedNode;
   link: WireLink;
   workspace: string;
@@ -333,10 +340,11 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, onChoose }: 
   chosen: boolean;
   dim: boolean;
   onFocus: (id: string) => void;
-  onChoose: () => void;
+  choose: Choose;
 }): JSX.Element {
   const title = titleOf(link);
-  return (
+  // Of hundreds only those that have changed are drawn anew.
+  return useMemo(() => (
     <g transform={`translate(${Math.round(node.x)} ${Math.round(node.y)})`}>
       <a
         href={href({ view: "task", workspace, task: link.taskId })}
@@ -350,7 +358,7 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, onChoose }: 
           if (event.detail === 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
           if (event.detail === 2) go({ view: "task", workspace, task: link.taskId });
-          else onChoose();
+          else choose({ task: chosen ? null : node.id });
         }}
       >
         <rect class="card" width={SIZES.nodeWidth} height={SIZES.nodeHeight} rx="5">
@@ -365,7 +373,7 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, onChoose }: 
         <text class="node-title" x="14" y="36">{truncate(title, 29)}</text>
       </a>
     </g>
-  );
+  ), [node, link.phase, link.name, link.agent, title, workspace, inTab, chosen, dim]);
 }
 
 const MARKS: Readonly<Record<PhaseName, string>> = {

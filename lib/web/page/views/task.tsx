@@ -244,7 +244,7 @@ const LONGEST = 200_000;
 function Folded({ text, lines }: { text: string; lines: number }): JSX.Element {
   const [open, setOpen] = useState(false);
   const all = text.trimEnd();
-  const start = all.split("\n", lines + 1).slice(0, lines).join("\n").slice(0, lines * 160);
+  const start = all.split("\n", lines + 1).slice(0, lines).join("\n").slice(0, lines * 60);
   const isLong = start.length < all.length;
   return (
     <div class="folded">
