@@ -158,6 +158,8 @@ Deno.test("limits that hold everywhere are refused in a workspace's settings, an
   assertEquals([shown.machine, shown.origins.machine], [{ concurrent: 4 }, "user"]);
   const refused = await user.run("config", "set", "machine", "3");
   assertEquals(refused.code, 2);
+  assertMatch(refused.stderr, /"machine" holds for all workspaces/);
+  assertStringIncludes(refused.stderr, `${user.folder}/settings.json`);
 });
 
 test("who watches sees changes of the user's files", ON_POSIX, async () => {

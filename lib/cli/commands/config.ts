@@ -172,6 +172,11 @@ async function setConfig(
   const { store } = await this.openQueue();
   const keys = Object.keys(CONFIG_ABOUT);
   if (!keys.includes(key)) {
+    if (Object.hasOwn(USER_ABOUT, key.split(".")[0]!)) {
+      throw new OrchestraError("usage", `${JSON.stringify(key)} holds for all workspaces`, {
+        hint: `Write it into your own settings file, ${userPaths()?.settings ?? "settings.json"}.`,
+      });
+    }
     const { closest } = await import("../../text/suggest.ts");
     const near = closest(key, keys);
     throw new OrchestraError("usage", `There is no setting ${JSON.stringify(key)}`, {
