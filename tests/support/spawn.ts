@@ -41,8 +41,8 @@ export interface Live extends AsyncDisposable {
   ended(): Promise<Outcome>;
 }
 
-/** Where the user's own settings and records would be: nowhere, and in each file of tests elsewhere. */
-const NOBODY = `/nonexistent/${crypto.randomUUID()}`;
+/** Where the user's own settings and records would be: nowhere, for nothing can be made there. */
+const NOBODY = `/dev/null/${crypto.randomUUID()}`;
 
 /** The environment of the tests without what would change how the program behaves. */
 export function cleanEnv(): Record<string, string> {
