@@ -2,6 +2,8 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { ON_POSIX, test } from "../support/needs.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { MAIN, spawn } from "../support/spawn.ts";
 import { type Box, makeBox, makeFolder } from "../support/program.ts";
 
 /** A place for the user's files, and a workspace whose commands see it. */
@@ -161,6 +163,32 @@ Deno.test("limits that hold everywhere are refused in a workspace's settings, an
   assertMatch(refused.stderr, /"machine" holds for all workspaces/);
   assertStringIncludes(refused.stderr, `${user.folder}/settings.json`);
 });
+
+test(
+  "under the narrow permissions the user's files are as if there were none",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser();
+    user.settings({ priority: 2, machine: { concurrent: 1 }, wrong: 1 });
+    user.agents("{");
+    const narrow = async (...args: string[]) => {
+      const flags = ["run", "--quiet", ...permissionFlags(), MAIN];
+      const options = { cwd: user.box.root, env: user.env };
+      await using live = spawn(Deno.execPath(), [...flags, ...args], options);
+      await live.type("");
+      const { code, stdout, stderr } = await live.ended();
+      assertEquals(code, 0, stderr);
+      return { stdout, stderr };
+    };
+    const { stdout, stderr } = await narrow("config");
+    assertMatch(stdout, /^priority +5 +default/m);
+    assertEquals(stderr.includes("Your"), false, stderr);
+    assertEquals((await narrow("agents")).stderr, "");
+    await narrow("start", "--quiet", "shell", "true");
+    await narrow("run", "--wait");
+    assertEquals(user.box.tasks().map(({ status }) => status), ["complete"]);
+  },
+);
 
 test("who watches sees changes of the user's files", ON_POSIX, async () => {
   await using user = await makeUser();
