@@ -121,8 +121,8 @@ function Shown({ workspace, detail, problem }: {
           ))}
         </p>
       </header>
-      {problem !== null && <p class="notice failed" role="alert">{problem}</p>}
       <div class="task-facts">
+        {problem !== null && <p class="notice failed" role="alert">{problem}</p>}
         {!archived && (
           <ActionBar
             workspace={workspace}
