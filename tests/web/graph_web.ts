@@ -103,7 +103,7 @@ webTest(
   async (browser) => {
     await using busy = await makeBusy();
     await using site = await serveBox(busy.box.root);
-    const tab = await site.open(browser, `/w/${busy.name}/timeline`);
+    const tab = await site.open(browser, `/w/${busy.name}/timeline?since=1h`);
     const chart = tab.page.locator(".timeline-box");
     await chart.locator(".run").first().waitFor();
     const { x, y, width } = (await chart.boundingBox())!;

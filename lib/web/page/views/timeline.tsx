@@ -24,6 +24,7 @@ import {
 
 const HOUR = 3_600_000;
 const SPANS = [
+  { name: "10m", title: "10 minutes", length: HOUR / 6 },
   { name: "1h", title: "1 hour", length: HOUR },
   { name: "6h", title: "6 hours", length: 6 * HOUR },
   { name: "24h", title: "24 hours", length: 24 * HOUR },
@@ -37,10 +38,11 @@ const AHEAD = 0.03;
 export default function Timeline(): JSX.Element {
   const { workspace, query } = usePlace();
   const search = new URLSearchParams(query);
-  const span = SPANS.find(({ name }) => name === search.get("since")) ?? SPANS[0];
+  const chosen = SPANS.find(({ name }) => name === search.get("since"));
   const asTable = search.get("as") === "table";
   const own = ownRange(search);
-  const { timeline, problem } = useTimeline(workspace, span.name);
+  const { timeline, problem } = useTimeline(workspace, chosen?.name ?? "1h");
+  const span = chosen ?? spanOf(timeline);
   // A bar that grows by less than a pixel need not be drawn anew.
   const step = Math.max(1000, (own ? own.to - own.from : span.length) / 1500);
   const now = useClock((now) => Math.floor(now / step) * step + step);
@@ -97,6 +99,14 @@ export default function Timeline(): JSX.Element {
         : <Chart {...{ workspace, timeline, range, now, setRange }} />}
     </div>
   );
+}
+
+/** What is shown where nothing was chosen: a queue that is young is seen from nearer. */
+function spanOf(timeline: WireTimeline | null): typeof SPANS[number] {
+  const first = timeline?.runs.reduce((least, { started }) => Math.min(least, started), Infinity);
+  const isYoung = timeline !== null && first! < Infinity &&
+    timeline.to - first! < 0.9 * SPANS[0].length;
+  return isYoung ? SPANS[0] : SPANS[1];
 }
 
 /** The range that the address names; null for one up to now. */
