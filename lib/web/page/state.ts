@@ -136,6 +136,8 @@ interface OpenList {
   users: number;
   /** What was told since it is being read; null where it is not. */
   meanwhile: Meanwhile | null;
+  /** Whether what is being read may be older than the stream, and is to be read once more. */
+  again: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -177,6 +179,18 @@ async function readList(list: OpenList): Promise<void> {
     set({});
   } finally {
     list.meanwhile = null;
+    if (list.again) {
+      list.again = false;
+      readList(list);
+    }
+  }
+}
+
+/** Reads all lists once more: of what has changed before now nothing will be told. */
+function readListsAgain(): void {
+  for (const list of lists.values()) {
+    if (list.meanwhile !== null) list.again = true;
+    else readList(list);
   }
 }
 
@@ -235,6 +249,7 @@ export function useTasks(filter: WireFilter | null, limit = PAGE): ListedTasks {
         problem: null,
         users: 0,
         meanwhile: null,
+        again: false,
         timer: undefined,
       };
       lists.set(key, list);
@@ -389,16 +404,25 @@ function connect(): void {
     }`,
   );
   stream = next;
+  /** Whether nothing is missed until it is open: the one before it tells until then. */
+  let isCovered = before !== null && before.readyState === EventSource.OPEN;
+  /** Whether the browser can say what it has seen last, when it comes back. */
+  let isResumable = false;
   for (const event of KINDS) {
     next.addEventListener(event, (message) => {
-      const data = JSON.parse((message as MessageEvent<string>).data);
+      const { data: text, lastEventId } = message as MessageEvent<string>;
+      if (lastEventId !== "") isResumable = true;
+      const data = JSON.parse(text);
       events.add({ event, data });
     });
   }
   next.addEventListener("open", () => {
     // Only now, so that nothing is missed between the two.
     before?.close();
-    if (next === stream) set({ connected: true });
+    if (next !== stream) return;
+    set({ connected: true });
+    if (!isCovered && !isResumable) readListsAgain();
+    isCovered = false;
   });
   next.addEventListener("error", () => {
     if (next !== stream) return;
