@@ -82,6 +82,8 @@ async function benchSentinels(
   for (const id of ids) {
     await box.until(`${id} to run`, () => box.task(id).status === "running");
   }
+  // What was launched at once has been told of.
+  await new Promise((resolve) => setTimeout(resolve, 3000));
   const millis: number[] = [];
   for (const id of ids) {
     const seen = tab.page.evaluate(whenComplete, id);
