@@ -106,22 +106,26 @@ webTest(
     const tab = await site.open(browser, `/w/${busy.name}/timeline?since=1h`);
     const chart = tab.page.locator(".timeline-box");
     await chart.locator(".run").first().waitFor();
-    const { x, y, width } = (await chart.boundingBox())!;
-    await tab.page.mouse.move(x + width * 0.8, y + 60);
-    await tab.page.mouse.down();
-    await tab.page.mouse.move(x + width * 0.98, y + 60, { steps: 3 });
-    await tab.page.mouse.up();
     const range = () => {
       const { searchParams } = new URL(tab.page.url());
       return ["from", "to"].map((name) => Number(searchParams.get(name)));
     };
-    const [from, to] = range() as [number, number];
+    // It is there a moment before it listens.
+    const [from, to] = await until("a range", async () => {
+      const { x, y, width } = (await chart.boundingBox())!;
+      await tab.page.mouse.move(x + width * 0.8, y + 60);
+      await tab.page.mouse.down();
+      await tab.page.mouse.move(x + width * 0.98, y + 60, { steps: 3 });
+      await tab.page.mouse.up();
+      const drawn = range() as [number, number];
+      return drawn[0] > 0 && drawn;
+    });
     assert(from > 0 && to - from > 5 * 60_000 && to - from < 20 * 60_000, `${from} ${to}`);
     await chart.focus();
     await tab.page.keyboard.press("ArrowLeft");
-    assert(range()[0]! < from);
+    await until("an earlier range", () => Promise.resolve(range()[0]! < from));
     await tab.page.keyboard.press("0");
-    assertEquals(range(), [0, 0]);
+    await until("the whole", () => Promise.resolve(range().every((end) => end === 0)));
     await tab.page.getByRole("button", { name: "As a table" }).click();
     await until("a row a run", async () => await tab.page.locator("tbody tr").count() >= 4);
   },
