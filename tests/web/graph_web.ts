@@ -117,6 +117,7 @@ webTest(
       await tab.page.mouse.down();
       await tab.page.mouse.move(x + width * 0.98, y + 60, { steps: 3 });
       await tab.page.mouse.up();
+      await tab.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 500)));
       const drawn = range() as [number, number];
       return drawn[0] > 0 && drawn;
     });
