@@ -517,7 +517,7 @@ function useCamera(box: { current: HTMLDivElement | null }, layout: Layout): Mov
     fitted();
     return () => observer.disconnect();
   }, [layout]);
-  useEffect(() => handlePointers(box.current!, () => camera.current, move), []);
+  useLayoutEffect(() => handlePointers(box.current!, () => camera.current, move), []);
   return {
     show: (node) =>
       move(reveal(

@@ -513,7 +513,7 @@ function useGestures(
   const [drawn, setDrawn] = useState<Range | null>(null);
   const latest = useRef({ range, setRange });
   latest.current = { range, setRange };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = box.current!;
     const pointers = new Map<number, number>();
     let start: number | null = null;
