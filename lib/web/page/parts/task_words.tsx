@@ -4,14 +4,9 @@
 
 import type { JSX } from "preact";
 import type { PhaseName } from "../../../decide/view.ts";
+import { formatDuration } from "../../../task/duration.ts";
 import { parseTime } from "../../../task/fields.ts";
-import {
-  formatElapsed,
-  formatMoment,
-  formatPast,
-  formatSpan,
-  formatStamp,
-} from "../../../text/time.ts";
+import { formatElapsed, formatMoment, formatPast, formatStamp } from "../../../text/time.ts";
 import { sanitize } from "../../../text/width.ts";
 import type { WireRow } from "../../wire.ts";
 import { href } from "../router.ts";
@@ -111,7 +106,7 @@ export function Remaining({ task }: { task: Timed }): JSX.Element | null {
     const elapsed = elapsedOf(task, now);
     if (task.status !== "running" || task.timeout === null || elapsed === null) return null;
     const left = task.timeout + task.asleep - elapsed;
-    return left >= 0 ? `${formatSpan(left)} left` : `${formatSpan(-left)} over`;
+    return left >= 0 ? `${formatDuration(left)} left` : `${formatDuration(-left)} over`;
   });
   return text === null ? null : <span class="number muted">{text}</span>;
 }
