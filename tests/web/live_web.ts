@@ -1,5 +1,5 @@
-// What the page shows is what is so: changes come by themselves, in each tab, after the connection was
-// lost and after the server was started anew; and the title tells the state.
+// What the page shows is what is so: changes come by themselves, in each tab, after the server stood
+// still and after it was started anew; and the title tells the state.
 
 /// <reference lib="dom" />
 
@@ -52,7 +52,7 @@ webTest("a task that fails is told by title and icon", async (browser) => {
   assertNotEquals(before.icon, undefined);
 });
 
-webTest("what happened while the connection was lost is not missed", async (browser) => {
+webTest("what happened while the server stood still is not missed", async (browser) => {
   await using busy = await makeBusy();
   await using site = await serveBox(busy.box.root);
   const tab = await site.open(browser, `/w/${busy.name}/now`);
