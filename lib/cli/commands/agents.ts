@@ -74,13 +74,15 @@ async function listAgents(this: Context): Promise<void> {
   }
   const style = this.style();
   const [yes, no] = style.unicode ? ["✓", "✗"] : ["yes", "no"];
+  // Where all are the workspace's own, it need not be said of each.
+  const isMixed = rows.some(({ origin }) => origin === "user");
   this.print(
     formatTable(
       [
         { header: "AGENT" },
         { header: "" },
         { header: "COMMAND" },
-        { header: "FROM" },
+        ...(isMixed ? [{ header: "FROM" }] : []),
         { header: "DESCRIPTION", flex: 1 },
       ],
       rows.map((row) => [
@@ -91,7 +93,7 @@ async function listAgents(this: Context): Promise<void> {
           ? `${no} missing`
           : `${yes} installed`,
         row.command ?? "",
-        row.origin,
+        ...(isMixed ? [row.origin] : []),
         row.problem ?? row.description ?? "",
       ]),
       style,
