@@ -15,7 +15,7 @@ Deno.test("agents lists who is installed, and check launches its --version", asy
     sulky: { command: "sh", args: [], versionArgs: ["-c", "exit 3"] },
   });
   const table = await box.ok("agents");
-  assertMatch(table, /^there\s+✓ installed\s+printf\s+workspace\s+prints/m);
+  assertMatch(table, /^there\s+✓ installed\s+printf\s+prints/m);
   assertMatch(table, /^absent\s+✗ missing/m);
   assertMatch(table, /^broken\s+broken/m);
   const rows = await box.json("agents", "list");
