@@ -5,6 +5,8 @@
 /** What is known of who asks. */
 export interface Asked {
   readonly method: string;
+  /** The place in the path, of a request below one; null for others. */
+  readonly place: string | null;
   /** Value of a header; null where it is not there. */
   header(name: string): string | null;
 }
@@ -16,8 +18,18 @@ export interface Policy {
   readonly host: string | null;
   /** What `Authorization: Bearer` must carry. */
   readonly token: string;
-  /** What the cookie must hold. */
-  readonly session: string;
+  /** What the cookie must hold, and where it counts. */
+  readonly session: Session;
+}
+
+/**
+ * What a browser is known by. A cookie is sent to every port of a host, but only below its path: nobody who
+ * does not know the place is sent the secret.
+ */
+export interface Session {
+  readonly secret: string;
+  /** The segment of the path below which the cookie is sent. */
+  readonly place: string;
 }
 
 /** What a route asks of who asks. */
@@ -48,6 +60,17 @@ export function isLoopback(host: string): boolean {
 /** Whether an address stands for every one that the machine has. */
 export function isEvery(host: string): boolean {
   return ANY.includes(host);
+}
+
+/** The path below which a session's requests are made. */
+export function baseOf(place: string): string {
+  return `/s/${place}`;
+}
+
+/** The place in a path, and what is below it; a path that has none is returned as it is. */
+export function splitPlace(path: string): { place: string | null; path: string } {
+  const [, place, rest] = /^\/s\/([^/]+)(\/.*)$/.exec(path) ?? [];
+  return place === undefined ? { place: null, path } : { place, path: rest! };
 }
 
 /** Name of the cookie: cookies know no ports, and each server has its own. */
@@ -119,11 +142,14 @@ function isJson(type: string | null): boolean {
   return /^application\/json\s*(;|$)/i.test(type ?? "");
 }
 
-function isKnown(asked: Asked, { token, session, port }: Policy): boolean {
+function isKnown({ place, ...asked }: Asked, { token, session, port }: Policy): boolean {
+  if (place !== null) {
+    return isSame(place, session.place) &&
+      readCookies(asked.header("cookie") ?? "", cookieName(port))
+        .some((value) => isSame(value, session.secret));
+  }
   const [, bearer] = /^bearer +(\S+) *$/i.exec(asked.header("authorization") ?? "") ?? [];
-  if (bearer !== undefined) return isSame(bearer, token);
-  return readCookies(asked.header("cookie") ?? "", cookieName(port))
-    .some((value) => isSame(value, session));
+  return bearer !== undefined && isSame(bearer, token);
 }
 
 /** All values that a name has in a `Cookie` header: another program may have set one of the same name. */

@@ -20,7 +20,16 @@ export function openApi(routes: readonly Route[]): Record<string, unknown> {
       description: "A task queue for command-line AI coding agents: docs/api.md says how to ask.",
       license: { name: "MIT", identifier: "MIT" },
     },
-    servers: [{ url: "http://127.0.0.1:7450" }],
+    servers: [
+      { url: "http://127.0.0.1:7450", description: "with the token" },
+      {
+        url: "http://127.0.0.1:7450{base}",
+        description: "with the cookie",
+        variables: {
+          base: { default: "/s/0", description: "as POST /api/v1/session answered it" },
+        },
+      },
+    ],
     security: [{ bearer: [] }, { cookie: [] }],
     paths,
     components: {
@@ -31,7 +40,9 @@ export function openApi(routes: readonly Route[]): Record<string, unknown> {
           type: "apiKey",
           in: "cookie",
           name: "orchestra-7450",
-          description: "set by POST /api/v1/session; its name ends with the port",
+          description:
+            "set by POST /api/v1/session; its name ends with the port, and it is sent and " +
+            "taken below the base of that answer alone",
         },
       },
     },

@@ -22,7 +22,7 @@ import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { VERSION } from "../task/version.ts";
 import { act, wireActions, wireOutcome } from "./actions.ts";
 import { HttpError, json, readBody, respond } from "./answer.ts";
-import { cookieName } from "./auth.ts";
+import { baseOf, cookieName, type Session } from "./auth.ts";
 import { isFiltering, parseFilter } from "./filter.ts";
 import type { Hub } from "./live.ts";
 import { answerLog, logSize, readPlan } from "./logs.ts";
@@ -35,6 +35,7 @@ import {
   type WireDetail,
   type WireFilter,
   type WireOrder,
+  type WirePlace,
   type WireServer,
   type WireTasks,
   type WireWorkspace,
@@ -61,8 +62,8 @@ export interface Site {
   readonly port: number;
   /** Module to start for work in the background. */
   readonly program: string;
-  /** What the cookie holds. */
-  readonly session: string;
+  /** What a browser is known by that had the token. */
+  readonly session: Session;
   /** The OpenAPI document. */
   describe(): Record<string, unknown>;
   /** Whether a token is the server's, or one that was given out for one use. */
@@ -157,11 +158,11 @@ export const ROUTES: readonly Route[] = [
   {
     method: "POST",
     path: "/session",
-    brief: "Exchange the token for a cookie",
+    brief: "Exchange the token for a cookie, and the path below which it counts",
     changes: true,
     token: false,
     body: ref("Session"),
-    answer: { schema: { type: "object" } },
+    answer: { schema: ref("Place") },
     handle: openSession,
   },
   {
@@ -402,8 +403,11 @@ async function openSession({ site, request }: Call): Promise<Response> {
   if (typeof token !== "string" || !site.takesToken(token)) {
     throw new HttpError(401, "unauthorized", "That is not the token of this server");
   }
-  const cookie = `${cookieName(site.port)}=${site.session}; HttpOnly; SameSite=Strict; Path=${API}`;
-  return json({}, 200, { "set-cookie": cookie });
+  const { secret, place } = site.session;
+  const answer: WirePlace = { base: baseOf(place) };
+  const name = cookieName(site.port);
+  const cookie = `${name}=${secret}; Path=${answer.base}/; HttpOnly; SameSite=Strict`;
+  return json(answer, 200, { "set-cookie": cookie });
 }
 
 /** All workspaces at a glance; what is wrong with one leaves the others alone. */

@@ -120,6 +120,9 @@ const OPTION: Readonly<Record<string, Schema>> = {
 export const SCHEMAS = {
   Server: object({ version: TEXT, readOnly: YES, everywhere: YES, workspaces: list(TEXT) }),
   Session: object({ token: TEXT }),
+  Place: object({
+    base: { ...TEXT, description: "goes before the path of each request with the cookie" },
+  }),
   Row: open({ ...TASK, name: TEXT, promptLength: COUNT }),
   Counts: object({
     total: COUNT,

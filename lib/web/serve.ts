@@ -4,7 +4,15 @@
 
 import type { KnownWorkspace } from "../workspaces/registry.ts";
 import { failure, HttpError, refusal, respond } from "./answer.ts";
-import { isEvery, isLoopback, isSame, type Policy, refuse } from "./auth.ts";
+import {
+  isEvery,
+  isLoopback,
+  isSame,
+  type Policy,
+  refuse,
+  type Session,
+  splitPlace,
+} from "./auth.ts";
 import { createHub } from "./live.ts";
 import { openApi } from "./openapi.ts";
 import { loadPage, type Page } from "./page.ts";
@@ -130,11 +138,19 @@ function takeLent(lent: Map<string, number>, given: string): boolean {
   return false;
 }
 
-/** What the cookie holds: made of the token, so that it outlives the server where the token does. */
-async function sessionOf(token: string): Promise<string> {
-  const bytes = new TextEncoder().encode(`orchestra session ${token}`);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+/** What a browser is known by: made of the token, so that it outlives the server where the token does. */
+async function sessionOf(token: string): Promise<Session> {
+  const [secret, place] = await Promise.all([
+    digest(`orchestra session ${token}`),
+    digest(`orchestra place ${token}`),
+  ]);
+  return { secret, place };
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const hashed = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...hashed].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function answer(
@@ -146,11 +162,17 @@ async function answer(
 ): Promise<Response> {
   try {
     const { method } = request;
-    const asked = { method, header: (name: string) => request.headers.get(name) };
+    const header = (name: string) => request.headers.get(name);
     // First of all: an address is made of a host that may be none.
-    const stranger = refuse(asked, policy, { token: false, changes: false });
+    const nowhere = { method, header, place: null };
+    const stranger = refuse(nowhere, policy, { token: false, changes: false });
     if (stranger !== undefined) return refusal(stranger);
-    const { pathname, searchParams } = new URL(request.url);
+    const { pathname: whole, searchParams } = new URL(request.url);
+    const { place, path: pathname } = splitPlace(whole);
+    const asked = { method, header, place };
+    if (place !== null && !isOfApi(pathname)) {
+      throw new HttpError(404, "not-found", "Nothing is there");
+    }
     if (!isOfApi(pathname)) return answerPage(method, pathname, page);
     const found = findRoute(method, pathname);
     // Who has no token learns nothing, not even what there is.

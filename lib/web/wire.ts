@@ -67,6 +67,12 @@ export interface WireServer {
   workspaces: string[];
 }
 
+/** What `POST /session` answers. */
+export interface WirePlace {
+  /** Goes before the path of each request with the cookie: `/s/…`, which nobody guesses. */
+  base: string;
+}
+
 /** `GET …/tasks`. */
 export interface WireTasks {
   /** Running ones first, then pending ones, then those that have ended, the last first. */

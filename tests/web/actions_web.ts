@@ -142,7 +142,7 @@ webTest("a server that only shows offers and does nothing", async (browser) => {
   await tab.page.getByText(/step \d+ of many/).first().waitFor();
   assertEquals(await tab.page.getByRole("button", { name: "Cancel" }).count(), 0);
   const status = await tab.page.evaluate(async ({ path, id }) => {
-    const answer = await fetch(path, {
+    const answer = await fetch(localStorage.getItem("orchestra-base") + path, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ tasks: [id] }),

@@ -14,14 +14,18 @@ const SECRET = "a prompt that nobody else may read";
 /** Names beside 127.0.0.1 that lead to this machine, as an attacker's do. */
 const NAMES = ["--host-resolver-rules=MAP evil.test 127.0.0.1, MAP rebound.test 127.0.0.1"];
 
-/** A site of somebody else, with one page. */
-function serveOther(): { port: number } & AsyncDisposable {
+/** A site of somebody else, with one page; told of each request. */
+function serveOther(
+  onRequest: (request: Request) => void = () => {},
+): { port: number } & AsyncDisposable {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
-    () =>
-      new Response("<!doctype html><title>Other</title><body>", {
+    (request) => {
+      onRequest(request);
+      return new Response("<!doctype html><title>Other</title><body>", {
         headers: { "content-type": "text/html" },
-      }),
+      });
+    },
   );
   return { port: server.addr.port, [Symbol.asyncDispose]: () => server.shutdown() };
 }
@@ -187,6 +191,38 @@ webTest("a name that was made to point at the server gets nothing from it", asyn
   assertEquals(await tab.context.cookies(), []);
   tab.takeTrouble();
 }, NAMES);
+
+webTest(
+  "another port of the same host is sent no cookie, whatever path it asks itself for",
+  async (browser) => {
+    await using box = await makeBox();
+    addTask(box, { prompt: SECRET });
+    await using site = await serveBox(box.root);
+    const own = await site.open(browser, `/w/${nameOf(box)}/now`);
+    await own.page.getByText(SECRET).first().waitFor();
+    const [cookie] = await own.context.cookies();
+    assert(cookie !== undefined && cookie.value.length > 40);
+    const seen: { path: string; cookie: string | null }[] = [];
+    await using other = serveOther((request) => {
+      const { pathname: path } = new URL(request.url);
+      seen.push({ path, cookie: request.headers.get("cookie") });
+    });
+    const tab = await browser.open({ beside: own, url: `http://127.0.0.1:${other.port}/` });
+    const wanted = [
+      ...["/", "/metrics", "/s", "/s/", "/s/x/", "/s/x/api/v1", "/w/x/now", "/%73/"],
+      ...["", "/", "/steal", "/session", "/events", "/workspaces"].map((path) => `/api/v1${path}`),
+    ];
+    const stored = await tab.page.evaluate(async (wanted) => {
+      for (const path of wanted) await fetch(path, { credentials: "include" });
+      return JSON.stringify({ ...localStorage, cookie: document.cookie });
+    }, wanted);
+    // It cannot learn where the cookie counts, either.
+    assertEquals(stored, JSON.stringify({ cookie: "" }));
+    assert(wanted.every((path) => seen.some((one) => one.path === path)), JSON.stringify(seen));
+    assertEquals(seen.filter(({ cookie }) => cookie !== null), []);
+    tab.takeTrouble();
+  },
+);
 
 webTest("no request of the page leaves the server, nor is its address told", async (browser) => {
   await using box = await makeBox();

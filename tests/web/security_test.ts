@@ -4,7 +4,7 @@
 import { METRICS, pathOf, type Route, ROUTES } from "../../lib/web/routes.ts";
 import { isSame } from "../../lib/web/auth.ts";
 import { startServer } from "../../lib/web/serve.ts";
-import { API } from "../../lib/web/wire.ts";
+import { API, type WirePlace } from "../../lib/web/wire.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { makeBox } from "../support/program.ts";
 import { BEARER, type Here, JSON_TYPE, requestText, serveHere, statusOf, TOKEN } from "./server.ts";
@@ -217,18 +217,57 @@ Deno.test("the token is exchanged for a cookie that scripts and other sites do n
     await refused.body?.cancel();
   }
   const response = await exchange(TOKEN);
-  await response.body?.cancel();
+  const { base } = await response.json() as WirePlace;
   const set = response.headers.get("set-cookie")!;
-  assertMatch(set, new RegExp(`^orchestra-${here.port}=[0-9a-f]{64}; HttpOnly; SameSite=Strict; `));
-  assert(!set.includes(TOKEN), set);
+  assertMatch(base, /^\/s\/[0-9a-f]{64}$/);
+  const form = new RegExp(
+    `^orchestra-${here.port}=[0-9a-f]{64}; Path=${base}/; HttpOnly; SameSite=Strict$`,
+  );
+  assertMatch(set, form);
+  assert(!set.includes(TOKEN) && !base.includes(TOKEN), set);
   const cookie = set.split(";")[0]!;
-  const known = await here.ask("", { headers: { cookie } });
-  await known.body?.cancel();
-  assertEquals(known.status, 200);
+  // The place is no secret's other half: who has been told one of the two does not know the other.
+  assert(!cookie.includes(base.slice(3)), set);
+  const asked = async (path: string, given = cookie) => {
+    const response = await fetch(`${here.origin}${path}`, { headers: { cookie: given } });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await asked(base + API), 200);
   // A program on another port may have set one of the same name: ours counts beside it.
-  const both = await here.ask("", { headers: { cookie: `orchestra-${here.port}=x; ${cookie}` } });
-  await both.body?.cancel();
-  assertEquals(both.status, 200);
+  assertEquals(await asked(base + API, `orchestra-${here.port}=x; ${cookie}`), 200);
+});
+
+Deno.test("the cookie counts below its own path alone: elsewhere every port is sent it", async () => {
+  await using place = await makeHere();
+  const { here } = place;
+  const body = JSON.stringify({ token: TOKEN });
+  const response = await here.ask("/session", { method: "POST", headers: JSON_TYPE, body });
+  const { base } = await response.json() as WirePlace;
+  const cookie = response.headers.get("set-cookie")!.split(";")[0]!;
+  const other = base.slice(0, -1) + (base.endsWith("0") ? "1" : "0");
+  const given: Given = { host: `127.0.0.1:${here.port}`, cookie };
+  const sent = async (method: string, path: string, headers: Given) => {
+    const json = method === "POST" ? JSON_TYPE : {};
+    const text = requestText(method, path, { ...headers, ...json } as Record<string, string>, "{}");
+    return statusOf(await here.raw(text));
+  };
+  for (const route of LOCKED) {
+    const path = pathFor(route);
+    for (const before of ["", other, "/s/x", `${base}x`]) {
+      assertEquals(await sent(route.method, before + path, given), 401, before + path);
+    }
+    // Nor does the place alone let in.
+    assertEquals(await sent(route.method, base + path, { host: given.host }), 401, path);
+    const secret = { ...given, cookie: cookie.slice(0, -1) };
+    assertEquals(await sent(route.method, base + path, secret), 401, path);
+    if (!ENDING.includes(route)) continue;
+    const status = await sent(route.method, base + path, given);
+    assert([200, 201, 400].includes(status), `${base + path}: ${status}`);
+    // Another site's page does not come in by it either.
+    const forged = { ...given, "sec-fetch-site": "same-site" };
+    assertEquals(await sent(route.method, base + path, forged), 403, path);
+  }
 });
 
 Deno.test("a lent token opens one session, and no more", async () => {

@@ -2,7 +2,38 @@
 // Requests to the server that gave this page, and to nobody else. Every answer that is no success becomes
 // an ApiError with the server's own words; 401 is also told to whoever shows how to get in.
 
-import { API, type WireError, type WireOrder, type WireOutcome } from "../wire.ts";
+import { API, type WireError, type WireOrder, type WireOutcome, type WirePlace } from "../wire.ts";
+
+/** Where this origin keeps the base of its session: pages of other ports cannot read it. */
+const BASE = "orchestra-base";
+/** The base, where the browser keeps nothing. */
+let baseHere: string | null = null;
+
+function base(): string {
+  let kept = baseHere;
+  try {
+    kept = localStorage.getItem(BASE) ?? kept;
+  } catch {
+    // The browser keeps nothing: it is known until this tab is loaded anew.
+  }
+  return kept !== null && /^\/s\/[\w-]+$/.test(kept) ? kept : "";
+}
+
+/** Address of what is below the API, for this browser. */
+export function apiAddress(path: string): string {
+  return base() + API + path;
+}
+
+/** Exchanges the token for a cookie, and takes note of where it counts. */
+export async function openSession(token: string): Promise<void> {
+  const answer = await request(API + "/session", postOf({ token }));
+  baseHere = (await answer.json() as WirePlace).base;
+  try {
+    localStorage.setItem(BASE, baseHere);
+  } catch {
+    // As above.
+  }
+}
 
 /** What the server refused, or that it did not answer. */
 export class ApiError extends Error {
@@ -37,10 +68,10 @@ async function errorOf(answer: Response): Promise<ApiError> {
   );
 }
 
-async function request(path: string, init: RequestInit): Promise<Response> {
+async function request(address: string, init: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(API + path, { credentials: "same-origin", cache: "no-store", ...init });
+    answer = await fetch(address, { credentials: "same-origin", cache: "no-store", ...init });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     const hint = "Is it still running? Start it again with: orchestra serve";
@@ -58,18 +89,22 @@ async function request(path: string, init: RequestInit): Promise<Response> {
  * @param path below /api/v1: `/workspaces/x/tasks?limit=300`
  */
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return await (await request(path, { signal })).json() as T;
+  return await (await request(apiAddress(path), { signal })).json() as T;
 }
 
 /** Orders a change; undefined where the answer has no body. */
 export async function post<T>(path: string, body: unknown): Promise<T> {
-  const answer = await request(path, {
+  const answer = await request(apiAddress(path), postOf(body));
+  const text = await answer.text();
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+function postOf(body: unknown): RequestInit {
+  return {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
-  });
-  const text = await answer.text();
-  return (text === "" ? undefined : JSON.parse(text)) as T;
+  };
 }
 
 /** Path of what belongs to a workspace: `at("x", "tasks", id)`. */
@@ -107,7 +142,7 @@ export async function logRange(
   const range = from < 0 ? `${from}` : `${from}-${to === undefined ? "" : to - 1}`;
   let answer: Response;
   try {
-    answer = await fetch(API + at(workspace, "tasks", id, "log"), {
+    answer = await fetch(apiAddress(at(workspace, "tasks", id, "log")), {
       headers: { range: `bytes=${range}` },
       credentials: "same-origin",
       cache: "no-store",

@@ -1,25 +1,22 @@
 /// <reference lib="dom" />
 // Getting in: the token in the fragment of the address, which no server and no log sees, is exchanged once
-// for a cookie that scripts cannot read. Where there is neither, the page says how to get in.
+// for a cookie that scripts cannot read. Where there is neither, the page says how to get in. The browser
+// may have noted the address as it was opened, with the token, in its history.
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, post, sayError } from "./api.ts";
+import { ApiError, openSession, sayError } from "./api.ts";
 import { tokenIn } from "./token.ts";
-
-/** Exchanges a token. */
-async function exchange(token: string): Promise<void> {
-  await post("/session", { token });
-}
 
 /** Takes the token out of the address and exchanges it; nothing where there is none. */
 export async function getIn(): Promise<void> {
   const token = tokenIn(location.hash.slice(1));
   if (token === null) return;
-  // At once, so that it is neither in the history nor in what is copied from the address bar.
+  // At once, so that the way back does not lead to it, and it is not in what is copied from the address bar.
+  // What the browser noted when the address was opened is beyond our reach.
   history.replaceState(null, "", location.pathname + location.search);
   try {
-    await exchange(token);
+    await openSession(token);
   } catch {
     // The first request tells: 401 where there is no cookie from before either.
   }
@@ -44,7 +41,7 @@ export function SignIn({ onIn }: { onIn: () => void }): JSX.Element {
           const token = tokenIn(text);
           if (token === null) return setProblem("That is neither a token nor an address with one");
           try {
-            await exchange(token);
+            await openSession(token);
             onIn();
           } catch (error) {
             const refused = error instanceof ApiError && error.status === 401;

@@ -6,18 +6,17 @@
 import { useEffect, useState } from "preact/hooks";
 import type { HistoryEvent } from "../../task/event.ts";
 import { formatFilter, isFiltering } from "../filter.ts";
-import {
-  API,
-  type WireCounts,
-  type WireEvent,
-  type WireFilter,
-  type WireLane,
-  type WireRow,
-  type WireServer,
-  type WireTasks,
-  type WireWorkspace,
+import type {
+  WireCounts,
+  WireEvent,
+  WireFilter,
+  WireLane,
+  WireRow,
+  WireServer,
+  WireTasks,
+  WireWorkspace,
 } from "../wire.ts";
-import { at, get, sayError } from "./api.ts";
+import { apiAddress, at, get, sayError } from "./api.ts";
 import { createBatch } from "./batch.ts";
 import { changeListing, countsIn, isSameRow, type Listing, listingOf } from "./listing.ts";
 import { here, onPlace } from "./router.ts";
@@ -399,9 +398,9 @@ function connect(): void {
   if (before !== null && before.readyState !== EventSource.CLOSED && log === streamed) return;
   streamed = log;
   const next = new EventSource(
-    `${API}/events${
-      log === null ? "" : `?log=${log.split("/").map(encodeURIComponent).join("/")}`
-    }`,
+    apiAddress(
+      `/events${log === null ? "" : `?log=${log.split("/").map(encodeURIComponent).join("/")}`}`,
+    ),
   );
   stream = next;
   /** Whether nothing is missed until it is open: the one before it tells until then. */
