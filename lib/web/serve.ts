@@ -52,10 +52,17 @@ export interface WebServer extends AsyncDisposable {
   readonly port: number;
   /** Address of the page, without the token. */
   readonly address: string;
-  /** A token that opens one session, within a minute: it may be seen where an address is handed on. */
-  lendToken(): string;
+  /** A token that opens one session, within a minute. */
+  lendToken(): Lent;
   /** Fulfilled when it has ended. */
   readonly finished: Promise<void>;
+}
+
+/** A token that opens one session. */
+export interface Lent {
+  readonly token: string;
+  /** Fulfilled when it has, or does not any more. */
+  readonly over: Promise<void>;
 }
 
 const LINGER = 30_000;
@@ -79,7 +86,7 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
     onProblem,
   });
   const hub = createHub(served, () => overview(served), options.registry);
-  const lent = new Map<string, number>();
+  const lent = new Map<string, () => void>();
   const session = await sessionOf(token);
   const host = isLoopback(options.host) ? null : options.host;
   let site!: Site;
@@ -114,13 +121,10 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
   return {
     port,
     address: `http://${name}:${port}/`,
-    lendToken() {
-      const one = randomToken();
-      lent.set(one, performance.now() + LENT);
-      return one;
-    },
+    lendToken: () => lend(lent),
     finished: server.finished,
     async [Symbol.asyncDispose]() {
+      for (const end of [...lent.values()]) end();
       hub[Symbol.dispose]();
       served[Symbol.dispose]();
       // Connections that are open go too: streams have no end of their own.
@@ -130,10 +134,25 @@ export async function startServer(options: ServeOptions): Promise<WebServer> {
   };
 }
 
-function takeLent(lent: Map<string, number>, given: string): boolean {
-  for (const [token, until] of lent) {
-    if (until < performance.now()) lent.delete(token);
-    else if (isSame(given, token)) return lent.delete(token);
+/** Lends a token: it is in the map, with what ends it, for as long as it is worth something. */
+function lend(lent: Map<string, () => void>): Lent {
+  const token = randomToken();
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(end, LENT);
+  function end(): void {
+    clearTimeout(timer);
+    lent.delete(token);
+    resolve();
+  }
+  lent.set(token, end);
+  return { token, over };
+}
+
+function takeLent(lent: ReadonlyMap<string, () => void>, given: string): boolean {
+  for (const [token, end] of lent) {
+    if (!isSame(given, token)) continue;
+    end();
+    return true;
   }
   return false;
 }

@@ -289,9 +289,10 @@ Deno.test("a lent token opens one session, and no more", async () => {
     await response.body?.cancel();
     return response.status;
   };
-  const lent = server.lendToken();
-  assertEquals(await exchange(lent), 200);
-  assertEquals(await exchange(lent), 401);
+  const { token, over } = server.lendToken();
+  assertEquals(await exchange(token), 200);
+  await over;
+  assertEquals(await exchange(token), 401);
 });
 
 Deno.test("isSame says of any two texts whether they are the same", () => {

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { makeBox, runProgram, withPatience } from "../support/program.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { lstat } from "../../lib/store/files.ts";
 import { MAIN } from "../support/spawn.ts";
 
 const ADDRESS = /^http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)\n$/;
@@ -126,40 +127,64 @@ Deno.test("while somebody looks and nobody watches, a supervisor is left for wha
   await box.unwatched();
 });
 
-Deno.test("--open hands on an address whose token opens one session, and waits for no browser", async () => {
+Deno.test("--open hands on a file that only the user can read, whose token opens one session", async () => {
   await using box = await makeBox();
   const file = `${box.root}/opened`;
   Deno.mkdirSync(`${box.root}/bin`);
   const script =
-    `#!/bin/sh\nprintf %s "$1" >'${file}.tmp' && mv '${file}.tmp' '${file}'\nsleep 600\n`;
+    `#!/bin/sh\nprintf %s "$*" >'${file}.tmp' && mv '${file}.tmp' '${file}'\nsleep 600\n`;
   const opener = Deno.build.os === "darwin" ? "open" : "xdg-open";
   Deno.writeTextFileSync(`${box.root}/bin/${opener}`, script, { mode: 0o755 });
-  const env = { PATH: `${box.root}/bin:${Deno.env.get("PATH")}`, ORCHESTRA_ROOT: box.root };
+  const state = `${box.root}/state`;
+  // Somebody made it before, for all to read.
+  Deno.mkdirSync(`${state}/orchestra/open`, { recursive: true, mode: 0o755 });
+  const env = {
+    PATH: `${box.root}/bin:${Deno.env.get("PATH")}`,
+    ORCHESTRA_ROOT: box.root,
+    XDG_STATE_HOME: state,
+  };
   await using live = box.live({ env }, "serve", "--open", "--port", "0");
   const printed = await live.printed((text) => text.endsWith("\n"));
-  const opened = await box.until("the browser", () => {
+  const path = await box.until("the browser", () => {
     try {
       return Deno.readTextFileSync(file);
     } catch {
       return undefined;
     }
   });
-  const [own, lent] = [printed.trim(), opened].map((address) => new URL(address));
+  assert(path.startsWith(`${state}/orchestra/open/`) && path.endsWith(".html"), path);
+  assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
+  assertEquals(Deno.statSync(`${state}/orchestra/open`).mode! & 0o777, 0o700);
+  const address = /url=(http:[^"]+)"/.exec(Deno.readTextFileSync(path))![1]!;
+  const [own, lent] = [printed.trim(), address].map((address) => new URL(address));
   assertEquals(own!.origin, lent!.origin);
-  assert(
-    own!.hash !== lent!.hash,
-    "the server's own token is on a command line, for others to see",
-  );
+  assert(own!.hash !== lent!.hash, "the server's own token is lent");
+  const token = lent!.hash.slice("#token=".length);
+  assert(token.length > 20 && !path.includes(token), "a token is on a command line");
   const exchange = async () => {
     const response = await fetch(`${lent!.origin}/api/v1/session`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ token: lent!.hash.slice("#token=".length) }),
+      body: JSON.stringify({ token }),
     });
     await response.body?.cancel();
     return response.status;
   };
   assertEquals([await exchange(), await exchange()], [200, 401]);
+  await box.until("the file to be gone", () => lstat(path) === undefined);
   live.kill("SIGINT");
   assertEquals((await withPatience("its end", live.ended())).code, 130);
+});
+
+Deno.test("what --open wrote is gone with the server", async () => {
+  await using box = await makeBox();
+  const state = `${box.root}/state`;
+  const env = { PATH: box.root, ORCHESTRA_ROOT: box.root, XDG_STATE_HOME: state };
+  await using live = box.live({ env }, "serve", "--open", "--port", "0");
+  const printed = await live.printed((text) => text.endsWith("\n"));
+  const path = `${state}/orchestra/open/${new URL(printed.trim()).port}.html`;
+  await box.until("the file", () => lstat(path) !== undefined);
+  live.kill("SIGINT");
+  assertEquals((await withPatience("its end", live.ended())).code, 130);
+  assertEquals(lstat(path), undefined);
 });

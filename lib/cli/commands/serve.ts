@@ -3,7 +3,10 @@
 
 import { buildCommand } from "@stricli/core";
 import type { Queue } from "../../queue/queue.ts";
+import { lstat, removeFile } from "../../store/files.ts";
+import { isObeyed, userStateFolder } from "../../store/owner.ts";
 import { OrchestraError, toOrchestraError, UNPERMITTED } from "../../task/error.ts";
+import type { WebServer } from "../../web/serve.ts";
 import type { KnownWorkspace } from "../../workspaces/registry.ts";
 import { env } from "../calling.ts";
 import type { Context } from "../context.ts";
@@ -76,8 +79,9 @@ async function serve(this: Context, flags: ServeFlags): Promise<void> {
   const url = `${server.address}#token=${token}`;
   if (this.globals.json) this.printJson({ url, address: server.address, token, port: server.port });
   else this.print(url);
+  using handed = flags.open ? handOver(this, server) : undefined;
   // Some wait until the browser is closed.
-  if (flags.open) openBrowser(this, `${server.address}#token=${server.lendToken()}`);
+  if (handed !== undefined) openBrowser(this, handed.path);
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve();
     stop.signal.addEventListener("abort", () => resolve());
@@ -160,13 +164,59 @@ async function listening<T>(
   }
 }
 
-/** Hands the address to the system's browser. */
-async function openBrowser(context: Context, url: string): Promise<void> {
+/** A file that leads to the page, until it is disposed of. */
+interface HandedOver extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * Writes the address with a lent token where only the user can read it: the arguments of a program are for
+ * every user of the machine to see. What a killed server leaves opens nothing, for its token is gone with it.
+ */
+function handOver(
+  context: Context,
+  { address, port, lendToken }: WebServer,
+): HandedOver | undefined {
+  const { token, over } = lendToken();
+  try {
+    const path = writeRedirect(port, `${address}#token=${token}`);
+    const remove = () => removeFile(path);
+    over.then(remove).catch(() => {});
+    return { path, [Symbol.dispose]: remove };
+  } catch (error) {
+    const { message } = toOrchestraError(error, "Writing a file for the browser");
+    context.note(`No browser is opened: ${message}. Open the address in one`);
+    return undefined;
+  }
+}
+
+/** The file, in a folder of the user's own, one for each port; its path. */
+function writeRedirect(port: number, url: string): string {
+  const state = userStateFolder();
+  if (state === undefined) throw new Error("neither HOME nor XDG_STATE_HOME is set");
+  const folder = `${state}/open`;
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const info = lstat(folder);
+  if (!info?.isDirectory || !isObeyed(info)) {
+    throw new Error(`${folder} is not the user's own folder`);
+  }
+  if (Deno.build.os !== "windows") Deno.chmodSync(folder, 0o700);
+  const path = `${folder}/${port}.html`;
+  removeFile(path);
+  const target = url.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  const html = `<!doctype html><meta charset="utf-8"><title>Orchestra</title>` +
+    `<meta http-equiv="refresh" content="0;url=${target}">\n`;
+  Deno.writeTextFileSync(path, html, { mode: 0o600, createNew: true });
+  return path;
+}
+
+/** Opens a file in the system's browser. */
+async function openBrowser(context: Context, path: string): Promise<void> {
   const [command, ...args] = Deno.build.os === "darwin"
-    ? ["open", url]
+    ? ["open", path]
     : Deno.build.os === "windows"
-    ? ["rundll32", "url.dll,FileProtocolHandler", url]
-    : ["xdg-open", url];
+    ? ["rundll32", "url.dll,FileProtocolHandler", path]
+    : ["xdg-open", path];
   try {
     const { success } = await new Deno.Command(command!, {
       args,
