@@ -6,6 +6,7 @@ import { basename } from "@std/path/posix/basename";
 import { isOwnMark } from "../task/marks.ts";
 import { parseTime, type Status, type Task } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
+import type { Unread } from "./room.ts";
 
 /** What may be wrong, by a stable name, with what is known of it. */
 export type Wrong =
@@ -13,6 +14,8 @@ export type Wrong =
   | { readonly code: "settings"; readonly problem: string }
   /** Limits across workspaces cannot be held, and so nothing that is subject to one is launched. */
   | { readonly code: "no-slots"; readonly problem: string }
+  /** What the limits in the user's settings are cannot be told, and so nothing is launched. */
+  | { readonly code: "unread-limits"; readonly problem: string }
   /** The user's agents do not count. */
   | { readonly code: "user-agents"; readonly problem: string }
   /** Something in them has no effect. */
@@ -105,6 +108,8 @@ export interface Facts {
   configProblems: readonly string[];
   /** Why limits across workspaces cannot be held; null where they can, or where there are none. */
   slotsProblem?: string | null;
+  /** What is wrong with the limits in the user's settings, and where those stand. */
+  unreadLimits?: Unread;
   /** Why the user's agents do not count; null where they do. */
   userAgentsProblem?: string | null;
   /** What the settings file says without effect. */
@@ -143,11 +148,22 @@ function warning(subject: string, wrong: Wrong, fixable: boolean): Finding {
 
 /** What cannot be read, or written before long. */
 function diagnoseFiles(
-  { configProblems, slotsProblem, userAgentsProblem, unusedSettings, damaged, freeBytes }: Facts,
+  {
+    configProblems,
+    slotsProblem,
+    unreadLimits,
+    userAgentsProblem,
+    unusedSettings,
+    damaged,
+    freeBytes,
+  }: Facts,
 ): Finding[] {
   return [
     ...configProblems.map((problem) => error(SETTINGS, { code: "settings", problem })),
     ...(slotsProblem ? [error("slots", { code: "no-slots", problem: slotsProblem })] : []),
+    ...(unreadLimits === undefined
+      ? []
+      : [error(unreadLimits.path, { code: "unread-limits", problem: unreadLimits.problem })]),
     ...(userAgentsProblem
       ? [warning("agents.json", { code: "user-agents", problem: userAgentsProblem }, false)]
       : []),

@@ -19,6 +19,15 @@ export interface ProviderLimit {
   /** Most at once; null for any number. */
   readonly concurrent: number | null;
   readonly launches: LaunchRate | null;
+  /** Why it cannot be told what it is: none of them is launched; absent where it can. */
+  readonly unread?: Unread;
+}
+
+/** What is wrong with limits that cannot be told. */
+export interface Unread {
+  /** The file that they stand in. */
+  readonly path: string;
+  readonly problem: string;
 }
 
 /** The limits that hold across workspaces. */
@@ -26,6 +35,8 @@ export interface MachineLimits {
   /** Most agents at once on the whole machine; null for any number. */
   readonly concurrent: number | null;
   readonly providers: ReadonlyMap<string, ProviderLimit>;
+  /** Why it cannot be told what they are: nothing is launched; absent where it can. */
+  readonly unread?: Unread;
 }
 
 /** Why a task may not be launched for a limit. */
@@ -41,6 +52,8 @@ export type Held =
     readonly rate: string;
     readonly until: number;
   }
+  /** What the limits are cannot be told. */
+  | { readonly kind: "unread" } & Unread
   /** Slots cannot be kept, and so no limit can be held. */
   | { readonly kind: "no-slots"; readonly problem: string };
 
@@ -108,7 +121,22 @@ export function providerOf(agents: Agents, name: string): string | null {
 
 /** Whether launches of a provider's agents are subject to any limit. */
 export function isLimited(limits: MachineLimits, provider: string | null): boolean {
-  return limits.concurrent !== null || (provider !== null && limits.providers.has(provider));
+  return limits.concurrent !== null || limits.unread !== undefined ||
+    (provider !== null && limits.providers.has(provider));
+}
+
+/** Why it cannot be told what the limits for a provider's agents are; null where it can. */
+export function unreadFor(limits: MachineLimits, provider: string | null): Held | null {
+  const unread = limits.unread ??
+    (provider === null ? undefined : limits.providers.get(provider)?.unread);
+  return unread === undefined ? null : { kind: "unread", ...unread };
+}
+
+/** The first thing that is wrong with limits; undefined for nothing. */
+export function firstUnread(limits: MachineLimits | null): Unread | undefined {
+  if (limits === null) return undefined;
+  return limits.unread ??
+    [...limits.providers.values()].find(({ unread }) => unread !== undefined)?.unread;
 }
 
 /**
@@ -127,6 +155,8 @@ export function roomIn(limits: MachineLimits, taken: Taken, agents: Agents, now:
     held(agent) {
       const provider = providerOf(agents, agent);
       if (!isLimited(limits, provider)) return null;
+      const unread = unreadFor(limits, provider);
+      if (unread !== null) return unread;
       if (taken.problem !== null) return { kind: "no-slots", problem: taken.problem };
       if (limits.concurrent !== null && all >= limits.concurrent) {
         return { kind: "machine", most: limits.concurrent };

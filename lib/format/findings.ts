@@ -40,6 +40,11 @@ function wordsOf(
           "Nothing that is subject to one is launched before: let the folder be written to, " +
           "or take the limits out of your settings.",
       };
+    case "unread-limits":
+      return {
+        message: `The limits in ${subject} cannot be read: ${finding.problem}`,
+        remedy: "Mend the file; no agent that they may be for is launched before.",
+      };
     case "user-agents":
       return { message: finding.problem, remedy: "Mend the file; see orchestra agents." };
     case "setting-unused":

@@ -70,6 +70,8 @@ export function formatHeld(held: Held, say: (millis: number) => string): string 
       return `the limit of the machine, ${held.most} at once, holds`;
     case "launches":
       return `the limit of ${held.provider}, ${held.rate} launches, holds until ${say(held.until)}`;
+    case "unread":
+      return `the limits in ${held.path} cannot be read: ${held.problem}`;
     case "no-slots":
       return `limits across workspaces cannot be held: ${held.problem}`;
   }

@@ -66,6 +66,8 @@ export interface Rules extends TurnRules {
   readonly agents: Agents;
   /** Limits across workspaces; null for none. */
   readonly limits: MachineLimits | null;
+  /** Why earlier settings of the user hold in place of what their file says now; null where none do. */
+  readonly stale?: string | null;
 }
 
 /**
@@ -97,10 +99,10 @@ export async function loadRules(
   const settings = loadConfig(store).catch((error) => {
     if (onBroken === undefined || !(error instanceof OrchestraError)) throw error;
     onBroken(error);
-    return { config: DEFAULT_CONFIG, limits: null };
+    return { config: DEFAULT_CONFIG, limits: null, stale: null };
   });
-  const [{ config, limits }, agents] = await Promise.all([settings, loadAgents(store)]);
-  return { config, agents, limits };
+  const [{ config, limits, stale }, agents] = await Promise.all([settings, loadAgents(store)]);
+  return { config, agents, limits, stale };
 }
 
 /** The definition of a task's agent; null where it has none, or a broken one. */

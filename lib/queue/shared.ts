@@ -6,6 +6,7 @@ import { NOTHING_SHARED, type Shared, sharedRoom, type SharedView } from "../dec
 import { loadAgents } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
 import type { Agents } from "../task/agent.ts";
+import { isTaskAlive } from "../launch/posix/processes.ts";
 import type { Task } from "../task/fields.ts";
 import { pausesOf, readPauses, readTaken } from "../workspaces/slots.ts";
 import type { Queue, Rules } from "./queue.ts";
@@ -31,7 +32,11 @@ export function readShared(
   inside?: string,
 ): Shared {
   const pauses = hasProvider(agents) ? pausesOf(agents, readPauses(now)) : NOTHING_SHARED.pauses;
-  return { limits, taken: limits === null || !isReady ? null : readTaken(inside), pauses };
+  return {
+    limits,
+    taken: limits === null || !isReady ? null : readTaken(inside, undefined, isTaskAlive),
+    pauses,
+  };
 }
 
 /** The same for who watches and shows tasks. */
@@ -56,7 +61,7 @@ export async function viewShared(
     const pauses = readPauses(time);
     if (limits === null && pauses.length === 0) return NOTHING;
     const agents = await loadAgents(store);
-    const taken = limits === null ? null : readTaken();
+    const taken = limits === null ? null : readTaken(undefined, undefined, isTaskAlive);
     return {
       pauses: pausesOf(agents, pauses),
       room: sharedRoom({ ...NOTHING_SHARED, limits, taken }, agents, time),

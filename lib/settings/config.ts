@@ -1,6 +1,7 @@
 // Reads the settings of a workspace, `.orchestra/config.json`, over the user's own. Both files are
 // optional; their schema is loaded only for a text that has not passed it before, for it costs start-up
-// time. What is wrong with the user's file is a warning, and never costs a workspace its own settings.
+// time. What is wrong with the user's file is a warning, and never costs a workspace its own settings; but
+// limits that cannot be told from it hold everything up, unless they were told to this process before.
 
 import { OrchestraError } from "../task/error.ts";
 import { lstat } from "../store/files.ts";
@@ -9,7 +10,7 @@ import type { Store } from "../store/tasks.ts";
 import type { EventKind } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import type { Origin, SettingsWarning } from "../task/settings.ts";
-import type { MachineLimits } from "../decide/room.ts";
+import { firstUnread, type MachineLimits } from "../decide/room.ts";
 import { type Config, DEFAULT_CONFIG, USER_ABOUT } from "./config_fields.ts";
 import {
   areHooks,
@@ -20,7 +21,7 @@ import {
   mayWant,
   USUAL,
 } from "./subscriber_shape.ts";
-import { parseObject, readUserSettingsText, type UserText } from "./user.ts";
+import { parseObject, readUserSettingsText, userPaths, type UserText } from "./user.ts";
 import { readVerdict } from "./verdict.ts";
 
 /** Path of the settings file. */
@@ -36,9 +37,20 @@ export interface Settings {
   /** Limits across workspaces, which the user's own settings alone may set; null for none. */
   readonly limits: MachineLimits | null;
   readonly warnings: readonly SettingsWarning[];
+  /** Why what the user's file said before holds in place of what it says now; null where it does not. */
+  readonly stale: string | null;
 }
 
-const DEFAULTS: Settings = { config: DEFAULT_CONFIG, origins: {}, limits: null, warnings: [] };
+const DEFAULTS: Settings = {
+  config: DEFAULT_CONFIG,
+  origins: {},
+  limits: null,
+  warnings: [],
+  stale: null,
+};
+
+/** What the user's file set when its limits could last be told, for who reads it again and again. */
+const lastSound = new WeakMap<Store, Read>();
 
 /** What the texts said when they were last read through a store: most often they still say so. */
 const last = new WeakMap<
@@ -55,12 +67,17 @@ const last = new WeakMap<
 export async function loadConfig(store: Store): Promise<Settings> {
   const text = store.readFile(configPath(store));
   const users = readUserSettingsText();
+  if (users === undefined) lastSound.delete(store);
   if (text === undefined && users === undefined) return DEFAULTS;
   const user = JSON.stringify(users);
   const before = last.get(store);
   if (before !== undefined && before.text === text && before.user === user) return before.settings;
   const own = text === undefined ? NOTHING : await readOwn(store, text);
-  const below = users === undefined ? NOTHING : await readUsers(store, users);
+  const now = users === undefined ? NOTHING : await readUsers(store, users);
+  const unread = firstUnread(now.limits);
+  const sound = unread === undefined ? undefined : lastSound.get(store);
+  const below = sound === undefined ? now : { ...sound, warnings: now.warnings };
+  if (unread === undefined && users !== undefined) lastSound.set(store, now);
   const settings: Settings = {
     config: overlay(overlay(DEFAULT_CONFIG, below.known), own.known),
     origins: {
@@ -69,6 +86,8 @@ export async function loadConfig(store: Store): Promise<Settings> {
     },
     limits: below.limits,
     warnings: [...own.warnings, ...below.warnings],
+    stale: sound === undefined ? null : `The limits in ${unread!.path} cannot be read, ` +
+      `the last good settings hold: ${unread!.problem}`,
   };
   last.set(store, { text, user, settings });
   return settings;
@@ -100,19 +119,27 @@ async function readOwn(store: Store, text: string): Promise<Read> {
 
 /** What the user's settings set, setting by setting: one that is wrong costs none of the others. */
 async function readUsers(store: Store, read: UserText): Promise<Read> {
+  const { readLimits, unreadLimits } = await import("./limits.ts");
+  const path = userPaths()?.settings ?? "settings.json";
   const value = "problem" in read ? read : parseObject(read.text);
   if ("problem" in value && typeof value.problem === "string") {
     const problem = `it ${value.problem}; nothing in it counts`;
-    return { ...NOTHING, warnings: [{ kind: "user-problem", problem }] };
+    return {
+      known: {},
+      limits: unreadLimits(path, `it ${value.problem}`),
+      warnings: [{ kind: "user-problem", problem }],
+    };
   }
   const settings = value as Record<string, unknown>;
   const own = Object.entries(settings).filter(([name]) => !Object.hasOwn(USER_ABOUT, name));
   const picked = pickKnown(Object.fromEntries(own), "user");
   const warnings = [...picked.warnings];
-  const { readLimits } = await import("./limits.ts");
-  const { limits, problems } = readLimits(settings);
+  const { limits, problems } = readLimits(settings, path);
   for (const problem of problems) {
-    warnings.push({ kind: "user-problem", problem: `${problem}: it does not count` });
+    warnings.push({
+      kind: "user-problem",
+      problem: `${problem}; until it is mended, no agent that it may be for is launched`,
+    });
   }
   const verdict = readVerdict(store, "user-config", (read as { text: string }).text);
   const known: Record<string, unknown> = {};

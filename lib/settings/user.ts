@@ -1,6 +1,6 @@
 // The user's own settings and agents, `settings.json` and `agents.json` in `$XDG_CONFIG_HOME/orchestra/`:
 // they hold below each workspace's own. Only read. What is wrong with them is told and never costs a
-// workspace its own; where they may not be looked at, it is as if there were none.
+// workspace its own; where this program may not look at them, it is as if there were none.
 
 import { tryReadRegular } from "../store/files.ts";
 import { isObeyed, userSettingsPath } from "../store/owner.ts";
@@ -41,7 +41,8 @@ function readText(path: string | undefined): UserText | undefined {
   if (path === undefined) return undefined;
   try {
     return tryReadRegular(path, LARGEST, isObeyed);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
     return { problem: "cannot be read" };
   }
 }

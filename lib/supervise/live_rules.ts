@@ -1,16 +1,18 @@
 // Settings and agents while they may be edited: read again when their files change. A broken edit leaves
-// the last good ones; every command that looks reports it.
+// the last good ones, and is told once; every command that looks reports it.
 
 import { AGENTS_FILE } from "../task/agent.ts";
 import { configPath } from "../settings/config.ts";
 import { userPaths } from "../settings/user.ts";
-import { lstat } from "../store/files.ts";
+import { lstat, messageOf } from "../store/files.ts";
 import type { OrchestraError } from "../task/error.ts";
 import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
 
 /** Settings and agents as they are now. */
 export interface LiveRules {
   readonly current: Rules;
+  /** Why they are earlier ones than the files say now, a sentence; null where they are not. */
+  readonly stale: string | null;
   /** Reads them again where a file is another one. */
   refresh(): Promise<void>;
 }
@@ -38,10 +40,14 @@ export async function openRules(
     }).join();
   let stamp = stampNow();
   let current = await loadRules(queue, onBroken);
+  let broken: string | null = null;
   let looked = performance.now();
   return {
     get current() {
       return current;
+    },
+    get stale() {
+      return broken ?? current.stale ?? null;
     },
     async refresh() {
       if (performance.now() - looked < FRESH) return;
@@ -51,8 +57,10 @@ export async function openRules(
       stamp = now;
       try {
         current = await loadRules(queue);
-      } catch {
+        broken = null;
+      } catch (error) {
         // The last good ones stay.
+        broken = `The last good settings hold: ${messageOf(error)}`;
       }
     },
   };

@@ -83,6 +83,8 @@ export interface WatchOptions {
   readonly onBroken?: (problem: OrchestraError) => void;
   /** Called with what makes the watching difficult, a sentence each, once. */
   readonly onProblem?: (problem: string) => void;
+  /** Called when settings break while it watches, with why earlier ones hold, and with null once they are mended. */
+  readonly onStale?: (problem: string | null) => void;
   /** What goes on beside it. */
   readonly beside?: Beside;
   /** Called inside the workspace lock when nothing is left to do, before the loop returns. */
@@ -129,6 +131,8 @@ interface Watch {
   say(change: Change): void;
   /** What limits across workspaces leave. */
   readonly room: Room;
+  /** Why earlier settings hold, as it was last told; null where they are those of the files. */
+  stale: string | null;
   /** Ends the sleep. */
   wake(): void;
   /** Says what makes the watching difficult, once. */
@@ -164,6 +168,7 @@ async function watchOn(watch: Watch): Promise<void> {
   for (let shown = -1; !options.signal.aborted;) {
     mirror.catchUp();
     await watch.rules.refresh();
+    noteStale(watch);
     rescans.noteJump();
     const next = decideTurn(watch);
     noteHeld(watch, next.held);
@@ -241,6 +246,7 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
     looked: false,
     lanes: new Map(),
     thrown: undefined,
+    stale: null,
     say(change) {
       try {
         options.onChange?.(change, watch.mirror);
@@ -313,11 +319,23 @@ function doTurn(watch: Watch, next: Turn): void {
   if (!attempt(watch, part({ handOn, launch }))) hold.launching = true;
 }
 
+/** That settings have broken is told once, and once more where they break again. */
+function noteStale(watch: Watch): void {
+  const { stale } = watch.rules;
+  if (stale === watch.stale) return;
+  watch.stale = stale;
+  if (stale !== null) watch.options.onProblem?.(stale);
+  watch.options.onStale?.(stale);
+}
+
 /** What a limit across workspaces holds waits for room; that it cannot be held is told. */
 function noteHeld(watch: Watch, held: Held | null): void {
   watch.room.note(held);
-  if (held?.kind !== "no-slots") return;
-  watch.tell(`Nothing is launched, for limits across workspaces cannot be held: ${held.problem}`);
+  if (held?.kind === "no-slots") {
+    watch.tell(`Nothing is launched, for limits across workspaces cannot be held: ${held.problem}`);
+  } else if (held?.kind === "unread") {
+    watch.tell(`Agents wait, for the limits in ${held.path} cannot be read: ${held.problem}`);
+  }
 }
 
 /** To how many tasks something is to be done. */

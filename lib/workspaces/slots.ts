@@ -7,6 +7,8 @@
 //  2. It is held as long as its task runs under that claim, or something of it may live. The task's own
 //     file says so, and nothing else: a slot is given back by whoever settles the task, and where that one
 //     was killed by whoever next looks for one.
+//     Where its workspace is gone, moved or removed, its processes say so: whoever looks brings along how
+//     to ask for them.
 //  3. Only under the lock is a file of another's removed, or a new one made: no slot is given twice.
 //
 // The kernel frees the lock. All of it can be deleted: limits then count from nothing.
@@ -19,6 +21,7 @@ import {
   recentLaunches,
   roomIn,
   type Taken,
+  unreadFor,
 } from "../decide/room.ts";
 import type { PausedLane } from "../decide/view.ts";
 import { believedTime } from "../decide/waits.ts";
@@ -55,6 +58,12 @@ export interface Pause {
   /** Milliseconds since the epoch. */
   readonly until: number;
 }
+
+/** Whether any process of a task lives, by the task's id; asked only where its workspace is gone. */
+export type AskAlive = (task: string) => boolean;
+
+/** For who counts nothing: what is gone holds nothing. */
+const NOBODY: AskAlive = () => false;
 
 /** Largest of the files that is read, bytes. */
 const LARGEST = 1024 * 1024;
@@ -96,13 +105,15 @@ function makeFolder(folder: string): string | null {
 export function readTaken(
   inside?: string,
   folder: string | undefined = slotsFolder(),
+  isAlive = NOBODY,
 ): Taken {
   const problem = folder === undefined ? NO_PLACE : makeFolder(folder);
   if (folder === undefined || problem !== null) {
     return { slots: [], launches: new Map(), problem };
   }
   try {
-    const held = listSlots(folder).map(({ slot }) => slot).filter((slot) => isHeld(slot, inside));
+    const held = listSlots(folder).map(({ slot }) => slot)
+      .filter((slot) => isHeld(slot, isAlive, inside));
     return takenIn(folder, held);
   } catch (error) {
     return { slots: [], launches: new Map(), problem: `${folder}: ${messageOf(error)}` };
@@ -117,10 +128,10 @@ function takenIn(folder: string, slots: readonly Slot[]): Taken {
   };
 }
 
-/** The slots that are held now. */
+/** The slots that are held now by tasks of workspaces that are there. */
 export function heldSlots(folder: string | undefined = slotsFolder()): Slot[] {
   if (folder === undefined || lstat(folder) === undefined) return [];
-  return listSlots(folder).map(({ slot }) => slot).filter((slot) => isHeld(slot));
+  return listSlots(folder).map(({ slot }) => slot).filter((slot) => isHeld(slot, NOBODY));
 }
 
 /**
@@ -136,8 +147,11 @@ export function takeSlot(
   agents: Agents,
   clock: () => number,
   folder: string | undefined = slotsFolder(),
+  isAlive = NOBODY,
 ): Held | null {
   if (!isLimited(limits, wanted.provider)) return null;
+  const unread = unreadFor(limits, wanted.provider);
+  if (unread !== null) return unread;
   const problem = folder === undefined ? NO_PLACE : makeFolder(folder);
   if (folder === undefined || problem !== null) {
     return { kind: "no-slots", problem: problem ?? NO_PLACE };
@@ -146,7 +160,7 @@ export function takeSlot(
     const { file } = takeLock(`${folder}/lock`);
     try {
       const now = clock();
-      const held = freeRest(folder, wanted.root);
+      const held = freeRest(folder, wanted.root, isAlive);
       const taken = takenIn(folder, held);
       const refused = roomIn(limits, taken, agents, now).held(wanted.agent);
       if (refused !== null) return refused;
@@ -165,17 +179,26 @@ export function takeSlot(
 }
 
 /** Removes the slots that nothing holds any more, under the lock; those that are held. */
-function freeRest(folder: string, inside: string): Slot[] {
+function freeRest(folder: string, inside: string, isAlive: AskAlive): Slot[] {
   const held: Slot[] = [];
   for (const { slot, path } of listSlots(folder)) {
-    if (isHeld(slot, inside)) held.push(slot);
+    if (isHeld(slot, isAlive, inside)) held.push(slot);
     else removeFile(path);
   }
   // Nobody else writes here now: what is on its way to its name was left by who was killed.
   for (const { name } of Deno.readDirSync(folder)) {
-    if (name.endsWith(".tmp")) removeFile(`${folder}/${name}`);
+    if (name.endsWith(".tmp")) tryRemove(`${folder}/${name}`);
   }
   return held;
+}
+
+/** Removes what is in nobody's way where it cannot be removed: a folder, say, that somebody made there. */
+function tryRemove(path: string): void {
+  try {
+    removeFile(path);
+  } catch {
+    // Passed over.
+  }
 }
 
 /** Gives back what a claim holds: nothing of it lives any more, or it was not made after all. */
@@ -234,12 +257,12 @@ function readJson(path: string): unknown {
  *
  * @param inside root of the workspace whose lock we have: nobody else is about to claim anything in it
  */
-function isHeld(slot: Slot, inside?: string): boolean {
+function isHeld(slot: Slot, isAlive: AskAlive, inside?: string): boolean {
   try {
-    const standing = standingOf(slot);
+    const standing = standingOf(slot, isAlive);
     if (standing !== "claiming") return standing === "held";
     if (slot.root === inside) return false;
-    return whileUnlocked(slot.root, () => standingOf(slot) === "held") ?? true;
+    return whileUnlocked(slot.root, () => standingOf(slot, isAlive) === "held") ?? true;
   } catch {
     // Not for us to look at just now: a slot whose task may run is not free.
     return true;
@@ -247,17 +270,20 @@ function isHeld(slot: Slot, inside?: string): boolean {
 }
 
 /** What a task's own files say of a slot. */
-function standingOf({ root, task: id, claim }: Slot): "held" | "free" | "claiming" {
+function standingOf(
+  { root, task: id, claim }: Slot,
+  isAlive: AskAlive,
+): "held" | "free" | "claiming" {
   const tasks = `${root}/.orchestra/tasks`;
   const read = tryReadRegular(`${tasks}/${id}.json`, 64 * LARGEST);
   const task = read !== undefined && "text" in read ? soundTask(read.text, id) : undefined;
   if (task === undefined) {
-    if (!isThere(root)) return "free";
     // Removed, or damaged: the marks of its launch tell as much as there is to know.
-    return lstat(`${tasks}/${id}.${claim}.pid`) !== undefined &&
-        lstat(`${tasks}/${id}.exitcode`) === undefined
-      ? "held"
-      : "free";
+    if (isThere(root) && lstat(`${tasks}/${id}.${claim}.pid`) !== undefined) {
+      return lstat(`${tasks}/${id}.exitcode`) === undefined ? "held" : "free";
+    }
+    // Nothing of it is here any more, and yet it may run elsewhere.
+    return isAlive(id) ? "held" : "free";
   }
   if (task.status === "pending") return task.claim < claim ? "claiming" : "free";
   if (task.claim !== claim) return "free";

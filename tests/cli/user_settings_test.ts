@@ -92,10 +92,13 @@ Deno.test("files of the user's that are malformed are told, and cost a workspace
     [{ timeout: "soon", priority: 2 }, /Your settings file: "timeout": must be a.*does not count/],
     [
       { limits: { anthropic: { concurent: 3 } } },
-      /"limits\.anthropic" has no "concurent".*not count/,
+      /"limits\.anthropic" may have only .*, and no "concurent"; until it is mended, no agent/,
     ],
-    [{ limits: { anthropic: { launches: "20" } } }, /"launches" must be like "20\/1h".*not count/],
-    [{ machine: 6 }, /"machine" must be like .*not count/],
+    [
+      { limits: { anthropic: { launches: "20" } } },
+      /"limits\.anthropic" must have "launches" like "20\/1h"; until it is mended/,
+    ],
+    [{ machine: 6 }, /"machine" must be like .*; until it is mended/],
   ];
   for (const [value, told] of wrong) {
     user.settings(value);
@@ -161,6 +164,10 @@ Deno.test("limits that hold everywhere are refused in a workspace's settings, an
   const refused = await user.run("config", "set", "machine", "3");
   assertEquals(refused.code, 2);
   assertMatch(refused.stderr, /"machine" holds for all workspaces/);
+  const inside = await user.run("config", "set", "machine.concurrent", "3");
+  assertEquals(inside.code, 2);
+  assertMatch(inside.stderr, /"machine\.concurrent" holds for all workspaces/);
+  assertStringIncludes(inside.stderr, `${user.folder}/settings.json`);
   assertStringIncludes(refused.stderr, `${user.folder}/settings.json`);
 });
 

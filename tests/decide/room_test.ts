@@ -13,7 +13,7 @@ import {
 import { type Orders, turn } from "../../lib/decide/turn.ts";
 import { viewTask } from "../../lib/decide/view.ts";
 import { indexTasks } from "../../lib/decide/dependencies.ts";
-import { formatReason } from "../../lib/format/reason.ts";
+import { formatHeld, formatReason } from "../../lib/format/reason.ts";
 import { DEFAULT_CONFIG } from "../../lib/settings/config_fields.ts";
 import { parseRate, readLimits } from "../../lib/settings/limits.ts";
 import type { Agents } from "../../lib/task/agent.ts";
@@ -65,14 +65,31 @@ Deno.test("a rate is a number of launches and a duration", () => {
   }
 });
 
-Deno.test("limits that are malformed are named, and the others count", () => {
+Deno.test("limits that are malformed are named, hold up whom they may be for, and the others count", () => {
   const { limits, problems } = readLimits({
     limits: { anthropic: { concurrent: 3 }, openai: { concurrent: 0 }, Big: {}, x: 5 },
     machine: { concurrent: 6, launches: "1/1h" },
   });
-  assertEquals([...limits!.providers.keys()], ["anthropic"]);
-  assertEquals(limits!.concurrent, null);
   assertEquals(problems.length, 4);
+  // Nobody can tell what the machine's limit is, and so nothing is launched.
+  const machine = roomIn(limits!, taken(), AGENTS, NOW).held("shell");
+  assertEquals(machine, {
+    kind: "unread",
+    path: "settings.json",
+    problem: '"machine" must be like {"concurrent": 6}',
+  });
+  const slip = { limits: { anthropic: { concurent: 1 }, openai: { concurrent: 1 } } };
+  const room = roomIn(readLimits(slip, "/settings.json").limits!, taken(), AGENTS, NOW);
+  const held = room.held("claude");
+  assertEquals(
+    held?.kind === "unread" && formatHeld(held, String),
+    'the limits in /settings.json cannot be read: "limits.anthropic" may have only "concurrent" ' +
+      'and "launches" in it, and no "concurent"',
+  );
+  assertEquals([room.held("codex"), room.held("shell")], [null, null]);
+  // The name alone is wrong: who was meant waits.
+  const named = readLimits({ limits: { Anthropic: { concurrent: 1 } } }).limits!;
+  assertEquals(roomIn(named, taken(), AGENTS, NOW).held("opus")?.kind, "unread");
   assertEquals(readLimits({ limits: {} }), { limits: null, problems: [] });
   assertEquals(readLimits({}), { limits: null, problems: [] });
 });

@@ -26,6 +26,7 @@ async function makeUser(settings: unknown, count: number) {
     boxes: boxes as [Box, Box, ...Box[]],
     env,
     home: home.path,
+    settings: path,
     slots: `${home.path}/state/orchestra/slots`,
     async ok(box: Box, ...args: string[]) {
       const { code, stdout, stderr } = await box.runWith({ env }, ...args);
@@ -227,3 +228,125 @@ test("agents check --run keeps to the limits", ON_POSIX, async () => {
   Deno.writeTextFileSync(gate, "");
   await one.settled(first);
 });
+
+/** What may stand in the place of the user's settings, and what is said of it. */
+const UNREADABLE: readonly [string, (path: string) => void, string][] = [
+  ["half of it is saved", (path) => Deno.writeTextFileSync(path, '{"limits": {'), "not valid JSON"],
+  ["it is empty", (path) => Deno.writeTextFileSync(path, ""), "it is not valid JSON"],
+  ["it is a folder", (path) => Deno.mkdirSync(path), "it is not a regular file"],
+  ["it is a link", (path) => Deno.symlinkSync("/dev/null", path), "it is not a regular file"],
+  [
+    "it has a slip",
+    (path) => Deno.writeTextFileSync(path, '{"limits": {"anthropic": {"concurent": 1}}}'),
+    '"limits.anthropic" may have only "concurrent" and "launches" in it, and no "concurent"',
+  ],
+];
+
+test(
+  "where the limits cannot be read nothing is launched, and run, status and doctor say why",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({}, 1);
+    const [box] = user.boxes;
+    const id = await user.start(box, "claude", "true");
+    for (const [what, place, said] of UNREADABLE) {
+      Deno.removeSync(user.settings, { recursive: true });
+      place(user.settings);
+      const { launched, waitsFor } = JSON.parse(
+        (await box.runWith({ env: user.env }, "--json", "run", "--all")).stdout,
+      );
+      assertEquals(launched, [], what);
+      assertStringIncludes(waitsFor, `the limits in ${user.settings} cannot be read: `);
+      assertStringIncludes(waitsFor, said, what);
+      const status = JSON.parse(
+        (await box.runWith({ env: user.env }, "--json", "status")).stdout,
+      );
+      assertEquals(status.tasks[0].waitsFor, waitsFor, what);
+      const doctor = await box.runWith({ env: user.env }, "--json", "doctor");
+      const { findings } = JSON.parse(doctor.stdout);
+      const codes = findings.map(({ code, level }: { code: string; level: string }) =>
+        `${level} ${code}`
+      );
+      assert(codes.includes("error unread-limits"), doctor.stdout);
+      assertEquals(doctor.code, 1, what);
+    }
+    assertEquals(box.task(id).claim, 0);
+    // The supervisor that waits goes on once they can be read.
+    Deno.writeTextFileSync(user.settings, "{}");
+    assertEquals((await box.settled(id)).status, "complete");
+  },
+);
+
+/** Puts another file in the place of one, as a whole: of what is written in place any part may be seen. */
+function replace(path: string, text: string): void {
+  Deno.writeTextFileSync(`${path}.new`, text);
+  Deno.renameSync(`${path}.new`, path);
+}
+
+test(
+  "who watches keeps the last good limits while the settings are half saved, and tells it once",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 1);
+    const [box] = user.boxes;
+    await user.ok(box, "daemon", "start", "--interval", "0.2");
+    try {
+      const gate = `${user.home}/gate`;
+      const ids = [await user.start(box, "claude", until(gate))];
+      await box.until("the first", () => isRunning(box, ids[0]!));
+      ids.push(await user.start(box, "claude", until(gate)));
+      const log = () => Deno.readTextFileSync(box.path("daemon.log"));
+      for (const [at, half] of ['{"limits": {', "[]", '{"machine": 1}'].entries()) {
+        replace(user.settings, half);
+        await box.until(
+          "its being told",
+          () => log().split("the last good settings hold").length > at + 1,
+        );
+        // Whoever has no limit goes on; so a turn was taken since.
+        assertEquals(
+          (await box.settled(await user.start(box, "codex", "true"))).status,
+          "complete",
+        );
+        assertEquals(ids.map((id) => isRunning(box, id)), [true, false], half);
+        // The same again is another file, and no news.
+        replace(user.settings, half);
+        await box.settled(await user.start(box, "codex", "true"));
+      }
+      assertEquals(log().split("the last good settings hold").length, 4, log());
+      replace(user.settings, '{"limits": {"anthropic": {"concurrent": 2}}}');
+      await box.until("the second", () => isRunning(box, ids[1]!));
+      Deno.writeTextFileSync(gate, "");
+      for (const id of ids) assertEquals((await box.settled(id)).status, "complete");
+    } finally {
+      await user.ok(box, "daemon", "stop");
+    }
+  },
+);
+
+test(
+  "a workspace that is moved away keeps its slot as long as its agent lives",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
+    const [one, other] = user.boxes;
+    const gate = `${user.home}/gate`;
+    const first = await user.start(one, "claude", until(gate));
+    await user.ok(one, "run");
+    await one.until("its launch", () => isRunning(one, first));
+    const second = await user.start(other, "claude", "true");
+    Deno.renameSync(one.root, `${one.root}-moved`);
+    try {
+      const run = await user.json(other, "run", "--all");
+      assertEquals(run.launched, []);
+      assertEquals(run.waitsFor, "the limit of anthropic, 1 at once, holds");
+      // Another workspace in its place has nothing to do with it.
+      Deno.mkdirSync(`${one.root}/.orchestra/tasks`, { recursive: true });
+      assertEquals((await user.json(other, "run", "--all")).launched, []);
+      Deno.removeSync(one.root, { recursive: true });
+      Deno.writeTextFileSync(gate, "");
+      assertEquals((await other.settled(second)).status, "complete");
+    } finally {
+      Deno.renameSync(`${one.root}-moved`, one.root);
+    }
+  },
+);

@@ -14,6 +14,7 @@ import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
 import { loadConfig, mayTell } from "../../settings/config.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { diagnose, type Facts, type Finding, isActive } from "../../decide/diagnose.ts";
+import { firstUnread, type Unread } from "../../decide/room.ts";
 import { type FindingJson, formatFinding } from "../../format/findings.ts";
 import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
@@ -239,11 +240,13 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   const unusedSettings: SettingsWarning[] = [];
   let agents: Agents | undefined;
   let slotsProblem: string | null = null;
+  let unreadLimits: Unread | undefined;
   let userAgentsProblem: string | null = null;
   try {
     const { warnings, limits } = await loadConfig(store);
     unusedSettings.push(...warnings);
     if (limits !== null) slotsProblem = readTaken().problem;
+    unreadLimits = firstUnread(limits);
   } catch (error) {
     problem(error);
   }
@@ -287,6 +290,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
     open: openToOthers(queue),
     configProblems,
     slotsProblem,
+    unreadLimits,
     userAgentsProblem,
     unusedSettings,
     untold,

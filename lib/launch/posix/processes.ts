@@ -259,6 +259,14 @@ export function readMarks(processes: readonly Process[]): void {
   }
 }
 
+/** Whether any process lives that carries the mark of a task, in whichever workspace; on Windows none is seen. */
+export function isTaskAlive(task: string): boolean {
+  if (Deno.build.os === "windows") return false;
+  const processes = [...readProcesses().values()];
+  readMarks(processes);
+  return processes.some(({ marker, zombie }) => !zombie && marker?.endsWith(`/${task}`));
+}
+
 /** The process table, and the place, from what the Linux script prints. */
 export function parseProc(text: string): Survey {
   const lines = text.split("\n");
