@@ -5,9 +5,9 @@ import { begin, fit, pan, reveal, zoom } from "../../lib/web/page/camera.ts";
 
 const VIEW = { width: 1000, height: 500 };
 
-Deno.test("a drawing is fitted into the middle, and a small one is not made larger", () => {
+Deno.test("a drawing is fitted into the middle, and a small one is made half as large again at most", () => {
   assertEquals(fit({ width: 1904, height: 100 }, VIEW), { scale: 0.5, x: 24, y: 225 });
-  assertEquals(fit({ width: 100, height: 100 }, VIEW), { scale: 1, x: 450, y: 200 });
+  assertEquals(fit({ width: 100, height: 100 }, VIEW), { scale: 1.5, x: 425, y: 175 });
 });
 
 Deno.test("zooming leaves what is under the pointer there, within bounds", () => {
@@ -28,7 +28,7 @@ Deno.test("what is to be seen is brought into sight, and what is seen does not m
 });
 
 Deno.test("one begins where letters can be read, unless the drawing is much larger than the window", () => {
-  assertEquals(begin({ width: 500, height: 300 }, VIEW).scale, 1);
+  assertEquals(begin({ width: 500, height: 300 }, VIEW).scale, 1.5);
   assertEquals(begin({ width: 2000, height: 100 }, VIEW), { scale: 0.7, x: 24, y: 215 });
   assertEquals(begin({ width: 9000, height: 100 }, VIEW), fit({ width: 9000, height: 100 }, VIEW));
 });

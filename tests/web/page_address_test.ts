@@ -24,12 +24,20 @@ Deno.test("the address of a place leads to that place", () => {
   }
 });
 
-Deno.test("an address that names no view leads to one that there is", () => {
+Deno.test("a workspace alone is its first view, and what names no view is no page", () => {
   assertEquals(at("/w/shop").view, "now");
-  assertEquals(at("/w/shop/elsewhere").view, "now");
-  assertEquals(at("/w/shop/task/").view, "now");
+  assertEquals(at("/w/shop/").view, "now");
+  assertEquals(at("/").view, "home");
   assertEquals(at("/w/").view, "home");
-  assertEquals(at("/w/shop/task/x/y").view, "home");
+  const nowhere = [
+    "/w/shop/statistics",
+    "/w/shop/task/",
+    "/w/shop/task/x/y",
+    "/w/shop/now/x",
+    "/elsewhere",
+  ];
+  for (const address of nowhere) assertEquals(at(address).view, "unknown", address);
+  assertEquals(at("/w/shop/statistics").workspace, "shop");
   assertEquals(at("/w/%E0%A4%A/now").workspace, "%E0%A4%A");
 });
 

@@ -2,12 +2,20 @@
 
 import { assert, assertEquals } from "../support/assert.ts";
 import { OPTION_LIST, OPTIONS } from "../../lib/task/options.ts";
-import { chartsOf, fillGaps, formatValue, topsOf } from "../../lib/web/page/chart_data.ts";
+import {
+  chartsOf,
+  fillGaps,
+  formatValue,
+  ratesSince,
+  topsOf,
+} from "../../lib/web/page/chart_data.ts";
 import { controlOf, readForm, readTyped } from "../../lib/web/page/form.ts";
+import { summarize } from "../../lib/web/page/parts/actions.tsx";
 import { standingOf, titleFor } from "../../lib/web/page/parts/icon.ts";
+import { readDraft } from "../../lib/web/page/parts/new_task.tsx";
 import { callOf, gather } from "../../lib/web/page/parts/notify.ts";
 import { tokenIn } from "../../lib/web/page/token.ts";
-import type { NamedGroup } from "../../lib/task/stats.ts";
+import type { NamedGroup, Stats } from "../../lib/task/stats.ts";
 
 const schemaOf = (name: keyof typeof OPTIONS) => OPTIONS[name].kind.schema;
 
@@ -184,4 +192,37 @@ Deno.test("values are as short as an axis needs them, with their unit", () => {
     "1m30s",
     "2h00m",
   ]);
+});
+
+Deno.test("rates are about the time in which there was a workspace", () => {
+  const stats = {
+    from: "2026-11-19T12:00:00.000Z",
+    to: "2026-11-26T12:00:00.000Z",
+    total: { attempts: { settled: 6 }, busySeconds: 1800 },
+    slots: { there: 2 },
+  } as Stats;
+  assertEquals(ratesSince(stats, Date.parse("2026-11-26T11:00:00.000Z")), {
+    perHour: 6,
+    used: 0.25,
+  });
+  assertEquals(ratesSince(stats, 0).perHour, 6 / (7 * 24));
+  assertEquals(ratesSince(stats, Date.parse(stats.to)), { perHour: null, used: null });
+});
+
+Deno.test("what was done and what was refused are both counted", () => {
+  assertEquals(summarize(1, 0), "1 task");
+  assertEquals(summarize(7, 4), "3 of 7 tasks done, 4 refused");
+  assertEquals(summarize(2, 2), "2 tasks refused");
+});
+
+Deno.test("a draft comes back as it was kept, and what is none is none", () => {
+  const draft = { typed: { prompt: "Mend it", key: "mend" }, openIn: "shop" };
+  assertEquals(readDraft(JSON.stringify(draft)), draft);
+  for (const text of [null, "", "{", "null", "7", "[]"]) {
+    assertEquals(readDraft(text), { typed: {}, openIn: null }, String(text));
+  }
+  assertEquals(readDraft('{"typed":{"prompt":7,"key":"a"},"openIn":1}'), {
+    typed: { key: "a" },
+    openIn: null,
+  });
 });

@@ -2,7 +2,14 @@
 
 import fc from "fast-check";
 import { assert, assertEquals } from "../support/assert.ts";
-import { barsOf, moveRange, type Run, ticksOf, zoomRange } from "../../lib/web/page/time_axis.ts";
+import {
+  barsOf,
+  fitRange,
+  moveRange,
+  type Run,
+  ticksOf,
+  zoomRange,
+} from "../../lib/web/page/time_axis.ts";
 
 const HOUR = 3_600_000;
 const at = (text: string) => new Date(text).getTime();
@@ -58,6 +65,18 @@ const run = (started: number, ended: number | null, slot = 0): Run => ({
   started,
   ended,
   slot,
+});
+
+Deno.test("a range fits the runs that there are, and is no shorter than a minute", () => {
+  assertEquals(fitRange([], HOUR), null);
+  assertEquals(fitRange([run(0, 100_000), run(50_000, null)], 200_000), {
+    from: -6000,
+    to: 206_000,
+  });
+  // What ended long ago is seen as it was.
+  assertEquals(fitRange([run(100_000, 200_000)], HOUR), { from: 97_000, to: 203_000 });
+  const short = fitRange([run(HOUR, HOUR + 500)], 2 * HOUR)!;
+  assert(short.to - short.from >= 60_000 && short.to > HOUR + 500);
 });
 
 Deno.test("runs out of sight are not drawn, those that run reach up to now", () => {

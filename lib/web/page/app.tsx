@@ -8,7 +8,7 @@ import { Help } from "./parts/help.tsx";
 import { standingOf, titleFor, useTab } from "./parts/icon.ts";
 import { useKeys } from "./parts/keys.ts";
 import { Popup } from "./parts/menu.tsx";
-import { NewTask } from "./parts/new_task.tsx";
+import { isDrafting, NewTask } from "./parts/new_task.tsx";
 import { RunButton } from "./parts/notices.tsx";
 import { useNotify } from "./parts/notify.ts";
 import { Toasts } from "./parts/toasts.tsx";
@@ -33,6 +33,7 @@ const VIEWS: Readonly<Record<View, { component: ComponentType; title: string }>>
   agents: { component: Agents, title: "Agents" },
   workspaces: { component: Workspaces, title: "Workspaces" },
   home: { component: Workspaces, title: "" },
+  unknown: { component: NoPage, title: "No such page" },
 };
 
 /** Where the navigation leads, and the key behind `g`. */
@@ -60,8 +61,14 @@ type Box = "help" | "new" | null;
 function Frame(): JSX.Element {
   const place = usePlace();
   const { workspaces, workspace, counts, connected, server } = useServer();
-  const [box, open] = useState<Box>(null);
   const named = place.workspace;
+  const [box, open] = useState<Box>(null);
+  useEffect(() => {
+    if (named !== null && isDrafting(named)) open("new");
+  }, [named]);
+  const isServed = named !== null && workspaces.some(({ name }) => name === named);
+  // As long as nothing is known of the server, it is taken to have it.
+  const isMissing = named !== null && server !== null && !isServed;
   useEffect(() => {
     const [only] = workspaces;
     if (place.view !== "home" || only === undefined) return;
@@ -70,7 +77,9 @@ function Frame(): JSX.Element {
       : { view: "now", workspace: only.name };
     go(to, { replace: true });
   }, [place.view, workspaces]);
-  const { component: Shown, title } = VIEWS[place.view];
+  const { component: Shown, title } = isMissing
+    ? { component: NoWorkspace, title: "No such workspace" }
+    : VIEWS[place.view];
   useTab(
     titleFor({
       workspace: named,
@@ -80,8 +89,7 @@ function Frame(): JSX.Element {
     }),
     standingOf(named === null ? { total: 0 } : counts, connected),
   );
-  const changeable = named !== null && server?.readOnly === false &&
-    workspaces.some(({ name }) => name === named);
+  const changeable = isServed && server?.readOnly === false;
   useKeys([
     ...PLACES.flatMap(({ view, title, key }) => [{
       keys: `g ${key}`,
@@ -97,7 +105,7 @@ function Frame(): JSX.Element {
       <a class="skip" href="#main">To the content</a>
       <header class="bar">
         <Where />
-        {named !== null && (
+        {named !== null && !isMissing && (
           <nav aria-label="Views">
             {PLACES.map(({ view, title, key }) => (
               <a
@@ -112,7 +120,7 @@ function Frame(): JSX.Element {
           </nav>
         )}
         <div class="tools">
-          {changeable && (
+          {changeable && named !== null && (
             <>
               <RunButton workspace={named} quiet />
               <button type="button" title="n" onClick={() => open("new")}>
@@ -130,8 +138,40 @@ function Frame(): JSX.Element {
       </main>
       <Toasts />
       {box === "help" && <Help onClose={() => open(null)} />}
-      {box === "new" && named !== null && <NewTask workspace={named} onClose={() => open(null)} />}
+      {box === "new" && changeable && named !== null && (
+        <NewTask
+          workspace={named}
+          onClose={() => open(null)}
+        />
+      )}
     </>
+  );
+}
+
+/** Where an address leads that names no view. */
+function NoPage(): JSX.Element {
+  const { workspace } = usePlace();
+  const back: GivenPlace = workspace === null ? { view: "home" } : { view: "now", workspace };
+  return (
+    <div class="empty">
+      <h1>There is no such page</h1>
+      <p>
+        <a href={href(back)}>{workspace === null ? "To the workspaces" : `To ${workspace}`}</a>
+      </p>
+    </div>
+  );
+}
+
+/** Where an address leads that names a workspace which is not served. */
+function NoWorkspace(): JSX.Element {
+  const { workspace } = usePlace();
+  return (
+    <div class="empty">
+      <h1>This server has no workspace {workspace}</h1>
+      <p>
+        <a href={href({ view: "workspaces" })}>See those that it has</a>
+      </p>
+    </div>
   );
 }
 
@@ -139,14 +179,14 @@ function Frame(): JSX.Element {
 function Where(): JSX.Element {
   const { workspaces } = useServer();
   const { workspace } = usePlace();
-  if (workspaces.length < 2 || workspace === null) {
+  if (workspaces.length < 2 || !workspaces.some(({ name }) => name === workspace)) {
     return <a class="where" href="/workspaces">{workspace ?? "Orchestra"}</a>;
   }
   return (
     <div class="where">
       <select
         aria-label="Workspace"
-        value={workspace}
+        value={workspace ?? ""}
         onChange={(event) => go({ view: "now", workspace: event.currentTarget.value })}
       >
         {workspaces.map(({ name }) => <option key={name} value={name}>{name}</option>)}

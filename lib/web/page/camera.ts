@@ -21,11 +21,14 @@ const READABLE = 0.7;
 /** A drawing that is larger than so many windows is shown as a whole, to find one's way. */
 const MOST_VIEWS = 2.5;
 
-/** The whole drawing, no larger than it was drawn. */
+/** A drawing that is fitted is no larger than this. */
+const LARGEST_FIT = 1.5;
+
+/** The whole drawing; a small one somewhat larger than it was drawn. */
 export function fit(drawing: Size, view: Size): Camera {
   const scale = clamp(
     Math.min(
-      1,
+      LARGEST_FIT,
       (view.width - 2 * MARGIN) / Math.max(1, drawing.width),
       (view.height - 2 * MARGIN) / Math.max(1, drawing.height),
     ),

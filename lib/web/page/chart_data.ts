@@ -1,7 +1,7 @@
 // What the charts of the statistics show, of the numbers that the server counts: days without anything are
 // there too, and axes end at round numbers of their unit. Pure.
 
-import type { NamedGroup } from "../../task/stats.ts";
+import type { NamedGroup, Stats } from "../../task/stats.ts";
 import { formatElapsed, formatStamp } from "../../text/time.ts";
 
 /** One quantity of a chart, a value for each group. */
@@ -222,4 +222,26 @@ export function topsOf(
   return series.map(({ values }) =>
     values.map((value, index) => sums[index] = (sums[index] ?? 0) + (value ?? 0))
   );
+}
+
+/** What statistics say of the time in which there was a workspace, of all that they are about. */
+export interface Rates {
+  /** Attempts that settled an hour; null for no time. */
+  readonly perHour: number | null;
+  /** Of the time of all slots, that in which one was held; null for no time. */
+  readonly used: number | null;
+}
+
+/**
+ * Rates of some statistics.
+ *
+ * @param first when the workspace's history begins, milliseconds since the epoch
+ */
+export function ratesSince({ from, to, total, slots }: Stats, first: number): Rates {
+  const seconds = (Date.parse(to) - Math.max(Date.parse(from), first)) / 1000;
+  if (!(seconds > 0)) return { perHour: null, used: null };
+  return {
+    perHour: total.attempts.settled / seconds * 3600,
+    used: slots.there > 0 ? Math.min(1, total.busySeconds / (slots.there * seconds)) : null,
+  };
 }

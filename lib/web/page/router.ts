@@ -8,7 +8,7 @@ import { useEffect, useState } from "preact/hooks";
 const VIEWS = ["now", "graph", "timeline", "stats", "agents"] as const;
 
 /** Which view. */
-export type View = typeof VIEWS[number] | "task" | "workspaces" | "home";
+export type View = typeof VIEWS[number] | "task" | "workspaces" | "home" | "unknown";
 
 /** What an address names. */
 export interface Place {
@@ -35,7 +35,7 @@ function decode(part: string): string {
   }
 }
 
-/** The place of an address; what names none is the home. */
+/** The place of an address; a workspace alone is its first view, and what names no place is unknown. */
 export function parsePlace(
   { pathname, search, hash }: Pick<URL, "pathname" | "search" | "hash">,
 ): Place {
@@ -43,10 +43,11 @@ export function parsePlace(
   const [first, workspace, view, task, ...more] = pathname.split("/").slice(1).map(decode);
   const nowhere = { view: "home", workspace: null, task: null, ...rest } as const;
   if (first === "workspaces" && workspace === undefined) return { ...nowhere, view: "workspaces" };
-  if (first !== "w" || !workspace || more.length > 0) return nowhere;
-  if (view === "task" && task) return { view, workspace, task, ...rest };
-  const known = VIEWS.find((name) => name === view);
-  return { view: known ?? "now", workspace, task: null, ...rest };
+  if (!first || (first === "w" && !workspace)) return nowhere;
+  if (first !== "w" || !workspace) return { ...nowhere, view: "unknown" };
+  if (view === "task" && task && more.length === 0) return { view, workspace, task, ...rest };
+  const known = view ? VIEWS.find((name) => name === view && !task) ?? "unknown" : "now";
+  return { view: known, workspace, task: null, ...rest };
 }
 
 /** The address of a place. */
@@ -55,7 +56,11 @@ export function href({ view, workspace, task, query, hash }: GivenPlace): string
   if (view === "home" || view === "workspaces" || !workspace) {
     return (view === "workspaces" ? "/workspaces" : "/") + after;
   }
-  const path = view === "task" ? `task/${encodeURIComponent(task ?? "")}` : view;
+  const path = view === "task"
+    ? `task/${encodeURIComponent(task ?? "")}`
+    : view === "unknown"
+    ? ""
+    : view;
   return `/w/${encodeURIComponent(workspace)}/${path}${after}`;
 }
 

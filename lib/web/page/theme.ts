@@ -29,6 +29,24 @@ export function keep(key: string, value: string): void {
   }
 }
 
+/** What is kept in this tab; null where it keeps nothing. */
+export function recallHere(key: string): string | null {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps something in this tab, where it can. */
+export function keepHere(key: string, value: string): void {
+  try {
+    sessionStorage.setItem(key, value);
+  } catch {
+    // It holds until the page is loaded anew.
+  }
+}
+
 let theme: Theme = THEMES.find((name) => name === recall(KEY)) ?? "system";
 
 function apply(): void {

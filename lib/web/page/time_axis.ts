@@ -90,6 +90,20 @@ export function moveRange({ from, to }: Range, part: number): Range {
   return { from: from + by, to: to + by };
 }
 
+/** A range that is fitted is no shorter. */
+const SHORTEST_FIT = MINUTE;
+/** Room beside what is fitted, as a part of it. */
+const BESIDE = 0.03;
+
+/** The range in which all of some runs are seen; null where there are none. */
+export function fitRange(runs: readonly Run[], now: number): Range | null {
+  if (runs.length === 0) return null;
+  const first = runs.reduce((least, { started }) => Math.min(least, started), Infinity);
+  const last = runs.reduce((most, { ended }) => Math.max(most, ended ?? now), first);
+  const length = Math.max(SHORTEST_FIT, last - first);
+  return { from: last - length * (1 + BESIDE), to: last + length * BESIDE };
+}
+
 export type Run = WireTimeline["runs"][number];
 
 /** A run, or several that are too short to be told apart. */

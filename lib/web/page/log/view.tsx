@@ -25,12 +25,14 @@ export function parseTarget(hash: string): Target | null {
 }
 
 /** The log of a task. */
-export function LogView({ workspace, id, size, format }: {
+export function LogView({ workspace, id, size, format, ended }: {
   workspace: string;
   id: string;
   /** Bytes, as far as is known. */
   size: number;
   format: UsageFormat | null;
+  /** Whether nothing is added to it any more. */
+  ended: boolean;
 }): JSX.Element {
   const [raw, setRaw] = useKept("log-raw", false);
   const [wrap, setWrap] = useKept("log-wrap", true);
@@ -72,14 +74,14 @@ export function LogView({ workspace, id, size, format }: {
       {pane.log.problem !== null && (
         <p class="notice failed" role="alert">{sayError(pane.log.problem)}</p>
       )}
-      <Rows {...{ pane, box, wrap, cells }} query={search.query} />
+      <Rows {...{ pane, box, wrap, cells, ended }} query={search.query} />
       <p class="log-foot muted">
         <span>{formatBytes(pane.log.size)}</span>
         {pane.following
-          ? <span>following the end</span>
+          ? <span>{ended ? "its end" : "following the end"}</span>
           : (
             <button type="button" class="quiet" onClick={() => pane.follow(true)}>
-              Go to the end and follow
+              {ended ? "Go to the end" : "Go to the end and follow"}
             </button>
           )}
       </p>
@@ -149,11 +151,12 @@ function useCells(box: { current: HTMLDivElement | null }, pane: Pane): Cells {
 /** So long after the last scrolling its bar is put where it belongs, milliseconds. */
 const REST = 160;
 
-function Rows({ pane, box, wrap, cells, query }: {
+function Rows({ pane, box, wrap, cells, ended, query }: {
   pane: Pane;
   box: { current: HTMLDivElement | null };
   wrap: boolean;
   cells: Cells;
+  ended: boolean;
   query: string;
 }): JSX.Element {
   const { rows, offset, bar } = pane.look();
@@ -224,7 +227,11 @@ function Rows({ pane, box, wrap, cells, query }: {
             )}
             {rows.length === 0 && (
               <p class="log-empty muted">
-                {pane.log.size === 0 ? "Nothing was printed so far." : "Reading…"}
+                {pane.log.size > 0
+                  ? "Reading…"
+                  : ended
+                  ? "There is no log."
+                  : "Nothing was printed so far."}
               </p>
             )}
           </div>

@@ -5,14 +5,14 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { PhaseName } from "../../../decide/view.ts";
-import type { WireAction, WireOrder, WireOutcome } from "../../wire.ts";
+import type { WireAction, WireOrder, WireOutcome, WireRow } from "../../wire.ts";
 import { at, get, order, sayError } from "../api.ts";
 import { readForm } from "../form.ts";
-import { useServer } from "../state.ts";
+import { serverState, useServer } from "../state.ts";
 import { Dialog } from "./dialog.tsx";
 import { Field, wordsOf } from "./fields.tsx";
 import { Reason } from "./reason.tsx";
-import { TaskLink } from "./task_words.tsx";
+import { type Named, TaskLink } from "./task_words.tsx";
 import { say } from "./toasts.tsx";
 
 const known = new Map<string, Promise<WireAction[]>>();
@@ -40,13 +40,17 @@ export function countTasks(count: number): string {
 
 /** Buttons for what can be done to these tasks. */
 export function ActionBar(
-  { workspace, order: what, phases, count, onDone }: {
+  { workspace, order: what, phases, count, tasks = [], archived = false, onDone }: {
     workspace: string;
     /** To which tasks: by their ids, or by filters. */
     order: Pick<WireOrder, "tasks" | "filter">;
     /** The phases that they are in. */
     phases: readonly PhaseName[];
     count: number;
+    /** Those of them that are known; an attempt that another has followed is not retried. */
+    tasks?: readonly (Named & Pick<WireRow, "retriedBy">)[];
+    /** Whether they lie in the archive. */
+    archived?: boolean;
     onDone?: (outcome: WireOutcome) => void;
   },
 ): JSX.Element {
@@ -57,9 +61,12 @@ export function ActionBar(
   const perform = async (action: WireAction, options: Record<string, unknown>) => {
     ask(null);
     setBusy(true);
+    // As they are called now: a new task may take the short name of an old one.
+    const names = new Map<string, Named>(serverState().tasks);
+    for (const { taskId, name, key } of tasks) names.set(taskId, { taskId, name, key });
     try {
       const outcome = await order(workspace, action.name, { ...what, options });
-      tell(workspace, action, outcome);
+      tell(workspace, action, outcome, names);
       onDone?.(outcome);
     } catch (error) {
       say(`${capital(wordsOf(action.name))}: ${sayError(error)}`, "failed");
@@ -67,20 +74,24 @@ export function ActionBar(
       setBusy(false);
     }
   };
+  const isFollowed = tasks.length > 0 && tasks.length === count &&
+    tasks.every(({ retriedBy }) => retriedBy !== null);
+  const isOffered = (action: WireAction) => {
+    if (archived) return action.name === "restore";
+    if (action.name === "retry" && isFollowed) return false;
+    return action.phases.some((phase) => phases.includes(phase));
+  };
   if (server?.readOnly) return <p class="muted">This page only shows: it was started so.</p>;
   return (
     <div class="actions" role="group" aria-label={`Actions on ${countTasks(count)}`}>
-      {actions.filter((action) => action.phases.some((phase) => phases.includes(phase))).map((
-        action,
-      ) => (
+      {actions.filter(isOffered).map((action) => (
         <button
           key={action.name}
           type="button"
           class={action.destroys ? "destroys" : ""}
           disabled={busy}
           title={action.about}
-          onClick={() =>
-            action.destroys || action.options.length > 0 ? ask(action) : perform(action, {})}
+          onClick={() => isAsked(action) ? ask(action) : perform(action, {})}
         >
           {capital(wordsOf(action.name))}
         </button>
@@ -95,6 +106,11 @@ export function ActionBar(
       )}
     </div>
   );
+}
+
+/** Whether it is asked about first: what destroys, takes others along, or has more to be said. */
+function isAsked({ name, destroys, options }: WireAction): boolean {
+  return destroys || name === "archive" || options.length > 0;
 }
 
 function capital(text: string): string {
@@ -142,26 +158,46 @@ function Ask({ action, count, onClose, onSure }: {
   );
 }
 
+/** How many tasks of some it was done to: `3 of 7 tasks done, 4 refused`. */
+export function summarize(all: number, refused: number): string {
+  if (refused === 0) return countTasks(all);
+  return refused === all
+    ? `${countTasks(all)} refused`
+    : `${all - refused} of ${countTasks(all)} done, ${refused} refused`;
+}
+
 /** Says what came of an action. */
-function tell(workspace: string, action: WireAction, { results }: WireOutcome): void {
+function tell(
+  workspace: string,
+  action: WireAction,
+  { results }: WireOutcome,
+  before: ReadonlyMap<string, Named>,
+): void {
   const failed = results.filter(({ ok }) => !ok);
   const name = capital(wordsOf(action.name));
   if (results.length === 0) return say(`${name}: there was no task to do it to`);
   const lines = (failed.length > 0 ? failed : results).slice(0, 8);
   const more = (failed.length > 0 ? failed : results).length - lines.length;
+  const names = new Map(before);
+  for (const { task } of results) {
+    if (task !== null && !names.has(task.taskId)) names.set(task.taskId, task);
+  }
   say(
     <>
-      <strong>
-        {failed.length === 0
-          ? `${name}: ${countTasks(results.length)}`
-          : `${name}: ${failed.length} of ${countTasks(results.length)} refused`}
-      </strong>
+      <strong>{`${name}: ${summarize(results.length, failed.length)}`}</strong>
       <ul>
-        {lines.map(({ taskId, said, task }) => (
+        {lines.map(({ taskId, said }) => (
           <li key={taskId}>
-            <TaskLink workspace={workspace} task={task ?? { taskId, name: taskId.slice(-4) }} />
-            {" "}
-            <Reason text={said} workspace={workspace} />
+            {!said.includes(taskId) && (
+              <>
+                <TaskLink
+                  workspace={workspace}
+                  task={names.get(taskId) ?? { taskId, name: taskId.slice(-4) }}
+                />
+                {" "}
+              </>
+            )}
+            <Reason text={said} workspace={workspace} names={names} />
           </li>
         ))}
         {more > 0 && <li>and {more} more</li>}

@@ -12,11 +12,13 @@ export function wordsOf(name: string): string {
 
 /** One field, with what it is for and what is wrong with it. */
 export function Field(
-  { name, about, schema, placeholder = "", text, problem, onText }: {
+  { name, about, schema, placeholder = "", must, text, problem, onText }: {
     name: string;
     about: string;
     schema: Schema;
     placeholder?: string;
+    /** What the value must be, to be read after "must be". */
+    must?: string;
     text: string;
     problem: string | undefined;
     onText: (text: string) => void;
@@ -35,7 +37,11 @@ export function Field(
       <label for={id}>{wordsOf(name)}</label>
       <Control schema={schema} placeholder={placeholder} shared={shared} onText={onText} />
       <p id={`${id}-about`} class="about">
-        {problem === undefined ? about : <strong class="wrong">{`It ${problem}.`}</strong>}
+        {problem === undefined ? about : (
+          <strong class="wrong">
+            {must === undefined ? `It ${problem}: ${about}` : `It must be ${must}`}
+          </strong>
+        )}
       </p>
     </div>
   );

@@ -45,15 +45,9 @@ export function Notices(): JSX.Element | null {
   const here = workspaces.find(({ name }) => name === workspace);
   const due = (counts.ready ?? 0) + (counts.running ?? 0) + (counts.retrying ?? 0);
   const paused = lanes.filter(({ until }) => Date.parse(until) > Date.now());
-  const unknown = server !== null && workspace !== null && here === undefined;
   return (
     <>
       {problem !== null && <p class="notice failed" role="alert">{problem}</p>}
-      {unknown && (
-        <p class="notice failed">
-          This server has no workspace {workspace}. <a href="/workspaces">See those that it has</a>
-        </p>
-      )}
       {here?.problem && <p class="notice failed">{here.problem}</p>}
       {here !== undefined && supervisor === null && due > 0 && workspace !== null && (
         <div class="notice">

@@ -5,19 +5,24 @@
 import type { JSX } from "preact";
 import type { WireRow } from "../../wire.ts";
 import { useServer } from "../state.ts";
-import { Ago, Moment, TaskLink } from "./task_words.tsx";
+import { Ago, Moment, type Named, TaskLink } from "./task_words.tsx";
 
 const SPOKEN_OF = /(task_\d{10,20}|\d{4}-\d\d-\d\dT[\d:.]+Z)/;
 
 /** A sentence with its ids as links and its times by the clock. */
-export function Reason({ text, workspace }: { text: string; workspace: string }): JSX.Element {
+export function Reason({ text, workspace, names }: {
+  text: string;
+  workspace: string;
+  /** Tasks by their ids, as they are to be called here. */
+  names?: ReadonlyMap<string, Named>;
+}): JSX.Element {
   const { tasks } = useServer();
   return (
     <>
       {text.split(SPOKEN_OF).map((part, index) => {
         if (index % 2 === 0) return part;
         if (!part.startsWith("task_")) return <Moment key={index} time={part} />;
-        const task = tasks.get(part) ?? { taskId: part, name: part.slice(-4) };
+        const task = names?.get(part) ?? tasks.get(part) ?? { taskId: part, name: part.slice(-4) };
         return <TaskLink key={index} workspace={workspace} task={task} />;
       })}
     </>
@@ -37,6 +42,10 @@ export function Why(
         {task.errorMessage && `: ${task.errorMessage}`}
       </>
     );
+  }
+  if (task.retriedBy !== null) {
+    const why = task.errorMessage ?? task.failureClass;
+    return <>{`attempt ${task.retryCount + 1}${why ? `: ${why}` : ""}`}</>;
   }
   if (task.phase === "failed") return <>{task.errorMessage ?? task.failureClass}</>;
   if (task.phase === "complete" && task.result?.summary) return <>{task.result.summary}</>;

@@ -8,7 +8,7 @@ import type { WireRow } from "../../wire.ts";
 import { href } from "../router.ts";
 import { useClock } from "./clock.ts";
 import { Why } from "./reason.tsx";
-import { Ago, Badge, Elapsed, elapsedOf, Remaining, titleOf } from "./task_words.tsx";
+import { Ago, Elapsed, elapsedOf, nameOf, Remaining, Standing, titleOf } from "./task_words.tsx";
 
 /** How a row was chosen. */
 export type Choice = "toggle" | "extend";
@@ -68,16 +68,16 @@ function Body({ task, workspace, selected, onChoose }: RowProps): JSX.Element {
     >
       <input
         type="checkbox"
-        aria-label={`Select ${task.name}`}
+        aria-label={`Select ${nameOf(task)}`}
         checked={selected}
         onClick={(event) => onChoose(taskId, event.shiftKey ? "extend" : "toggle")}
       />
-      <Badge phase={task.phase} />
-      <span class="name" title={taskId}>{task.key ?? task.name}</span>
+      <Standing task={task} />
+      <span class="name" title={taskId}>{nameOf(task)}</span>
       <div class="what">
         <a class="title" href={href({ view: "task", workspace, task: taskId })}>{titleOf(task)}</a>
         <Labels labels={task.labels} />
-        <p class={`why phase-${task.phase}`}>
+        <p class={`why phase-${task.retriedBy === null ? task.phase : "complete"}`}>
           <Why task={task} workspace={workspace} />
         </p>
       </div>

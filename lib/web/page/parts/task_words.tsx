@@ -10,6 +10,7 @@ import { formatElapsed, formatMoment, formatPast, formatStamp } from "../../../t
 import { sanitize } from "../../../text/width.ts";
 import type { WireRow } from "../../wire.ts";
 import { href } from "../router.ts";
+import { serverState } from "../state.ts";
 import { useClock } from "./clock.ts";
 
 /** A shape for each state, that tells them apart without colour. */
@@ -37,6 +38,29 @@ export function Badge({ phase }: { phase: PhaseName }): JSX.Element {
   );
 }
 
+/** The state of a task; of one that another attempt has followed, that. */
+export function Standing({ task }: { task: Pick<WireRow, "phase" | "retriedBy"> }): JSX.Element {
+  return task.retriedBy === null ? <Badge phase={task.phase} /> : <Retried />;
+}
+
+/** What an attempt is that another has followed: nothing that waits for anybody. */
+export function Retried(): JSX.Element {
+  return (
+    <span class="badge phase-cancelled">
+      <span class="shape" aria-hidden="true">↻</span>
+      retried
+    </span>
+  );
+}
+
+/** A task as far as its name goes; not each answer tells its key. */
+export type Named = Pick<WireRow, "taskId" | "name"> & { readonly key?: string | null };
+
+/** What a task is called: its key where it has one, as the terminal does. */
+export function nameOf({ taskId, name, key }: Named): string {
+  return key ?? serverState().tasks.get(taskId)?.key ?? name;
+}
+
 /** The shape alone, for where the word stands beside it. */
 export function Shape({ phase }: { phase: PhaseName }): JSX.Element {
   return <span class={`shape phase-${phase}`} aria-hidden="true">{SHAPES[phase]}</span>;
@@ -51,7 +75,7 @@ export function titleOf({ prompt }: { prompt: string }): string {
 export function TaskLink(
   { workspace, task, line }: {
     workspace: string;
-    task: Pick<WireRow, "taskId" | "name">;
+    task: Named;
     /** Of its log. */
     line?: number;
   },
@@ -59,7 +83,7 @@ export function TaskLink(
   const hash = line === undefined ? "" : `L${line}`;
   return (
     <a class="name" href={href({ view: "task", workspace, task: task.taskId, hash })}>
-      {task.name}
+      {nameOf(task)}
     </a>
   );
 }

@@ -11,11 +11,11 @@ import type { WireGraph, WireLink } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
 import { begin, type Camera, fit, pan, reveal, type Size, zoom } from "../camera.ts";
 import { type Layout, layOut, type PlacedNode, related, type Sizes } from "../layout.ts";
-import { Badge, PHASES, Shape, TaskLink, titleOf } from "../parts/task_words.tsx";
+import { Badge, nameOf, PHASES, Shape, TaskLink, titleOf } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
 import { onHappened, useServer } from "../state.ts";
 
-const SIZES: Sizes = { nodeWidth: 212, nodeHeight: 46, layerGap: 56, nodeGap: 14, aspect: 1.8 };
+const SIZES: Sizes = { nodeWidth: 228, nodeHeight: 46, layerGap: 56, nodeGap: 14, aspect: 1.8 };
 /** Below this scale letters cannot be read, and only states are shown. */
 const FAR = 0.5;
 /** Of more tasks than this only those that have not succeeded are shown at first. */
@@ -235,6 +235,9 @@ function Drawing({ workspace, graph, chosen, only, choose }: {
             >
               <path d="M0 0.5L7.5 4L0 7.5z" />
             </marker>
+            <clipPath id="in-node">
+              <rect width={SIZES.nodeWidth - 6} height={SIZES.nodeHeight} />
+            </clipPath>
           </defs>
           <g class="graph-all">
             <Edges {...{ layout, links, near }} />
@@ -343,6 +346,8 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, choose }: {
   choose: Choose;
 }): JSX.Element {
   const title = titleOf(link);
+  const name = truncate(nameOf(link), LETTERS - 8);
+  const agent = truncate(link.agent, Math.max(3, LETTERS - link.phase.length - name.length));
   // Of hundreds only those that have changed are drawn anew.
   return useMemo(() => (
     <g transform={`translate(${Math.round(node.x)} ${Math.round(node.y)})`}>
@@ -362,19 +367,24 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, choose }: {
         }}
       >
         <rect class="card" width={SIZES.nodeWidth} height={SIZES.nodeHeight} rx="5">
-          <title>{`${link.phase} ${link.name}: ${title}`}</title>
+          <title>{`${link.phase} ${nameOf(link)}: ${title}`}</title>
         </rect>
         <rect class="stripe" width="5" height={SIZES.nodeHeight} rx="2" />
-        <text x="14" y="19">
+        <text x="14" y="19" clip-path="url(#in-node)">
           <Mark phase={link.phase} />
-          <tspan class="node-name" dx="5">{truncate(link.name, 12)}</tspan>
-          <tspan class="node-agent" dx="7">{truncate(link.agent, 12)}</tspan>
+          <tspan class="node-name" dx="5">{name}</tspan>
+          <tspan class="node-agent" dx="7">{agent}</tspan>
         </text>
-        <text class="node-title" x="14" y="36">{truncate(title, 29)}</text>
+        <text class="node-title" x="14" y="36" clip-path="url(#in-node)">
+          {truncate(title, 31)}
+        </text>
       </a>
     </g>
-  ), [node, link.phase, link.name, link.agent, title, workspace, inTab, chosen, dim]);
+  ), [node, link.phase, name, agent, title, workspace, inTab, chosen, dim]);
 }
+
+/** So many letters of name, state and agent have room beside each other. */
+const LETTERS = 26;
 
 const MARKS: Readonly<Record<PhaseName, string>> = {
   running: "▶",
@@ -406,7 +416,7 @@ function Chosen({ workspace, link, needs, neededBy, near, only, choose }: {
     <aside class="graph-chosen" aria-label="The task that was chosen">
       <p class="row">
         <Badge phase={link.phase} />
-        <span class="name">{link.name}</span>
+        <span class="name">{nameOf(link)}</span>
         <span class="muted">{link.agent}</span>
         <span class="grow" />
         <button

@@ -13,7 +13,7 @@ import { Filters, queryOf } from "../parts/filters.tsx";
 import { useKeys } from "../parts/keys.ts";
 import { Notices } from "../parts/notices.tsx";
 import { type Choice, TaskList } from "../parts/task_list.tsx";
-import { PHASES } from "../parts/task_words.tsx";
+import { nameOf, PHASES } from "../parts/task_words.tsx";
 import { go, usePlace } from "../router.ts";
 import { extend, NOTHING, prune, toggle } from "../selection.ts";
 import { PAGE, useServer, useTasks } from "../state.ts";
@@ -33,19 +33,11 @@ export default function Now(): JSX.Element {
   );
   const rows = new Map([...main.rows, ...needed.rows].map((row) => [row.taskId, row]));
   // Those of all tasks are told with each change, those of some only when they are asked for.
-  const { counts: ofAll, server, workspaces } = useServer();
+  const { counts: ofAll } = useServer();
   const listing = main.listing && !isFiltering(filter)
     ? { ...main.listing, counts: ofAll }
     : main.listing;
   const workspace = place.workspace ?? "";
-  if (server !== null && !workspaces.some(({ name }) => name === workspace)) {
-    return (
-      <>
-        <h1 class="hidden">Now</h1>
-        <Notices />
-      </>
-    );
-  }
   return (
     <>
       <h1 class="hidden">Now</h1>
@@ -105,6 +97,8 @@ function Lists({ rows, listing, workspace, filter, onMore }: {
   const total = Math.max(totalOf(listing), rows.length);
   if (rows.length === 0) return <Empty filter={filter} total={listing.counts.total} />;
   const parts = partTasks(rows);
+  // Keys have room where there are any; short numbers take none away.
+  const longest = Math.min(20, rows.reduce((most, row) => Math.max(most, nameOf(row).length), 8));
   const last = SECTIONS.findLast(({ part }) => parts[part].length > 0)?.part;
   const draw = ({ part, title, count }: typeof SECTIONS[number]) => {
     const counted = filter.status === undefined ? count(listing.counts) : undefined;
@@ -135,10 +129,10 @@ function Lists({ rows, listing, workspace, filter, onMore }: {
           }}
           onChange={(event) => event.currentTarget.checked ? setAll() : clear()}
         />
-        Select all {countTasks(total)}
-        {queryOf(filter) !== "" && " that match"}
+        {total === 1 ? "Select the one task" : `Select all ${countTasks(total)}`}
+        {queryOf(filter) !== "" && (total === 1 ? " that matches" : " that match")}
       </label>
-      <div class="sections">
+      <div class="sections" style={{ "--names": `${longest}ch` }}>
         <div>{SECTIONS.slice(0, 3).map(draw)}</div>
         <div>{SECTIONS.slice(3).map(draw)}</div>
       </div>
@@ -240,6 +234,7 @@ function SelectionBar({ chosen, all, listing, workspace, filter, onClear }: {
         order={all === null ? { tasks: chosen.map(({ taskId }) => taskId) } : { filter }}
         phases={[...phases]}
         count={all ?? chosen.length}
+        tasks={chosen}
         onDone={onClear}
       />
     </section>

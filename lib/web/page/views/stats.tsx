@@ -4,10 +4,18 @@
 
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { NamedGroup, Stats as Counted } from "../../../task/stats.ts";
+import type { NamedGroup, Stats as Counted, StatsGroup } from "../../../task/stats.ts";
 import { formatElapsed } from "../../../text/time.ts";
 import { at, get, sayError } from "../api.ts";
-import { chartsOf, fillGaps, formatValue, nextDay, nextHour } from "../chart_data.ts";
+import {
+  chartsOf,
+  fillGaps,
+  formatValue,
+  nextDay,
+  nextHour,
+  type Rates,
+  ratesSince,
+} from "../chart_data.ts";
 import { Chart } from "../parts/chart.tsx";
 import { go, usePlace } from "../router.ts";
 import { onHappened } from "../state.ts";
@@ -28,8 +36,22 @@ const RECOUNT = 10_000;
 
 interface Both {
   span: Span;
+  /** When the history begins, milliseconds since the epoch. */
+  first: number;
   byTime: Counted;
   byAgent: Counted;
+}
+
+const firsts = new Map<string, Promise<number>>();
+
+/** When the history of a workspace begins, milliseconds since the epoch; it is asked for once. */
+function firstOf(workspace: string): Promise<number> {
+  const known = firsts.get(workspace);
+  if (known !== undefined) return known;
+  const asked = get<Counted>(at(workspace, "stats")).then(({ from }) => Date.parse(from));
+  firsts.set(workspace, asked);
+  asked.catch(() => firsts.delete(workspace));
+  return asked;
 }
 
 function useStats(
@@ -48,8 +70,12 @@ function useStats(
       const ask = (by: string) =>
         get<Counted>(`${at(workspace, "stats")}?by=${by}${since}`, stop.signal);
       try {
-        const [byTime, byAgent] = await Promise.all([ask(span.by), ask("agent")]);
-        set({ span, byTime, byAgent });
+        const [byTime, byAgent, first] = await Promise.all([
+          ask(span.by),
+          ask("agent"),
+          firstOf(workspace),
+        ]);
+        set({ span, first, byTime, byAgent });
         setProblem(null);
       } catch (error) {
         if (!stop.signal.aborted) setProblem(sayError(error));
@@ -100,7 +126,7 @@ export default function Stats(): JSX.Element {
 }
 
 function Counts({ both }: { both: Both }): JSX.Element {
-  const { span, byTime, byAgent } = both;
+  const { span, first, byTime, byAgent } = both;
   const timed = useMemo(() => {
     const groups = fillGaps(byTime.groups, span.by === "day" ? nextDay : nextHour);
     return chartsOf(groups, span.by);
@@ -113,7 +139,7 @@ function Counts({ both }: { both: Both }): JSX.Element {
   }
   return (
     <>
-      <Totals stats={byTime} />
+      <Totals stats={byTime} rates={ratesSince(byTime, first)} />
       <section aria-labelledby="by-time">
         <h2 id="by-time">By {heading}</h2>
         <div class="charts">
@@ -138,15 +164,38 @@ function Counts({ both }: { both: Both }): JSX.Element {
 
 const percent = (share: number | null) => share === null ? "–" : `${(share * 100).toFixed(0)} %`;
 
-function Totals({ stats: { total, slots, throughput } }: { stats: Counted }): JSX.Element {
+type Usage = StatsGroup["usage"];
+
+const NOT_TOLD = "not told";
+const hasTokens = ({ inputTokens, outputTokens }: Usage) => inputTokens + outputTokens > 0;
+
+/** What some runs cost; none where none ran. */
+function costOf({ costUsd, runs, unpriced }: Usage): string {
+  if (runs === 0) return "–";
+  return unpriced < runs ? formatValue(costUsd, "usd") : NOT_TOLD;
+}
+
+function tokensOf(usage: Usage): string {
+  if (usage.runs === 0) return "–";
+  return hasTokens(usage)
+    ? formatValue(usage.inputTokens + usage.outputTokens, "tokens")
+    : NOT_TOLD;
+}
+
+function Totals(
+  { stats: { total, slots }, rates }: { stats: Counted; rates: Rates },
+): JSX.Element {
   const { attempts, chains, waiting, running, usage } = total;
-  const cost = usage.unpriced < usage.runs ? formatValue(usage.costUsd, "usd") : "–";
-  const told = usage.unpriced > 0 ? `${usage.unpriced} of ${usage.runs} runs told no price` : "";
+  const told = usage.unpriced > 0 && usage.unpriced < usage.runs
+    ? `${usage.unpriced} of ${usage.runs} runs told no price`
+    : "";
   const shown: [title: string, value: string, more: string][] = [
     [
       "Tasks that succeeded",
       percent(chains.successRate),
-      `${chains.complete} of ${chains.settled}`,
+      `${chains.complete} of ${chains.settled - chains.cancelled}${
+        chains.cancelled > 0 ? `, ${chains.cancelled} cancelled` : ""
+      }`,
     ],
     [
       "Attempts",
@@ -155,14 +204,14 @@ function Totals({ stats: { total, slots, throughput } }: { stats: Counted }): JS
     ],
     ["Waited", waiting === null ? "–" : formatElapsed(waiting.p50), "median"],
     ["Ran", running === null ? "–" : formatElapsed(running.p50), "median"],
-    ["Cost", cost, told],
+    ["Cost", costOf(usage), told],
     [
       "Tokens",
-      formatValue(usage.inputTokens + usage.outputTokens, "tokens"),
-      `${formatValue(usage.outputTokens, "tokens")} of them written`,
+      tokensOf(usage),
+      hasTokens(usage) ? `${formatValue(usage.outputTokens, "tokens")} of them written` : "",
     ],
-    ["Slots in use", percent(slots.used), `${slots.there} at once`],
-    ["An hour", throughput.perHour === null ? "–" : throughput.perHour.toFixed(1), "attempts"],
+    ["Slots in use", percent(rates.used), `${slots.there} at once`],
+    ["An hour", rates.perHour === null ? "–" : rates.perHour.toFixed(1), "attempts"],
   ];
   return (
     <dl class="totals">
@@ -206,8 +255,8 @@ function AgentTable({ groups }: { groups: readonly NamedGroup[] }): JSX.Element 
               <td>{waiting === null ? "–" : formatElapsed(waiting.p50)}</td>
               <td>{running === null ? "–" : formatElapsed(running.p50)}</td>
               <td>{running === null ? "–" : formatElapsed(running.p95)}</td>
-              <td>{formatValue(usage.costUsd, "usd")}</td>
-              <td>{formatValue(usage.inputTokens + usage.outputTokens, "tokens")}</td>
+              <td>{costOf(usage)}</td>
+              <td>{tokensOf(usage)}</td>
               <td>{limitedSeconds ? formatElapsed(limitedSeconds) : "–"}</td>
             </tr>
           ))}

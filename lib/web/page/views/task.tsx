@@ -7,20 +7,37 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { VENDORS } from "../../../agents/events.ts";
 import type { UsageFormat } from "../../../task/agent.ts";
 import { formatDuration } from "../../../task/duration.ts";
-import { parseTime } from "../../../task/fields.ts";
+import { isTerminal, parseTime } from "../../../task/fields.ts";
 import { formatLimit, formatStamp } from "../../../text/time.ts";
 import type { WireDetail, WireLink, WireTask } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
 import { LogView } from "../log/view.tsx";
 import { ActionBar } from "../parts/actions.tsx";
 import { Reason } from "../parts/reason.tsx";
-import { Ago, Badge, Elapsed, Remaining, TaskLink, titleOf } from "../parts/task_words.tsx";
-import { href, usePlace } from "../router.ts";
+import {
+  Ago,
+  Badge,
+  Elapsed,
+  nameOf,
+  Remaining,
+  Retried,
+  Standing,
+  TaskLink,
+  titleOf,
+} from "../parts/task_words.tsx";
+import { go, here, href, usePlace } from "../router.ts";
 import { onHappened, useServer } from "../state.ts";
 
 export default function Task(): JSX.Element {
   const { workspace, task: id } = usePlace();
-  const { detail, problem } = useDetail(workspace, id);
+  const { detail, problem, again } = useDetail(workspace, id);
+  const whole = detail?.task.taskId;
+  useEffect(() => {
+    // An end of an id, a key or @last was asked for: the address of the task itself can be kept.
+    if (whole !== undefined && whole !== id) {
+      go({ ...here(), task: whole }, { replace: true });
+    }
+  }, [whole, id]);
   if (workspace === null || id === null) return <h1>No task</h1>;
   if (detail === null) {
     return (
@@ -32,7 +49,15 @@ export default function Task(): JSX.Element {
       </>
     );
   }
-  return <Shown key={id} workspace={workspace} detail={detail} problem={problem} />;
+  return (
+    <Shown
+      key={detail.task.taskId}
+      workspace={workspace}
+      detail={detail}
+      problem={problem}
+      onDone={again}
+    />
+  );
 }
 
 /** Answers are asked for no more often than this, milliseconds. */
@@ -42,12 +67,13 @@ const PAUSE = 250;
 function useDetail(
   workspace: string | null,
   id: string | null,
-): { detail: WireDetail | null; problem: string | null } {
+): { detail: WireDetail | null; problem: string | null; again: () => void } {
   const { tasks } = useServer();
-  const [detail, setDetail] = useState<WireDetail | null>(null);
+  const [read, setRead] = useState<{ asked: string; detail: WireDetail } | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [asked, ask] = useState({});
-  const known = detail?.task.taskId === id ? detail : null;
+  const isOf = read !== null && (read.asked === id || read.detail.task.taskId === id);
+  const known = isOf ? read.detail : null;
   const related = [id ?? "", ...known === null ? [] : relatedOf(known)];
   const rows = related.map((one) => tasks.get(one));
   const seen = useRef(rows);
@@ -68,31 +94,33 @@ function useDetail(
   useEffect(() => {
     if (workspace === null || id === null) return;
     const stop = new AbortController();
-    const read = async () => {
+    const load = async () => {
       try {
-        setDetail(await get<WireDetail>(at(workspace, "tasks", id), stop.signal));
+        const detail = await get<WireDetail>(at(workspace, "tasks", id), stop.signal);
+        setRead({ asked: id, detail });
         setProblem(null);
       } catch (error) {
         if (!stop.signal.aborted) setProblem(sayError(error));
       }
     };
-    const timer = setTimeout(read, known === null ? 0 : PAUSE);
+    const timer = setTimeout(load, known === null ? 0 : PAUSE);
     return () => {
       clearTimeout(timer);
       stop.abort();
     };
   }, [workspace, id, asked]);
-  return { detail: known, problem };
+  return { detail: known, problem, again: () => ask({}) };
 }
 
 function relatedOf({ chain, needs, neededBy }: WireDetail): string[] {
   return [...chain, ...needs, ...neededBy].map(({ taskId }) => taskId);
 }
 
-function Shown({ workspace, detail, problem }: {
+function Shown({ workspace, detail, problem, onDone }: {
   workspace: string;
   detail: WireDetail;
   problem: string | null;
+  onDone: () => void;
 }): JSX.Element {
   const { task, chain, needs, neededBy, plan, logSize, logFormat, archived } = detail;
   return (
@@ -100,8 +128,8 @@ function Shown({ workspace, detail, problem }: {
       <header class="task-head">
         <h1>{titleOf(task)}</h1>
         <p class="task-sub">
-          <Badge phase={task.phase} />
-          <span class="name">{task.key ?? task.name}</span>
+          <Standing task={task} />
+          <span class="name">{nameOf(task)}</span>
           <span>{task.agent}</span>
           <Elapsed task={task} />
           <Remaining task={task} />
@@ -123,16 +151,17 @@ function Shown({ workspace, detail, problem }: {
       </header>
       <div class="task-facts">
         {problem !== null && <p class="notice failed" role="alert">{problem}</p>}
-        {!archived && (
-          <ActionBar
-            workspace={workspace}
-            order={{ tasks: [task.taskId] }}
-            phases={[task.phase]}
-            count={1}
-          />
-        )}
-        <Outcome workspace={workspace} task={task} />
-        <Prompt text={task.prompt} />
+        <ActionBar
+          workspace={workspace}
+          order={{ tasks: [task.taskId] }}
+          phases={[task.phase]}
+          count={1}
+          tasks={[task]}
+          archived={archived}
+          onDone={onDone}
+        />
+        <Outcome workspace={workspace} task={task} chain={chain} />
+        {task.prompt.trim() !== titleOf(task) && <Prompt text={task.prompt} />}
         <Facts task={task} />
         <Attempts workspace={workspace} id={task.taskId} chain={chain} />
         <Links workspace={workspace} title="Depends on" links={needs} />
@@ -151,6 +180,7 @@ function Shown({ workspace, detail, problem }: {
             id={task.taskId}
             size={logSize ?? 0}
             format={formatOf(logFormat)}
+            ended={isTerminal(task.status)}
           />
         )}
     </div>
@@ -178,7 +208,30 @@ function Section(
 }
 
 /** What came of it, or why it is where it is. */
-function Outcome({ workspace, task }: { workspace: string; task: WireTask }): JSX.Element | null {
+function Outcome({ workspace, task, chain }: {
+  workspace: string;
+  task: WireTask;
+  chain: readonly WireLink[];
+}): JSX.Element | null {
+  const next = task.retriedBy;
+  return (
+    <>
+      {next !== null && (
+        <p class="notice">
+          {"Retried as "}
+          <TaskLink
+            workspace={workspace}
+            task={chain.find(({ taskId }) => taskId === next) ??
+              { taskId: next, name: next.slice(-4) }}
+          />
+        </p>
+      )}
+      <Result workspace={workspace} task={task} />
+    </>
+  );
+}
+
+function Result({ workspace, task }: { workspace: string; task: WireTask }): JSX.Element | null {
   const { phase, errorMessage, failureClass, errorDetails, result, retryAt } = task;
   const waits = task.blockedReason ?? task.waitsFor;
   if (waits !== null) {
@@ -398,7 +451,7 @@ function Attempts({ workspace, id, chain }: {
         {chain.map((link, at) => (
           <li key={link.taskId} aria-current={link.taskId === id ? "true" : undefined}>
             <span class="number muted">{at + 1}</span>
-            <Badge phase={link.phase} />
+            {at < chain.length - 1 ? <Retried /> : <Badge phase={link.phase} />}
             <TaskLink workspace={workspace} task={link} />
             <span class="muted what">
               {link.failureClass ?? ""} <Ago time={link.completedAt ?? link.startedAt} />

@@ -9,12 +9,13 @@ import { truncate } from "../../../text/width.ts";
 import type { WireTimeline } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
 import { useClock } from "../parts/clock.ts";
-import { Badge, TaskLink } from "../parts/task_words.tsx";
+import { Badge, nameOf, TaskLink } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
 import { onHappened } from "../state.ts";
 import {
   type Bar,
   barsOf,
+  fitRange,
   moveRange,
   type Range,
   type Run,
@@ -30,6 +31,10 @@ const SPANS = [
   { name: "24h", title: "24 hours", length: 24 * HOUR },
   { name: "7d", title: "7 days", length: 7 * 24 * HOUR },
 ] as const;
+/** What is shown where nothing has run and nothing was chosen. */
+const HOUR_SPAN = SPANS[1];
+/** How far back it is looked for runs where nothing was chosen, until there are some. */
+const BACK = ["1h", "24h", "7d"];
 /** While things happen it is read anew at most so often, milliseconds. */
 const PAUSE = 2000;
 /** Room behind now, as a part of the range. */
@@ -41,12 +46,15 @@ export default function Timeline(): JSX.Element {
   const chosen = SPANS.find(({ name }) => name === search.get("since"));
   const asTable = search.get("as") === "table";
   const own = ownRange(search);
-  const { timeline, problem } = useTimeline(workspace, chosen?.name ?? "1h");
-  const span = chosen ?? spanOf(timeline);
+  const { timeline, problem } = useTimeline(workspace, chosen?.name ?? null);
+  const span = chosen ?? HOUR_SPAN;
   // A bar that grows by less than a pixel need not be drawn anew.
-  const step = Math.max(1000, (own ? own.to - own.from : span.length) / 1500);
+  const fitted = chosen === undefined ? fitRange(timeline?.runs ?? [], Date.now()) : null;
+  const named = own ?? fitted;
+  const step = Math.max(1000, (named ? named.to - named.from : span.length) / 1500);
   const now = useClock((now) => Math.floor(now / step) * step + step);
-  const range = own ?? { from: now - span.length, to: now + span.length * AHEAD };
+  const range = own ?? (chosen === undefined ? fitRange(timeline?.runs ?? [], now) : null) ??
+    { from: now - span.length, to: now + span.length * AHEAD };
   const change = (changes: Readonly<Record<string, string | null>>) => {
     const next = new URLSearchParams(here().query);
     for (const [name, value] of Object.entries(changes)) {
@@ -65,11 +73,19 @@ export default function Timeline(): JSX.Element {
       <header class="graph-head">
         <h1>Timeline</h1>
         <div class="chips" role="group" aria-label="Span of time">
+          <button
+            type="button"
+            aria-pressed={own === null && chosen === undefined}
+            title="As long as things have run of late"
+            onClick={() => change({ since: null, from: null, to: null })}
+          >
+            Fit
+          </button>
           {SPANS.map(({ name, title }) => (
             <button
               key={name}
               type="button"
-              aria-pressed={own === null && name === span.name}
+              aria-pressed={own === null && name === chosen?.name}
               onClick={() => change({ since: name, from: null, to: null })}
             >
               {title}
@@ -101,14 +117,6 @@ export default function Timeline(): JSX.Element {
   );
 }
 
-/** What is shown where nothing was chosen: a queue that is young is seen from nearer. */
-function spanOf(timeline: WireTimeline | null): typeof SPANS[number] {
-  const first = timeline?.runs.reduce((least, { started }) => Math.min(least, started), Infinity);
-  const isYoung = timeline !== null && first! < Infinity &&
-    timeline.to - first! < 0.9 * SPANS[0].length;
-  return isYoung ? SPANS[0] : SPANS[1];
-}
-
 /** The range that the address names; null for one up to now. */
 function ownRange(search: URLSearchParams): Range | null {
   const from = Number(search.get("from"));
@@ -118,7 +126,8 @@ function ownRange(search: URLSearchParams): Range | null {
 
 function useTimeline(
   workspace: string | null,
-  since: string,
+  /** Null for as far as it takes to find something. */
+  since: string | null,
 ): { timeline: WireTimeline | null; problem: string | null } {
   const [timeline, set] = useState<WireTimeline | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -129,7 +138,12 @@ function useTimeline(
     const read = async () => {
       timer = undefined;
       try {
-        set(await get<WireTimeline>(`${at(workspace, "timeline")}?since=${since}`, stop.signal));
+        for (const back of since === null ? BACK : [since]) {
+          const path = `${at(workspace, "timeline")}?since=${back}`;
+          const found = await get<WireTimeline>(path, stop.signal);
+          set(found);
+          if (found.runs.length > 0) break;
+        }
         setProblem(null);
       } catch (error) {
         if (!stop.signal.aborted) setProblem(sayError(error));
@@ -172,7 +186,10 @@ function Chart({ workspace, timeline, range, now, setRange }: {
   const x = (time: number) => NAMES + (time - range.from) / pixel;
   const bars = barsOf(timeline.runs, range, 2 * pixel, now);
   const agents = [...new Set(pausedIn(timeline, range).map(({ agent }) => agent))].sort();
-  const slots = 1 + timeline.runs.reduce((most, { slot }) => Math.max(most, slot), 0);
+  // Slots in which nothing is to be seen would only take room.
+  const used = [...new Set(bars.map(({ slot }) => slot))].sort((a, b) => a - b);
+  const slots = used.length;
+  const rowOf = (slot: number) => used.indexOf(slot);
   const height = (slots + agents.length) * ROW;
   const ticks = ticksOf(range, width);
   const drawn = useGestures(box, range, setRange);
@@ -207,7 +224,7 @@ function Chart({ workspace, timeline, range, now, setRange }: {
           <g key={row}>
             <line class="rule" x1="0" x2="100%" y1={(row + 1) * ROW} y2={(row + 1) * ROW} />
             <text class="row-name" x="4" y={row * ROW + 19}>
-              {row < slots ? `Slot ${row + 1}` : truncate(agents[row - slots]!, 8)}
+              {row < slots ? `Slot ${used[row]! + 1}` : truncate(agents[row - slots]!, 8)}
             </text>
           </g>
         ))}
@@ -222,7 +239,7 @@ function Chart({ workspace, timeline, range, now, setRange }: {
               y2={height}
             />
           ))}
-          <Waits {...{ bars, x, range }} />
+          <Waits {...{ bars, x, range, rowOf }} />
           {pausedIn(timeline, range).map(({ agent, from, to }) => (
             <rect
               key={`${agent} ${from}`}
@@ -239,6 +256,7 @@ function Chart({ workspace, timeline, range, now, setRange }: {
             <RunBar
               key={bar.runs[0]!.taskId + bar.from}
               {...{ bar, workspace, now }}
+              row={rowOf(bar.slot)}
               left={Math.max(NAMES - 4, x(bar.from))}
               right={Math.min(NAMES + width + 4, x(bar.to))}
               inTab={bar.runs[0]!.taskId === tabStop}
@@ -275,8 +293,9 @@ function pausedIn({ lanes }: WireTimeline, range: Range): WireTimeline["lanes"] 
 }
 
 /** How long each had waited: a thin line up to its start. */
-function Waits({ bars, x, range }: {
+function Waits({ bars, x, range, rowOf }: {
   bars: readonly Bar[];
+  rowOf: (slot: number) => number;
   x: (time: number) => number;
   range: Range;
 }): JSX.Element {
@@ -286,15 +305,17 @@ function Waits({ bars, x, range }: {
         const from = x(Math.max(run!.queued, range.from));
         const to = x(run!.started);
         if (to - from < 2) return null;
-        const y = slot * ROW + ROW - 4;
+        const y = rowOf(slot) * ROW + ROW - 4;
         return <path key={run!.taskId} d={`M${from} ${y - 2}V${y + 2}M${from} ${y}H${to}`} />;
       })}
     </g>
   );
 }
 
-function RunBar({ bar, workspace, left, right, now, inTab, onFocus }: {
+function RunBar({ bar, row, workspace, left, right, now, inTab, onFocus }: {
   bar: Bar;
+  /** In which it stands, from 0. */
+  row: number;
   workspace: string;
   left: number;
   right: number;
@@ -302,10 +323,10 @@ function RunBar({ bar, workspace, left, right, now, inTab, onFocus }: {
   inTab: boolean;
   onFocus: (id: string) => void;
 }): JSX.Element {
-  const { runs, slot } = bar;
+  const { runs } = bar;
   const run = runs[0]!;
   const wide = Math.max(2, right - left);
-  const place = { x: left, y: slot * ROW + 4, width: wide, height: BAR };
+  const place = { x: left, y: row * ROW + 4, width: wide, height: BAR };
   const worst = runs.find(({ status }) => status === "failed") ?? run;
   if (runs.length > 1) {
     return (
@@ -314,7 +335,7 @@ function RunBar({ bar, workspace, left, right, now, inTab, onFocus }: {
       </rect>
     );
   }
-  const words = `${MARKS[run.status]}${run.name} ${run.title}`;
+  const words = `${MARKS[run.status]}${nameOf(run)} ${run.title}`;
   return (
     <a
       href={href({ view: "task", workspace, task: run.taskId })}
@@ -345,11 +366,11 @@ const MARKS: Readonly<Record<Run["status"], string>> = {
 
 /** All of a run in words. */
 function describe(run: Run, now: number): string {
-  const { status, name, agent, title, started, ended, queued } = run;
+  const { status, agent, title, started, ended, queued } = run;
   const waited = formatElapsed(Math.max(0, (started - queued) / 1000));
   const ran = formatElapsed(Math.max(0, ((ended ?? now) - started) / 1000));
   const until = ended === null ? "until now" : `to ${formatStamp(ended)}`;
-  return `${name} ${title}: ${status}, ${agent}, from ${
+  return `${nameOf(run)} ${title}: ${status}, ${agent}, from ${
     formatStamp(started)
   } ${until}, ${ran}; waited ${waited}`;
 }

@@ -33,6 +33,9 @@ export default function Workspaces(): JSX.Element {
 
 function Card({ workspace }: { workspace: WireWorkspace }): JSX.Element {
   const { name, root, counts, lanes, supervisor, damaged, problem } = workspace;
+  const { needed = 0 } = counts;
+  // What has failed and needs nobody was retried, and counts as the attempt that followed.
+  const phases = counts.needed === undefined ? PHASES : PHASES.filter((one) => one !== "failed");
   const due = (counts.ready ?? 0) + (counts.running ?? 0) + (counts.retrying ?? 0);
   return (
     <article class="card" aria-labelledby={`workspace-${name}`}>
@@ -46,7 +49,17 @@ function Card({ workspace }: { workspace: WireWorkspace }): JSX.Element {
       <p class="muted path">{root}</p>
       {problem !== null && <p class="wrong">✕ {problem}</p>}
       <ul class="counts">
-        {PHASES.filter((phase) => (counts[phase] ?? 0) > 0).map((phase) => (
+        {needed > 0 && (
+          <li>
+            <a href={href({ view: "now", workspace: name, query: "status=needed" })}>
+              <span class="badge phase-failed">
+                <span class="shape" aria-hidden="true">!</span>needs you
+              </span>{" "}
+              <span class="number">{needed.toLocaleString("en")}</span>
+            </a>
+          </li>
+        )}
+        {phases.filter((phase) => (counts[phase] ?? 0) > 0).map((phase) => (
           <li key={phase}>
             <a href={href({ view: "now", workspace: name, query: `status=${phase}` })}>
               <Badge phase={phase} />{" "}
