@@ -73,7 +73,7 @@ export interface PlaceOption {
 }
 
 /** Commands that have another `-w`: behind them `--workspace` names one. */
-const OTHER_W = ["status", "run"];
+export const OTHER_W: Readonly<Record<string, string>> = { status: "--watch", run: "--wait" };
 
 /**
  * The option that names a workspace, where one begins at a place of a command line.
@@ -86,7 +86,7 @@ export function placeOption(
   command: string | undefined,
 ): PlaceOption | undefined {
   const word = words[at]!;
-  const isShort = command === undefined || !OTHER_W.includes(command);
+  const isShort = command === undefined || !Object.hasOwn(OTHER_W, command);
   const long = "--workspace";
   if (word === "-C" || word === long || (word === "-w" && isShort)) {
     return { option: word === "-C" ? "-C" : "-w", value: words[at + 1], words: 2 };
@@ -116,6 +116,9 @@ function partPlace(words: readonly string[]): { place: string[]; rest: string[] 
   return { place, rest };
 }
 
+/** The rest of a command, up to the next one, that is about all workspaces. */
+const FOR_ALL = /^(?:(?! {3}).)* --everywhere\b/;
+
 /**
  * A text for a person, the commands in it as they are to be typed.
  *
@@ -128,10 +131,12 @@ export function spell(text: string, program: string, workspace?: string): string
   return text.replace(
     // A line of its own may be in bold.
     /(: |&& |^(?:\W\[\d+m)? *)orchestra(?= [-a-z])(?! -[Cw])( workspaces)?/gm,
-    (_, before, all = "") =>
-      before + name +
+    (command, before, all = "", at) => {
       // Whoever goes to the folder first needs no name for it, nor does who asks for all.
-      (place.length === 0 || all !== "" || text.startsWith("cd ") ? "" : ` ${quote(place)}`) + all,
+      const isPlaced = all !== "" || text.startsWith("cd ") ||
+        FOR_ALL.test(text.slice(at + command.length));
+      return before + name + (place.length === 0 || isPlaced ? "" : ` ${quote(place)}`) + all;
+    },
   );
 }
 

@@ -33,8 +33,10 @@ import { asJson, OrchestraError } from "../task/error.ts";
 import { formatTime, isTerminal } from "../task/fields.ts";
 import type { Trace } from "../task/trace.ts";
 import { formatDuration } from "../task/duration.ts";
-import { displayWidth, pad, sanitize } from "../text/width.ts";
+import { formatKept } from "../format/workspaces.ts";
+import { sanitize } from "../text/width.ts";
 import { type KnownWorkspace, listWorkspaces, registryFolder } from "../workspaces/registry.ts";
+import { env } from "./calling.ts";
 import type { Context } from "./context.ts";
 import { type LogFlags, logTo, printLog } from "./daemon_log.ts";
 import { type DaemonOrders, watchAsDaemon } from "./daemon_of.ts";
@@ -204,6 +206,7 @@ async function watchOne(
       say,
       onRest: () => forgetOrder(store),
       crowd: () => all.count,
+      onStale: (problem) => telling.stale(problem),
       leave: () => handBack(context, queue, lock, say),
     });
   } catch (error) {
@@ -340,12 +343,8 @@ export function showEverywhere(context: Context): void {
     `daemon for all workspaces (pid ${daemon.pid}) since ${since}: ` +
       `watches ${watched} of ${workspaces.length}`,
   );
-  const widest = (key: "name" | "root") =>
-    Math.max(...workspaces.map((one) => displayWidth(sanitize(one[key]))));
-  for (const { name, root, state, reason } of workspaces) {
-    const place = `${pad(sanitize(name), widest("name"))}  ${pad(sanitize(root), widest("root"))}`;
-    context.print(`${place}  ${sanitize(state)}${reason === null ? "" : `: ${sanitize(reason)}`}`);
-  }
+  if (workspaces.length === 0) return;
+  context.print(formatKept(workspaces, env("HOME"), context.style()));
 }
 
 /** Prints what it did. */

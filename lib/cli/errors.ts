@@ -2,8 +2,8 @@
 // printed: one or two lines, or one JSON value.
 
 import { FlagNotFoundError, text_en, UnexpectedPositionalError } from "@stricli/core";
-import { asJson, OrchestraError, printable } from "../task/error.ts";
-import { explain, spell } from "./calling.ts";
+import { asJson, OrchestraError, printable, quote } from "../task/error.ts";
+import { explain, OTHER_W, spell } from "./calling.ts";
 
 /** Options of every command that have a long name. */
 export const GLOBAL_OPTIONS = ["workspace", "json", "no-color", "debug", "help", "version"];
@@ -78,6 +78,11 @@ export function usageError(
     return named(inner, error);
   }
   if (error instanceof FlagNotFoundError) throw noOption(error.input, error.corrections);
+  const [command = ""] = words;
+  if (error instanceof UnexpectedPositionalError && Object.hasOwn(OTHER_W, command)) {
+    const at = words.indexOf(error.input);
+    if (words[at - 1] === "-w") throw otherW(command, error.input);
+  }
   // The command that is meant where none is named takes no arguments: another one, mistyped.
   if (
     error instanceof UnexpectedPositionalError && error.input === words[1] &&
@@ -88,6 +93,14 @@ export function usageError(
   }
   return new OrchestraError("usage", text_en.exceptionWhileParsingArguments(error, false), {
     hint: "See the options with --help.",
+  });
+}
+
+/** The error where `-w` was to name a workspace, and does not stand where it does. */
+function otherW(command: string, name: string): OrchestraError {
+  const start = `orchestra -w ${quote([name])} ${command}`;
+  return new OrchestraError("usage", `-w is ${OTHER_W[command]} behind ${command}`, {
+    hint: `To name a workspace: ${start}   or: orchestra ${command} --workspace ${quote([name])}`,
   });
 }
 

@@ -224,10 +224,10 @@ async function followAll(
     flushing = undefined;
     if (!leaves.aborted) together.forEach(say);
   };
-  await followEverywhere(context, places, leaves, async (place) => {
+  await followEverywhere(context, places, leaves, async (place, kept) => {
     const { queue } = place;
     const gone = new AbortController();
-    const signal = AbortSignal.any([leaves, gone.signal]);
+    const signal = AbortSignal.any([kept, gone.signal]);
     // Somebody must see what ends: whoever watches, or who is left where nobody does.
     const looking = lookOn(place.context, queue, { signal, until: "forever" });
     const ended = looking.finally(() => gone.abort());

@@ -116,20 +116,23 @@ async function inEach<Q extends Place, T>(
 const LOOK = 1000;
 
 /**
- * Does something in each workspace that goes on until the signal is aborted, also in those that become
- * known meanwhile. What goes wrong in one of them is told, and ends it alone.
+ * Does something in each workspace that goes on until its signal is aborted: with the one that is given, or
+ * alone where the workspace is forgotten. It is done in those that become known meanwhile, too. What goes
+ * wrong in one of them is told, and ends it alone.
  */
 export async function followEverywhere(
   context: Context,
   places: readonly NamedPlace[],
   signal: AbortSignal,
-  act: (place: NamedPlace) => Promise<unknown>,
+  act: (place: NamedPlace, signal: AbortSignal) => Promise<unknown>,
 ): Promise<void> {
-  const running = new Set<Promise<unknown>>();
+  const running = new Map<Promise<unknown>, { root: string; gone: AbortController }>();
   const begin = (place: NamedPlace) => {
-    const one = act(place).catch((error) => tellProblem(context, place.name, error))
+    const gone = new AbortController();
+    const one = act(place, AbortSignal.any([signal, gone.signal]))
+      .catch((error) => tellProblem(context, place.name, error))
       .finally(() => running.delete(one));
-    running.add(one);
+    running.set(one, { root: place.queue.store.root, gone });
   };
   places.forEach(begin);
   let seen = new Set(listWorkspaces().map(({ root }) => root));
@@ -137,13 +140,15 @@ export async function followEverywhere(
     await pause(LOOK, signal);
     if (signal.aborted) break;
     const known = listWorkspaces();
+    const roots = new Set(known.map(({ root }) => root));
+    for (const { root, gone } of running.values()) if (!roots.has(root)) gone.abort();
     for (const one of known) {
       if (seen.has(one.root)) continue;
       await openKnown(context, one).then(begin, (error) => tellProblem(context, one.name, error));
     }
-    seen = new Set(known.map(({ root }) => root));
+    seen = roots;
   }
-  await Promise.all(running);
+  await Promise.all(running.keys());
 }
 
 function findTasks(

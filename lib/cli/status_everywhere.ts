@@ -188,11 +188,11 @@ async function watchEverywhere(
   };
   const signal = AbortSignal.any([stop.signal, context.readerGone]);
   try {
-    await followEverywhere(context, places, signal, async ({ name, context, queue }) => {
+    await followEverywhere(context, places, signal, async ({ name, context, queue }, kept) => {
       try {
         await lookOn(context, queue, {
           until: "forever",
-          signal,
+          signal: kept,
           interval: flags.interval,
           retry: !flags.noAutoRetry,
           onChange: await openNotices(context, queue),

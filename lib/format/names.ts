@@ -1,5 +1,5 @@
 // How tables name tasks: the whole id, in it what suffices to type, and the key. Where there are no
-// colours to set the end of an id apart, it stands beside the id. Pure.
+// colours to set the end of an id apart, it stands beside the id, or alone where room is short. Pure.
 
 import type { Names } from "../decide/names.ts";
 import type { Task } from "../task/fields.ts";
@@ -41,7 +41,7 @@ export type Named = Pick<Task, "taskId" | "key"> | { readonly taskId: string };
  *
  * @param rows what the table is about
  * @param named the task of a row
- * @param header whether they are headed
+ * @param isShort whether the end stands for the id, where it is known
  */
 export function nameColumns<Row>(
   rows: readonly Row[],
@@ -49,6 +49,7 @@ export function nameColumns<Row>(
   names: Names,
   palette: Palette,
   style: Style,
+  isShort = false,
 ): Column<Row>[] {
   const id = (row: Row) => named(row).taskId;
   const keyOf = (row: Row) => {
@@ -56,8 +57,13 @@ export function nameColumns<Row>(
     return "key" in task && task.key !== null ? formatKey(task) : "";
   };
   const columns: (Column<Row> | false)[] = [
-    { header: "ID", cell: (row) => formatId(id(row), names, palette), measure: id },
-    !style.color && rows.some((row) => names.end(id(row)) !== undefined) && {
+    isShort
+      ? {
+        header: "END",
+        cell: (row) => ({ text: names.end(id(row)) ?? id(row), paint: palette.bold }),
+      }
+      : { header: "ID", cell: (row) => formatId(id(row), names, palette), measure: id },
+    !isShort && !style.color && rows.some((row) => names.end(id(row)) !== undefined) && {
       header: "END",
       dropOrder: 1.5,
       cell: (row) => names.end(id(row)) ?? "",

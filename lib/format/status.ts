@@ -48,6 +48,8 @@ export interface WatchInput extends StatusInput {
 const MOST_DAMAGED = 5;
 /** Below this width a row has no room for both its prompt and a reason of any length. */
 const ROOM_FOR_BOTH = 30;
+/** Below this width a row of several workspaces has no room for a whole id beside prompt and reason. */
+const ROOM_FOR_IDS = 110;
 /** Less of a prompt says nothing. */
 const LEAST_PROMPT = 8;
 
@@ -61,6 +63,7 @@ function describe(
   palette: Palette,
   style: Style,
   now: number,
+  isShort: boolean,
 ): (width: number) => Span[] {
   const prompt = firstLine(view.task.prompt, style.width);
   const why = explain(view, now, names);
@@ -81,7 +84,7 @@ function describe(
     }
     // The reason is why the row is read, so the prompt gives way to it, down to two fifths, or to a
     // word before one that is short.
-    const least = isNarrow ? LEAST_PROMPT : Math.floor(width * 0.4);
+    const least = isNarrow || isShort ? LEAST_PROMPT : Math.floor(width * 0.4);
     const room = Math.max(least, width - 3 - reasonWidth);
     return [
       { text: truncate(prompt, room, palette.ellipsis) },
@@ -145,6 +148,7 @@ function statusColumns(
   now: number,
 ): Column<TaskView>[] {
   const { views, names = WHOLE_IDS, workspaceOf } = input;
+  const isShort = workspaceOf !== undefined && style.width < ROOM_FOR_IDS;
   const columns: (Column<TaskView> | false)[] = [
     workspaceOf !== undefined && {
       header: "WORKSPACE",
@@ -153,7 +157,7 @@ function statusColumns(
       min: 9,
       cell: ({ task }) => firstLine(workspaceOf(task), 61),
     },
-    ...nameColumns(views, ({ task }) => task, names, palette, style),
+    ...nameColumns(views, ({ task }) => task, names, palette, style, isShort),
     {
       header: "",
       gap: 1,
@@ -231,9 +235,10 @@ function statusColumns(
     {
       header: "PROMPT",
       flex: 6,
-      min: Math.max(12, Math.min(40, Math.floor(style.width / 4))),
+      // Beside a workspace's name the other columns go rather than the reason.
+      min: Math.max(12, Math.min(40, Math.floor(style.width * (isShort ? 0.45 : 0.25)))),
       dropOrder: 1,
-      cell: (view) => describe(view, names, palette, style, now),
+      cell: (view) => describe(view, names, palette, style, now, isShort),
     },
   ];
   return columns.filter((column) => column !== false);

@@ -1,7 +1,9 @@
-// The known workspaces as a table that fits the terminal, and below it what is wrong with any. Pure.
+// The known workspaces as a table that fits the terminal, and below it what is wrong with any; the same
+// for those that a daemon for all has. Pure.
 
 import type { QueueCounts } from "../decide/view.ts";
-import { createPalette, type Palette, type Style } from "../text/style.ts";
+import type { KeptWorkspace } from "../supervise/user_daemon.ts";
+import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Column, formatRows } from "../text/table.ts";
 import { displayWidth, firstLine, truncate, wrap } from "../text/width.ts";
 
@@ -27,13 +29,76 @@ export function formatWorkspaces(
 ): string {
   const palette = createPalette(style);
   const lines = formatRows(columnsOf(palette, home), rows, style);
-  const problems = rows.flatMap(({ name, problem }) => {
-    if (problem === null) return [];
-    const text = `${name}: ${firstLine(problem, 1000)}`;
-    return wrap(text, Math.max(20, style.width - 2))
-      .map((line, at) => palette.bad(`${at === 0 ? palette.alert : " "} ${line}`));
-  });
+  const problems = rows.flatMap(({ name, problem }) =>
+    problem === null ? [] : noteLines(name, problem, palette.bad, palette, style)
+  );
   return [...lines, ...(problems.length > 0 ? ["", ...problems] : [])].join("\n");
+}
+
+/** What a daemon for all has: a table, and below it why one is not watched. */
+export function formatKept(
+  rows: readonly KeptWorkspace[],
+  home: string | undefined,
+  style: Style,
+): string {
+  const palette = createPalette(style);
+  const paints = { watched: palette.ok, failed: palette.bad } as Partial<Record<string, Paint>>;
+  const paintOf = ({ state }: KeptWorkspace) => paints[state] ?? palette.waiting;
+  const columns: Column<KeptWorkspace>[] = [
+    NAME,
+    { header: "STATE", cell: (row) => ({ text: firstLine(row.state, 20), paint: paintOf(row) }) },
+    whereColumn(palette, home, () => undefined),
+  ];
+  const reasons = rows.flatMap((row) =>
+    row.reason === null ? [] : noteLines(row.name, row.reason, paintOf(row), palette, style)
+  );
+  return [...formatRows(columns, rows, style), ...(reasons.length > 0 ? ["", ...reasons] : [])]
+    .join("\n");
+}
+
+/** A note on one of them, on as many lines as it takes. */
+function noteLines(
+  name: string,
+  note: string,
+  paint: Paint,
+  palette: Palette,
+  { width }: Style,
+): string[] {
+  return wrap(`${firstLine(name, 61)}: ${firstLine(note, 1000)}`, Math.max(20, width - 2))
+    .map((line, at) => paint(`${at === 0 ? palette.alert : " "} ${line}`));
+}
+
+const NAME: Column<{ name: string }> = {
+  header: "NAME",
+  flex: 2,
+  min: 12,
+  cell: ({ name }) => firstLine(name, 61),
+};
+
+/** Where they are: of a long path the end. */
+function whereColumn<Row extends { root: string }>(
+  palette: Palette,
+  home: string | undefined,
+  paintOf: (row: Row) => Paint | undefined,
+): Column<Row> {
+  return {
+    header: "WHERE",
+    flex: 3,
+    min: 16,
+    cell(row) {
+      const path = firstLine(shortened(row.root, home), 4096);
+      const paint = paintOf(row);
+      return (width) => [{ text: tail(path, width, palette.ellipsis), paint }];
+    },
+  };
+}
+
+/** Who watches, as short as it goes: `supervisor 8042`, `daemon (all) 8063`. */
+function shortWatcher(words: string): string {
+  const [, who, pid] = /^(.*?) \(pid (\d+)\)/.exec(words) ?? [];
+  if (who === undefined) return firstLine(words, 24);
+  const kind = who === "daemon for all workspaces" ? "daemon (all)" : who.split(" ", 1)[0];
+  return `${firstLine(kind!, 24)} ${pid}`;
 }
 
 function columnsOf(palette: Palette, home: string | undefined): Column<WorkspaceRow>[] {
@@ -52,7 +117,7 @@ function columnsOf(palette: Palette, home: string | undefined): Column<Workspace
     },
   });
   return [
-    { header: "NAME", flex: 2, min: 12, cell: ({ name }) => firstLine(name, 61) },
+    NAME,
     count("RUNNING", ({ counts: { byPhase } }) => byPhase.running, palette.running),
     count(
       "WAITING",
@@ -66,21 +131,10 @@ function columnsOf(palette: Palette, home: string | undefined): Column<Workspace
       max: 24,
       cell: ({ supervisor, problem }) =>
         supervisor !== null
-          ? firstLine(supervisor, 200).replace(/\).*$/, ")")
+          ? shortWatcher(supervisor)
           : { text: problem === null ? "nobody" : "-", paint: palette.dim },
     },
-    {
-      header: "WHERE",
-      flex: 3,
-      min: 16,
-      cell: ({ root, problem }) => {
-        const path = firstLine(shortened(root, home), 4096);
-        return (width) => [{
-          text: tail(path, width, palette.ellipsis),
-          paint: problem === null ? undefined : palette.bad,
-        }];
-      },
-    },
+    whereColumn(palette, home, ({ problem }) => problem === null ? undefined : palette.bad),
   ];
 }
 

@@ -5,6 +5,7 @@
 import { pause } from "../launch/pause.ts";
 import type { Store } from "../store/tasks.ts";
 import { OrchestraError, quote } from "../task/error.ts";
+import { listWorkspaces } from "../workspaces/registry.ts";
 import {
   type DaemonInfo,
   holdsLock,
@@ -71,12 +72,13 @@ export function watchedBy(
   { kind, pid, everywhere }: DaemonInfo,
 ): OrchestraError {
   if (everywhere) {
+    const known = listWorkspaces().find((one) => one.root === root);
     return new OrchestraError(
       "state",
       `The daemon for all workspaces watches over this one (pid ${pid})`,
       {
         hint: "Stop it everywhere with: orchestra daemon stop --everywhere   " +
-          `or let this one go: orchestra workspaces remove ${quote([root])}`,
+          `or let this one go: orchestra workspaces remove ${known?.name ?? quote([root])}`,
       },
     );
   }

@@ -1,6 +1,6 @@
 // `orchestra daemon … --everywhere` as its users meet it.
 
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { makeUser, recordOf } from "../support/everywhere.ts";
 import { DENO, execute } from "../support/execute.ts";
 import { ON_LINUX, ON_POSIX, test } from "../support/needs.ts";
@@ -18,7 +18,7 @@ test("status and logs say what the daemon for all does, and stop ends it", ON_PO
   await user.becomes(box, "watched");
   const { stdout } = await user.run("daemon", "status", "--everywhere");
   assertStringIncludes(stdout, `daemon for all workspaces (pid ${pid}) since `);
-  assertStringIncludes(stdout, `notes  ${box.root}  watched`);
+  assertMatch(stdout, new RegExp(`^NAME +STATE +WHERE\nnotes +watched +${box.root}$`, "m"));
   const json = JSON.parse((await user.run("--json", "daemon", "status", "--everywhere")).stdout);
   assertEquals([json.watched, json.pid], [true, pid]);
   assertEquals(json.workspaces, [
@@ -40,7 +40,7 @@ const NONE = "No daemon for all workspaces runs";
 test("a workspace that it watches says so to daemon start, stop and status", ON_POSIX, async () => {
   await using user = await makeUser();
   await using box = await makeBox();
-  user.add(box);
+  user.add(box, "shop");
   const pid = await user.start();
   await user.becomes(box, "watched");
   for (const words of [["daemon", "stop"], ["daemon", "start"], ["daemon", "run"]]) {
@@ -48,6 +48,10 @@ test("a workspace that it watches says so to daemon start, stop and status", ON_
     assertEquals(message, `The daemon for all workspaces watches over this one (pid ${pid})`);
     assertStringIncludes(hint!, "daemon stop --everywhere");
   }
+  const named = await user.run("-w", "shop", "daemon", "stop");
+  const text = assertRefused(named, 4);
+  assertStringIncludes(text, ": orchestra daemon stop --everywhere ");
+  assertMatch(text, /: orchestra workspaces remove shop\n/);
   assertStringIncludes(await box.ok("daemon", "status"), `daemon for all workspaces (pid ${pid})`);
   assert(lives(pid));
   assertEquals(recordOf(box).pid, pid);

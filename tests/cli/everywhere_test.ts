@@ -86,6 +86,7 @@ Deno.test("status --everywhere --watch is live, also for a workspace that comes 
   await app!.ok("run", "--all", "--wait");
   await live.printed((text) => text.includes("1 ready · 1 complete"));
   await shelf.ok("workspaces", "remove", "app");
+  await live.printed((text) => text.endsWith("\n1 ready\n"));
   await using later = await makeShelf();
   const root = `${later.path}/later`;
   Deno.mkdirSync(root);
@@ -269,3 +270,35 @@ test(
     await shelf.ok("status", "--everywhere");
   },
 );
+
+Deno.test("events --everywhere --follow lets go of a workspace that is forgotten, and takes it again", async () => {
+  await using shelf = await makeTwo();
+  const { app, notes } = shelf.boxes;
+  await using live = shelf.live("--json", "events", "--everywhere", "--follow");
+  await live.printed((text) => linesOf(text).length === 2);
+  await shelf.ok("workspaces", "remove", "app");
+  await using later = await makeShelf();
+  assertEquals((await runProgram(later.path, ["init"], { env: shelf.env })).code, 0);
+  // Who is forgotten and who has come is looked for at once: when one is told of, the other is let go.
+  const come = (await runProgram(later.path, ["start", "-q", "shell", "true"])).stdout.trim();
+  await live.printed((text) => text.includes(come));
+  const unseen = await app!.start("shell", "true");
+  const seen = await notes!.start("shell", "true");
+  await live.printed((text) => text.includes(seen));
+  assert(!live.stdout().includes(unseen));
+  // Known again, it goes on where it was.
+  await shelf.ok("workspaces", "add", app!.root, "--name", "app");
+  await live.printed((text) => text.includes(unseen));
+  live.kill("SIGINT");
+  assertEquals((await live.ended()).code, 130);
+});
+
+Deno.test("what a hint tells to type over all workspaces is not refused", async () => {
+  await using shelf = await makeTwo();
+  for (const words of [[], ["--all"], ["--all", "same"]]) {
+    const text = assertRefused(await shelf.run("cancel", "--everywhere", ...words), 2);
+    assertStringIncludes(text, "orchestra cancel --everywhere --status running");
+    assert(!text.includes("cancel --all"), text);
+  }
+  await shelf.ok("cancel", "--everywhere", "--status", "running");
+});

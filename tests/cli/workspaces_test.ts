@@ -163,3 +163,13 @@ Deno.test("names of workspaces complete", async () => {
   assert((await complete("status", "--")).includes("--everywhere"));
   assert((await complete("show", "--")).includes("--workspace"));
 });
+
+Deno.test("behind status and run, who means a workspace by -w is told how to name it", async () => {
+  await using shelf = await makeShelf("shop");
+  for (const [command, meaning] of [["status", "--watch"], ["run", "--wait"]] as const) {
+    const text = assertRefused(await shelf.run(command, "-w", "shop"), 2);
+    assertStringIncludes(text, `-w is ${meaning} behind ${command}`);
+    assertStringIncludes(text, `orchestra -w shop ${command} `);
+    assertStringIncludes(text, `orchestra ${command} --workspace shop`);
+  }
+});

@@ -9,7 +9,9 @@ import {
 } from "../support/assert.ts";
 import { growth } from "../support/growth.ts";
 import { formatStatus, formatTiming, formatTry } from "../../lib/format/status.ts";
+import { nameTasks } from "../../lib/decide/names.ts";
 import type { Task } from "../../lib/task/fields.ts";
+import { displayWidth } from "../../lib/text/width.ts";
 import {
   ago,
   assertFits,
@@ -19,6 +21,7 @@ import {
   PLAIN,
   queueOf,
   taskOf,
+  uncolored,
 } from "../support/views.ts";
 
 Deno.test("a plain queue has no column that would say nothing", () => {
@@ -163,4 +166,33 @@ Deno.test("ten thousand rows cost in proportion what a thousand cost", () => {
   };
   // By the square it would be a hundred times as much.
   assertLess(growth(format(1000), format(10_000)), 30);
+});
+
+Deno.test("a narrow row of several workspaces keeps the reason, and of the id its end", () => {
+  const first = taskOf("claude-code", "Parse the grammar", 30, { labels: { area: "parser" } });
+  const failed = taskOf("claude-code", "Port the lexer", 20, {
+    status: "failed",
+    startedAt: ago(19),
+    completedAt: ago(18),
+    errorMessage: "exit code 7",
+    failureClass: "exit",
+  });
+  const tasks = [
+    first,
+    taskOf("claude-code", "Refactor the storage of it", 10, { dependsOn: [first.taskId] }),
+    taskOf("claude-code", "Write down how it was done", 5, { dependsOn: [failed.taskId] }),
+    failed,
+  ];
+  const input = { ...queueOf(tasks), names: nameTasks(tasks), workspaceOf: () => "parser-service" };
+  const end = (task: Task) => input.names.end(task.taskId);
+  for (const style of [PLAIN, COLOR]) {
+    const lines = uncolored(formatStatus(input, { ...style, width: 80 }, NOW)).split("\n");
+    for (const line of lines) assert(displayWidth(line) <= 80, line);
+    assertMatch(lines[0]!, /^WORKSPACE +END +STATUS .*PROMPT$/);
+    assertMatch(lines[2]!, new RegExp(`waits for ${end(first)}$`));
+    assertMatch(lines[3]!, new RegExp(`Dependency ${end(failed)} failed$`));
+    assert(!lines.slice(0, 5).some((line) => line.includes("task_")), lines.join("\n"));
+    const wide = uncolored(formatStatus(input, { ...style, width: 160 }, NOW));
+    assertStringIncludes(wide, first.taskId);
+  }
 });

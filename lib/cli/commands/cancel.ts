@@ -83,18 +83,19 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
 
 function checkOrder(flags: CancelFlags, ids: readonly string[]): void {
   const some = (flags.all ?? false) || isFiltering(flags);
+  const hint = flags.everywhere
+    ? "For example: orchestra cancel --everywhere --status running"
+    : "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all";
+  // All of everything is ended by nobody's slip.
+  if (flags.everywhere && ids.length === 0 && !isFiltering(flags)) {
+    throw new OrchestraError("usage", "cancel --everywhere needs ids or filters", { hint });
+  }
   if (some === (ids.length > 0)) {
     throw new OrchestraError(
       "usage",
       some ? "cancel takes ids, or --all and filters, not both" : "cancel needs the id of a task",
-      { hint: "For example: orchestra cancel task_1795331564659   or: orchestra cancel --all" },
+      { hint },
     );
-  }
-  // All of everything is ended by nobody's slip.
-  if (flags.everywhere && flags.all && !isFiltering(flags)) {
-    throw new OrchestraError("usage", "cancel --everywhere needs ids or filters", {
-      hint: "For example: orchestra cancel --everywhere --status running",
-    });
   }
 }
 
