@@ -35,6 +35,8 @@ export interface DaemonWatch {
   readonly say: (text: string) => void;
   readonly onRest?: () => void;
   readonly crowd?: () => number;
+  /** Told why earlier settings hold than the files say now, and null once they are mended. */
+  readonly onStale?: (problem: string | null) => void;
   /** Gives up the lock at the end, and says who is next. */
   readonly leave: () => void | Promise<void>;
 }
@@ -48,7 +50,7 @@ const ARCHIVE_AT_ONCE = 500;
 export async function watchAsDaemon(
   context: Pick<Context, "program">,
   queue: Queue,
-  { lock, orders, signal, say, onRest, crowd, leave }: DaemonWatch,
+  { lock, orders, signal, say, onRest, crowd, onStale, leave }: DaemonWatch,
 ): Promise<void> {
   using archiving = createArchiving(queue, say);
   try {
@@ -64,6 +66,7 @@ export async function watchAsDaemon(
       onProblem: say,
       onRest,
       crowd,
+      onStale,
     });
   } finally {
     await leave();

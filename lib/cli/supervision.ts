@@ -4,7 +4,7 @@
 import type { Queue } from "../queue/queue.ts";
 import { refresh, type Snapshot } from "../queue/refresh.ts";
 import { NOTHING_MORE } from "../queue/step.ts";
-import { loadConfig, mayTell } from "../settings/config.ts";
+import { configProblem, loadConfig, mayTell } from "../settings/config.ts";
 import type { Config } from "../settings/config_fields.ts";
 import {
   type DaemonInfo,
@@ -76,6 +76,18 @@ export async function leaveForNews(
 
 const UNSEEN = "Nobody watches over what runs in another container or on another machine: " +
   "look at it from there";
+
+/**
+ * What is wrong with the settings of a workspace, which whoever watches goes on without, a sentence; null for
+ * nothing. A look reads them only where it needs them, and so cannot be counted upon to tell.
+ */
+export async function brokenSettings({ store }: Queue): Promise<string | null> {
+  const problem = await configProblem(store);
+  if (problem === null) return null;
+  return isWatched(store)
+    ? `${problem}; who watches goes on with earlier settings`
+    : `${problem}; nothing is launched before it is mended`;
+}
 
 /** Whether nobody watches, and the settings say that nobody is to be left. */
 export function isAlone({ store }: Queue, config: Pick<Config, "supervise">): boolean {

@@ -28,7 +28,7 @@ import type { TurnRules } from "../decide/turn.ts";
 import { type Launchers, openLaunchers } from "../launch/mod.ts";
 
 import { loadAgents } from "../settings/agents.ts";
-import { loadConfig } from "../settings/config.ts";
+import { loadConfig, loadUserLimits } from "../settings/config.ts";
 import { type Config, DEFAULT_CONFIG } from "../settings/config_fields.ts";
 import { openStore, type Store } from "../store/tasks.ts";
 import { type AgentDefinition, type Agents, pickAgent } from "../task/agent.ts";
@@ -96,10 +96,10 @@ export async function loadRules(
   { store }: Pick<Queue, "store">,
   onBroken?: (problem: OrchestraError) => void,
 ): Promise<Rules> {
-  const settings = loadConfig(store).catch((error) => {
+  const settings = loadConfig(store).catch(async (error) => {
     if (onBroken === undefined || !(error instanceof OrchestraError)) throw error;
     onBroken(error);
-    return { config: DEFAULT_CONFIG, limits: null, stale: null };
+    return { config: DEFAULT_CONFIG, limits: await loadUserLimits(store), stale: null };
   });
   const [{ config, limits, stale }, agents] = await Promise.all([settings, loadAgents(store)]);
   return { config, agents, limits, stale };

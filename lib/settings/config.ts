@@ -67,17 +67,15 @@ const last = new WeakMap<
 export async function loadConfig(store: Store): Promise<Settings> {
   const text = store.readFile(configPath(store));
   const users = readUserSettingsText();
-  if (users === undefined) lastSound.delete(store);
-  if (text === undefined && users === undefined) return DEFAULTS;
+  if (text === undefined && users === undefined) {
+    lastSound.delete(store);
+    return DEFAULTS;
+  }
   const user = JSON.stringify(users);
   const before = last.get(store);
   if (before !== undefined && before.text === text && before.user === user) return before.settings;
   const own = text === undefined ? NOTHING : await readOwn(store, text);
-  const now = users === undefined ? NOTHING : await readUsers(store, users);
-  const unread = firstUnread(now.limits);
-  const sound = unread === undefined ? undefined : lastSound.get(store);
-  const below = sound === undefined ? now : { ...sound, warnings: now.warnings };
-  if (unread === undefined && users !== undefined) lastSound.set(store, now);
+  const { below, stale } = await readBelow(store, users);
   const settings: Settings = {
     config: overlay(overlay(DEFAULT_CONFIG, below.known), own.known),
     origins: {
@@ -86,11 +84,44 @@ export async function loadConfig(store: Store): Promise<Settings> {
     },
     limits: below.limits,
     warnings: [...own.warnings, ...below.warnings],
-    stale: sound === undefined ? null : `The limits in ${unread!.path} cannot be read, ` +
-      `the last good settings hold: ${unread!.problem}`,
+    stale,
   };
   last.set(store, { text, user, settings });
   return settings;
+}
+
+/** What the user's own settings set; what they set before, where their limits cannot be told now. */
+async function readBelow(
+  store: Store,
+  users: UserText | undefined,
+): Promise<{ below: Read; stale: string | null }> {
+  if (users === undefined) {
+    lastSound.delete(store);
+    return { below: NOTHING, stale: null };
+  }
+  const now = await readUsers(store, users);
+  const unread = firstUnread(now.limits);
+  if (unread === undefined) lastSound.set(store, now);
+  const sound = unread === undefined ? undefined : lastSound.get(store);
+  if (unread === undefined || sound === undefined) return { below: now, stale: null };
+  const stale = `The limits in ${unread.path} cannot be read, the last good settings hold: ` +
+    unread.problem;
+  return { below: { ...sound, warnings: now.warnings }, stale };
+}
+
+/** The limits of the user's own settings, for who goes on while those of the workspace are broken. */
+export async function loadUserLimits(store: Store): Promise<MachineLimits | null> {
+  return (await readBelow(store, readUserSettingsText())).below.limits;
+}
+
+/** Why the settings of a workspace cannot be read, a sentence; null where they can. */
+export async function configProblem(store: Store): Promise<string | null> {
+  try {
+    await loadConfig(store);
+    return null;
+  } catch (error) {
+    return error instanceof OrchestraError ? error.message : null;
+  }
 }
 
 /** Where what is set stood when settings were last read through a store. */

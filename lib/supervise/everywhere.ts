@@ -15,6 +15,8 @@ export interface Telling {
   waits(reason: string): void;
   /** It is watched from now on. */
   begins(): void;
+  /** Its settings have broken, and why earlier ones hold; null once they are mended. */
+  stale(reason: string | null): void;
 }
 
 /** How all are watched over. */
@@ -141,7 +143,8 @@ async function keepWatch(
     if (one.state === state && one.reason === reason) return;
     Object.assign(one, { state, reason });
     changed();
-    if (reason !== null && reason !== told) say(one.workspace, reason);
+    // Whoever watches has told of its settings.
+    if (reason !== null && reason !== told && state !== "watched") say(one.workspace, reason);
     told = reason ?? undefined;
   }
   while (!signal.aborted) {
@@ -150,6 +153,7 @@ async function keepWatch(
       await watch(one.workspace, signal, {
         waits: (reason) => become("waiting", reason),
         begins: () => become("watched", null),
+        stale: (reason) => become("watched", reason),
       });
       if (!signal.aborted) become("failed", "Its watch ended");
     } catch (error) {

@@ -15,7 +15,7 @@ export interface KeptWorkspace {
   readonly root: string;
   /** `waiting`: somebody else watches; `failed`: it cannot be watched, and is tried again. */
   readonly state: "watched" | "waiting" | "failed" | "opening";
-  /** Why it is not watched; null where it is. */
+  /** Why it is not watched, or not as its settings say now; null where all is well. */
   readonly reason: string | null;
 }
 

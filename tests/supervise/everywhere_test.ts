@@ -202,6 +202,47 @@ test(
 );
 
 test(
+  "settings that break while it watches are told once, and the last good ones hold",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser();
+    await using box = await makeBox();
+    user.add(box, "site");
+    box.config({ max_concurrent: 2 });
+    // By the default, which is three, the last would run as well.
+    const ids = await Promise.all([1, 2, 3].map(() => box.start("shell", gated())));
+    await user.start("--interval", "0.2");
+    await user.becomes(box, "watched");
+    const running = () => ids.filter((id) => box.task(id).status === "running").length;
+    await user.until("two of them", () => running() === 2);
+    Deno.writeTextFileSync(`${box.root}/config.new`, '{"max_concurrent": ');
+    Deno.renameSync(`${box.root}/config.new`, box.path("config.json"));
+    const said =
+      "The last good settings hold: Reading .orchestra/config.json: it is not valid JSON";
+    await user.until("its being told", () => user.kept(box)?.reason === said);
+    assertEquals(user.kept(box)!.state, "watched");
+    assertStringIncludes((await user.run("daemon", "status", "--everywhere")).stdout, said);
+    assertEquals(running(), 2);
+    openGate(box);
+    for (const id of ids) assertEquals((await box.settled(id)).status, "complete");
+    // Whoever looks is told.
+    const status = await user.runIn(box, "status");
+    assertEquals(status.code, 0, status.stderr);
+    const told = "Reading .orchestra/config.json: it is not valid JSON; who watches goes on with " +
+      "earlier settings";
+    assertEquals(status.stderr.split("\n").filter((line) => line.includes(told)).length, 1);
+    const [listed] = JSON.parse((await user.run("--json", "workspaces")).stdout);
+    assertEquals([listed.name, listed.problem], ["site", told]);
+    for (const log of [user.log(), Deno.readTextFileSync(box.path("daemon.log"))]) {
+      assertEquals(log.split(said).length, 2, log);
+    }
+    box.config({});
+    await user.until("its being well", () => user.kept(box)?.reason === null);
+    assertEquals((await user.runIn(box, "status")).stderr, "");
+  },
+);
+
+test(
   "killed, it loses nothing: the next command heals, and the next daemon takes over",
   ON_POSIX,
   async () => {

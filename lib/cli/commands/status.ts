@@ -8,7 +8,7 @@ import { duration } from "../flags.ts";
 import { everywhere, filterAliases, filterFlags, optional, parsed } from "../parameters.ts";
 import type { Filters } from "../select.ts";
 import { selectViews, type StatusFilter, statusInput, viewJson } from "../status_input.ts";
-import { leaveWatcher, look } from "../supervision.ts";
+import { brokenSettings, leaveWatcher, look } from "../supervision.ts";
 
 interface StatusFlags extends Filters {
   watch?: boolean;
@@ -55,6 +55,8 @@ async function status(this: Context, flags: StatusFlags): Promise<void> {
   }
   const snapshot = await look(queue, !flags.noAutoRetry);
   await leaveWatcher(this, queue, snapshot);
+  const broken = await brokenSettings(queue);
+  if (broken !== null) this.note(broken);
   if (this.globals.json) {
     const views = selectViews(snapshot, filter, queue.now());
     const input = statusInput(queue, snapshot, filter);

@@ -22,7 +22,7 @@ import { knownWorkspaces } from "../known.ts";
 import { parsed, text } from "../parameters.ts";
 import type { NamedPlace } from "../places.ts";
 import { allLanes, selectTasks } from "../status_input.ts";
-import { leaveWatcher, look } from "../supervision.ts";
+import { brokenSettings, leaveWatcher, look } from "../supervision.ts";
 
 interface AddFlags {
   name?: string;
@@ -140,6 +140,7 @@ async function entryOf(known: KnownWorkspace, { context, queue }: NamedPlace): P
   const lanes = allLanes(snapshot, now);
   const phased = selectTasks(snapshot, {}, now, lanes);
   const { damaged } = snapshot;
+  const broken = await brokenSettings(queue);
   const supervisor = describeWatcher(queue.store, snapshot.tasks);
   return {
     ...known,
@@ -151,7 +152,7 @@ async function entryOf(known: KnownWorkspace, { context, queue }: NamedPlace): P
       : damaged.length > 0
       ? `${damaged.length} damaged ${damaged.length === 1 ? "file" : "files"}, see them with: ` +
         `orchestra -w ${known.name} doctor`
-      : null,
+      : broken,
     lanes: [...lanes.values()].map(({ agent, until }) => ({
       agent,
       until: new Date(until).toISOString(),
