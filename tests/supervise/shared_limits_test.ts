@@ -324,6 +324,27 @@ test(
 );
 
 test(
+  "a supervisor that begins while the workspace's settings are broken keeps to the limits",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
+    const [one, other] = user.boxes;
+    const gate = `${user.home}/gate`;
+    const first = await user.start(one, "claude", until(gate));
+    await user.ok(one, "run");
+    const held = await user.start(other, "claude", "true");
+    const free = await user.start(other, "codex", "true");
+    replace(other.path("config.json"), "{");
+    await using _supervisor = other.live({ env: user.env }, "_supervise", "--launch=all");
+    assertEquals((await other.settled(free)).status, "complete");
+    assertEquals(other.task(held).claim, 0);
+    Deno.writeTextFileSync(gate, "");
+    assertEquals((await one.settled(first)).status, "complete");
+    assertEquals((await other.settled(held)).status, "complete");
+  },
+);
+
+test(
   "a workspace that is moved away keeps its slot as long as its agent lives",
   ON_POSIX,
   async () => {
