@@ -272,6 +272,8 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
   Deno.mkdirSync(places.folder, { recursive: true, mode: 0o700 });
   using watch = watchFolder(places.folder);
   const { maxConcurrent, interval, serve } = orders;
+  const { endOfLog, servePortOfUser, tellPage } = await import("./daemon_serve.ts");
+  const from = endOfLog(places.log);
   const args = [
     "daemon",
     "run",
@@ -295,9 +297,14 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
     await pause(100, undefined, [watch.changed()]);
     watch.take();
   }
-  if (context.globals.json) return context.printJson({ pid });
-  context.print(`Daemon for all workspaces started (pid ${pid})`);
-  context.note("Stop it with: orchestra daemon stop --everywhere");
+  const { json } = context.globals;
+  if (!json) context.print(`Daemon for all workspaces started (pid ${pid})`);
+  const isServed = (serve ?? servePortOfUser(() => {})) !== undefined;
+  const started = { log: places.log, from, watch, lives: () => lives(pid) };
+  const logs = "orchestra daemon logs --everywhere";
+  const page = isServed ? { url: await tellPage(context, started, logs) } : {};
+  if (json) context.printJson({ pid, ...page });
+  else context.note("Stop it with: orchestra daemon stop --everywhere");
 }
 
 function lives(pid: number): boolean {

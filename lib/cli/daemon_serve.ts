@@ -1,11 +1,13 @@
-// The page beside a daemon: `orchestra serve` as a child that ends with it, however it ends, and is started
+// The page beside a daemon, and where it is: `orchestra serve` as a child that ends with it, however it ends, and is started
 // again where it ends by itself. Its token stays the same, so that a page that is open goes on.
 
-import { messageOf } from "../store/files.ts";
+import { lstat, messageOf, openRegular, readExactly } from "../store/files.ts";
+import type { FolderWatch } from "../store/watch.ts";
 import { pause } from "../launch/pause.ts";
 import { parseObject, readUserSettingsText } from "../settings/user.ts";
 import { retryDelay } from "../supervise/everywhere.ts";
 import { commandOf } from "../supervise/spawn.ts";
+import { sanitize } from "../text/width.ts";
 import { env } from "./calling.ts";
 import type { Context } from "./context.ts";
 import type { ServePort } from "./daemon_flags.ts";
@@ -18,6 +20,77 @@ export interface Serving {
   readonly signal: AbortSignal;
   /** Told the address, and what goes wrong, a line each. */
   readonly say: (text: string) => void;
+}
+
+/** How long the page is waited for, milliseconds: from source it is made first. */
+const PAGE_COMES = 20_000;
+
+/** A daemon that was just started, as whoever started it sees it. */
+export interface Started {
+  /** Its log, and where that ended before, bytes. */
+  readonly log: string;
+  readonly from: number;
+  /** Told of what changes in the folder of the log. */
+  readonly watch: Pick<FolderWatch, "changed" | "take">;
+  lives(): boolean;
+}
+
+/** Where a log ends now, bytes. */
+export function endOfLog(log: string): number {
+  return lstat(log)?.size ?? 0;
+}
+
+/**
+ * Waits until a daemon that was just started says in its log where its page is, or why it is not.
+ *
+ * @returns a line of it, as {@linkcode keepServing} says it; undefined where nothing came in time
+ */
+export async function pageOf(
+  started: Started,
+): Promise<{ url: string } | { problem: string } | undefined> {
+  const { log, from, watch, lives } = started;
+  const deadline = performance.now() + PAGE_COMES;
+  for (;;) {
+    watch.take();
+    const isLast = !lives() || performance.now() > deadline;
+    const text = textFrom(log, from);
+    // Other lines of the log may hold whatever users wrote, but not so near to the time.
+    const [, url] = /^\S+ The page: (http\S+)$/m.exec(text) ?? [];
+    if (url !== undefined) return { url };
+    const [, problem] = /^\S+ The page is not served: (.+)$/m.exec(text) ?? [];
+    if (problem !== undefined) return { problem };
+    if (isLast) return undefined;
+    await pause(500, undefined, [watch.changed()]);
+  }
+}
+
+/** What was added to a log; all of it where it was begun anew. */
+function textFrom(log: string, from: number): string {
+  const size = lstat(log)?.size ?? 0;
+  const at = size < from ? 0 : from;
+  using file = openRegular(log);
+  return file === undefined ? "" : new TextDecoder().decode(readExactly(file, at, size - at));
+}
+
+/**
+ * Prints where the page of a daemon is as soon as that is known.
+ *
+ * @param logs the command that tells it later
+ * @returns null where it is not known
+ */
+export async function tellPage(
+  context: Context,
+  started: Started,
+  logs: string,
+): Promise<string | null> {
+  const page = await pageOf(started);
+  if (page !== undefined && "url" in page) {
+    if (!context.globals.json) context.print(`The page: ${page.url}`);
+    return page.url;
+  }
+  const why = page === undefined ? "The page is not there yet" : `No page yet: ${page.problem}`;
+  context.note(sanitize(`${why}. See what comes of it with: ${logs}`));
+  return null;
 }
 
 /** Ends the server when whoever holds the other end of descriptor 3 is gone, a kill included. */

@@ -122,11 +122,12 @@ test(
   ON_LINUX,
   async () => {
     await using user = await makeUser();
-    const pid = await user.start("--serve", "0");
-    const first = await user.until("the address", () => addressIn(user.log()));
-    assert(await answers(first));
+    const outcome = await user.run("daemon", "start", "--everywhere", "--serve", "0");
+    const [, pid, first] = /^Daemon .*\(pid (\d+)\)\nThe page: (\S+)\n$/.exec(outcome.stdout) ?? [];
+    assertEquals(first, addressIn(user.log()), JSON.stringify(outcome));
+    assert(await answers(first!));
     const [server] = await user.until("its process", () => {
-      const children = childrenOf(pid);
+      const children = childrenOf(Number(pid));
       return children.length > 0 && children;
     });
     kill(server!, "SIGKILL");
@@ -135,10 +136,10 @@ test(
       return address !== first && address;
     });
     // A page that is open has its token.
-    assertEquals(new URL(second).hash, new URL(first).hash);
+    assertEquals(new URL(second).hash, new URL(first!).hash);
     assert(await answers(second));
-    const [next] = childrenOf(pid);
-    kill(pid, "SIGKILL");
+    const [next] = childrenOf(Number(pid));
+    kill(Number(pid), "SIGKILL");
     await user.until("its end", () => !lives(next!));
     assertEquals(await answers(second), false);
   },
@@ -149,9 +150,21 @@ test("the user's settings have the page served, and stop ends it", ON_LINUX, asy
   const folder = `${user.env.XDG_CONFIG_HOME}/orchestra`;
   Deno.mkdirSync(folder, { recursive: true });
   Deno.writeTextFileSync(`${folder}/settings.json`, JSON.stringify({ serve: 0 }));
-  await user.start();
-  const address = await user.until("the address", () => addressIn(user.log()));
+  const outcome = await user.run("--json", "daemon", "start", "--everywhere");
+  const address: string = JSON.parse(outcome.stdout).url;
   assert(await answers(address));
   await user.stop();
+  assertEquals(await answers(address), false);
+});
+
+test("daemon start --serve prints where the page of one workspace is", ON_LINUX, async () => {
+  await using user = await makeUser();
+  await using box = await makeBox();
+  Deno.writeTextFileSync(box.path("daemon.log"), "2026-01-01T00:00:00Z The page: http://old\n");
+  const { stdout } = await user.runIn(box, "daemon", "start", "--serve", "0");
+  const address = addressIn(stdout);
+  assert(address !== undefined && await answers(address), stdout);
+  assertStringIncludes(Deno.readTextFileSync(box.path("daemon.log")), address);
+  await user.runIn(box, "daemon", "stop");
   assertEquals(await answers(address), false);
 });

@@ -46,7 +46,7 @@ Deno.test("serve takes a free port where ours is taken, and says so where one wa
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const failure = await box.fails(5, "serve", "--port", String(port));
-  assertStringIncludes(failure.message, `Port ${port} is taken`);
+  assertEquals(failure.message, `Port ${port} is taken by another program`);
   // Whichever of the two is first has the port that is ours.
   await using one = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "--json", "serve");
   await using two = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "--json", "serve");
@@ -58,6 +58,8 @@ Deno.test("serve takes a free port where ours is taken, and says so where one wa
   for (const { url, address, port, token } of said) {
     assertEquals([url, address], [`${address}#token=mine`, `http://127.0.0.1:${port}/`]);
     assertEquals(token, "mine");
+    const { message } = await box.fails(5, "serve", "--port", String(port));
+    assertEquals(message, `Port ${port} is taken by another orchestra serve`);
   }
   for (const live of [one, two]) live.kill("SIGTERM");
   for (const live of [one, two]) await live.ended();

@@ -171,6 +171,9 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   }
   this.endsByExit = true;
   using watch = watchFolder(queue.store.dir);
+  const served = flags.serve === undefined ? undefined : await import("../daemon_serve.ts");
+  const log = `${queue.store.dir}/daemon.log`;
+  const from = served?.endOfLog(log) ?? 0;
   const { pid } = spawnDetached(this.program, queue.store.root, [
     "daemon",
     "run",
@@ -191,11 +194,12 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
     await pause(100, undefined, [watch.changed()]);
     watch.take();
   }
-  if (this.globals.json) this.printJson({ pid });
-  else {
-    this.print(`Daemon started (pid ${pid})`);
-    this.note("Stop it with: orchestra daemon stop");
-  }
+  const { json } = this.globals;
+  if (!json) this.print(`Daemon started (pid ${pid})`);
+  const started = { log, from, watch, lives: () => startOf(pid) !== null };
+  const url = await served?.tellPage(this, started, "orchestra daemon logs");
+  if (json) this.printJson({ pid, ...(url === undefined ? {} : { url }) });
+  else this.note("Stop it with: orchestra daemon stop");
 }
 
 async function stopDaemon(this: Context, flags: EverywhereFlags): Promise<void> {

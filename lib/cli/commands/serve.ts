@@ -157,10 +157,28 @@ async function listening<T>(
       throw toOrchestraError(error, `Listening on ${host}:${port ?? PORT}`);
     }
     if (port === undefined) return await start(0);
-    throw new OrchestraError("environment", `Port ${port} is taken by another program`, {
-      hint: "Give another one, or none for one that is free.",
+    const isOurs = await isOrchestra(host, port);
+    const taker = isOurs ? "another orchestra serve" : "another program";
+    throw new OrchestraError("environment", `Port ${port} is taken by ${taker}`, {
+      hint: (isOurs ? "Open the address that it has printed, or give" : "Give") +
+        " another one, or none for one that is free.",
       cause: error,
     });
+  }
+}
+
+/** Whether a server of ours listens there: who has no token is refused in the form of our errors. */
+async function isOrchestra(host: string, port: number): Promise<boolean> {
+  const isAny = host === "0.0.0.0" || host === "::";
+  const name = isAny ? HOST : host.includes(":") ? `[${host}]` : host;
+  try {
+    const signal = AbortSignal.timeout(1000);
+    const answer = await fetch(`http://${name}:${port}/api/v1`, { signal, redirect: "manual" });
+    const told: unknown = await answer.json();
+    return answer.status === 401 &&
+      (told as { error?: { code?: unknown } } | null)?.error?.code === "unauthorized";
+  } catch {
+    return false;
   }
 }
 
