@@ -16,7 +16,7 @@ import { archive, restore } from "./queue/archive.ts";
 import { cancel, timeOut } from "./queue/cancel.ts";
 import { endTask } from "./queue/end.ts";
 import { extendTimeout } from "./queue/limits.ts";
-import { resolveNames, resolveTask } from "./queue/names.ts";
+import { resolveEach, resolveNames, resolveTask } from "./queue/names.ts";
 import { loadRules, noTask, openQueue, type Queue } from "./queue/queue.ts";
 import { refresh } from "./queue/refresh.ts";
 import { type Outcome, remove } from "./queue/remove.ts";
@@ -275,9 +275,9 @@ export function openWorkspace(folder: string): Workspace {
       await endTask(queue, id, rules);
       return store.read(id)!;
     },
-    archive: (names) => allDone(archive(queue, resolveNames(store, names)), "Archiving"),
+    archive: (names) => eachNamed(store, names, (ids) => archive(queue, ids), "Archiving"),
     restore: (name) => restore(queue, resolveTask(store, name, "archived")),
-    remove: (names) => allDone(remove(queue, resolveNames(store, names)), "Removing"),
+    remove: (names) => eachNamed(store, names, (ids) => remove(queue, ids), "Removing"),
     events(options = {}) {
       checkNames("events", options, ["since", "task", "follow", "signal"]);
       const task = options.task === undefined
@@ -291,8 +291,16 @@ export function openWorkspace(folder: string): Workspace {
   };
 }
 
-/** The ids of what was done; throws the first that was not. */
-function allDone(outcomes: readonly Outcome[], attempted: string): string[] {
+/** Does what can be done; the ids of it. Throws for the first name that means no task, or task that was refused. */
+function eachNamed(
+  store: Store,
+  names: readonly string[],
+  act: (ids: readonly string[]) => readonly Outcome[],
+  attempted: string,
+): string[] {
+  const { ids, refused: unknown } = resolveEach(store, names);
+  const outcomes = act(ids);
+  if (unknown.length > 0) throw unknown[0]!.error;
   const refused = outcomes.find(({ error }) => error !== undefined);
   if (refused !== undefined) throw toOrchestraError(refused.error, `${attempted} ${refused.id}`);
   return outcomes.map(({ id }) => id);

@@ -77,6 +77,27 @@ export function resolveNames(
   names: readonly string[],
   where: Where = "active",
 ): string[] {
+  const { ids, refused } = resolveEach(store, names, where);
+  if (refused.length > 0) throw refused[0]!.error;
+  return ids;
+}
+
+/** A name that means no task, or several. */
+export interface RefusedName {
+  readonly name: string;
+  readonly error: unknown;
+}
+
+/**
+ * The same for who does what can be done: what is wrong with one name leaves the others alone.
+ *
+ * @throws OrchestraError `usage` for what are no names
+ */
+export function resolveEach(
+  store: Store,
+  names: readonly string[],
+  where: Where = "active",
+): { ids: string[]; refused: RefusedName[] } {
   const places = [
     ...(where === "archived" ? [] : [activeTasks(store)]),
     ...(where === "active" ? [] : [archivedTasks(store)]),
@@ -84,18 +105,36 @@ export function resolveNames(
   if (!Array.isArray(names) || !names.every((name) => typeof name === "string")) {
     throw new OrchestraError("usage", "Tasks are named by texts: ids, ends of them, keys, @last");
   }
-  const ids = names.map((name) => {
-    let problem: NameProblem | undefined;
-    for (const place of places) {
-      const found = resolveName(name, place);
-      if ("id" in found) return found.id;
-      problem ??= found.problem;
-      if (found.problem.kind !== "unknown") break;
+  const ids = new Set<string>();
+  const refused: RefusedName[] = [];
+  for (const name of names) {
+    const found = resolveIn(places, name);
+    if ("id" in found) {
+      ids.add(found.id);
+      continue;
     }
-    if (problem!.kind === "unknown" && where !== "anywhere") throw elsewhere(store, name, where);
-    throw nameError(problem!);
-  });
-  return [...new Set(ids)];
+    const { problem } = found;
+    const error = problem.kind === "unknown" && where !== "anywhere"
+      ? elsewhere(store, name, where)
+      : nameError(problem);
+    refused.push({ name, error });
+  }
+  return { ids: [...ids], refused };
+}
+
+/** Looks a name up in one place after the other, until one knows something of it. */
+function resolveIn(
+  places: readonly Known[],
+  name: string,
+): { id: string } | { problem: NameProblem } {
+  let problem: NameProblem | undefined;
+  for (const place of places) {
+    const found = resolveName(name, place);
+    if ("id" in found) return found;
+    problem ??= found.problem;
+    if (found.problem.kind !== "unknown") break;
+  }
+  return { problem: problem! };
 }
 
 /** The error for a name that means none here: it may mean one on the other side of the archive's door. */

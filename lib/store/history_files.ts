@@ -92,6 +92,20 @@ export function historyEnd(dir: string): Cursor {
   return { part, offset: start + bytes.lastIndexOf(BREAK) + 1 };
 }
 
+/**
+ * Whether reading on from a cursor means reading more than so many bytes of the file that is appended to:
+ * whatever has grown it, most of it is no history.
+ */
+export function isFarBehind(dir: string, cursor: Cursor, bytes: number): boolean {
+  using file = openRegular(historyPath(dir));
+  if (file === undefined) return false;
+  const { size } = file.statSync();
+  if (size <= bytes) return false;
+  // From no place reading begins with the first line.
+  const isThere = cursor.part === partOf(file) && isPlace(dir, cursor);
+  return size - (isThere ? cursor.offset : 0) > bytes;
+}
+
 /** Whether a cursor is a place between two lines; of a compressed part only that it is there. */
 export function isPlace(dir: string, { part, offset }: Cursor): boolean {
   const found = listParts(dir).find((one) => one.part === part);

@@ -17,13 +17,11 @@ export const PLANS: readonly string[] = ["_plan.md", "_prompt.md", "_stdin", "_u
  * @throws OrchestraError `damaged` where the task names a place that is not its own
  */
 export function placesOf(store: Store, task: Task): Places {
-  const plan = task.planFile || `.orchestra/plans/${task.taskId}_plan.md`;
-  const log = task.logFile || `.orchestra/logs/${task.taskId}.log`;
   return {
     root: store.root,
     mark: processMark(store.identity, task.taskId),
-    planFile: ownPlace(store, task, plan, "plan"),
-    logFile: ownPlace(store, task, log, "log"),
+    planFile: planPlace(store, task),
+    logFile: logPlace(store, task),
     promptFile: `${store.dir}/plans/${task.taskId}_prompt.md`,
     usageFile: `${store.dir}/plans/${task.taskId}_usage.json`,
     doneFile: store.markPath(task.taskId, "done"),
@@ -45,10 +43,26 @@ function ownPlace(store: Store, { taskId }: Task, path: string, what: "plan" | "
 
 /** Where a task's plan and log are: in their usual place, or in the archive. */
 export function readablePlaces(store: Store, task: Task): Pick<Places, "planFile" | "logFile"> {
-  const { planFile, logFile } = placesOf(store, task);
-  const archive = `${store.dir}/archive/${task.taskId}`;
   return {
-    planFile: lstat(planFile) === undefined ? `${archive}_plan.md` : planFile,
-    logFile: lstat(logFile) === undefined ? `${archive}.log` : logFile,
+    planFile: readablePlace(store, task, "plan"),
+    logFile: readablePlace(store, task, "log"),
   };
+}
+
+/** The same for one of them: that the other one is wrong means nothing for it. */
+export function readablePlace(store: Store, task: Task, what: "plan" | "log"): string {
+  const archive = `${store.dir}/archive/${task.taskId}`;
+  const [place, archived] = what === "plan"
+    ? [planPlace(store, task), `${archive}_plan.md`]
+    : [logPlace(store, task), `${archive}.log`];
+  return lstat(place) === undefined ? archived : place;
+}
+
+function planPlace(store: Store, task: Task): string {
+  const path = task.planFile || `.orchestra/plans/${task.taskId}_plan.md`;
+  return ownPlace(store, task, path, "plan");
+}
+
+function logPlace(store: Store, task: Task): string {
+  return ownPlace(store, task, task.logFile || `.orchestra/logs/${task.taskId}.log`, "log");
 }

@@ -7,6 +7,7 @@ import type { PhaseName } from "../decide/view.ts";
 import { archive, restore } from "../queue/archive.ts";
 import { cancel, timeOut } from "../queue/cancel.ts";
 import { extendTimeout } from "../queue/limits.ts";
+import type { RefusedName } from "../queue/names.ts";
 import { loadRules, noTask, type Queue } from "../queue/queue.ts";
 import { type Outcome, remove } from "../queue/remove.ts";
 import { retriedMeanwhile, retry, retryProblem } from "../queue/retry.ts";
@@ -95,7 +96,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     run: runRetry,
   },
   extend: {
-    about: "give it more time",
+    about: "give it more time than its limit; what has none is refused",
     destroys: false,
     phases: OPEN,
     options: {
@@ -109,6 +110,11 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     },
     run: ({ queue }, ids, { time }) =>
       each(ids, "Extending", (id) => {
+        const task = readTask(queue, id);
+        // It would get one that it never had, and be ended by it.
+        if (task.timeout === null && !isTerminal(task.status)) {
+          throw new OrchestraError("state", `${id} has no limit: nothing to extend`);
+        }
         const { after } = extendTimeout(queue, id, time as number);
         return `may now run ${formatDuration(after.timeout ?? 0)} in all`;
       }),
@@ -169,14 +175,16 @@ export function wireActions(): WireAction[] {
 /**
  * Checks what is ordered, and does it.
  *
- * @param pick the tasks, of which those in one of these phases are meant
+ * @param pick the tasks, of which those in one of these phases are meant, and names that mean none
  * @throws OrchestraError `usage`
  */
 export async function act(
   live: Live,
   name: string,
   given: unknown,
-  pick: (phases: readonly PhaseName[]) => readonly string[],
+  pick: (
+    phases: readonly PhaseName[],
+  ) => { ids: readonly string[]; refused: readonly RefusedName[] },
 ): Promise<Done[]> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name]! : undefined;
   if (action === undefined) {
@@ -185,7 +193,9 @@ export async function act(
     });
   }
   const options = checkOptions(name, action, given);
-  return await action.run(live, pick(action.phases), options);
+  const { ids, refused: unknown } = pick(action.phases);
+  const done = ids.length === 0 ? [] : await action.run(live, ids, options);
+  return [...done, ...unknown.map(({ name, error }) => refused(name, error, "Looking for"))];
 }
 
 function checkOptions(name: string, { options }: Action, given: unknown): Given {
@@ -305,6 +315,8 @@ export function wireOutcome(
   rowOf: (id: string) => WireOutcome["results"][number]["task"],
 ): WireOutcome {
   return {
+    done: done.filter(({ ok }) => ok).length,
+    refused: done.filter(({ ok }) => !ok).length,
     results: done.map(({ taskId, said, ok, becomes }) => ({
       taskId,
       said,

@@ -5,11 +5,11 @@
 import { timeTask } from "../decide/view.ts";
 import { formatReason } from "../format/reason.ts";
 import { readEvents } from "../store/events.ts";
-import { type Cursor, isPlace, parseCursor } from "../store/history_files.ts";
+import { type Cursor, isFarBehind, isPlace, parseCursor } from "../store/history_files.ts";
 import { describeWatcher } from "../supervise/watcher.ts";
 import type { HistoryEvent } from "../task/event.ts";
 import { isTerminal } from "../task/fields.ts";
-import type { Lease, Live } from "./served.ts";
+import { type Lease, type Live, MOST_HISTORY } from "./served.ts";
 import type { WireEvent } from "./wire.ts";
 import { countTasks, type Moment, momentOf, namesAmong, wireLanes, wireRow } from "./wire_of.ts";
 
@@ -221,6 +221,7 @@ async function readMissed(
   use: (happened: readonly HistoryEvent[]) => boolean,
 ): Promise<boolean> {
   if (since === undefined || !isPlace(store.dir, since)) return false;
+  if (isFarBehind(store.dir, since, MOST_HISTORY)) return false;
   const happened: HistoryEvent[] = [];
   for (let at = since; isAfter(end(), at);) {
     const before = at;

@@ -1,7 +1,15 @@
 // Which tasks a page is about: filters as they stand in an address, and whether a task passes. The server
 // and the page decide it by this one module. Pure.
 
+import { OrchestraError } from "../task/error.ts";
+import { STATUSES } from "../task/fields.ts";
+import { PHASES } from "../text/style.ts";
 import type { WireFilter, WireTask } from "./wire.ts";
+
+/** What can be asked for as status. */
+export const FILTER_STATUSES: readonly string[] = [
+  ...new Set([...STATUSES, ...PHASES, "needed"]),
+];
 
 /** The filters of an address, or of a request. What is empty counts as absent. */
 export function parseFilter(query: URLSearchParams): WireFilter {
@@ -13,6 +21,19 @@ export function parseFilter(query: URLSearchParams): WireFilter {
   const text = query.get("q");
   if (text !== null && text.trim() !== "") filter.q = text;
   return filter;
+}
+
+/**
+ * The filters, where they name what there is.
+ *
+ * @throws OrchestraError `usage`
+ */
+export function checkFilter(filter: WireFilter): WireFilter {
+  const unknown = filter.status?.find((name) => !FILTER_STATUSES.includes(name));
+  if (unknown === undefined) return filter;
+  throw new OrchestraError("usage", `${JSON.stringify(unknown)} is no status`, {
+    hint: `There are: ${FILTER_STATUSES.join(", ")}`,
+  });
 }
 
 /** The same as an address has them; empty for no filter. */

@@ -4,7 +4,7 @@
 
 import { lstat } from "../store/files.ts";
 import { formatCursor, parseCursor } from "../store/history_files.ts";
-import { readablePlaces } from "../store/places.ts";
+import { readablePlace } from "../store/places.ts";
 import { type FolderWatch, watchFolder } from "../store/watch.ts";
 import { respond } from "./answer.ts";
 import { type Client, openClient } from "./client.ts";
@@ -232,10 +232,10 @@ function followLog(
 }
 
 function sizeOfLog({ queue: { store }, mirror }: Live, id: string): number | undefined {
-  const task = mirror.index.byId.get(id);
-  if (task === undefined) return undefined;
   try {
-    const info = lstat(readablePlaces(store, task).logFile);
+    const task = mirror.index.byId.get(id) ?? store.readArchived(id);
+    if (task === undefined) return undefined;
+    const info = lstat(readablePlace(store, task, "log"));
     return info?.isFile ? info.size : undefined;
   } catch {
     // A task that names a place which is not its own has no log.

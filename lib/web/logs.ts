@@ -2,10 +2,11 @@
 // megabytes for one answer. Nothing is followed out of the workspace, whatever a task file says.
 
 import { openRegular, readExactly } from "../store/files.ts";
-import { readablePlaces } from "../store/places.ts";
+import { readablePlace } from "../store/places.ts";
 import type { Store } from "../store/tasks.ts";
 import type { Task } from "../task/fields.ts";
-import { HttpError, respond } from "./answer.ts";
+import { toOrchestraError } from "../task/error.ts";
+import { respond } from "./answer.ts";
 
 /** Most bytes of one answer. */
 export const MOST_BYTES = 4 * 1024 * 1024;
@@ -37,15 +38,20 @@ export function parseRange(header: string | null, size: number): ByteRange | nul
   return { from, to: Math.min(end, from + MOST_BYTES) };
 }
 
-/** Bytes of a task's log; null where it has none. */
+/** Bytes of a task's log; null where it has none that could be read. */
 export function logSize(store: Store, task: Task): number | null {
-  using file = openRegular(readablePlaces(store, task).logFile);
-  return file?.statSync().size ?? null;
+  try {
+    using file = openRegular(readablePlace(store, task, "log"));
+    return file?.statSync().size ?? null;
+  } catch {
+    // Who asks for the log itself is told why.
+    return null;
+  }
 }
 
 /** A part of a log, or all of it where that is little enough. */
 export function answerLog(store: Store, task: Task, header: string | null): Response {
-  using file = openRegular(readablePlaces(store, task).logFile);
+  using file = openRegular(readablePlace(store, task, "log"));
   const size = file?.statSync().size ?? 0;
   const range = parseRange(header, size);
   if (range === null) {
@@ -65,12 +71,22 @@ export function answerLog(store: Store, task: Task, header: string | null): Resp
   });
 }
 
-/** The text of a task's plan; null where it has none. */
+/** Bytes of a plan that are shown. */
+export const MOST_PLAN = 256 * 1024;
+
+/** The text of a task's plan, cut with a note where it is large; null where it has none. */
 export function readPlan(store: Store, task: Task): string | null {
-  const path = readablePlaces(store, task).planFile;
-  using file = openRegular(path);
-  if (file === undefined) return null;
-  const { size } = file.statSync();
-  if (size > MOST_BYTES) throw new HttpError(500, "damaged", "The plan is too large to be shown");
-  return new TextDecoder().decode(readExactly(file, 0, size));
+  try {
+    using file = openRegular(readablePlace(store, task, "plan"));
+    if (file === undefined) return null;
+    const { size } = file.statSync();
+    const bytes = readExactly(file, 0, Math.min(size, MOST_PLAN));
+    if (size <= MOST_PLAN) return new TextDecoder().decode(bytes);
+    // A letter that is cut in two is left out.
+    const text = new TextDecoder().decode(bytes, { stream: true });
+    return `${text}\n\n[Cut here: the plan has ${size} bytes, and ${MOST_PLAN} of them are shown]\n`;
+  } catch (error) {
+    // The task is shown all the same.
+    return `[The plan cannot be read: ${toOrchestraError(error, "Reading it").message}]\n`;
+  }
 }

@@ -7,7 +7,7 @@ import { askVersion } from "../launch/ask_version.ts";
 import { METRICS_TYPE } from "../metrics/openmetrics.ts";
 import { countMetrics, countStats, parseWay } from "../metrics/report.ts";
 import { add } from "../queue/add.ts";
-import { resolveTask } from "../queue/names.ts";
+import { resolveEach, resolveTask } from "../queue/names.ts";
 import { noTask, type Queue } from "../queue/queue.ts";
 import { loadAgents, loadAllAgents } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
@@ -23,8 +23,8 @@ import { VERSION } from "../task/version.ts";
 import { act, wireActions, wireOutcome } from "./actions.ts";
 import { HttpError, json, readBody, respond } from "./answer.ts";
 import { baseOf, cookieName, type Session } from "./auth.ts";
-import { isFiltering, parseFilter } from "./filter.ts";
-import type { Hub } from "./live.ts";
+import { checkFilter, FILTER_STATUSES, isFiltering, parseFilter } from "./filter.ts";
+import type { FollowedLog, Hub } from "./live.ts";
 import { answerLog, logSize, readPlan } from "./logs.ts";
 import { listOf, ref, type Schema } from "./schemas.ts";
 import type { Lease, Live, Served } from "./served.ts";
@@ -131,7 +131,11 @@ const count = (about: string): QueryPart => ({ about, schema: { type: "integer",
 
 /** Filters, as in an address of the page. */
 const FILTERS = {
-  status: texts("phase or status; `needed` for what goes on only if a person acts"),
+  status: {
+    about: "phase or status; `needed` for what goes on only if a person acts",
+    schema: { enum: [...FILTER_STATUSES] },
+    several: true,
+  },
   agent: texts("agent"),
   label: texts("`name:value`, or a name alone"),
   q: text("text in prompt, id, key or labels"),
@@ -179,7 +183,7 @@ export const ROUTES: readonly Route[] = [
     brief: "What happens in all workspaces, as server-sent events",
     changes: false,
     query: {
-      log: text("`WORKSPACE/TASK`: also tell how that log grows"),
+      log: text("`WORKSPACE/TASK`: also tell how that log grows; 404 where there is no such task"),
       since: text("id of the last event that was read, as in `Last-Event-ID`"),
     },
     answer: { type: "text/event-stream", schema: TEXT },
@@ -345,6 +349,19 @@ export function isOfApi(path: string): boolean {
   return path === API || path.startsWith(`${API}/`) || path === METRICS;
 }
 
+/**
+ * Refuses what is asked for behind `?` and means nothing: a filter that is misspelt must not show everything.
+ *
+ * @throws OrchestraError `usage`
+ */
+export function checkQuery({ query = {} }: Route, given: URLSearchParams): void {
+  const unknown = [...given.keys()].find((name) => !Object.hasOwn(query, name));
+  if (unknown === undefined) return;
+  throw new OrchestraError("usage", `${JSON.stringify(unknown)} behind "?" means nothing here`, {
+    hint: `There are: ${Object.keys(query).join(", ") || "none"}`,
+  });
+}
+
 /** The route of a path as it was asked for. */
 export function findRoute(method: string, path: string): Found | undefined {
   const parts = (path === `${API}/` ? API : path).split("/");
@@ -445,16 +462,26 @@ function glance({ name, queue, mirror }: Live, root: string, moment: Moment): Wi
   };
 }
 
-function listen({ site, request, query, completed }: Call): Promise<Response> {
+async function listen({ site, request, query, completed }: Call): Promise<Response> {
   const log = query.get("log");
-  const at = log?.indexOf("/") ?? -1;
-  return site.hub.listen({
+  return await site.hub.listen({
     since: request.headers.get("last-event-id") ?? query.get("since") ?? undefined,
-    log: log === null || at <= 0
-      ? undefined
-      : { workspace: log.slice(0, at), task: log.slice(at + 1) },
+    log: log === null || log === "" ? undefined : await findLog(site.served, log),
     gone: completed,
   });
+}
+
+/** The log that `WORKSPACE/TASK` names. */
+async function findLog(served: Served, name: string): Promise<FollowedLog> {
+  const at = name.indexOf("/");
+  if (at <= 0 || at === name.length - 1) {
+    throw new OrchestraError("usage", `log=${JSON.stringify(name)} names no log`, {
+      hint: "Write it as WORKSPACE/TASK.",
+    });
+  }
+  const workspace = name.slice(0, at);
+  using lease = await served.lease(workspace);
+  return { workspace, task: findTask(lease.live.queue, name.slice(at + 1)).taskId };
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -465,7 +492,7 @@ async function listTasks(live: Live, { query }: Call): Promise<Response> {
   const ended = readCount(query, "ended", MOST_LISTED, MOST_LISTED);
   const moment = await live.moment();
   const answer: WireTasks = {
-    ...listRows(parseFilter(query), moment, { limit, ended }),
+    ...listRows(checkFilter(parseFilter(query)), moment, { limit, ended }),
     lanes: wireLanes(moment),
     supervisor: describeWatcher(live.queue.store, moment.index.byId.values()),
     cursor: formatCursor(live.cursor),
@@ -536,10 +563,12 @@ async function runAction(live: Live, { params, request }: Call): Promise<Respons
     params.action!,
     options,
     (phases) =>
-      tasks?.map((name) => resolveTask(live.queue.store, name, "anywhere")) ??
-        pickTasks(filter!, moment)
+      tasks !== undefined ? resolveEach(live.queue.store, tasks, "anywhere") : {
+        ids: pickTasks(filter!, moment)
           .filter((task) => phases.includes(moment.phase(task).kind))
           .map(({ taskId }) => taskId),
+        refused: [],
+      },
   );
   live.look(
     done.flatMap(({ taskId, becomes }) => becomes === undefined ? taskId : [taskId, becomes]),
@@ -583,7 +612,7 @@ function readFilter(value: unknown): WireFilter {
     if (!Array.isArray(texts) || !texts.every((text) => typeof text === "string")) throw wrong;
     for (const text of texts) query.append(name, text);
   }
-  const filter = parseFilter(query);
+  const filter = checkFilter(parseFilter(query));
   // What was meant as a filter and says nothing must not mean everything.
   if (Object.keys(value).length > 0 && !isFiltering(filter)) throw wrong;
   return filter;

@@ -6,6 +6,7 @@ import { EVENT_KINDS } from "../task/event.ts";
 import { FAILURE_CLASSES, FIELDS, STATUSES, type Task } from "../task/fields.ts";
 import { NEEDED, OPTION_LIST } from "../task/options.ts";
 import { PHASES } from "../text/style.ts";
+import { FILTER_STATUSES } from "./filter.ts";
 
 /** A JSON Schema. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -88,8 +89,13 @@ const TASK: Readonly<Record<string, Schema>> = {
   remainingSeconds: orNull(NUMBER),
 };
 
+const REFUSES: Schema = {
+  ...map(TEXT),
+  description: "actions that its phase would allow and that would be refused, and why",
+};
+
 const FILTER: Readonly<Record<string, Schema>> = {
-  "status?": list(TEXT),
+  "status?": list({ enum: [...FILTER_STATUSES] }),
   "agent?": list(TEXT),
   "label?": list(TEXT),
   "q?": TEXT,
@@ -123,7 +129,7 @@ export const SCHEMAS = {
   Place: object({
     base: { ...TEXT, description: "goes before the path of each request with the cookie" },
   }),
-  Row: open({ ...TASK, name: TEXT, promptLength: COUNT }),
+  Row: open({ ...TASK, name: TEXT, promptLength: COUNT, refuses: REFUSES }),
   Counts: object({
     total: COUNT,
     "needed?": { ...COUNT, description: "what goes on only if a person acts" },
@@ -158,7 +164,7 @@ export const SCHEMAS = {
     completedAt: orNull(TEXT),
   }),
   Detail: object({
-    task: open({ ...TASK, name: TEXT }),
+    task: open({ ...TASK, name: TEXT, refuses: REFUSES }),
     chain: list(refTo("Link")),
     needs: list(refTo("Link")),
     neededBy: list(refTo("Link")),
@@ -237,6 +243,8 @@ export const SCHEMAS = {
     oneOf: [{ required: ["tasks"] }, { required: ["filter"] }],
   },
   Outcome: object({
+    done: COUNT,
+    refused: COUNT,
     results: list(object({ taskId: TEXT, said: TEXT, ok: YES, task: orNull(refTo("Row")) })),
   }),
   RunOrder: object({ "parallel?": { type: "integer", minimum: 1 } }),

@@ -16,7 +16,7 @@ import {
 import { createHub } from "./live.ts";
 import { openApi } from "./openapi.ts";
 import { loadPage, type Page } from "./page.ts";
-import { findRoute, isOfApi, overview, ROUTES, type Site } from "./routes.ts";
+import { checkQuery, findRoute, isOfApi, overview, ROUTES, type Site } from "./routes.ts";
 import { type Keeper, serveWorkspaces } from "./served.ts";
 
 export { isLoopback } from "./auth.ts";
@@ -213,6 +213,7 @@ async function answer(
         "This server changes nothing: it was started with --read-only",
       );
     }
+    checkQuery(route, searchParams);
     return await route.handle({ site, request, params, query: searchParams, completed });
   } catch (error) {
     return failure(error);

@@ -5,7 +5,7 @@
 
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { readEvents } from "../store/events.ts";
-import { type Cursor, historyEnd, parseCursor } from "../store/history_files.ts";
+import { type Cursor, historyEnd, isFarBehind, parseCursor } from "../store/history_files.ts";
 import { type FolderWatch, watchFolder } from "../store/watch.ts";
 import { type WatchOptions, watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
@@ -140,6 +140,9 @@ function noWorkspace(name: string): OrchestraError {
 /** A lock that somebody has for longer is not waited for: all who ask would wait as well. Milliseconds. */
 const PATIENCE = 1000;
 
+/** Bytes of the history that are read at once, at most: far more than ever happens between two looks. */
+export const MOST_HISTORY = 64 * 1024 * 1024;
+
 /** Files of a workspace that tell what no task does: what happened, and who watches. */
 const HISTORY = "history.jsonl";
 const WATCHER = "daemon.json";
@@ -184,6 +187,11 @@ async function openLive(
   let cursor = historyEnd(store.dir);
 
   async function readHistory(): Promise<void> {
+    // Whoever asks would wait for it, and all others with him; what has changed is told by the tasks' files.
+    if (isFarBehind(store.dir, cursor, MOST_HISTORY)) {
+      cursor = historyEnd(store.dir);
+      return;
+    }
     for await (const event of readEvents(store, { from: cursor })) {
       const { cursor: next, ...rest } = event;
       cursor = parseCursor(next) ?? cursor;

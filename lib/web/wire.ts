@@ -27,7 +27,15 @@ export interface WireRow extends WireTask {
   name: string;
   /** Characters that the whole prompt has. */
   promptLength: number;
+  /** As that of {@linkcode WireDetail}. */
+  refuses?: WireRefusals;
 }
+
+/**
+ * Actions that are offered for the phase that a task is in and yet would be refused, and why: by their
+ * names. That of `retry` for retries that are used up goes by `maxRetries`.
+ */
+export type WireRefusals = Partial<Record<string, string>>;
 
 /** How many tasks are in which phase. */
 export interface WireCounts extends Partial<Record<PhaseName, number>> {
@@ -99,7 +107,7 @@ export type WireLink =
 /** `GET …/tasks/{id}`. */
 export interface WireDetail {
   /** With its whole prompt. */
-  task: WireTask & { name: string };
+  task: WireTask & { name: string; refuses?: WireRefusals };
   /** All attempts, oldest first, itself among them; one where it was never retried. */
   chain: WireLink[];
   needs: WireLink[];
@@ -200,6 +208,9 @@ export interface WireFilter {
 
 /** What came of an action, task by task. */
 export interface WireOutcome {
+  /** How many were done, and how many refused. */
+  done: number;
+  refused: number;
   results: {
     taskId: string;
     /** What happened, in words. */
@@ -216,8 +227,8 @@ export interface WireError {
 }
 
 /**
- * `GET /api/v1/events`, a stream of server-sent events, for all workspaces that are served. `?log=WS/ID`
- * also tells how that log grows. Each `tasks` has an `id:`, a cursor in each workspace, as `WS=cursor&…`:
+ * `GET /api/v1/events`, a stream of server-sent events, for all workspaces that are served. `?log=WS/TASK`
+ * also tells how that log grows; where there is no such task, the answer is 404. Each `tasks` has an `id:`, a cursor in each workspace, as `WS=cursor&…`:
  * who comes back with it as `Last-Event-ID`, or gives it as `?since=`, misses nothing. A `cursor` of
  * `GET …/tasks` serves as well: `?since=` + encodeURIComponent(new URLSearchParams({[workspace]: cursor})).
  */

@@ -24,6 +24,7 @@ import type {
   WireLane,
   WireLink,
   WireOption,
+  WireRefusals,
   WireRow,
   WireTask,
   WireTasks,
@@ -72,7 +73,22 @@ export function wireRow(task: Task, moment: Moment, names: Names): WireRow {
     errorDetails: errorDetails === null ? null : cut(errorDetails, DETAILS),
     name: names.end(task.taskId) ?? task.taskId,
     promptLength: prompt.length,
+    refuses: refusals(task, moment),
   };
+}
+
+/** What would be refused though the phase does not say so. */
+function refusals(task: Task, { index }: Moment): WireRefusals {
+  const { status, timeout, retriedBy, retryCount, maxRetries } = task;
+  if (!isTerminal(status)) return timeout === null ? { extend: "has no limit" } : {};
+  if (status === "complete") return {};
+  // A successor that is archived or gone counts for none.
+  if (retriedBy !== null && index.byId.has(retriedBy)) {
+    return { retry: `was retried already, by ${retriedBy}` };
+  }
+  return retryCount < maxRetries
+    ? {}
+    : { retry: `has used up its retries (${retryCount} of ${maxRetries})` };
 }
 
 function cut(text: string, length: number): string {
@@ -191,7 +207,11 @@ export function detailOf(
   const names = namesAmong(index, all);
   const link = (one: Task) => wireLink(one, moment, names);
   return {
-    task: { ...wireTask(task, moment), name: names.end(task.taskId) ?? task.taskId },
+    task: {
+      ...wireTask(task, moment),
+      name: names.end(task.taskId) ?? task.taskId,
+      refuses: refusals(task, moment),
+    },
     chain: (chain.length === 0 ? [task] : chain).map(link),
     needs: needs.map(link),
     neededBy: neededBy.map(link),

@@ -131,6 +131,15 @@ Deno.test("the library extends, ends, archives, restores and removes as the comm
     ] as const
   ) assertEquals(await codeOf(wrong), code, String(wrong));
   await workspace.cancel([waits]);
+  // A name that means none leaves the others alone, whichever comes first.
+  assertEquals(await codeOf(() => workspace.archive(["nobody", failed])), "no-task");
+  assertEquals(workspace.task(failed), undefined);
+  workspace.restore(failed);
+  const third = await start("true");
+  await workspace.cancel([third.taskId]);
+  assertEquals(await codeOf(() => workspace.remove(["nobody", third.taskId])), "no-task");
+  assertEquals(workspace.task(third.taskId), undefined);
+  assertEquals(await codeOf(() => workspace.remove("x" as never)), "usage");
   assertEquals(workspace.archive([failed]), [failed]);
   assertEquals(workspace.task(failed), undefined);
   assertEquals(workspace.restore(failed).taskId, failed);

@@ -1,11 +1,14 @@
 // What the API answers: each answer fits the schema that the OpenAPI document has for it, and does what the
 // verbs of the queue do.
 
+import { FILTER_STATUSES } from "../../lib/web/filter.ts";
+import { MOST_PLAN } from "../../lib/web/logs.ts";
 import { openApi } from "../../lib/web/openapi.ts";
 import { ROUTES } from "../../lib/web/routes.ts";
 import { SCHEMAS } from "../../lib/web/schemas.ts";
 import type { WireOutcome, WireTasks } from "../../lib/web/wire.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { ON_LINUX, test } from "../support/needs.ts";
 import { type Box, makeBox } from "../support/program.ts";
 import { assertFits, compileSchema } from "./fits.ts";
 import { BEARER, type Here, JSON_TYPE, serveHere, TOKEN } from "./server.ts";
@@ -140,9 +143,17 @@ Deno.test("each action does what its verb does, and says so task by task", async
   const two = await queue("true", { dependsOn: [one] });
   const three = await queue("exit 1");
 
-  const [extended] = await act(here, "extend", { tasks: [one], options: { time: "5m" } });
-  assertEquals([extended!.ok, extended!.task!.timeout], [true, 300]);
-  assertEquals(box.task(one).timeout, 300);
+  const four = await queue("true", { timeout: "1m" });
+  const [extended] = await act(here, "extend", { tasks: [four], options: { time: "5m" } });
+  assertEquals([extended!.ok, extended!.task!.timeout], [true, 360]);
+  assertEquals(box.task(four).timeout, 360);
+  // What may run for ever is not given a limit by asking for more time.
+  const [endless] = await act(here, "extend", { tasks: [one], options: { time: "5m" } });
+  assertEquals([endless!.ok, endless!.said], [false, `${one} has no limit: nothing to extend`]);
+  assertEquals(box.task(one).timeout, null);
+  await act(here, "remove", { tasks: [four] });
+  await act(here, "cancel", { tasks: [four] });
+  await act(here, "remove", { tasks: [four] });
 
   const cancelled = await act(here, "cancel", {
     tasks: [one],
@@ -174,6 +185,127 @@ Deno.test("each action does what its verb does, and says so task by task", async
   assertEquals(box.task(three).status, "cancelled");
 });
 
+Deno.test("a name that means no task leaves the others alone, and so does one that is refused", async () => {
+  await using box = await makeBox();
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const id = await box.start("shell", "true", "--key", "tests", "--timeout", "1m");
+  const gone = "task_1000000000";
+  const order = (action: string, tasks: string[], options = {}) =>
+    here.post(`/workspaces/box/actions/${action}`, { tasks, options }) as Promise<WireOutcome>;
+  const said = ({ results }: WireOutcome) => results.map(({ taskId, ok }) => [taskId, ok]);
+  const named = ["nobody", "tests", gone, "tests"];
+  const expected = [[id, true], [gone, false], ["nobody", false]];
+  const extended = await order("extend", named, { time: "1m" });
+  assertEquals(said(extended), expected);
+  assertEquals([extended.done, extended.refused], [1, 2]);
+  assertEquals(extended.results[2]!.said, 'No task "nobody" in this workspace');
+  assertEquals(said(await order("timeout", named)).map(([, ok]) => ok), [false, false, false]);
+  assertEquals(said(await order("cancel", named)), expected);
+  assertEquals(said(await order("archive", named)), expected);
+  // Archived, it is found by its key.
+  assertEquals(said(await order("restore", named)), expected);
+  assertEquals(said(await order("remove", named)), expected);
+  assertEquals(box.tasks(), []);
+  assertEquals(said(await order("cancel", ["nobody"])), [["nobody", false]]);
+});
+
+Deno.test("a filter that means nothing is refused with those that there are", async () => {
+  await using box = await makeBox();
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const refused = async (path: string) => {
+    const response = await here.ask(path);
+    const { error } = await response.json();
+    assertEquals([response.status, error.code], [400, "usage"], path);
+    return `${error.message} ${error.hint}`;
+  };
+  assertStringIncludes(await refused("/workspaces/box/tasks?status=bogus"), "retrying, needed");
+  assertStringIncludes(await refused("/workspaces/box/tasks?status=failed&status=x"), "running");
+  assertStringIncludes(await refused("/workspaces/box/tasks?state=failed"), "status, agent, label");
+  assertStringIncludes(await refused("/workspaces/box/graph?status=failed"), "none");
+  assertStringIncludes(await refused("/workspaces/box/tasks/@last?x=1"), "none");
+  assertStringIncludes(await refused("/workspaces/box/tasks?toString=x"), "status");
+  for (const name of FILTER_STATUSES) await here.get(`/workspaces/box/tasks?status=${name}`);
+});
+
+Deno.test("a plan of any size is shown in part, and a bad one breaks neither task nor log", async () => {
+  await using box = await makeBox();
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const id = await box.start("shell", "echo out");
+  await box.ok("run", "--all", "--wait");
+  await box.settled(id);
+  const plan = box.path(`plans/${id}_plan.md`);
+  const shown = async () => {
+    const log = await here.ask(`/workspaces/box/tasks/${id}/log`);
+    assertEquals([log.status, await log.text()], [200, "out\n"]);
+    const detail = await here.get(`/workspaces/box/tasks/${id}`);
+    assertEquals(detail.logSize, 4);
+    return detail.plan;
+  };
+  Deno.writeTextFileSync(plan, "x".repeat(MOST_PLAN));
+  assertEquals(await shown(), "x".repeat(MOST_PLAN));
+  // A letter of three bytes lies across the place where it is cut.
+  Deno.writeTextFileSync(plan, "x".repeat(MOST_PLAN - 1) + "€".repeat(2_000_000));
+  const cut = await shown();
+  assertStringIncludes(cut, "x\n\n[Cut here: the plan has 6262143 bytes");
+  assert(cut.length < MOST_PLAN + 200, String(cut.length));
+  Deno.removeSync(plan);
+  Deno.mkdirSync(plan);
+  assertEquals(await shown(), null);
+  const task = { ...box.task(id), planFile: "/etc/passwd" };
+  Deno.writeTextFileSync(box.path(`tasks/${id}.json`), JSON.stringify(task));
+  const foreign = await shown();
+  assertStringIncludes(foreign, "[The plan cannot be read");
+  assert(!foreign.includes("root:"), foreign);
+});
+
+Deno.test("a row tells what its phase does not: what is refused of it all the same", async () => {
+  await using box = await makeBox();
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const retried = await box.start("shell", "exit 1", "--max-retries", "1");
+  await box.run("run", "--all", "--wait");
+  await box.settled(retried);
+  const rows = async () => {
+    const { tasks } = await here.get("/workspaces/box/tasks") as WireTasks;
+    return Object.fromEntries(tasks.map(({ taskId, refuses }) => [taskId, refuses]));
+  };
+  assertEquals(await rows(), { [retried]: {} });
+  await act(here, "retry", { tasks: [retried] });
+  const successor = box.task(retried).retriedBy!;
+  const already = { retry: `was retried already, by ${successor}` };
+  assertEquals(await rows(), { [retried]: already, [successor]: { extend: "has no limit" } });
+  const { task } = await here.get(`/workspaces/box/tasks/${retried}`);
+  assertEquals(task.refuses, already);
+  await act(here, "cancel", { tasks: [successor] });
+  assertEquals((await rows())[successor], { retry: "has used up its retries (1 of 1)" });
+  // What it says is what happens.
+  for (const { ok, said } of await act(here, "retry", { tasks: [retried, successor] })) {
+    assertEquals(ok, false, said);
+  }
+  const limited = await box.start("shell", "true", "--timeout", "1h");
+  assertEquals((await rows())[limited], {});
+});
+
+test("a history that somebody blew up keeps nobody waiting", ON_LINUX, async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  Deno.truncateSync(box.path("history.jsonl"), 6 * 1024 ** 3);
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const before = bytesRead();
+  const [{ counts }] = await here.get("/workspaces");
+  assertEquals(counts.total, 1);
+  const since = encodeURIComponent("box=1.0");
+  const stream = await here.ask(`/events?since=${since}`);
+  await stream.body?.cancel();
+  assertEquals((await here.get("/workspaces/box/tasks")).tasks[0].taskId, id);
+  const read = bytesRead() - before;
+  assert(read < 100e6, `${read} bytes were read`);
+});
+
+/** Bytes that this process has read so far. */
+function bytesRead(): number {
+  return Number(/rchar: (\d+)/.exec(Deno.readTextFileSync("/proc/self/io"))![1]);
+}
+
 Deno.test("an order that is not clear does nothing", async () => {
   await using box = await makeBox();
   const id = await box.start("shell", "true");
@@ -186,6 +318,8 @@ Deno.test("an order that is not clear does nothing", async () => {
     ["cancel", { filter: { state: ["pending"] } }],
     ["cancel", { filter: { status: "pending" } }],
     ["cancel", { filter: { status: [""] } }],
+    ["cancel", { filter: { status: ["bogus"] } }],
+    ["cancel", { filter: { status: ["pending", "bogus"] } }],
     ["cancel", { tasks: [id], options: { raeson: "x" } }],
     ["cancel", { tasks: [id], options: { reason: 7 } }],
     ["cancel", { tasks: [id], options: [] }],

@@ -16,7 +16,7 @@ import type {
   WireTasks,
   WireWorkspace,
 } from "../wire.ts";
-import { apiAddress, at, get, sayError } from "./api.ts";
+import { apiAddress, ApiError, at, get, sayError } from "./api.ts";
 import { createBatch } from "./batch.ts";
 import { changeListing, countsIn, isSameRow, type Listing, listingOf } from "./listing.ts";
 import { here, onPlace } from "./router.ts";
@@ -368,6 +368,8 @@ function forget(tasks: Map<string, WireRow>): void {
 // The stream
 
 const logs = new Map<string, Set<(size: number) => void>>();
+/** Those of tasks that there are not: the server gives no stream with one of them. */
+const unknownLogs = new Set<string>();
 let stream: EventSource | null = null;
 /** Which log the stream tells of. */
 let streamed: string | null = null;
@@ -381,6 +383,7 @@ export function onLogSize(
   const key = `${workspace}/${id}`;
   const those = logs.get(key) ?? new Set();
   logs.set(key, those.add(listener));
+  unknownLogs.delete(key);
   setTimeout(connect);
   return () => {
     those.delete(listener);
@@ -393,7 +396,7 @@ const KINDS = ["tasks", "log", "reset", "workspaces"] as const;
 
 /** Sees to it that there is a stream that tells of the log that is looked at. */
 function connect(): void {
-  const log = [...logs.keys()].at(-1) ?? null;
+  const log = [...logs.keys()].filter((key) => !unknownLogs.has(key)).at(-1) ?? null;
   const before = stream;
   if (before !== null && before.readyState !== EventSource.CLOSED && log === streamed) return;
   streamed = log;
@@ -429,8 +432,25 @@ function connect(): void {
     // The browser tries again by itself, but not after an answer that is no stream.
     if (next.readyState !== EventSource.CLOSED) return;
     before?.close();
-    setTimeout(() => next === stream && readAnew().then(connect), 2000);
+    comeBack(next, log);
   });
+}
+
+/** After an answer that was no stream: without the log that is to blame, or after a while. */
+async function comeBack(refused: EventSource, log: string | null): Promise<void> {
+  if (log !== null && await isUnknown(log)) unknownLogs.add(log);
+  else await new Promise((resolve) => setTimeout(resolve, 2000));
+  if (refused === stream) readAnew().then(connect);
+}
+
+async function isUnknown(log: string): Promise<boolean> {
+  const end = log.lastIndexOf("/");
+  try {
+    await get(at(log.slice(0, end), "tasks", log.slice(end + 1)));
+    return false;
+  } catch (error) {
+    return error instanceof ApiError && error.status === 404;
+  }
 }
 
 // ---------------------------------------------------------------------------------------------
