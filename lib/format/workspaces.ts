@@ -2,7 +2,6 @@
 // for those that a daemon for all has. Pure.
 
 import type { QueueCounts } from "../decide/view.ts";
-import type { KeptWorkspace } from "../supervise/user_daemon.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Column, formatRows } from "../text/table.ts";
 import { displayWidth, firstLine, truncate, wrap } from "../text/width.ts";
@@ -21,6 +20,15 @@ export interface WorkspaceRow {
   problem: string | null;
 }
 
+/** A workspace as a daemon for all has it. */
+export interface KeptRow {
+  readonly name: string;
+  readonly root: string;
+  readonly state: string;
+  /** Why it is not watched; null where it is. */
+  readonly reason: string | null;
+}
+
 /** The table; the home folder is written as `~`. */
 export function formatWorkspaces(
   rows: readonly WorkspaceRow[],
@@ -37,14 +45,14 @@ export function formatWorkspaces(
 
 /** What a daemon for all has: a table, and below it why one is not watched. */
 export function formatKept(
-  rows: readonly KeptWorkspace[],
+  rows: readonly KeptRow[],
   home: string | undefined,
   style: Style,
 ): string {
   const palette = createPalette(style);
   const paints = { watched: palette.ok, failed: palette.bad } as Partial<Record<string, Paint>>;
-  const paintOf = ({ state }: KeptWorkspace) => paints[state] ?? palette.waiting;
-  const columns: Column<KeptWorkspace>[] = [
+  const paintOf = ({ state }: KeptRow) => paints[state] ?? palette.waiting;
+  const columns: Column<KeptRow>[] = [
     NAME,
     { header: "STATE", cell: (row) => ({ text: firstLine(row.state, 20), paint: paintOf(row) }) },
     whereColumn(palette, home, () => undefined),

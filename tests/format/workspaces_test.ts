@@ -1,8 +1,12 @@
 // The table of known workspaces.
 
 import { countPhases } from "../../lib/decide/view.ts";
-import { formatKept, formatWorkspaces, type WorkspaceRow } from "../../lib/format/workspaces.ts";
-import type { KeptWorkspace } from "../../lib/supervise/user_daemon.ts";
+import {
+  formatKept,
+  formatWorkspaces,
+  type KeptRow,
+  type WorkspaceRow,
+} from "../../lib/format/workspaces.ts";
 import { displayWidth } from "../../lib/text/width.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { assertPrintable } from "../support/box.ts";
@@ -68,7 +72,7 @@ Deno.test("who watches is told in few words, with the whole pid, and the path ha
 
 Deno.test("what a daemon for all has is aligned, and why one is not watched stands below", () => {
   const reason = "A run --wait watches over this workspace (pid 8102)";
-  const rows: KeptWorkspace[] = [
+  const rows: KeptRow[] = [
     { name: "notes", root: "/home/ann/notes", state: "watched", reason: null },
     { name: "parser", root: `/home/${"deep/".repeat(30)}parser`, state: "waiting", reason },
     { name: "プ", root: "/srv/x\u001b[31m", state: "failed", reason: "it is wrong\u001b[31m\n" },

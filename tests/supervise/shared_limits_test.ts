@@ -2,6 +2,7 @@
 // is free.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { DENO, execute } from "../support/execute.ts";
 import { ON_LINUX, ON_POSIX, test } from "../support/needs.ts";
 import { kill, processesWith } from "../support/processes.ts";
 import { type Box, makeBox, makeFolder } from "../support/program.ts";
@@ -112,6 +113,34 @@ test("the machine's limit holds for five workspaces together", ON_POSIX, async (
     assert(running <= 2, lines.join(""));
   }
 });
+
+test(
+  "the machine's limit holds for a program that opens several workspaces",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser({ machine: { concurrent: 1 } }, 3);
+    const record = `${user.home}/record`;
+    for (const box of user.boxes) {
+      for (let at = 0; at < 2; at++) {
+        await user.start(box, "claude", `echo + >>'${record}'; sleep 0.1; echo - >>'${record}'`);
+      }
+    }
+    const program = `${user.home}/program.ts`;
+    const library = new URL("../../mod.ts", import.meta.url).href;
+    Deno.writeTextFileSync(
+      program,
+      `import { openWorkspace } from ${JSON.stringify(library)};
+     await Promise.all(Deno.args.map((root) => openWorkspace(root).run()));`,
+    );
+    const config = decodeURIComponent(new URL("../../deno.json", import.meta.url).pathname);
+    const roots = user.boxes.map(({ root }) => root);
+    const args = ["run", "-A", "--quiet", "--config", config, program, ...roots];
+    const { code, stderr } = await execute(DENO, args, { cwd: user.home, env: user.env });
+    assertEquals(code, 0, stderr);
+    // Never two at once.
+    assertEquals(Deno.readTextFileSync(record), "+\n-\n".repeat(6));
+  },
+);
 
 test(
   "a slot of a workspace whose supervisor and agent were killed is free again",
