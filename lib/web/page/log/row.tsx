@@ -25,7 +25,9 @@ export function RowLine({ row, number, marked, query, onFold }: {
             class="log-number"
             tabIndex={-1}
             href={number === undefined ? `#B${from}` : `#L${number}`}
-            title={number === undefined ? `Byte ${from.toLocaleString("en")}` : undefined}
+            title={number === undefined
+              ? `Byte ${from.toLocaleString("en")}`
+              : `Line ${number.toLocaleString("en")} of the file`}
           >
             {number ?? "·"}
           </a>

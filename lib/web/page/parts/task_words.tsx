@@ -8,9 +8,9 @@ import { formatDuration } from "../../../task/duration.ts";
 import { parseTime } from "../../../task/fields.ts";
 import { formatElapsed, formatMoment, formatPast, formatStamp } from "../../../text/time.ts";
 import { sanitize } from "../../../text/width.ts";
-import type { WireRow } from "../../wire.ts";
+import type { WireFilter, WireRow } from "../../wire.ts";
 import { href } from "../router.ts";
-import { serverState } from "../state.ts";
+import { serverState, useTasks } from "../state.ts";
 import { useClock } from "./clock.ts";
 
 /** A shape for each state, that tells them apart without colour. */
@@ -60,6 +60,14 @@ export type Named = Pick<WireRow, "taskId" | "name"> & { readonly key?: string |
 export function nameOf({ taskId, name, key }: Named): string {
   return key ?? serverState().tasks.get(taskId)?.key ?? name;
 }
+
+/** Draws nothing; reads the tasks, so that their keys are known where an answer has only their names. */
+export function ReadKeys(): null {
+  useTasks(ALL);
+  return null;
+}
+
+const ALL: WireFilter = {};
 
 /** The shape alone, for where the word stands beside it. */
 export function Shape({ phase }: { phase: PhaseName }): JSX.Element {

@@ -11,7 +11,7 @@ import type { WireGraph, WireLink } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
 import { begin, type Camera, fit, pan, reveal, type Size, zoom } from "../camera.ts";
 import { type Layout, layOut, type PlacedNode, related, type Sizes } from "../layout.ts";
-import { Badge, nameOf, PHASES, Shape, TaskLink, titleOf } from "../parts/task_words.tsx";
+import { Badge, nameOf, PHASES, ReadKeys, Shape, TaskLink, titleOf } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
 import { onHappened, useServer } from "../state.ts";
 
@@ -44,6 +44,7 @@ export default function Graph(): JSX.Element {
   };
   return (
     <div class="graph-view">
+      <ReadKeys />
       <header class="graph-head">
         <h1>Graph</h1>
         {part !== null && <Counts nodes={part.nodes} />}

@@ -19,6 +19,7 @@ import {
   Badge,
   Elapsed,
   nameOf,
+  ReadKeys,
   Remaining,
   Retried,
   Standing,
@@ -125,6 +126,7 @@ function Shown({ workspace, detail, problem, onDone }: {
   const { task, chain, needs, neededBy, plan, logSize, logFormat, archived } = detail;
   return (
     <div class="task-view">
+      {needs.length + neededBy.length + task.dependsOn.length > 0 && <ReadKeys />}
       <header class="task-head">
         <h1>{titleOf(task)}</h1>
         <p class="task-sub">
@@ -197,10 +199,15 @@ function formatOf(name: string | null): UsageFormat | null {
 }
 
 function Section(
-  { title, children }: { title: string; children: ComponentChildren },
+  { title, children, first = false }: {
+    title: string;
+    children: ComponentChildren;
+    /** Whether it stands before the log where they stand below each other. */
+    first?: boolean;
+  },
 ): JSX.Element {
   return (
-    <section>
+    <section class={first ? "first" : ""}>
       <h2>{title}</h2>
       {children}
     </section>
@@ -264,7 +271,7 @@ function Result({ workspace, task }: { workspace: string; task: WireTask }): JSX
   if (result === null || !(result.summary || result.files?.length)) return null;
   const files = Array.isArray(result.files) ? result.files.map(String) : [];
   return (
-    <Section title="Result">
+    <Section title="Result" first>
       {result.summary && <p class="said">{String(result.summary)}</p>}
       {files.length > 0 && (
         <ul class="files" aria-label="Files">

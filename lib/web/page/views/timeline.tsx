@@ -9,7 +9,7 @@ import { truncate } from "../../../text/width.ts";
 import type { WireTimeline } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
 import { useClock } from "../parts/clock.ts";
-import { Badge, nameOf, TaskLink } from "../parts/task_words.tsx";
+import { Badge, nameOf, ReadKeys, TaskLink } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
 import { onHappened } from "../state.ts";
 import {
@@ -70,6 +70,7 @@ export default function Timeline(): JSX.Element {
     });
   return (
     <div class="timeline-view">
+      <ReadKeys />
       <header class="graph-head">
         <h1>Timeline</h1>
         <div class="chips" role="group" aria-label="Span of time">
