@@ -55,5 +55,6 @@ Deno.test("there is no stream for a log that there is not", async () => {
   assertEquals(await refused("box/nobody"), "404 no-task");
   assertEquals(await refused("box/task_1000000000"), "404 no-task");
   assertEquals(await refused("nowhere/tests"), "404 no-workspace");
+  assertEquals(await refused("box/../../secret"), "400 usage");
   for (const name of ["box", "box/", "/tests"]) assertEquals(await refused(name), "400 usage");
 });
