@@ -342,6 +342,15 @@ for (const command of ["start", "run", "status", "cancel"]) {
   });
 }
 
+Deno.test("what is for several workspaces is loaded only where several are meant", async () => {
+  const several =
+    /everywhere|lib\/workspaces\/registry|lib\/supervise\/user_daemon|daemon_|lib\/web\//;
+  for (const command of ["start", "run", "status", "show", "logs", "events", "wait", "cancel"]) {
+    const loaded = await loadedFor(command);
+    assertEquals(loaded.filter((name) => several.test(name)), [], command);
+  }
+});
+
 Deno.test("start, run and cancel load no tables, and start and cancel no supervision", async () => {
   for (const command of ["start", "run", "cancel"]) {
     const loaded = await loadedFor(command);
