@@ -8,7 +8,7 @@ import { createModel, type LiveModel } from "../decide/model.ts";
 import { findArchived } from "../store/archive.ts";
 import { lstat } from "../store/files.ts";
 import type { Damage, Store } from "../store/tasks.ts";
-import { watchFolder } from "../store/watch.ts";
+import { holdPipes, watchFolder } from "../store/watch.ts";
 import { OrchestraError } from "../task/error.ts";
 import { isTaskId } from "../task/id.ts";
 import { isClosed, isTerminal, type ParsedTask, type Task } from "../task/fields.ts";
@@ -171,7 +171,10 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
       if (!heard && performance.now() < knocked.at + TOLD_WITHIN) return;
       silent = !heard;
       knocked = undefined;
-      if (silent) options.onProblem("the system tells of no changes");
+      if (silent) {
+        options.onProblem("the system tells of no changes");
+        holdPipes();
+      }
     }
     if (!watch.active || !(silent || doubtful)) return;
     const { heard } = watch;
@@ -200,12 +203,14 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
       const names = new Set<string>();
       const before = kept;
       let doubtful = false;
+      let hasPipe = false;
       for (const { name, isFile, isDirectory, isSymlink } of Deno.readDirSync(store.tasksDir)) {
         names.add(name);
         if (isFile || isDirectory) continue;
         doubtful = true;
-        if (!isSymlink) watch.holdOpen(name);
+        hasPipe ||= !isSymlink;
       }
+      if (hasPipe || silent) holdPipes();
       const { byId } = model.index;
       for (const id of [...byId.keys()]) if (!names.has(`${id}.json`)) keep(id, undefined);
       for (const id of [...damaged.keys()]) if (!names.has(`${id}.json`)) damaged.delete(id);

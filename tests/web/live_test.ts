@@ -296,17 +296,18 @@ test("when the last one has gone, nothing is watched any more", LINUX, async () 
     await connection.read(new Uint8Array(1));
     return connection;
   }));
-  const during = watches();
-  assert(during > before, `${during} ${before}`);
+  // The tasks, and what stands beside them.
+  const during = before + 2;
+  await withPatience("the watching", watched(during));
   connections.pop()!.close();
   connections.pop()!.close();
   await here.get("");
   assertEquals(watches(), during);
   connections.pop()!.close();
-  await withPatience(
-    "the end of the watching",
-    (async () => {
-      while (watches() > before) await new Promise((resolve) => setTimeout(resolve, 10));
-    })(),
-  );
+  await withPatience("the end of the watching", watched(before));
 });
+
+/** Fulfilled when this process watches so many folders. */
+async function watched(count: number): Promise<void> {
+  while (watches() !== count) await new Promise((resolve) => setTimeout(resolve, 10));
+}
