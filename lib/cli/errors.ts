@@ -79,10 +79,8 @@ export function usageError(
   }
   if (error instanceof FlagNotFoundError) throw noOption(error.input, error.corrections);
   const [command = ""] = words;
-  if (error instanceof UnexpectedPositionalError && Object.hasOwn(OTHER_W, command)) {
-    const at = words.indexOf(error.input);
-    if (words[at - 1] === "-w") throw otherW(command, error.input);
-  }
+  const meant = Object.hasOwn(OTHER_W, command) ? meantByW(words, error) : undefined;
+  if (meant !== undefined) return otherW(command, meant);
   // The command that is meant where none is named takes no arguments: another one, mistyped.
   if (
     error instanceof UnexpectedPositionalError && error.input === words[1] &&
@@ -94,6 +92,14 @@ export function usageError(
   return new OrchestraError("usage", text_en.exceptionWhileParsingArguments(error, false), {
     hint: "See the options with --help.",
   });
+}
+
+/** What was to be named by a `-w` that names nothing here; `-wshop` is several options, as ever. */
+function meantByW(words: readonly string[], error: unknown): string | undefined {
+  if (error instanceof UnexpectedPositionalError) {
+    return words[words.indexOf(error.input) - 1] === "-w" ? error.input : undefined;
+  }
+  return words.find((word) => /^-w=./.test(word))?.slice("-w=".length);
 }
 
 /** The error where `-w` was to name a workspace, and does not stand where it does. */

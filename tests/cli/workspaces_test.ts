@@ -167,9 +167,11 @@ Deno.test("names of workspaces complete", async () => {
 Deno.test("behind status and run, who means a workspace by -w is told how to name it", async () => {
   await using shelf = await makeShelf("shop");
   for (const [command, meaning] of [["status", "--watch"], ["run", "--wait"]] as const) {
-    const text = assertRefused(await shelf.run(command, "-w", "shop"), 2);
-    assertStringIncludes(text, `-w is ${meaning} behind ${command}`);
-    assertStringIncludes(text, `orchestra -w shop ${command} `);
-    assertStringIncludes(text, `orchestra ${command} --workspace shop`);
+    for (const given of [["-w", "shop"], ["-w=shop"]]) {
+      const text = assertRefused(await shelf.run(command, ...given), 2);
+      assertStringIncludes(text, `-w is ${meaning} behind ${command}`);
+      assertStringIncludes(text, `orchestra -w shop ${command} `);
+      assertStringIncludes(text, `orchestra ${command} --workspace shop`);
+    }
   }
 });
