@@ -8,9 +8,9 @@ import { parseObject, readUserSettingsText } from "../settings/user.ts";
 import { retryDelay } from "../supervise/everywhere.ts";
 import { commandOf } from "../supervise/spawn.ts";
 import { sanitize } from "../text/width.ts";
-import { env } from "./calling.ts";
 import type { Context } from "./context.ts";
 import type { ServePort } from "./daemon_flags.ts";
+import { takeToken } from "./token.ts";
 
 /** How the page is served. */
 export interface Serving {
@@ -126,7 +126,13 @@ export async function keepServing(
     ...(of === "everywhere" ? ["--everywhere"] : []),
     ...(port === "usual" ? [] : [`--port=${port}`]),
   ];
-  const token = env("ORCHESTRA_TOKEN") ?? randomToken();
+  let token: string;
+  try {
+    token = takeToken() ?? randomToken();
+  } catch (error) {
+    // The tasks are watched over all the same.
+    return say(`The page is not served: ${messageOf(error)}`);
+  }
   let told = "";
   for (let failures = 0; !signal.aborted;) {
     const began = performance.now();

@@ -138,6 +138,8 @@ export function prepareLaunch(
     ORCHESTRA_DONE_FILE: places.doneFile,
     ORCHESTRA_ERROR_FILE: places.errorFile,
     ORCHESTRA_WORKSPACE: places.workspace,
+    // Whoever has the token of the page may do all that its user may.
+    ORCHESTRA_TOKEN: "",
   };
   for (const [name, value] of Object.entries(agent.env ?? {})) {
     env[name] = substituteNamed(value, variables);

@@ -70,7 +70,7 @@ function start(receiver: Receiver, program: string, root: string): Running {
     stdin: "piped",
     stdout: "piped",
     stderr: "null",
-    env: { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "", ORCHESTRA_ROOT: root },
+    env: { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "", ORCHESTRA_TOKEN: "", ORCHESTRA_ROOT: root },
   }).spawn();
   child.unref();
   child.status.catch(() => {});

@@ -53,6 +53,7 @@ export function hookVariables(whole: HistoryEvent, root: string): Record<string,
   return {
     ORCHESTRA_TASK_ID: "",
     ORCHESTRA_MARK: "",
+    ORCHESTRA_TOKEN: "",
     ORCHESTRA_ROOT: root,
     ORCHESTRA_EVENT: event.event,
     ORCHESTRA_EVENT_JSON: text(JSON.stringify(event)),

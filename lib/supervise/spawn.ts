@@ -33,7 +33,12 @@ export function spawnDetached(
     stdout: "null",
     stderr: "null",
     // An agent may have started us: its mark must not make the supervisor part of its tree.
-    env: { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "" },
+    env: {
+      ORCHESTRA_TASK_ID: "",
+      ORCHESTRA_MARK: "",
+      // A daemon may serve the page; a supervisor never does.
+      ...(rest[0] === "daemon" ? {} : { ORCHESTRA_TOKEN: "" }),
+    },
   });
 }
 

@@ -107,6 +107,7 @@ Deno.test("prepareLaunch tells the agent where everything is, and runs it in the
     ORCHESTRA_DONE_FILE: PLACES.doneFile,
     ORCHESTRA_ERROR_FILE: PLACES.errorFile,
     ORCHESTRA_WORKSPACE: PLACES.workspace,
+    ORCHESTRA_TOKEN: "",
   });
 });
 

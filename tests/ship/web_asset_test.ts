@@ -23,7 +23,7 @@ async function serveBy(file: string, root: string, cache: string) {
     cwd: root,
     env: {
       DENO_DIR: cache,
-      ORCHESTRA_TOKEN: "mine",
+      ORCHESTRA_TOKEN: "mine".repeat(4),
       XDG_STATE_HOME: cache,
       XDG_CONFIG_HOME: cache,
     },
@@ -48,7 +48,7 @@ test("the one file serves the page that is built into its asset", ON_POSIX, asyn
   );
   assertStringIncludes(html, '<div id="app">');
   assert(!html.includes(ROOT), "paths of the machine that made it");
-  const headers = { authorization: "Bearer mine" };
+  const headers = { authorization: `Bearer ${"mine".repeat(4)}` };
   const [workspace] = await (await fetch(`${origin}/api/v1/workspaces`, { headers })).json();
   const tasks = `${origin}/api/v1/workspaces/${encodeURIComponent(workspace.name)}/tasks`;
   const answer = await (await fetch(tasks, { headers })).json();

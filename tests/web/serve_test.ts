@@ -8,6 +8,9 @@ import { MAIN } from "../support/spawn.ts";
 
 const ADDRESS = /^http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)\n$/;
 
+/** A token of the user's own. */
+const MINE = "mine".repeat(4);
+
 function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
@@ -48,16 +51,16 @@ Deno.test("serve takes a free port where ours is taken, and says so where one wa
   const failure = await box.fails(5, "serve", "--port", String(port));
   assertEquals(failure.message, `Port ${port} is taken by another program`);
   // Whichever of the two is first has the port that is ours.
-  await using one = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "--json", "serve");
-  await using two = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "--json", "serve");
+  await using one = box.live({ env: { ORCHESTRA_TOKEN: MINE } }, "--json", "serve");
+  await using two = box.live({ env: { ORCHESTRA_TOKEN: MINE } }, "--json", "serve");
   const whole = (text: string) => text.endsWith("}\n");
   const said = await Promise.all(
     [one, two].map(async (live) => JSON.parse(await live.printed(whole))),
   );
   assert(said[0].port !== said[1].port);
   for (const { url, address, port, token } of said) {
-    assertEquals([url, address], [`${address}#token=mine`, `http://127.0.0.1:${port}/`]);
-    assertEquals(token, "mine");
+    assertEquals([url, address], [`${address}#token=${MINE}`, `http://127.0.0.1:${port}/`]);
+    assertEquals(token, MINE);
     const { message } = await box.fails(5, "serve", "--port", String(port));
     assertEquals(message, `Port ${port} is taken by another orchestra serve`);
   }
@@ -67,12 +70,12 @@ Deno.test("serve takes a free port where ours is taken, and says so where one wa
 
 Deno.test("serve says what it means to be reached by others, and then is", async () => {
   await using box = await makeBox();
-  const env = { ORCHESTRA_TOKEN: "mine" };
+  const env = { ORCHESTRA_TOKEN: MINE };
   await using live = box.live({ env }, "serve", "--host", "0.0.0.0", "--port", "0");
   const printed = await live.printed((text) => text.endsWith("\n"));
   assertStringIncludes(live.stderr(), "is not encrypted");
   const port = Number(/:(\d+)\//.exec(printed)![1]);
-  const headers = { authorization: "Bearer mine" };
+  const headers = { authorization: `Bearer ${MINE}` };
   // An address of this machine is not somebody's name; a name may be.
   const answer = await fetch(`http://127.0.0.2:${port}/api/v1`, { headers });
   assertEquals(answer.status, 200);
@@ -106,9 +109,9 @@ Deno.test("while somebody looks and nobody watches, a supervisor is left for wha
   await box.ok("run");
   for (const pid of box.supervisors()) Deno.kill(pid, "SIGKILL");
   await box.unwatched();
-  await using live = box.live({ env: { ORCHESTRA_TOKEN: "mine" } }, "serve", "--port", "0");
+  await using live = box.live({ env: { ORCHESTRA_TOKEN: MINE } }, "serve", "--port", "0");
   const printed = await live.printed((text) => text.endsWith("\n"));
-  const headers = { authorization: "Bearer mine" };
+  const headers = { authorization: `Bearer ${MINE}` };
   const url = new URL(printed);
   await (await fetch(`${url.origin}/api/v1/workspaces`, { headers })).text();
   await box.until("a supervisor", () => box.supervisors().length > 0);
@@ -189,4 +192,38 @@ Deno.test("what --open wrote is gone with the server", async () => {
   live.kill("SIGINT");
   assertEquals((await withPatience("its end", live.ended())).code, 130);
   assertEquals(lstat(path), undefined);
+});
+
+Deno.test("a token of the user's own that can be guessed is refused", async () => {
+  await using box = await makeBox();
+  const env = { ORCHESTRA_TOKEN: "x".repeat(15) };
+  const { code, stderr } = await box.runWith({ env }, "serve", "--port", "0");
+  assertEquals(code, 5);
+  assertStringIncludes(stderr, "ORCHESTRA_TOKEN has 15 characters, and 16 are the fewest");
+});
+
+Deno.test("no agent has the token, whoever launches it", async () => {
+  await using box = await makeBox();
+  const options = { env: { ORCHESTRA_TOKEN: MINE } };
+  const prints = 'echo "token <$ORCHESTRA_TOKEN>"';
+  const logOf = async (id: string) => {
+    await box.settled(id);
+    return await box.ok("logs", id);
+  };
+  const here = await box.start("shell", prints);
+  assertEquals((await box.runWith(options, "run", "--all", "--wait")).code, 0);
+  assertStringIncludes(await logOf(here), "token <>");
+  await using live = box.live(options, "--json", "serve", "--port", "0");
+  const { address } = JSON.parse(await live.printed((text) => text.endsWith("}\n")));
+  const name = box.root.split("/").at(-1);
+  const there = await box.start("shell", prints);
+  const answer = await fetch(`${address}api/v1/workspaces/${name}/run`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${MINE}`, "content-type": "application/json" },
+    body: "{}",
+  });
+  assertEquals(answer.ok, true, await answer.text());
+  assertStringIncludes(await logOf(there), "token <>");
+  live.kill("SIGINT");
+  await live.ended();
 });

@@ -8,11 +8,11 @@ import { isObeyed, userStateFolder } from "../../store/owner.ts";
 import { OrchestraError, toOrchestraError, UNPERMITTED } from "../../task/error.ts";
 import type { WebServer } from "../../web/serve.ts";
 import type { KnownWorkspace } from "../../workspaces/registry.ts";
-import { env } from "../calling.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
 import { keepWatched, stopSignal } from "../look_on.ts";
 import { optional, parsed, text } from "../parameters.ts";
+import { takeToken } from "../token.ts";
 
 interface ServeFlags {
   port?: number;
@@ -42,7 +42,7 @@ export const command = buildCommand({
     fullDescription:
       "Serves a page to look at the queue and to act on it, and the API behind it, on this machine " +
       "alone. Prints the address, with a token that lets in whoever has it: new with each start, " +
-      "unless ORCHESTRA_TOKEN is set. Ends with Ctrl+C; agents go on.",
+      "unless ORCHESTRA_TOKEN is set, 16 characters or more. Ends with Ctrl+C; agents go on.",
   },
 });
 
@@ -51,7 +51,7 @@ async function serve(this: Context, flags: ServeFlags): Promise<void> {
   const { startServer, randomToken, isLoopback } = await loadServer();
   const host = flags.host ?? HOST;
   const { list, registry } = await listOf(this, flags.everywhere ?? false);
-  const token = env("ORCHESTRA_TOKEN") ?? randomToken();
+  const token = takeToken() ?? randomToken();
   const options = {
     list,
     registry,
