@@ -189,6 +189,7 @@ Deno.test("files that are none of ours are left alone, and count for nothing", (
   using place = new Place();
   const store = place.workspace("one");
   assertEquals(place.take(store, pending(store)), null);
+  Deno.mkdirSync(`${place.folder}/x.tmp/full`, { recursive: true });
   const strange = ["note.1.json", "x.json", `${"a".repeat(32)}.task_1234567890.1.json`];
   for (const name of strange) {
     Deno.writeTextFileSync(`${place.folder}/${name}`, JSON.stringify({ root: "/", task: "../x" }));
