@@ -147,3 +147,42 @@ webTest("a wrong option says what it must be, beside the button", async (browser
   await page.getByText("Not right: timeout").waitFor();
   await tab.shoot("wrong-option");
 });
+
+webTest("tasks with keys are called by them wherever they are spoken of", async (browser) => {
+  await using box = await makeBox();
+  const ended = endedAt("complete", Date.now() - 20_000);
+  const first = addTask(box, { ...ended, prompt: "build it", key: "build-everything" });
+  const second = addTask(box, {
+    prompt: "deploy it",
+    key: "deploy-to-staging",
+    dependsOn: [first],
+  });
+  addTask(box, { prompt: "wait for it", key: "wait", dependsOn: [second] });
+  await using site = await serveBox(box.root);
+  const tab = await site.open(browser, `/w/${nameOf(box)}/graph`, { size: "wide" });
+  const { page } = tab;
+  await page.locator(".node-name").getByText("deploy-to-staging").waitFor();
+  await tab.shoot("graph-keys");
+  // No letter stands beyond the border of its node.
+  assertEquals(
+    await page.evaluate(() =>
+      [...document.querySelectorAll(".node")].filter((node) => {
+        const card = node.querySelector(".card")!.getBoundingClientRect();
+        return [...node.querySelectorAll("text")].some((text) =>
+          text.getBoundingClientRect().right > card.right
+        );
+      }).length
+    ),
+    0,
+  );
+  await page.getByRole("button", { name: "As a list" }).click();
+  await page.getByRole("cell", { name: "deploy-to-staging" }).first().waitFor();
+  await page.goto(`${site.origin}/w/${nameOf(box)}/task/wait`);
+  await page.locator(".links").getByRole("link", { name: "deploy-to-staging" }).waitFor();
+  await page.goto(`${site.origin}/w/${nameOf(box)}/now`);
+  const key = page.locator(".task > .name", { hasText: "deploy-to-staging" });
+  await key.waitFor();
+  assert(await key.evaluate((it) => it.scrollWidth <= it.clientWidth), "the key is cut");
+  await page.locator(".why").getByRole("link", { name: "deploy-to-staging" }).waitFor();
+  await tab.shoot("now-keys");
+});

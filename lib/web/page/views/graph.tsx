@@ -347,8 +347,9 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, choose }: {
   choose: Choose;
 }): JSX.Element {
   const title = titleOf(link);
-  const name = truncate(nameOf(link), LETTERS - 8);
-  const agent = truncate(link.agent, Math.max(3, LETTERS - link.phase.length - name.length));
+  const name = truncate(nameOf(link), LETTERS - 6);
+  const room = LETTERS - link.phase.length - name.length;
+  const agent = room < 4 ? "" : truncate(link.agent, room);
   // Of hundreds only those that have changed are drawn anew.
   return useMemo(() => (
     <g transform={`translate(${Math.round(node.x)} ${Math.round(node.y)})`}>
@@ -385,7 +386,7 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, choose }: {
 }
 
 /** So many letters of name, state and agent have room beside each other. */
-const LETTERS = 26;
+const LETTERS = 24;
 
 const MARKS: Readonly<Record<PhaseName, string>> = {
   running: "▶",
