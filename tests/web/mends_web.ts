@@ -56,7 +56,8 @@ webTest("what is typed for a new task outlives the server", async (browser) => {
   assertEquals(await prompt.inputValue(), "a long thought");
   tab.takeTrouble();
   await tab.page.getByRole("button", { name: /Queue it/ }).click();
-  await until("the task", () => Promise.resolve(box.tasks().length === 1));
+  await prompt.waitFor({ state: "hidden" });
+  assertEquals(box.tasks().length, 1);
   // What was queued does not come back.
   await tab.page.reload();
   await tab.page.getByText("a long thought").first().waitFor();
