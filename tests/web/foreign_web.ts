@@ -271,3 +271,26 @@ webTest("the token leaves the address, and no script can read it", async (browse
   assertEquals([cookie.httpOnly, cookie.sameSite], [true, "Strict"]);
   assert(cookie.name.includes(String(site.port)), cookie.name);
 });
+
+webTest("the file that --open hands on lets a browser in, once", async (browser) => {
+  await using box = await makeBox();
+  addTask(box, { prompt: SECRET });
+  const state = `${box.root}/state`;
+  // No program is there to open it: the browser of the test is.
+  const env = { PATH: box.root, XDG_STATE_HOME: state };
+  await using site = await serveBox(box.root, { args: ["--open"], env });
+  const path = `${state}/orchestra/open/${site.port}.html`;
+  const html = await until("the file", () => Deno.readTextFile(path).catch(() => null));
+  const tab = await browser.open({ url: `file://${path}` });
+  await tab.page.getByText(SECRET).first().waitFor();
+  assert(tab.page.url().startsWith(site.origin) && !tab.page.url().includes("#"), tab.page.url());
+  await until("the file to be gone", () => Deno.lstat(path).then(() => null, () => true));
+  tab.takeTrouble();
+  await tab.close();
+  // Whoever kept it gets nothing by it.
+  const kept = await Deno.makeTempFile({ dir: box.root, suffix: ".html" });
+  await Deno.writeTextFile(kept, html);
+  const late = await browser.open({ url: `file://${kept}` });
+  await late.page.getByRole("heading", { name: /not known/ }).waitFor();
+  late.takeTrouble();
+});

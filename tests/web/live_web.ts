@@ -92,6 +92,25 @@ webTest(
   },
 );
 
+webTest("a task that is gone takes no page its stream", async (browser) => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "true");
+  const env = { ORCHESTRA_TOKEN: crypto.randomUUID() };
+  await using site = await serveBox(box.root, { env });
+  const tab = await site.open(browser, `/w/${nameOf(box)}/task/${id}`);
+  const connection = tab.page.locator(".connection");
+  await connection.getByText("live").waitFor();
+  await site.stop();
+  await connection.getByText("not connected").waitFor();
+  // The page comes back for its log.
+  await box.ok("cancel", id);
+  await box.ok("clean", id);
+  await site.start();
+  await connection.getByText("live").waitFor();
+  const trouble = tab.takeTrouble();
+  assert(trouble.some((line) => line.includes("404")), trouble.join("\n"));
+});
+
 webTest("ten thousand tasks are shown, filtered and kept up", async (browser) => {
   await using box = await makeBox();
   const ids = addEnded(box, 10_000);

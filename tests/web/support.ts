@@ -78,10 +78,10 @@ export async function serveBox(root: string, options: ServeOptions = {}): Promis
     async open(browser, path, tabOptions = {}) {
       const tab = await browser.open({ ...tabOptions, url: address });
       tabs.push(tab);
-      await until("the page to have its cookie", async () => {
-        const cookies = await tab.context.cookies();
-        return cookies.length > 0 && !tab.page.url().includes("#") && "yes";
-      });
+      await until(
+        "the page to be let in",
+        () => tab.page.evaluate(() => localStorage.getItem("orchestra-base")),
+      );
       if (path !== undefined) await tab.page.goto(`${origin}${path}`);
       return tab;
     },
