@@ -255,6 +255,7 @@ webTest("the token leaves the address, and no script can read it", async (browse
     "the token to leave the address",
     () => Promise.resolve(!tab.page.url().includes("#")),
   );
+  const cookie = await until("the cookie", async () => (await tab.context.cookies())[0]);
   const seen = await tab.page.evaluate(() => ({
     cookie: document.cookie,
     stored: JSON.stringify({ ...localStorage, ...sessionStorage }),
@@ -267,7 +268,6 @@ webTest("the token leaves the address, and no script can read it", async (browse
   // Nor does the way back lead to it.
   await tab.page.goBack().catch(() => {});
   assert(!tab.page.url().includes(site.token), tab.page.url());
-  const cookie = await until("the cookie", async () => (await tab.context.cookies())[0]);
   assertEquals([cookie.httpOnly, cookie.sameSite], [true, "Strict"]);
   assert(cookie.name.includes(String(site.port)), cookie.name);
 });
