@@ -2,7 +2,7 @@
 // they hold below each workspace's own. Only read. What is wrong with them is told and never costs a
 // workspace its own; where this program may not look at them, it is as if there were none.
 
-import { tryReadRegular } from "../store/files.ts";
+import { lstat, tryReadRegular } from "../store/files.ts";
 import { isObeyed, userSettingsPath } from "../store/owner.ts";
 
 /** What messages call the two files. */
@@ -40,7 +40,10 @@ export function readUserAgentsText(): UserText | undefined {
 function readText(path: string | undefined): UserText | undefined {
   if (path === undefined) return undefined;
   try {
-    return tryReadRegular(path, LARGEST, isObeyed);
+    // Many keep such files elsewhere, with a link here. Whose it is counts, of the link and of the file.
+    const info = lstat(path);
+    const isLink = info?.isSymlink === true && isObeyed(info);
+    return tryReadRegular(isLink ? Deno.realPathSync(path) : path, LARGEST, isObeyed);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) return undefined;
     return { problem: "cannot be read" };

@@ -93,8 +93,10 @@ const changes = (id: string, status: string) => (event: Told) =>
   event.event === "tasks" &&
   event.data.changed.some((row) => row.taskId === id && row.status === status);
 
+const known = (boxes: readonly Box[]) => boxes.map(({ root }, at) => ({ name: `box-${at}`, root }));
+
 async function serveBoxes(...boxes: Box[]) {
-  return await serveHere(boxes.map(({ root }, at) => ({ name: `box-${at}`, root })));
+  return await serveHere(known(boxes));
 }
 
 Deno.test("what others do is told, with what happened and how it stands then", async () => {
@@ -185,7 +187,8 @@ Deno.test("the cursor of a list is where a stream goes on", async () => {
 
 Deno.test("what changes between the reading of a list and the beginning of a stream is told", async () => {
   await using box = await makeBox();
-  await using here = await serveBoxes(box);
+  // It stays in memory in between, however slow the machine is.
+  await using here = await serveHere(known([box]), { linger: 600_000 });
   const list = async () => await here.get("/workspaces/box-0/tasks") as WireTasks;
   // For the first that listens, and for another one beside it.
   await list();
