@@ -47,7 +47,7 @@ export type {
   TaskView,
   Wait,
 } from "./lib/decide/view.ts";
-export type { Held } from "./lib/decide/room.ts";
+export type { Held, Unread } from "./lib/decide/room.ts";
 export type { Change, ChangeKind } from "./lib/decide/changes.ts";
 export type { Damage } from "./lib/store/tasks.ts";
 export type { RetryOptions } from "./lib/decide/retry.ts";
