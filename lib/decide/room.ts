@@ -27,6 +27,7 @@ export interface ProviderLimit {
 export interface Unread {
   /** The file that they stand in. */
   readonly path: string;
+  /** What is wrong with it, to be read behind its name. */
   readonly problem: string;
 }
 
