@@ -33,12 +33,13 @@ webTest("an address that names no page or no workspace says so", async (browser)
   await tab.page.goto(`${site.origin}/w/nope/now`);
   await tab.page.getByRole("heading", { name: "This server has no workspace nope" }).waitFor();
   await tab.shoot("no-workspace");
-  // The lists that were asked for meanwhile.
-  assert(tab.takeTrouble().every((line) => line.includes("404")));
   assertEquals(await tab.page.getByRole("button", { name: "New task" }).count(), 0);
   assertEquals(await tab.page.getByRole("button", { name: "Run" }).count(), 0);
   await tab.page.getByRole("link", { name: "See those that it has" }).click();
   await isAt(tab, /\/workspaces$/);
+  // The lists that were asked for before it was known, however late they were answered.
+  await tab.page.getByRole("heading", { name: nameOf(box) }).waitFor();
+  assert(tab.takeTrouble().every((line) => line.includes("404")));
 });
 
 webTest("what is typed for a new task outlives the server", async (browser) => {
