@@ -14,7 +14,7 @@ import { serverState, useTasks } from "../state.ts";
 import { useClock } from "./clock.ts";
 
 /** A shape for each state, that tells them apart without colour. */
-const SHAPES: Readonly<Record<PhaseName, string>> = {
+export const SHAPES: Readonly<Record<PhaseName, string>> = {
   running: "▶",
   ready: "○",
   waiting: "◔",

@@ -3,42 +3,25 @@
 // and whether it can be started at all.
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { WireAgent } from "../../wire.ts";
 import { at, get, post, sayError } from "../api.ts";
 import { wordsOf } from "../parts/fields.tsx";
+import { useReading } from "../parts/reading.ts";
 import { Moment } from "../parts/task_words.tsx";
 import { say } from "../parts/toasts.tsx";
 import { href, usePlace } from "../router.ts";
-import { onHappened, useServer } from "../state.ts";
+import { useServer } from "../state.ts";
 
 /** While things happen it is asked anew at most so often, milliseconds. */
 const REREAD = 2000;
 
 function useAgents(workspace: string | null) {
-  const [agents, set] = useState<WireAgent[] | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
-    if (workspace === null) return;
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const read = () => {
-      timer = undefined;
-      get<WireAgent[]>(at(workspace, "agents"), stop.signal).then((all) => {
-        set(all);
-        setProblem(null);
-      }, (error) => stop.signal.aborted || setProblem(sayError(error)));
-    };
-    read();
-    const ignore = onHappened((where) => {
-      if (where === workspace) timer ??= setTimeout(read, REREAD);
-    });
-    return () => {
-      stop.abort();
-      ignore();
-      clearTimeout(timer);
-    };
-  }, [workspace]);
+  const { read: agents, problem } = useReading<WireAgent[]>(
+    workspace,
+    async (where, signal, set) => set(await get(at(where, "agents"), signal)),
+    REREAD,
+  );
   return { agents, problem };
 }
 
@@ -54,7 +37,7 @@ export default function Agents(): JSX.Element {
       {agents === null && problem === null && <p class="muted empty">Reading the definitions …</p>}
       {agents?.length === 0 && (
         <p class="empty">
-          No agents are defined. Add one with: <code>orchestra agents add</code>
+          No agents are defined. Add one with: <code>orchestra init --agent NAME</code>
         </p>
       )}
       <div class="cards">

@@ -4,16 +4,26 @@
 // as a list.
 
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { PhaseName } from "../../../decide/view.ts";
 import { truncate } from "../../../text/width.ts";
 import type { WireGraph, WireLink } from "../../wire.ts";
-import { at, get, sayError } from "../api.ts";
+import { at, get } from "../api.ts";
 import { begin, type Camera, fit, pan, reveal, type Size, zoom } from "../camera.ts";
 import { type Layout, layOut, type PlacedNode, related, type Sizes } from "../layout.ts";
-import { Badge, nameOf, PHASES, ReadKeys, Shape, TaskLink, titleOf } from "../parts/task_words.tsx";
+import { useReading } from "../parts/reading.ts";
+import {
+  Badge,
+  nameOf,
+  PHASES,
+  ReadKeys,
+  Shape,
+  SHAPES,
+  TaskLink,
+  titleOf,
+} from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
-import { onHappened, useServer } from "../state.ts";
+import { useServer } from "../state.ts";
 
 const SIZES: Sizes = { nodeWidth: 228, nodeHeight: 46, layerGap: 56, nodeGap: 14, aspect: 1.8 };
 /** Below this scale letters cannot be read, and only states are shown. */
@@ -101,31 +111,11 @@ function useGraph(
   workspace: string | null,
 ): { graph: WireGraph | null; problem: string | null } {
   const { tasks } = useServer();
-  const [graph, setGraph] = useState<WireGraph | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
-    if (workspace === null) return;
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const read = async () => {
-      timer = undefined;
-      try {
-        setGraph(await get<WireGraph>(at(workspace, "graph"), stop.signal));
-        setProblem(null);
-      } catch (error) {
-        if (!stop.signal.aborted) setProblem(sayError(error));
-      }
-    };
-    read();
-    const quiet = onHappened((where) => {
-      if (where === workspace) timer ??= setTimeout(read, PAUSE);
-    });
-    return () => {
-      quiet();
-      clearTimeout(timer);
-      stop.abort();
-    };
-  }, [workspace]);
+  const { read: graph, problem } = useReading<WireGraph>(
+    workspace,
+    async (where, signal, set) => set(await get(at(where, "graph"), signal)),
+    PAUSE,
+  );
   // The states that came by the stream since are newer. While they are the same, so is the graph.
   const shown = useRef<{ read: WireGraph; live: WireGraph } | null>(null);
   if (graph !== null) {
@@ -388,20 +378,9 @@ function Node({ node, link, workspace, inTab, chosen, dim, onFocus, choose }: {
 /** So many letters of name, state and agent have room beside each other. */
 const LETTERS = 24;
 
-const MARKS: Readonly<Record<PhaseName, string>> = {
-  running: "▶",
-  ready: "○",
-  waiting: "◔",
-  retrying: "↻",
-  blocked: "⊘",
-  complete: "✓",
-  failed: "✕",
-  cancelled: "–",
-};
-
 /** The shape of a state, for a drawing. */
 function Mark({ phase }: { phase: PhaseName }): JSX.Element {
-  return <tspan class="node-mark">{`${MARKS[phase]} ${phase}`}</tspan>;
+  return <tspan class="node-mark">{`${SHAPES[phase]} ${phase}`}</tspan>;
 }
 
 /** What is known of the task that was chosen. */

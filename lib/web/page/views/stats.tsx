@@ -3,10 +3,10 @@
 // that the address names.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { NamedGroup, Stats as Counted, StatsGroup } from "../../../task/stats.ts";
 import { formatElapsed } from "../../../text/time.ts";
-import { at, get, sayError } from "../api.ts";
+import { at, get } from "../api.ts";
 import {
   chartsOf,
   fillGaps,
@@ -17,8 +17,8 @@ import {
   ratesSince,
 } from "../chart_data.ts";
 import { Chart } from "../parts/chart.tsx";
+import { useReading } from "../parts/reading.ts";
 import { go, usePlace } from "../router.ts";
-import { onHappened } from "../state.ts";
 
 /** Spans that can be chosen, and by what they are parted. */
 const SPANS = [
@@ -58,39 +58,21 @@ function useStats(
   workspace: string | null,
   span: Span,
 ): { both: Both | null; problem: string | null } {
-  const [both, set] = useState<Both | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
-    if (workspace === null) return;
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const read = async () => {
-      timer = undefined;
+  const { read: both, problem } = useReading<Both>(
+    workspace,
+    async (where, signal, set) => {
       const since = span.name === "all" ? "" : `&since=${span.name}`;
-      const ask = (by: string) =>
-        get<Counted>(`${at(workspace, "stats")}?by=${by}${since}`, stop.signal);
-      try {
-        const [byTime, byAgent, first] = await Promise.all([
-          ask(span.by),
-          ask("agent"),
-          firstOf(workspace),
-        ]);
-        set({ span, first, byTime, byAgent });
-        setProblem(null);
-      } catch (error) {
-        if (!stop.signal.aborted) setProblem(sayError(error));
-      }
-    };
-    read();
-    const ignore = onHappened((where) => {
-      if (where === workspace && !document.hidden) timer ??= setTimeout(read, RECOUNT);
-    });
-    return () => {
-      stop.abort();
-      ignore();
-      clearTimeout(timer);
-    };
-  }, [workspace, span]);
+      const ask = (by: string) => get<Counted>(`${at(where, "stats")}?by=${by}${since}`, signal);
+      const [byTime, byAgent, first] = await Promise.all([
+        ask(span.by),
+        ask("agent"),
+        firstOf(where),
+      ]);
+      set({ span, first, byTime, byAgent });
+    },
+    RECOUNT,
+    [span],
+  );
   return { both, problem };
 }
 

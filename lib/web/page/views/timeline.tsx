@@ -3,15 +3,15 @@
 // chosen by name, by drawing over it, by wheel, fingers and keys; and all of it is there as a table.
 
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatClock, formatElapsed, formatMoment, formatStamp } from "../../../text/time.ts";
 import { truncate } from "../../../text/width.ts";
 import type { WireTimeline } from "../../wire.ts";
-import { at, get, sayError } from "../api.ts";
+import { at, get } from "../api.ts";
 import { useClock } from "../parts/clock.ts";
+import { useReading } from "../parts/reading.ts";
 import { Badge, nameOf, ReadKeys, TaskLink } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
-import { onHappened } from "../state.ts";
 import {
   type Bar,
   barsOf,
@@ -130,39 +130,18 @@ function useTimeline(
   /** Null for as far as it takes to find something. */
   since: string | null,
 ): { timeline: WireTimeline | null; problem: string | null } {
-  const [timeline, set] = useState<WireTimeline | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
-    if (workspace === null) return;
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const read = async () => {
-      timer = undefined;
-      try {
-        for (const back of since === null ? BACK : [since]) {
-          const path = `${at(workspace, "timeline")}?since=${back}`;
-          const found = await get<WireTimeline>(path, stop.signal);
-          set(found);
-          if (found.runs.length > 0) break;
-        }
-        setProblem(null);
-      } catch (error) {
-        if (!stop.signal.aborted) setProblem(sayError(error));
+  const { read: timeline, problem } = useReading<WireTimeline>(
+    workspace,
+    async (where, signal, set) => {
+      for (const back of since === null ? BACK : [since]) {
+        const found = await get<WireTimeline>(`${at(where, "timeline")}?since=${back}`, signal);
+        set(found);
+        if (found.runs.length > 0) break;
       }
-    };
-    read();
-    const ignore = onHappened((where) => {
-      if (where === workspace && !document.hidden) timer ??= setTimeout(read, PAUSE);
-    });
-    const shown = () => document.hidden || read();
-    document.addEventListener("visibilitychange", shown);
-    return () => {
-      stop.abort();
-      ignore();
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", shown);
-    };
-  }, [workspace, since]);
+    },
+    PAUSE,
+    [since],
+  );
   return { timeline, problem };
 }
 
