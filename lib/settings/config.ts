@@ -18,6 +18,7 @@ import {
   ENDS,
   isDesktop,
   isEndpoint,
+  isObject,
   mayWant,
   USUAL,
 } from "./subscriber_shape.ts";
@@ -245,10 +246,6 @@ export function mayTell(
     // Not for us to look at: as if there were none.
     return false;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The part of a settings file that has an effect, and what was left out. */

@@ -4,6 +4,7 @@
 import type { LaunchRate, MachineLimits, ProviderLimit, Unread } from "../decide/room.ts";
 import { PROVIDER } from "../task/agent.ts";
 import { parseDuration } from "../task/duration.ts";
+import { isObject } from "./subscriber_shape.ts";
 
 /** The limits in the user's settings; null where there are none. */
 export interface ReadLimits {
@@ -89,10 +90,6 @@ function machineLimit(value: unknown): number | null | string {
   return isCount(concurrent) && Object.keys(others).length === 0
     ? concurrent
     : '"machine" must be like {"concurrent": 6}';
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCount(value: unknown): value is number {

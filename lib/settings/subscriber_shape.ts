@@ -77,7 +77,8 @@ export function isAddress(text: unknown): text is string {
     url.hostname !== "";
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+/** Whether a value is a JSON object. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isMatch = (pattern: RegExp) => (value: unknown) =>
   typeof value === "string" && pattern.test(value);

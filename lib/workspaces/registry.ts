@@ -284,11 +284,16 @@ function nameApart(found: readonly KnownWorkspace[]): KnownWorkspace[] {
 }
 
 function freeName(root: string, taken: ReadonlyMap<string, string>): string {
+  const name = folderName(root);
+  return taken.has(name) ? numbered(name, taken) : name;
+}
+
+/** What a workspace is called that has no other name: its folder, as far as that can be a name. */
+export function folderName(root: string): string {
   const last = root.split(/[/\\]/).filter((part) => part !== "").at(-1) ?? "";
   const clean = last.normalize("NFC").replace(/[^\p{L}\p{N}._-]+/gu, "-")
     .replace(/^[^\p{L}\p{N}]+/u, "");
-  const name = [...clean].slice(0, 50).join("") || "workspace";
-  return taken.has(name) ? numbered(name, taken) : name;
+  return [...clean].slice(0, 50).join("") || "workspace";
 }
 
 function numbered(name: string, taken: ReadonlyMap<string, string>): string {

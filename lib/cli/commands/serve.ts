@@ -115,7 +115,9 @@ async function listOf(
   context: Context,
   everywhere: boolean,
 ): Promise<{ list: () => KnownWorkspace[]; registry?: string }> {
-  const { listWorkspaces, registryFolder } = await import("../../workspaces/registry.ts");
+  const { folderName, listWorkspaces, registryFolder } = await import(
+    "../../workspaces/registry.ts"
+  );
   if (everywhere) {
     if (listWorkspaces().length === 0) {
       context.note("No workspace is known yet; make one known with: orchestra workspaces add DIR");
@@ -124,15 +126,8 @@ async function listOf(
   }
   const { store: { root } } = await context.openQueue();
   const known = listWorkspaces().find((one) => one.root === root);
-  const here = { name: known?.name ?? nameOf(root), root };
+  const here = { name: known?.name ?? folderName(root), root };
   return { list: () => [here] };
-}
-
-/** A workspace that is not known is called as its folder. */
-function nameOf(root: string): string {
-  const last = root.split(/[/\\]/).at(-1) ?? "";
-  return last.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[^\p{L}\p{N}]+/u, "").slice(0, 50) ||
-    "workspace";
 }
 
 /** Whoever looks on leaves a supervisor where something runs that nobody watches, unless told not to. */
