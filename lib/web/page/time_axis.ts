@@ -45,11 +45,14 @@ export function ticksOf({ from, to }: Range, width: number): Tick[] {
   const ticks: Tick[] = [];
   for (let time = firstTick(from, step); time <= to; time = nextTick(time, step)) {
     const date = new Date(time);
-    const day = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
+    const isMidnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
+    const day = step >= DAY || isMidnight;
     const label = day
       ? formatStamp(time).slice(5, 10)
       : formatClock(time).slice(0, step < MINUTE ? 8 : 5);
-    if (time >= from) ticks.push({ time, label, day });
+    // Where summer time begins, two may be an hour nearer to each other than they say.
+    if (time < from || time - (ticks.at(-1)?.time ?? -Infinity) < 0.7 * room) continue;
+    ticks.push({ time, label, day });
   }
   return ticks;
 }
@@ -67,8 +70,10 @@ function firstTick(from: number, step: number): number {
 function nextTick(time: number, step: number): number {
   if (step < HOUR) return time + step;
   const date = new Date(time);
-  if (step >= DAY) date.setDate(date.getDate() + step / DAY);
-  else date.setHours(Math.floor(date.getHours() / (step / HOUR)) * (step / HOUR) + step / HOUR);
+  if (step >= DAY) {
+    date.setDate(date.getDate() + step / DAY);
+    date.setHours(0, 0, 0, 0);
+  } else date.setHours(Math.floor(date.getHours() / (step / HOUR)) * (step / HOUR) + step / HOUR);
   const next = date.getTime();
   return next > time ? next : time + step;
 }
