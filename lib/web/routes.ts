@@ -641,9 +641,9 @@ async function showTimeline(live: Live, { query }: Call): Promise<Response> {
   const timeline = createTimeline(from, now);
   // A pause that began before may go on.
   for await (const event of readEvents(store, { since: from - DAY })) timeline.add(event);
-  const { index } = await live.moment();
-  const names = nameTasks([...index.byId.values()]);
-  return json(timeline.result([...live.mirror.running.values()], names));
+  const { byId } = (await live.moment()).index;
+  const names = nameTasks([...byId.values()]);
+  return json(timeline.result([...live.mirror.running.values()], byId, names));
 }
 
 async function showStats(live: Live, { query }: Call): Promise<Response> {

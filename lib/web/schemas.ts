@@ -154,6 +154,7 @@ export const SCHEMAS = {
   Link: object({
     taskId: ID,
     name: TEXT,
+    key: orNull(TEXT),
     status: STATUS,
     phase: PHASE,
     agent: TEXT,
@@ -168,6 +169,10 @@ export const SCHEMAS = {
     chain: list(refTo("Link")),
     needs: list(refTo("Link")),
     neededBy: list(refTo("Link")),
+    mentions: {
+      ...list(refTo("Link")),
+      description: "what `blockedReason` or `waitsFor` speaks of",
+    },
     plan: orNull(TEXT),
     logSize: orNull(COUNT),
     logFormat: orNull(TEXT),
@@ -183,6 +188,7 @@ export const SCHEMAS = {
     runs: list(object({
       taskId: ID,
       name: TEXT,
+      key: orNull(TEXT),
       agent: TEXT,
       title: TEXT,
       status: STATUS,

@@ -21,8 +21,9 @@ export interface TimelineMaker {
    * The timeline up to now.
    *
    * @param running tasks that run
+   * @param known tasks that are there, by id
    */
-  result(running: readonly Task[], names: Names): WireTimeline;
+  result(running: readonly Task[], known: ReadonlyMap<string, Task>, names: Names): WireTimeline;
 }
 
 /**
@@ -32,7 +33,7 @@ export interface TimelineMaker {
  * @param now milliseconds since the epoch
  */
 export function createTimeline(from: number, now: number): TimelineMaker {
-  const ended: Omit<Run, "slot" | "name">[] = [];
+  const ended: Omit<Run, "slot" | "name" | "key">[] = [];
   const lanes: Pause[] = [];
   const paused = new Map<string, Pause>();
   return {
@@ -76,7 +77,7 @@ export function createTimeline(from: number, now: number): TimelineMaker {
         }
       }
     },
-    result(running, names) {
+    result(running, known, names) {
       const runs = [...ended.slice(-MOST_RUNS), ...running.map((task) => runOf(task, now))];
       return {
         from,
@@ -84,6 +85,7 @@ export function createTimeline(from: number, now: number): TimelineMaker {
         runs: withSlots(runs, now).map((run) => ({
           ...run,
           name: names.end(run.taskId) ?? run.taskId.slice(-6),
+          key: known.get(run.taskId)?.key ?? null,
         })),
         lanes: lanes.filter(({ to }) => to >= from),
       };
@@ -91,7 +93,7 @@ export function createTimeline(from: number, now: number): TimelineMaker {
   };
 }
 
-function runOf(task: Task, now: number): Omit<Run, "slot" | "name"> {
+function runOf(task: Task, now: number): Omit<Run, "slot" | "name" | "key"> {
   const started = parseTime(task.startedAt) ?? now;
   return {
     taskId: task.taskId,

@@ -101,7 +101,7 @@ export interface WireTasks {
 
 /** One of several attempts, or a task that another waits for. */
 export type WireLink =
-  & Pick<WireRow, "taskId" | "name" | "status" | "phase" | "agent" | "prompt">
+  & Pick<WireRow, "taskId" | "name" | "key" | "status" | "phase" | "agent" | "prompt">
   & Pick<WireTask, "failureClass" | "createdAt" | "startedAt" | "completedAt">;
 
 /** `GET …/tasks/{id}`. */
@@ -112,6 +112,8 @@ export interface WireDetail {
   chain: WireLink[];
   needs: WireLink[];
   neededBy: WireLink[];
+  /** Those that `blockedReason` or `waitsFor` speaks of: the latest attempt of what it needs, and what blocks that. */
+  mentions: WireLink[];
   /** What its plan says; null where it has none. */
   plan: string | null;
   /** Bytes of its log; null where it has none. */
@@ -136,6 +138,8 @@ export interface WireTimeline {
   runs: {
     taskId: string;
     name: string;
+    /** Null also where the task is not there any more. */
+    key: string | null;
     agent: string;
     title: string;
     status: Task["status"];

@@ -177,10 +177,12 @@ function tally(names: readonly string[]): Record<string, number> {
 }
 
 function wireLink(task: Task, moment: Moment, names: Names): WireLink {
-  const { taskId, status, agent, prompt, failureClass, createdAt, startedAt, completedAt } = task;
+  const { taskId, key, status, agent, prompt, failureClass, createdAt, startedAt, completedAt } =
+    task;
   return {
     taskId,
     name: names.end(taskId) ?? taskId,
+    key,
     status,
     phase: moment.phase(task).kind,
     agent,
@@ -196,26 +198,36 @@ function wireLink(task: Task, moment: Moment, names: Names): WireLink {
 export function detailOf(
   task: Task,
   moment: Moment,
-): Pick<WireDetail, "task" | "chain" | "needs" | "neededBy"> {
+): Pick<WireDetail, "task" | "chain" | "needs" | "neededBy" | "mentions"> {
   const { index } = moment;
   const chain = retryChain(task, index);
   const needs = task.dependsOn.flatMap((id) => lookUp(id, index) ?? []);
   const ids = new Set(chain.map(({ taskId }) => taskId));
   const neededBy = [...index.byId.values()]
     .filter(({ dependsOn }) => dependsOn.some((id) => ids.has(id)));
-  const all = [task, ...chain, ...needs, ...neededBy].map(({ taskId }) => taskId);
+  const told = wireTask(task, moment);
+  const mentions = idsIn(told.blockedReason ?? told.waitsFor).flatMap((id) =>
+    lookUp(id, index) ?? []
+  );
+  const all = [task, ...chain, ...needs, ...neededBy, ...mentions].map(({ taskId }) => taskId);
   const names = namesAmong(index, all);
   const link = (one: Task) => wireLink(one, moment, names);
   return {
     task: {
-      ...wireTask(task, moment),
+      ...told,
       name: names.end(task.taskId) ?? task.taskId,
       refuses: refusals(task, moment),
     },
     chain: (chain.length === 0 ? [task] : chain).map(link),
     needs: needs.map(link),
     neededBy: neededBy.map(link),
+    mentions: mentions.map(link),
   };
+}
+
+/** The ids that a sentence has, each once. */
+function idsIn(text: string | null): string[] {
+  return [...new Set(text?.match(/\btask_\d{10,20}\b/g))];
 }
 
 /** All that depends or is depended on, each chain of retries by its latest attempt. */

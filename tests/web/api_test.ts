@@ -6,7 +6,7 @@ import { MOST_PLAN } from "../../lib/web/logs.ts";
 import { openApi } from "../../lib/web/openapi.ts";
 import { ROUTES } from "../../lib/web/routes.ts";
 import { SCHEMAS } from "../../lib/web/schemas.ts";
-import type { WireOutcome, WireTasks } from "../../lib/web/wire.ts";
+import type { WireOutcome, WireRow, WireTasks, WireTimeline } from "../../lib/web/wire.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { ON_LINUX, test } from "../support/needs.ts";
 import { type Box, makeBox } from "../support/program.ts";
@@ -119,8 +119,14 @@ Deno.test("a task is told with its chain, what it needs and what needs it", asyn
   const first = await here.get("/workspaces/box/tasks/first");
   assertEquals([first.task.taskId, first.logSize, first.archived], [done, 4, false]);
   assertStringIncludes(first.plan, "echo out");
-  assertEquals((await here.get(`/workspaces/box/tasks/${waits}`)).needs.length, 1);
+  assertEquals(first.neededBy[0].key, null);
+  const waiting = await here.get(`/workspaces/box/tasks/${waits}`);
+  assertEquals(ids(waiting.needs), [failed]);
+  // It waits for the latest attempt.
+  assertEquals(waiting.task.waitsFor, `waits for ${retried}`);
+  assertEquals(ids(waiting.mentions), [retried]);
   const graph = await here.get("/workspaces/box/graph");
+  assertEquals(graph.nodes.find(({ taskId }: WireRow) => taskId === done).key, "first");
   // What was retried stands in the graph as its latest attempt.
   assertEquals(graph.edges[0], [retried, waits]);
   const agents = JSON.stringify(await here.get("/workspaces/box/agents"));
@@ -183,6 +189,21 @@ Deno.test("each action does what its verb does, and says so task by task", async
   const [restored] = await act(here, "restore", { tasks: [three] });
   assertEquals([restored!.ok, restored!.task!.taskId], [true, three]);
   assertEquals(box.task(three).status, "cancelled");
+});
+
+Deno.test("runs are called by their keys as long as their tasks are there", async () => {
+  await using box = await makeBox();
+  const first = await box.start("shell", "true", "--key", "first");
+  await box.ok("run", "--all", "--wait");
+  await box.settled(first);
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const keys = async () => {
+    const { runs }: WireTimeline = await here.get("/workspaces/box/timeline");
+    return runs.map(({ key }) => key);
+  };
+  assertEquals(await keys(), ["first"]);
+  await act(here, "remove", { tasks: ["first"] });
+  assertEquals(await keys(), [null]);
 });
 
 Deno.test("a name that means no task leaves the others alone, and so does one that is refused", async () => {

@@ -163,6 +163,10 @@ webTest("tasks with keys are called by them wherever they are spoken of", async 
   await using site = await serveBox(box.root);
   const tab = await site.open(browser, `/w/${nameOf(box)}/graph`, { size: "wide" });
   const { page } = tab;
+  // Each answer tells the keys: no list of tasks is read for them.
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.reload();
   await page.locator(".node-name").getByText("deploy-to-staging").waitFor();
   await tab.shoot("graph-keys");
   // No letter stands beyond the border of its node.
@@ -181,6 +185,11 @@ webTest("tasks with keys are called by them wherever they are spoken of", async 
   await page.getByRole("cell", { name: "deploy-to-staging" }).first().waitFor();
   await page.goto(`${site.origin}/w/${nameOf(box)}/task/wait`);
   await page.locator(".links").getByRole("link", { name: "deploy-to-staging" }).waitFor();
+  const why = page.locator(".notice", { hasText: "Waits" });
+  await why.getByRole("link", { name: "deploy-to-staging" }).waitFor();
+  await page.goto(`${site.origin}/w/${nameOf(box)}/timeline?as=table`);
+  await page.getByRole("region", { name: "Runs" }).waitFor();
+  assertEquals(asked.filter((url) => url.includes("/tasks?")), []);
   await page.goto(`${site.origin}/w/${nameOf(box)}/now`);
   const key = page.locator(".task > .name", { hasText: "deploy-to-staging" });
   await key.waitFor();

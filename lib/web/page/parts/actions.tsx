@@ -12,7 +12,7 @@ import { serverState, useServer } from "../state.ts";
 import { Dialog } from "./dialog.tsx";
 import { Field, wordsOf } from "./fields.tsx";
 import { Reason } from "./reason.tsx";
-import { type Named, TaskLink } from "./task_words.tsx";
+import { type Named, named, TaskLink } from "./task_words.tsx";
 import { say } from "./toasts.tsx";
 
 const known = new Map<string, Promise<WireAction[]>>();
@@ -192,7 +192,7 @@ function tell(
               <>
                 <TaskLink
                   workspace={workspace}
-                  task={names.get(taskId) ?? { taskId, name: taskId.slice(-4) }}
+                  task={names.get(taskId) ?? named(taskId)}
                 />
                 {" "}
               </>

@@ -5,7 +5,7 @@
 import type { JSX } from "preact";
 import type { WireRow } from "../../wire.ts";
 import { useServer } from "../state.ts";
-import { Ago, Moment, type Named, TaskLink } from "./task_words.tsx";
+import { Ago, Moment, type Named, named, TaskLink } from "./task_words.tsx";
 
 const SPOKEN_OF = /(task_\d{10,20}|\d{4}-\d\d-\d\dT[\d:.]+Z)/;
 
@@ -22,7 +22,7 @@ export function Reason({ text, workspace, names }: {
       {text.split(SPOKEN_OF).map((part, index) => {
         if (index % 2 === 0) return part;
         if (!part.startsWith("task_")) return <Moment key={index} time={part} />;
-        const task = names?.get(part) ?? tasks.get(part) ?? { taskId: part, name: part.slice(-4) };
+        const task = names?.get(part) ?? tasks.get(part) ?? named(part);
         return <TaskLink key={index} workspace={workspace} task={task} />;
       })}
     </>

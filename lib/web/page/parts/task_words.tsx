@@ -8,9 +8,8 @@ import { formatDuration } from "../../../task/duration.ts";
 import { parseTime } from "../../../task/fields.ts";
 import { formatElapsed, formatMoment, formatPast, formatStamp } from "../../../text/time.ts";
 import { sanitize } from "../../../text/width.ts";
-import type { WireFilter, WireRow } from "../../wire.ts";
+import type { WireRow } from "../../wire.ts";
 import { href } from "../router.ts";
-import { serverState, useTasks } from "../state.ts";
 import { useClock } from "./clock.ts";
 
 /** A shape for each state, that tells them apart without colour. */
@@ -53,21 +52,18 @@ export function Retried(): JSX.Element {
   );
 }
 
-/** A task as far as its name goes; not each answer tells its key. */
-export type Named = Pick<WireRow, "taskId" | "name"> & { readonly key?: string | null };
+/** A task as far as its name goes. */
+export type Named = Pick<WireRow, "taskId" | "name" | "key">;
 
 /** What a task is called: its key where it has one, as the terminal does. */
-export function nameOf({ taskId, name, key }: Named): string {
-  return key ?? serverState().tasks.get(taskId)?.key ?? name;
+export function nameOf({ name, key }: Pick<Named, "name" | "key">): string {
+  return key ?? name;
 }
 
-/** Draws nothing; reads the tasks, so that their keys are known where an answer has only their names. */
-export function ReadKeys(): null {
-  useTasks(ALL);
-  return null;
+/** A task of which only the id is known. */
+export function named(taskId: string): Named {
+  return { taskId, name: taskId.slice(-4), key: null };
 }
-
-const ALL: WireFilter = {};
 
 /** The shape alone, for where the word stands beside it. */
 export function Shape({ phase }: { phase: PhaseName }): JSX.Element {

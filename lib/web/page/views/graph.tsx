@@ -12,16 +12,7 @@ import { at, get } from "../api.ts";
 import { begin, type Camera, fit, pan, reveal, type Size, zoom } from "../camera.ts";
 import { type Layout, layOut, type PlacedNode, related, type Sizes } from "../layout.ts";
 import { useReading } from "../parts/reading.ts";
-import {
-  Badge,
-  nameOf,
-  PHASES,
-  ReadKeys,
-  Shape,
-  SHAPES,
-  TaskLink,
-  titleOf,
-} from "../parts/task_words.tsx";
+import { Badge, nameOf, PHASES, Shape, SHAPES, TaskLink, titleOf } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
 import { useServer } from "../state.ts";
 
@@ -54,7 +45,6 @@ export default function Graph(): JSX.Element {
   };
   return (
     <div class="graph-view">
-      <ReadKeys />
       <header class="graph-head">
         <h1>Graph</h1>
         {part !== null && <Counts nodes={part.nodes} />}
@@ -195,11 +185,14 @@ function Drawing({ workspace, graph, chosen, only, choose }: {
   };
   const keyed = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const onNode = event.target instanceof Element && event.target.closest("[data-id]") !== null;
-    if (onNode && event.key.startsWith("Arrow")) focus(neighbour(layout, inTab, event.key));
-    else if (onNode && event.key === " ") choose({ task: chosen === inTab ? null : inTab });
+    // Not `inTab`: keys may come faster than it is drawn.
+    const id = event.target instanceof Element && event.target.closest("[data-id]")
+      ?.getAttribute("data-id");
+    const node = layout.nodes.find((node) => node.id === id);
+    if (node && event.key.startsWith("Arrow")) focus(neighbour(layout, node, event.key));
+    else if (node && event.key === " ") choose({ task: chosen === node.id ? null : node.id });
     else if (event.key === "Escape" && chosen !== null) choose({ task: null, only: null });
-    else if (!camera.key(event.key)) return;
+    else if (!camera.key(event.key, node)) return;
     event.preventDefault();
     event.stopPropagation();
   };
@@ -272,9 +265,16 @@ function Drawing({ workspace, graph, chosen, only, choose }: {
   );
 }
 
-/** Where an arrow key leads: along the dependencies, or up and down among those beside each other. */
-function neighbour({ nodes, edges }: Layout, id: string, key: string): PlacedNode | undefined {
-  const from = nodes.find((node) => node.id === id)!;
+/**
+ * Where an arrow key leads: along the dependencies, or up and down among those beside each other and, at
+ * their end, to the next of them, so that each task is reached.
+ */
+function neighbour(
+  { nodes, edges }: Layout,
+  from: PlacedNode,
+  key: string,
+): PlacedNode | undefined {
+  const { id } = from;
   const nearest = (ids: readonly string[]) =>
     nodes.filter((node) => ids.includes(node.id)).sort((a, b) =>
       Math.abs(a.y - from.y) - Math.abs(b.y - from.y)
@@ -285,9 +285,8 @@ function neighbour({ nodes, edges }: Layout, id: string, key: string): PlacedNod
   if (key === "ArrowLeft") {
     return nearest(edges.filter((edge) => edge.to === id).map(({ from }) => from));
   }
-  const down = key === "ArrowDown";
-  return nodes.filter((node) => node.x === from.x && (down ? node.y > from.y : node.y < from.y))
-    .sort((a, b) => down ? a.y - b.y : b.y - a.y)[0];
+  const columns = nodes.toSorted((a, b) => a.x - b.x || a.y - b.y);
+  return columns[columns.indexOf(from) + (key === "ArrowDown" ? 1 : -1)];
 }
 
 /** How edges are drawn: a curve from layer to layer. */
@@ -477,8 +476,8 @@ function List({ workspace, graph }: { workspace: string; graph: WireGraph }): JS
 interface Moving {
   /** Brings a node into sight. */
   show(node: PlacedNode): void;
-  /** Does what a key says; false where that is nothing. */
-  key(key: string): boolean;
+  /** Does what a key says, where it is about a node there; false where that is nothing. */
+  key(key: string, node?: PlacedNode): boolean;
 }
 
 /** Moves the drawing by what mouse, fingers and keys do, without drawing it anew. */
@@ -509,22 +508,30 @@ function useCamera(box: { current: HTMLDivElement | null }, layout: Layout): Mov
     return () => observer.disconnect();
   }, [layout]);
   useLayoutEffect(() => handlePointers(box.current!, () => camera.current, move), []);
+  const show = (node: PlacedNode) =>
+    move(reveal(
+      camera.current,
+      { x: node.x, y: node.y, width: SIZES.nodeWidth, height: SIZES.nodeHeight },
+      view(),
+    ));
+  /** What stands in the middle stays there, or a node where it is. */
+  const zoomBy = (factor: number, node: PlacedNode | undefined) => {
+    const { width, height } = view();
+    const { x, y, scale } = camera.current;
+    if (node === undefined) return move(zoom(camera.current, factor, width / 2, height / 2));
+    const [nodeX, nodeY] = [node.x + SIZES.nodeWidth / 2, node.y + SIZES.nodeHeight / 2];
+    move(zoom(camera.current, factor, nodeX * scale + x, nodeY * scale + y));
+    show(node);
+  };
   return {
-    show: (node) =>
-      move(reveal(
-        camera.current,
-        { x: node.x, y: node.y, width: SIZES.nodeWidth, height: SIZES.nodeHeight },
-        view(),
-      )),
-    key(key) {
-      const { width, height } = view();
+    show,
+    key(key, node) {
       const by = STEPS[key];
       if (by !== undefined) move(pan(camera.current, by[0], by[1]));
-      else if (key === "+" || key === "=") move(zoom(camera.current, 1.25, width / 2, height / 2));
-      else if (key === "-") move(zoom(camera.current, 0.8, width / 2, height / 2));
-      else if (key === "0") {
-        move(fit(layout, { width, height }));
-      } else return false;
+      else if (key === "+" || key === "=") zoomBy(1.25, node);
+      else if (key === "-") zoomBy(0.8, node);
+      else if (key === "0") move(fit(layout, view()));
+      else return false;
       return true;
     },
   };

@@ -18,8 +18,9 @@ import {
   Ago,
   Badge,
   Elapsed,
+  type Named,
+  named,
   nameOf,
-  ReadKeys,
   Remaining,
   Retried,
   Standing,
@@ -123,10 +124,9 @@ function Shown({ workspace, detail, problem, onDone }: {
   problem: string | null;
   onDone: () => void;
 }): JSX.Element {
-  const { task, chain, needs, neededBy, plan, logSize, logFormat, archived } = detail;
+  const { task, chain, needs, neededBy, mentions, plan, logSize, logFormat, archived } = detail;
   return (
     <div class="task-view">
-      {needs.length + neededBy.length + task.dependsOn.length > 0 && <ReadKeys />}
       <header class="task-head">
         <h1>{titleOf(task)}</h1>
         <p class="task-sub">
@@ -162,7 +162,7 @@ function Shown({ workspace, detail, problem, onDone }: {
           archived={archived}
           onDone={onDone}
         />
-        <Outcome workspace={workspace} task={task} chain={chain} />
+        <Outcome {...{ workspace, task, chain, mentions }} />
         {task.prompt.trim() !== titleOf(task) && <Prompt text={task.prompt} />}
         <Facts task={task} />
         <Attempts workspace={workspace} id={task.taskId} chain={chain} />
@@ -215,10 +215,12 @@ function Section(
 }
 
 /** What came of it, or why it is where it is. */
-function Outcome({ workspace, task, chain }: {
+function Outcome({ workspace, task, chain, mentions }: {
   workspace: string;
   task: WireTask;
   chain: readonly WireLink[];
+  /** Tasks that its reason speaks of. */
+  mentions: readonly WireLink[];
 }): JSX.Element | null {
   const next = task.retriedBy;
   return (
@@ -228,24 +230,32 @@ function Outcome({ workspace, task, chain }: {
           {"Retried as "}
           <TaskLink
             workspace={workspace}
-            task={chain.find(({ taskId }) => taskId === next) ??
-              { taskId: next, name: next.slice(-4) }}
+            task={chain.find(({ taskId }) => taskId === next) ?? named(next)}
           />
         </p>
       )}
-      <Result workspace={workspace} task={task} />
+      <Result
+        workspace={workspace}
+        task={task}
+        names={new Map(mentions.map((link) => [link.taskId, link]))}
+      />
     </>
   );
 }
 
-function Result({ workspace, task }: { workspace: string; task: WireTask }): JSX.Element | null {
+function Result({ workspace, task, names }: {
+  workspace: string;
+  task: WireTask;
+  /** Tasks that its reason speaks of, by id. */
+  names: ReadonlyMap<string, Named>;
+}): JSX.Element | null {
   const { phase, errorMessage, failureClass, errorDetails, result, retryAt } = task;
   const waits = task.blockedReason ?? task.waitsFor;
   if (waits !== null) {
     return (
       <p class={`notice outcome-${phase}`}>
         {phase === "blocked" ? "Blocked: " : "Waits: "}
-        <Reason text={waits} workspace={workspace} />
+        <Reason text={waits} workspace={workspace} names={names} />
       </p>
     );
   }

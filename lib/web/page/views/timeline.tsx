@@ -10,7 +10,7 @@ import type { WireTimeline } from "../../wire.ts";
 import { at, get } from "../api.ts";
 import { useClock } from "../parts/clock.ts";
 import { useReading } from "../parts/reading.ts";
-import { Badge, nameOf, ReadKeys, TaskLink } from "../parts/task_words.tsx";
+import { Badge, nameOf, TaskLink } from "../parts/task_words.tsx";
 import { go, here, href, usePlace } from "../router.ts";
 import {
   type Bar,
@@ -70,7 +70,6 @@ export default function Timeline(): JSX.Element {
     });
   return (
     <div class="timeline-view">
-      <ReadKeys />
       <header class="graph-head">
         <h1>Timeline</h1>
         <div class="chips" role="group" aria-label="Span of time">
