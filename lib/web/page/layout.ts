@@ -76,7 +76,10 @@ export function layOut(
   return pack(parts, sizes);
 }
 
-/** Puts layouts into rows, the tallest first. */
+/**
+ * Puts layouts into rows, the tallest first; where there is room below the last, those that are no wider
+ * stand there.
+ */
 function pack(parts: readonly Layout[], { layerGap, nodeGap, aspect }: Sizes): Layout {
   const gap = 2 * nodeGap;
   const area = parts.reduce((sum, part) => sum + (part.width + layerGap) * (part.height + gap), 0);
@@ -85,15 +88,21 @@ function pack(parts: readonly Layout[], { layerGap, nodeGap, aspect }: Sizes): L
   const nodes: PlacedNode[] = [];
   const edges: PlacedEdge[] = [];
   let [left, top, width, height] = [0, 0, 0, 0];
+  /** Width of what stands above each other in a row, and where it ends. */
+  let [column, bottom] = [0, 0];
   for (const part of parts.toSorted((a, b) => b.height - a.height || b.width - a.width)) {
-    if (left > 0 && left + part.width > room) [left, top] = [0, height + gap];
-    for (const node of part.nodes) nodes.push({ ...node, x: node.x + left, y: node.y + top });
+    if (part.width > column || bottom + gap + part.height > height) {
+      if (column > 0) left += column + layerGap;
+      if (left + part.width > room) [left, top] = [0, height + gap];
+      [column, bottom] = [part.width, top];
+    } else bottom += gap;
+    for (const node of part.nodes) nodes.push({ ...node, x: node.x + left, y: node.y + bottom });
     for (const edge of part.edges) {
-      edges.push({ ...edge, points: edge.points.map(([x, y]) => [x + left, y + top]) });
+      edges.push({ ...edge, points: edge.points.map(([x, y]) => [x + left, y + bottom]) });
     }
+    bottom += part.height;
     width = Math.max(width, left + part.width);
-    height = Math.max(height, top + part.height);
-    left += part.width + layerGap;
+    height = Math.max(height, bottom);
   }
   return { nodes, edges, width, height };
 }

@@ -76,7 +76,13 @@ export default function Graph(): JSX.Element {
         ? <Nothing />
         : asList
         ? <List workspace={workspace} graph={part} />
-        : <Drawing {...{ workspace, chosen, only, choose }} graph={part} />}
+        : (
+          <Drawing
+            key={JSON.stringify([workspace, all, only && chosen])}
+            {...{ workspace, chosen, only, choose }}
+            graph={part}
+          />
+        )}
     </div>
   );
 }
@@ -499,8 +505,13 @@ function useCamera(box: { current: HTMLDivElement | null }, layout: Layout): Mov
     untouched.current = false;
     apply(next);
   };
+  const drawn = useRef(layout);
   useLayoutEffect(() => {
-    untouched.current = true;
+    if (!untouched.current) {
+      const focused = box.current!.querySelector("[data-id]:focus")?.getAttribute("data-id");
+      apply(stay(camera.current, drawn.current, layout, view(), focused));
+    }
+    drawn.current = layout;
     const fitted = () => untouched.current && apply(begin(layout, view()));
     const observer = new ResizeObserver(fitted);
     observer.observe(box.current!);
@@ -535,6 +546,32 @@ function useCamera(box: { current: HTMLDivElement | null }, layout: Layout): Mov
       return true;
     },
   };
+}
+
+/**
+ * What is seen of a drawing after another one: a task stays where it is, that with the focus or else the one
+ * nearest to the middle.
+ */
+function stay(
+  camera: Camera,
+  before: Layout,
+  after: Layout,
+  { width, height }: Size,
+  focused: string | null | undefined,
+): Camera {
+  const { x, y, scale } = camera;
+  const fromMiddle = (node: PlacedNode) =>
+    Math.hypot(
+      (node.x + SIZES.nodeWidth / 2) * scale + x - width / 2,
+      (node.y + SIZES.nodeHeight / 2) * scale + y - height / 2,
+    );
+  const next = new Map(after.nodes.map((node) => [node.id, node]));
+  const left = before.nodes.filter(({ id }) => next.has(id));
+  const from = left.find(({ id }) => id === focused) ??
+    left.sort((a, b) => fromMiddle(a) - fromMiddle(b))[0];
+  if (from === undefined) return begin(after, { width, height });
+  const to = next.get(from.id)!;
+  return pan(camera, (from.x - to.x) * scale, (from.y - to.y) * scale);
 }
 
 const STEPS: Readonly<Record<string, readonly [number, number]>> = {
