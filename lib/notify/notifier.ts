@@ -5,7 +5,7 @@
 import { foreignPaths, loadSubscribers } from "../settings/subscribers.ts";
 import type { Config } from "../settings/config_fields.ts";
 import { pause } from "../launch/pause.ts";
-import { lstat, messageOf } from "../store/files.ts";
+import { messageOf, stampOf } from "../store/files.ts";
 import { historyStamp } from "./collect.ts";
 import {
   attempt,
@@ -26,15 +26,19 @@ export interface Notifier {
   look(config: Config): void;
   /** Whether something is being told, or is to be before long: who watches stays for it. */
   readonly isBusy: boolean;
-  /** Called when it is not busy any more. */
+  /** Called when it is not busy any more, and when a hook has ended while no other is begun. */
   onIdle: () => void;
-  /** Fulfilled when nothing is busy, or after some milliseconds. */
-  settled(millis: number): Promise<void>;
+  /** Whether hooks are begun; they are unless it is said that they are not. */
+  beginsHooks: boolean;
+  /** Names of the hooks that run. */
+  readonly hooks: readonly string[];
   /**
    * Stops. What is being told has a moment to come to its end; then it is ended, and told again by whoever
-   * watches next. A hook that runs has its whole time, unless somebody asked us to stop.
+   * watches next. A hook that runs has its whole time, unless somebody asks us to stop.
+   *
+   * @param stop aborted where somebody has asked, or does so meanwhile; where absent somebody has
    */
-  close(isStopped?: boolean): Promise<void>;
+  close(stop?: AbortSignal): Promise<void>;
 }
 
 /** What a notifier works with. */
@@ -73,12 +77,11 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
   let refused: { readonly since: number; readonly until: number } | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const stampNow = () =>
-    foreignPaths(store.root).map((path) => {
-      const info = lstat(path);
-      return info === undefined ? "-" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
-    }).join();
+  const stampNow = () => foreignPaths(store.root).map(stampOf).join();
   const runningLanes = () => [...lanes.values()].filter(({ running }) => running).length;
+  const isHook = ({ subscriber }: Lane) => subscriber.kind !== "webhook";
+  const hooks = () => [...lanes.values()].filter((lane) => lane.running && isHook(lane));
+  const isFree = (lane: Lane) => !lane.running && (notifier.beginsHooks || !isHook(lane));
   const dueOf = (lane: Lane) => dueAt(lane, now());
   const isStale = () =>
     loaded === undefined || loaded.config !== config ||
@@ -86,7 +89,7 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
   const isUntold = () => lanes.size > 0 && collected !== historyStamp(store.dir);
   const mayStart = () =>
     runningLanes() < AT_ONCE &&
-    [...lanes.values()].some((lane) => !lane.running && dueOf(lane) <= now());
+    [...lanes.values()].some((lane) => isFree(lane) && dueOf(lane) <= now());
   const isToPoll = () => lanes.size > 0 && performance.now() - polled >= POLL;
 
   function isBusy(): boolean {
@@ -134,9 +137,7 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
     wasBusy = busy;
     clearTimeout(timer);
     if (lanes.size === 0 && refused === undefined) return;
-    const free = runningLanes() < AT_ONCE
-      ? [...lanes.values()].filter((lane) => !lane.running)
-      : [];
+    const free = runningLanes() < AT_ONCE ? [...lanes.values()].filter(isFree) : [];
     const due = isUntold() ? 0 : Math.min(...free.map(dueOf), Infinity) - now();
     const least = Math.max(10, (refused?.until ?? 0) - performance.now());
     timer = setTimeout(kick, Math.min(Math.max(due, least), POLL));
@@ -226,7 +227,7 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
   /** Begins what is due, the longest due first. */
   function start(): void {
     if (closing) return;
-    const ready = [...lanes.values()].filter((lane) => !lane.running && dueOf(lane) <= now())
+    const ready = [...lanes.values()].filter((lane) => isFree(lane) && dueOf(lane) <= now())
       .sort((a, b) => dueOf(a) - dueOf(b));
     for (const lane of ready.slice(0, Math.max(0, AT_ONCE - runningLanes()))) {
       const delivery = pickNext(lane, now());
@@ -239,6 +240,7 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
         })
         .then(() => {
           lane.running = false;
+          if (!notifier.beginsHooks) notifier.onIdle();
           kick();
         });
     }
@@ -253,24 +255,23 @@ export function openNotifier({ onProblem = () => {}, ...teller }: NotifierOption
       return isBusy();
     },
     onIdle() {},
-    async settled(millis) {
-      const until = performance.now() + millis;
-      while (isBusy() && performance.now() < until) await pause(20);
+    beginsHooks: true,
+    get hooks() {
+      return hooks().map(({ subscriber }) => subscriber.name);
     },
-    async close(isStopped = true) {
+    async close(stop = AbortSignal.abort()) {
       closing = true;
       clearTimeout(timer);
       const until = performance.now() + MOMENT;
-      const runsHook = ({ running, subscriber }: Lane) => running && subscriber.kind !== "webhook";
       while (
-        (!isStopped && [...lanes.values()].some(runsHook)) ||
+        (!stop.aborted && hooks().length > 0) ||
         ((runningLanes() > 0 || passing !== undefined) && performance.now() < until)
       ) await pause(10);
       over.abort();
       for (const lane of lanes.values()) closeChannel(lane);
       // A hook that does not end when it is asked to is ended.
       const last = performance.now() + ENDING;
-      while ([...lanes.values()].some(runsHook) && performance.now() < last) await pause(10);
+      while (hooks().length > 0 && performance.now() < last) await pause(10);
       await Promise.all([...lanes.values()].map((lane) => keepState(lane).catch(() => {})));
     },
   };

@@ -5,7 +5,7 @@
 
 import type { HistoryEvent } from "../task/event.ts";
 import { lstat, tryReadRegular } from "../store/files.ts";
-import { isObeyed, userSettingsPath } from "../store/owner.ts";
+import { isObeyed, type Unread, type UserFile, userSettingsPath } from "../store/owner.ts";
 import { trimSlash } from "../store/paths.ts";
 import type { Store } from "../store/tasks.ts";
 import { configPath, originsIn } from "./config.ts";
@@ -21,6 +21,7 @@ import {
   type WebhookEntry,
   type WebhookFormat,
 } from "./subscriber_shape.ts";
+import { readUserSettingsText, USER_SETTINGS } from "./user.ts";
 
 /** Which file names a subscriber. */
 export type Source = "workspace" | "user" | "committed";
@@ -76,7 +77,7 @@ export interface Subscribers {
 
 /** Seconds that a hook may take which does not say so. */
 const TIMEOUT = 30;
-/** Largest settings file that is read, bytes. */
+/** Largest committed file that is read, bytes. */
 const LARGEST = 1024 * 1024;
 
 /** Whether a subscriber wants to be told of an event. */
@@ -85,9 +86,12 @@ export function wants({ on }: Pick<Subscriber, "on">, event: HistoryEvent): bool
     (event.class !== undefined && on.includes(`${event.event}:${event.class}`));
 }
 
+/** What messages call the committed file. */
+const COMMITTED = ".orchestra-cli/config.json";
+
 /** The committed file. */
 export function committedPath(root: string): string {
-  return `${trimSlash(root)}/.orchestra-cli/config.json`;
+  return `${trimSlash(root)}/${COMMITTED}`;
 }
 
 /** What a text is approved by. */
@@ -121,30 +125,39 @@ interface Entries {
   since: number;
 }
 
-/** A file's value as an object, when it was written, and its text; undefined where there is none. */
-function readObject(
-  path: string,
-  name: string,
-  problems: string[],
-): { value: Record<string, unknown>; text: string; since: number } | undefined {
+/** A file's text, and since when it says so. */
+type Dated = Pick<UserFile, "text" | "since">;
+
+/** The committed file, which is no link; undefined where there is none. */
+function readCommitted(root: string): Dated | Unread | undefined {
+  const path = committedPath(root);
   try {
     const since = lstat(path)?.mtime?.getTime() ?? 0;
     const read = tryReadRegular(path, LARGEST, isObeyed);
-    if (read === undefined) return undefined;
-    if ("problem" in read) {
-      problems.push(`${name} ${read.problem}: its hooks and webhooks do not count`);
-      return undefined;
-    }
+    return read === undefined || "problem" in read ? read : { text: read.text, since };
+  } catch {
+    return { problem: "cannot be read" };
+  }
+}
+
+/** What was read with its value, an object; undefined where there is none, or it is of no use. */
+function withValue(
+  read: Dated | Unread | undefined,
+  name: string,
+  problems: string[],
+): Dated & { value: Record<string, unknown> } | undefined {
+  if (read === undefined) return undefined;
+  const refuse = (problem: string) => {
+    problems.push(`${name} ${problem}: its hooks and webhooks do not count`);
+    return undefined;
+  };
+  if ("problem" in read) return refuse(read.problem);
+  try {
     const value: unknown = JSON.parse(read.text.replace(/^\uFEFF/, ""));
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError();
-    return { value: value as Record<string, unknown>, text: read.text, since };
-  } catch (error) {
-    problems.push(
-      error instanceof SyntaxError || error instanceof TypeError
-        ? `${name} is no JSON object: its hooks and webhooks do not count`
-        : `${name} cannot be read: its hooks and webhooks do not count`,
-    );
-    return undefined;
+    return { value: value as Record<string, unknown>, text: read.text, since: read.since };
+  } catch {
+    return refuse("is no JSON object");
   }
 }
 
@@ -202,17 +215,12 @@ export async function loadSubscribers(
   const origins = originsIn(store);
   const since = lstat(configPath(store))?.mtime?.getTime() ?? 0;
   const own: Entries = { hooks: config.hooks, webhooks: config.webhooks, since };
-  const [path] = userPath() ?? [];
-  const user = path === undefined ? undefined : readObject(path, "Your settings file", problems);
-  const users = user && await soundOf(user.value, "Your settings file", user.since, problems);
-  const committed = readObject(
-    committedPath(store.root),
-    ".orchestra-cli/config.json",
-    problems,
-  );
+  const user = withValue(readUserSettingsText(), USER_SETTINGS, problems);
+  const users = user && await soundOf(user.value, USER_SETTINGS, user.since, problems);
+  const committed = withValue(readCommitted(store.root), COMMITTED, problems);
   const others = committed && await soundOf(
     { hooks: committed.value.hooks, webhooks: committed.value.webhooks },
-    ".orchestra-cli/config.json",
+    COMMITTED,
     // What happened before it was approved is not told.
     Math.max(committed.since, user?.since ?? 0),
     problems,

@@ -2,18 +2,14 @@
 // they hold below each workspace's own. Only read. What is wrong with them is told and never costs a
 // workspace its own; where this program may not look at them, it is as if there were none.
 
-import { lstat, tryReadRegular } from "../store/files.ts";
-import { isObeyed, userSettingsPath } from "../store/owner.ts";
+import { readUserFile, type Unread, type UserFile, userSettingsPath } from "../store/owner.ts";
 
 /** What messages call the two files. */
 export const USER_SETTINGS = "Your settings file";
 export const USER_AGENTS = "Your agents file";
 
 /** The text of one of the user's files, or why it does not count. */
-export type UserText = { readonly text: string } | { readonly problem: string };
-
-/** Largest file that is read, bytes. */
-const LARGEST = 1024 * 1024;
+export type UserText = UserFile | Unread;
 
 /** Paths of the user's settings and agents; undefined where there is no place for them, or none to be seen. */
 export function userPaths(): { settings: string; agents: string } | undefined {
@@ -38,16 +34,7 @@ export function readUserAgentsText(): UserText | undefined {
 }
 
 function readText(path: string | undefined): UserText | undefined {
-  if (path === undefined) return undefined;
-  try {
-    // Many keep such files elsewhere, with a link here. Whose it is counts, of the link and of the file.
-    const info = lstat(path);
-    const isLink = info?.isSymlink === true && isObeyed(info);
-    return tryReadRegular(isLink ? Deno.realPathSync(path) : path, LARGEST, isObeyed);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    return { problem: "cannot be read" };
-  }
+  return path === undefined ? undefined : readUserFile(path);
 }
 
 /** The value of one of the files, which must be a JSON object; or why it is of no use. */

@@ -26,10 +26,26 @@ export function lstat(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/**
+ * What changes with the content of a file that is replaced or written to; of a link also with what it
+ * leads to. The same for all that is not there.
+ */
+export function stampOf(path: string): string {
+  const stamp = ({ ino, mtime, size }: Deno.FileInfo) => `${ino} ${mtime?.getTime()} ${size}`;
+  const info = lstat(path);
+  if (info === undefined) return "-";
+  if (!info.isSymlink) return stamp(info);
+  try {
+    return `${stamp(info)} ${stamp(Deno.statSync(path))}`;
+  } catch {
+    return stamp(info);
+  }
+}
+
 /** Whether what a file says counts, by whose it is. */
 export type Obeyed = (info: Deno.FileInfo) => boolean;
 
-const FOREIGN = "belongs to another user";
+export const FOREIGN = "belongs to another user";
 
 /** How often a file is opened again that was replaced by another one in between. */
 const REPLACED = 10;

@@ -4,7 +4,7 @@
 import { AGENTS_FILE } from "../task/agent.ts";
 import { configPath } from "../settings/config.ts";
 import { userPaths } from "../settings/user.ts";
-import { lstat, messageOf } from "../store/files.ts";
+import { messageOf, stampOf } from "../store/files.ts";
 import type { OrchestraError } from "../task/error.ts";
 import { loadRules, type Queue, type Rules } from "../queue/queue.ts";
 
@@ -33,11 +33,7 @@ export async function openRules(
     `${queue.store.root}/${AGENTS_FILE}`,
     ...Object.values(userPaths() ?? {}),
   ];
-  const stampNow = () =>
-    paths.map((path) => {
-      const info = lstat(path);
-      return info === undefined ? "-" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
-    }).join();
+  const stampNow = () => paths.map(stampOf).join();
   let stamp = stampNow();
   let current = await loadRules(queue, onBroken);
   let broken: string | null = null;

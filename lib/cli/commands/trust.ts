@@ -6,7 +6,7 @@ import { parseJsonFile } from "../../settings/config.ts";
 import { USUAL } from "../../settings/subscriber_shape.ts";
 import { committedPath, fingerprint } from "../../settings/subscribers.ts";
 import { lstat, readRegular, replaceFile } from "../../store/files.ts";
-import { isObeyed, readUserSettings, safeIn, userSettingsPath } from "../../store/owner.ts";
+import { isObeyed, readUserFile, safeIn, userSettingsPath } from "../../store/owner.ts";
 import { findRoot } from "../../store/paths.ts";
 import { maskUrl } from "../../notify/mask.ts";
 import { OrchestraError, printable, quote, UNPERMITTED } from "../../task/error.ts";
@@ -54,15 +54,8 @@ export const command = buildCommand({
 });
 
 async function trust(this: Context, flags: TrustFlags, folder?: string): Promise<void> {
-  const path = settingsPath();
-  if (path === undefined) {
-    throw new OrchestraError("environment", "There is no place for your settings", {
-      hint: "Set HOME or XDG_CONFIG_HOME.",
-    });
-  }
-  const before = readUserSettings(path);
-  const settings = before === undefined ? {} : parseJsonFile(before, path) as object;
-  const safe = safeIn(path, settings);
+  const { path, settings } = readSettings();
+  const safe = safeIn(settings);
   if (flags.list && flags.commands) {
     const approved = Object.keys(approvedOf(settings));
     if (this.globals.json) return this.printJson(approved);
@@ -95,6 +88,29 @@ async function trust(this: Context, flags: TrustFlags, folder?: string): Promise
   save(path, { ...settings, safe: flags.remove ? others : [...others, root] });
   if (this.globals.json) this.printJson({ root, trusted: !flags.remove });
   else this.print(flags.remove ? `Trusted no more: ${root}` : `Trusted from now on: ${root}`);
+}
+
+/** The user's settings, and where they are to be written. */
+function readSettings(): { path: string; settings: object } {
+  const path = settingsPath();
+  if (path === undefined) {
+    throw new OrchestraError("environment", "There is no place for your settings", {
+      hint: "Set HOME or XDG_CONFIG_HOME.",
+    });
+  }
+  const read = readUserFile(path);
+  if (read === undefined) return { path, settings: {} };
+  // To write over what does not count would lose it, or make another user's settings our own.
+  const refuse = (problem: string) =>
+    new OrchestraError("config", `Reading your settings, ${path}: it ${problem}`, {
+      hint: "Mend it, or move it out of the way.",
+    });
+  if ("problem" in read) throw refuse(read.problem);
+  const value = parseJsonFile(read.text, path);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refuse("is no JSON object");
+  }
+  return { path: read.path, settings: value };
 }
 
 function save(path: string, settings: object): void {
