@@ -1,7 +1,7 @@
 // The user's own settings and agents, below those of a workspace.
 
-import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ON_POSIX, succeeds, test } from "../support/needs.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
 import { MAIN, spawn } from "../support/spawn.ts";
 import { type Box, makeBox, makeFolder } from "../support/program.ts";
@@ -149,6 +149,155 @@ test(
   },
 );
 
+/** Moves the user's settings elsewhere, with a link in their place that leads there by another one. */
+function linkSettings({ folder }: { folder: string }) {
+  const link = `${folder}/settings.json`;
+  const elsewhere = `${folder}/../dotfiles`;
+  const [target, middle] = [`${elsewhere}/orchestra.json`, `${elsewhere}/middle.json`];
+  Deno.mkdirSync(elsewhere);
+  Deno.renameSync(link, target);
+  Deno.symlinkSync("orchestra.json", middle);
+  Deno.symlinkSync("../dotfiles/middle.json", link);
+  return { link, middle, target };
+}
+
+/** Gives a link away, and not what it leads to. */
+const giveLink = (path: string, uid: number) =>
+  assert(succeeds("chown", "-h", `${uid}:${uid}`, path));
+
+/** What a hook has written, once it is this. */
+const hooked = (box: Box, text: string) =>
+  box.until(`the hook's ${JSON.stringify(text)}`, () => {
+    try {
+      return Deno.readTextFileSync(`${box.root}/hooked`) === text;
+    } catch {
+      return false;
+    }
+  });
+
+test(
+  "hooks in linked settings run, and are not told what was before the link",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser();
+    const work = async () => {
+      await user.run("start", "--quiet", "shell", "true");
+      await user.run("run", "--wait");
+      await user.box.unwatched();
+    };
+    user.box.config({ hooks: [{ on: ["complete"], run: ["true"] }] });
+    await work();
+    user.settings({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo linked >>hooked"] }] });
+    // The file is older than all that happened, and the link is not.
+    Deno.utimeSync(`${user.folder}/settings.json`, new Date(0), new Date(0));
+    const { target } = linkSettings(user);
+    await work();
+    await hooked(user.box, "linked\n");
+    const listed = await user.json("webhooks", "list");
+    assertEquals(listed.problems, []);
+    assertEquals(
+      listed.subscribers.map(({ source, state }: Record<string, string>) => [source, state]),
+      [["workspace", "ok"], ["user", "ok"]],
+    );
+    Deno.writeTextFileSync(target, "{");
+    assertStringIncludes(
+      (await user.json("webhooks", "list")).problems.join(),
+      "Your settings file is no JSON object: its hooks and webhooks do not count",
+    );
+  },
+);
+
+test("trust writes what the user's settings lead to, and keeps the link", ON_POSIX, async () => {
+  await using user = await makeUser();
+  user.settings({ priority: 2 });
+  const { link, target } = linkSettings(user);
+  Deno.writeTextFileSync(
+    `${user.box.root}/.orchestra-cli/config.json`,
+    JSON.stringify({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo told >>hooked"] }] }),
+  );
+  const trusted = await user.run("trust", "--commands", "--yes");
+  assertEquals(trusted.code, 0, trusted.stderr);
+  assertEquals(Deno.readLinkSync(link), "../dotfiles/middle.json");
+  const { priority, approved } = JSON.parse(Deno.readTextFileSync(target));
+  assertEquals([priority, Object.keys(approved)], [2, [user.box.root]]);
+  assertEquals(await user.json("trust", "--list", "--commands"), [user.box.root]);
+  assertEquals(
+    [...Deno.readDirSync(`${user.folder}/../dotfiles`)].map(({ name }) => name).sort(),
+    ["middle.json", "orchestra.json"],
+  );
+  await user.run("start", "--quiet", "shell", "true");
+  await user.run("run", "--wait");
+  await hooked(user.box, "told\n");
+  await user.run("trust", "--commands", "--remove");
+  assertEquals(JSON.parse(Deno.readTextFileSync(target)), { priority: 2, approved: {} });
+  assertEquals(Deno.lstatSync(link).isSymlink, true);
+});
+
+test(
+  "settings that do not count are no place for trust, which says why and changes nothing",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser();
+    const link = `${user.folder}/settings.json`;
+    const refused = async (why: string) => {
+      for (const words of [["trust", user.box.root], ["trust", "--list"]]) {
+        const { code, stdout, stderr } = await user.run(...words);
+        assertEquals([code, stdout], [5, ""], stderr);
+        assertStringIncludes(stderr, `Reading your settings, ${link}: it ${why}`);
+      }
+    };
+    Deno.symlinkSync("nowhere.json", link);
+    await refused("is a link that leads nowhere");
+    assertEquals([...Deno.readDirSync(user.folder)].map(({ name }) => name), ["settings.json"]);
+    Deno.removeSync(link);
+    Deno.symlinkSync("settings.json", link);
+    await refused("is a link that leads nowhere");
+    Deno.removeSync(link);
+    for (const text of ["null", "[]"]) {
+      user.settings(text);
+      await refused("is no JSON object");
+      assertEquals(Deno.readTextFileSync(link), text);
+    }
+  },
+);
+
+test(
+  "a link or file of somebody else's in the place of the user's settings never counts",
+  ON_POSIX ?? (Deno.uid() === 0 ? null : "only root can give a link to somebody else"),
+  async () => {
+    await using user = await makeUser();
+    await using theirs = await makeBox();
+    user.settings({
+      priority: 2,
+      safe: [theirs.root],
+      hooks: [{ on: ["complete"], run: ["sh", "-c", "echo evil >>hooked"] }],
+    });
+    const { link, middle, target } = linkSettings(user);
+    const before = Deno.readTextFileSync(target);
+    Deno.chownSync(theirs.path(""), 65534, 65534);
+    const looks = async () =>
+      (await user.box.runWith({ env: user.env }, "-C", theirs.root, "status")).code;
+    assertEquals([await looks(), (await user.json("webhooks")).subscribers.length], [0, 1]);
+    for (const path of [link, middle, target]) {
+      giveLink(path, 65534);
+      const config = await user.run("config");
+      assertMatch(config.stdout, /^priority +5 /m);
+      assertStringIncludes(config.stderr, "Your settings file: it belongs to another user");
+      const { subscribers, problems } = await user.json("webhooks");
+      assertEquals(subscribers, []);
+      assertStringIncludes(problems.join(), "Your settings file belongs to another user");
+      assertEquals(await looks(), 5);
+      const trusted = await user.run("trust", "--list");
+      assertEquals([trusted.code, trusted.stdout], [5, ""]);
+      assertStringIncludes(trusted.stderr, "it belongs to another user");
+      assertEquals((await user.run("trust", theirs.root)).code, 5);
+      assertEquals(Deno.readTextFileSync(target), before);
+      giveLink(path, 0);
+    }
+    assertEquals(await looks(), 0);
+  },
+);
+
 Deno.test("limits that hold everywhere are refused in a workspace's settings, and shown from the user's", async () => {
   await using user = await makeUser();
   user.box.config({ machine: { concurrent: 2 }, limits: {} });
@@ -195,22 +344,27 @@ test(
   },
 );
 
-test("who watches sees changes of the user's files", ON_POSIX, async () => {
-  await using user = await makeUser();
-  user.agents({ agents: {} });
-  user.box.config({ interval: 0.2 });
-  await using daemon = user.box.live({ env: user.env }, "daemon", "run");
-  await user.box.until("the daemon", () => user.box.path("daemon.json") && isThere(user.box));
-  user.agents({ agents: { late: SH } });
-  assertEquals((await user.run("start", "--quiet", "late", "true")).code, 0);
-  const done = await user.box.until("its end", () => {
-    const [task] = user.box.tasks();
-    return task !== undefined && task.status !== "pending" && task.status !== "running" && task;
-  });
-  assertEquals(done.status, "complete");
-  daemon.kill("SIGTERM");
-  await daemon.ended();
-});
+test(
+  "who watches sees changes of the user's files, and of what they lead to",
+  ON_POSIX,
+  async () => {
+    await using user = await makeUser();
+    Deno.symlinkSync("mine.json", `${user.folder}/agents.json`);
+    user.agents({ agents: {} });
+    user.box.config({ interval: 0.2 });
+    await using daemon = user.box.live({ env: user.env }, "daemon", "run");
+    await user.box.until("the daemon", () => user.box.path("daemon.json") && isThere(user.box));
+    user.agents({ agents: { late: SH } });
+    assertEquals((await user.run("start", "--quiet", "late", "true")).code, 0);
+    const done = await user.box.until("its end", () => {
+      const [task] = user.box.tasks();
+      return task !== undefined && task.status !== "pending" && task.status !== "running" && task;
+    });
+    assertEquals(done.status, "complete");
+    daemon.kill("SIGTERM");
+    await daemon.ended();
+  },
+);
 
 function isThere(box: Box): boolean {
   try {
