@@ -90,6 +90,16 @@ Deno.test("what is not connected is put side by side, as wide as was asked for",
   assert(width / height > 1 && width / height < 2.2, `${width} x ${height}`);
 });
 
+Deno.test("short parts stand below each other in the room that a tall one leaves", () => {
+  const fan = Array.from({ length: 8 }, (_, at): [string, string] => ["root", `leaf${at}`]);
+  const pairs = Array.from({ length: 6 }, (_, at): [string, string] => [`a${at}`, `b${at}`]);
+  const all = [...fan, ...pairs];
+  const { nodes, height } = lay([...new Set(all.flat())], all);
+  assertEquals(height, 8 * 40 + 7 * 10);
+  const left = nodes.filter(({ id }) => id.startsWith("a")).map(({ x }) => x);
+  assertEquals(left, left.map(() => 260 + 60));
+});
+
 Deno.test("what a node depends on and what depends on it are found, and not their other relations", () => {
   const edges: [string, string][] = [["a", "b"], ["b", "c"], ["x", "c"], ["b", "d"], ["d", "b"], [
     "a",
