@@ -8,10 +8,13 @@ import type { Queue } from "../queue/queue.ts";
 import type { Beside } from "../supervise/loop.ts";
 import type { Context } from "./context.ts";
 
-/** What goes on beside a watch, and can be waited for. */
+/** What goes on beside a watch, for one that may leave before all is told. */
 export interface News extends Beside {
-  /** Fulfilled when nothing is owed before long, or after some milliseconds. */
-  settled(millis: number): Promise<void>;
+  look(config: Config): void;
+  /** Whether hooks are begun; they are unless it is said that they are not. */
+  beginsHooks: boolean;
+  /** Names of the hooks that run. */
+  readonly hooks: readonly string[];
 }
 
 /**
@@ -28,12 +31,14 @@ export function openNews(
   let wanted: Config | undefined;
   let closed = false;
   let failed = false;
+  let beginsHooks = true;
   async function load(): Promise<void> {
     try {
       const { openNotifier } = await import("../notify/notifier.ts");
       const { program } = context;
       notifier = openNotifier({ store, program, now, random, onProblem });
       notifier.onIdle = () => news.onIdle();
+      notifier.beginsHooks = beginsHooks;
       if (!closed) notifier.look(wanted!);
     } catch (error) {
       failed = true;
@@ -51,14 +56,20 @@ export function openNews(
       return notifier?.isBusy ?? (loading !== undefined && !failed);
     },
     onIdle() {},
-    async settled(millis) {
-      await loading;
-      await notifier?.settled(millis);
+    get beginsHooks() {
+      return beginsHooks;
     },
-    async close(isStopped) {
+    set beginsHooks(begins) {
+      beginsHooks = begins;
+      if (notifier !== undefined) notifier.beginsHooks = begins;
+    },
+    get hooks() {
+      return notifier?.hooks ?? [];
+    },
+    async close(stop) {
       closed = true;
       await loading;
-      await notifier?.close(isStopped);
+      await notifier?.close(stop);
     },
   };
   return news;

@@ -87,20 +87,63 @@ export async function runAndWait(
 
 /** Where no supervisor may be left for what is owed at the end, it is waited for so long, milliseconds. */
 const TELLING = 30_000;
+/** That hooks are waited for is said after this, milliseconds. */
+const SAID_AFTER = 2000;
 
-/** What is told beside it: nobody waits here for a receiver where a supervisor goes on with it. */
-function tellBeside(news: News, isOurs: () => boolean, waits: () => boolean): Beside {
-  return {
-    look: (config) => isOurs() && news.look(config),
-    isBusy: false,
-    set onIdle(wake: () => void) {
+/**
+ * What is told beside it. Once all is settled nobody waits here for a receiver or for a hook that has not
+ * begun, where a supervisor goes on with them. A hook that runs comes to its end, and we watch meanwhile:
+ * otherwise whoever came next would run it again.
+ */
+function tellBeside(
+  news: News,
+  note: (text: string) => void,
+  isOurs: () => boolean,
+  supervise: boolean,
+): Beside {
+  /** Since when all is settled, time of the process. */
+  let done = Infinity;
+  /** Nobody goes on with what is owed: for a while it is waited for. */
+  let isTelling = false;
+  let said = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wakeAfter = (millis: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => beside.onIdle(), millis);
+    Deno.unrefTimer(timer);
+  };
+  function sayOfHooks(waited: number): void {
+    if (said || news.hooks.length === 0) return;
+    if (waited < SAID_AFTER) return wakeAfter(SAID_AFTER - waited);
+    said = true;
+    note(`All is settled; waits for hooks to end: ${news.hooks.join(", ")} (Ctrl+C ends them)`);
+  }
+  const beside: Beside = {
+    look(config, isDone) {
+      if (!isOurs()) return;
+      const now = performance.now();
+      done = isDone ? Math.min(done, now) : Infinity;
+      isTelling = isDone && !supervise && now - done < TELLING;
+      news.beginsHooks = !isDone || isTelling;
+      news.look(config);
+      if (isTelling) wakeAfter(TELLING - (now - done));
+      else if (isDone) sayOfHooks(now - done);
+    },
+    get isBusy() {
+      return news.hooks.length > 0 || (isTelling && news.isBusy);
+    },
+    get onIdle() {
+      return news.onIdle;
+    },
+    set onIdle(wake) {
       news.onIdle = wake;
     },
-    async close(isStopped) {
-      if (waits()) await news.settled(TELLING);
-      await news.close(isStopped);
+    async close(stop) {
+      clearTimeout(timer);
+      await news.close(stop);
     },
   };
+  return beside;
 }
 
 /** What was seen last, with what ended meanwhile and is archived or removed by now. */
@@ -141,7 +184,7 @@ async function watchRun(
   /** Nobody is to wait for one that is stopped. */
   const handOver = () => {
     if (lock === undefined || !config.supervise) return;
-    void news.close(true);
+    void news.close(AbortSignal.abort());
     lock[Symbol.dispose]();
     lock = undefined;
     leaveSupervisor(this, queue, orders());
@@ -171,8 +214,9 @@ async function watchRun(
       onTurn: view.draw,
       beside: tellBeside(
         news,
+        (text) => this.note(text),
         () => lock !== undefined,
-        () => !config.supervise && !interrupted,
+        config.supervise,
       ),
       onProblem: (problem) => this.note(problem),
       onFinished: leave,

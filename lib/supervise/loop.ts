@@ -34,8 +34,12 @@ export interface Wanted {
 
 /** What goes on beside the watching, and never holds it up. */
 export interface Beside {
-  /** Called after each turn; what it leads to goes on by itself. */
-  look(config: Config): void;
+  /**
+   * Called after each turn; what it leads to goes on by itself.
+   *
+   * @param isDone nothing is left to do: who watches stays only as long as this is busy
+   */
+  look(config: Config, isDone: boolean): void;
   /** Whether who would leave when nothing is left to do stays for it. */
   readonly isBusy: boolean;
   /** Set by the loop, called when it is not busy any more. */
@@ -43,9 +47,10 @@ export interface Beside {
   /**
    * Called when the watching ends.
    *
-   * @param isStopped somebody asked for it: what goes on has a moment to come to its end
+   * @param stop aborted where somebody asked for it, also while it closes: what goes on has a moment to
+   *   come to its end
    */
-  close(isStopped: boolean): Promise<void>;
+  close(stop: AbortSignal): Promise<void>;
 }
 
 /** How the loop goes about it. */
@@ -154,7 +159,7 @@ export async function watchOver(queue: Queue, options: WatchOptions): Promise<Mi
   try {
     await watchOn(watch);
   } finally {
-    await beside?.close(options.signal.aborted);
+    await beside?.close(options.signal);
   }
   return mirror;
 }
@@ -173,7 +178,8 @@ async function watchOn(watch: Watch): Promise<void> {
     const next = decideTurn(watch);
     noteHeld(watch, next.held);
     const acted = act(watch, next);
-    options.beside?.look(watch.rules.current.config);
+    const isDone = !acted && options.until === "finished" && isFinished(watch, next);
+    options.beside?.look(watch.rules.current.config, isDone);
     if (watch.thrown !== undefined) throw watch.thrown.error;
     if (shown !== watch.changes) {
       shown = watch.changes;
@@ -182,8 +188,8 @@ async function watchOn(watch: Watch): Promise<void> {
     if (typeof options.until === "function" && options.until(mirror)) break;
     if (acted) continue;
     tellOfQueue(watch, next);
-    options.beside?.look(watch.rules.current.config);
-    if (options.until === "finished" && isFinished(watch, next) && !options.beside?.isBusy) {
+    options.beside?.look(watch.rules.current.config, isDone);
+    if (isDone && !options.beside?.isBusy) {
       if (attempt(watch, () => finish(watch))) break;
       // Somebody queued a task just now. Should it not be launched either, others have their turn.
       await sleep(watch, AGAIN);

@@ -134,11 +134,57 @@ test("a receiver and a hook that hang hold up no task", ON_POSIX, async () => {
   await receiver.until((all) => all.length >= 1);
   assertEquals(receiver.messages.length, 1);
   assert(owed(box, "chat").length >= 5);
-  // Nobody waits for it who stays only as long as tasks run.
-  await box.start("shell", "true");
-  for (const pid of box.supervisors()) kill(pid, "SIGKILL");
-  await box.ok("run", "--all", "--wait");
 });
+
+test("run --wait does not wait for a receiver that hangs", ON_POSIX, async () => {
+  await using receiver = receive(() => new Promise(() => {}));
+  await using box = await makeBox();
+  box.config({ webhooks: [{ url: receiver.url, name: "chat", on: ["launched", "complete"] }] });
+  await box.start("shell", "until [ -e go ]; do sleep 0.05; done");
+  await using live = box.live({}, "run", "--all", "--wait");
+  await receiver.until((all) => all.length > 0);
+  Deno.writeTextFileSync(`${box.root}/go`, "");
+  assertEquals((await live.ended()).code, 0);
+});
+
+test(
+  "while run --wait waits for a hook it watches, says so, and can be left",
+  ON_POSIX,
+  async () => {
+    await using box = await makeBox();
+    const script = 'echo "$ORCHESTRA_EVENT_TITLE" >>runs; until [ -e end ]; do sleep 0.05; done';
+    box.config({
+      hooks: [{ name: "bell", on: ["launched"], run: ["sh", "-c", script], timeout: 900 }],
+    });
+    const runs = () => {
+      try {
+        return Deno.readTextFileSync(`${box.root}/runs`).trimEnd().split("\n");
+      } catch {
+        return [];
+      }
+    };
+    const prompt = "until [ -e go ]; do sleep 0.05; done";
+    await box.start("shell", prompt);
+    await using live = box.live({}, "run", "--all", "--wait");
+    await box.until("the hook", () => runs().length > 0);
+    Deno.writeTextFileSync(`${box.root}/go`, "");
+    await box.until("the word", () => /settled; waits .*: bell \(/.test(live.stderr()));
+    // Whoever looks sees that somebody watches, and whom it watches over.
+    assertMatch(await box.ok("daemon", "status"), /run --wait/);
+    const later = await box.start("shell", "true");
+    await box.until("its end", () => live.stderr().includes(`✓ ${later}`));
+    assertEquals(runs(), [prompt]);
+    live.kill("SIGINT");
+    const { code, stdout } = await live.ended();
+    assertEquals(code, 130);
+    assertStringIncludes(stdout, "2 complete");
+    // It was ended with us, and is run again by whoever goes on.
+    await box.until("the hook", () => runs().length > 1);
+    Deno.writeTextFileSync(`${box.root}/end`, "");
+    await box.unwatched();
+    assertEquals(runs(), [prompt, prompt, "true"]);
+  },
+);
 
 Deno.test("410 disables a webhook, which is said, and it is told again once it is enabled", async () => {
   let gone = true;

@@ -22,6 +22,25 @@ export function lives(pid: number): boolean {
   return state !== "" && !state.startsWith("Z");
 }
 
+/** A process and what was started by it and lives, a line each, for who wants to know why one hangs. */
+export function familyOf(pid: number): string[] {
+  const args = [Deno.build.os === "linux" ? "-eww" : "-axww", "-o", "pid=,ppid=,stat=,args="];
+  let lines: string[];
+  try {
+    const { stdout } = new Deno.Command("ps", { args }).outputSync();
+    lines = new TextDecoder().decode(stdout).trim().split("\n");
+  } catch {
+    return [];
+  }
+  const family = new Set([pid]);
+  const rows = lines.map((line) => ({ line: line.trim(), ids: line.match(/\d+/g)!.map(Number) }));
+  for (let size = 0; size < family.size;) {
+    size = family.size;
+    for (const { ids: [own, parent] } of rows) if (family.has(parent!)) family.add(own!);
+  }
+  return rows.filter(({ ids: [own] }) => family.has(own!)).map(({ line }) => line);
+}
+
 /** Processes whose command line or environment has all the given parts, in whatever order. */
 export function processesWith(kind: "cmdline" | "environ", parts: readonly string[]): number[] {
   const found: number[] = [];

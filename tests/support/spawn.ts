@@ -1,5 +1,7 @@
 // Programs as users start them: a real process, its output and its exit code.
 
+import { familyOf } from "./processes.ts";
+
 /** The module that users run. */
 export const MAIN = decodeURIComponent(new URL("../../main.ts", import.meta.url).pathname);
 
@@ -125,7 +127,7 @@ export function spawn(command: string, args: string[], options: RunOptions): Liv
       for (;;) {
         if (check(texts.stdout)) return texts.stdout;
         const next = await withPatience(
-          `${args.join(" ")} to print what is awaited; so far ${JSON.stringify(texts)}`,
+          () => `${args.join(" ")} to print what is awaited; so far ${hanging(child.pid, texts)}`,
           Promise.race([ended, new Promise<void>((resolve) => wake.push(resolve))]),
         );
         if (next === "ended" && !check(texts.stdout)) {
@@ -144,7 +146,7 @@ export function spawn(command: string, args: string[], options: RunOptions): Liv
     },
     async ended() {
       await withPatience(
-        `${args.join(" ")} to end; it printed ${JSON.stringify(texts)}`,
+        () => `${args.join(" ")} to end; it printed ${hanging(child.pid, texts)}`,
         gathered,
       );
       const { code } = await child.status;
@@ -165,15 +167,26 @@ export function spawn(command: string, args: string[], options: RunOptions): Liv
   };
 }
 
-/** The promise's value, or an error that says what did not come. */
-export async function withPatience<T>(what: string, promise: Promise<T>): Promise<T> {
+/** What a process that hangs has printed, and which processes it waits for. */
+function hanging(pid: number, texts: Readonly<Record<string, string>>): string {
+  return JSON.stringify({ ...texts, processes: familyOf(pid) });
+}
+
+/** The promise's value, or an error that says what did not come, in words that are asked for only then. */
+export async function withPatience<T>(
+  what: string | (() => string),
+  promise: Promise<T>,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
         timer = setTimeout(
-          () => reject(new Error(`Waited ${PATIENCE / 1000} s in vain for ${what}`)),
+          () => {
+            const words = typeof what === "string" ? what : what();
+            reject(new Error(`Waited ${PATIENCE / 1000} s in vain for ${words}`));
+          },
           PATIENCE,
         );
       }),
