@@ -72,8 +72,13 @@ export function passes(filter: WireFilter, task: Filtered): boolean {
   return q === undefined || says(task, q.trim().toLowerCase());
 }
 
+/**
+ * A name of both is that of the phase, so that each has as many as it is counted: what is `retrying` has
+ * the status `failed`.
+ */
 function isIn(task: Filtered, name: string): boolean {
-  return name === task.phase || name === task.status || (name === "needed" && needsPerson(task));
+  if (name === "needed") return needsPerson(task);
+  return name === task.phase || (name === "pending" && task.status === name);
 }
 
 /** A label is `name:value`; a name alone stands for all its values. */

@@ -132,7 +132,8 @@ const count = (about: string): QueryPart => ({ about, schema: { type: "integer",
 /** Filters, as in an address of the page. */
 const FILTERS = {
   status: {
-    about: "phase or status; `needed` for what goes on only if a person acts",
+    about:
+      "phase; `pending` for ready, waiting and blocked; `needed` for what goes on only if a person acts",
     schema: { enum: [...FILTER_STATUSES] },
     several: true,
   },

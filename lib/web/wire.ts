@@ -201,7 +201,7 @@ export interface WireOrder {
 
 /** Filters as in an address: `?status=failed&agent=codex&label=area:docs&q=parser`. */
 export interface WireFilter {
-  /** Phases or statuses, or `needed` for those that only a person brings on. */
+  /** Phases, `pending` for `ready`, `waiting` and `blocked`, `needed` for those that only a person brings on. */
   status?: string[];
   agent?: string[];
   /** `name:value`. */

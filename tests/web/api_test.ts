@@ -230,6 +230,26 @@ Deno.test("a name that means no task leaves the others alone, and so does one th
   assertEquals(said(await order("cancel", ["nobody"])), [["nobody", false]]);
 });
 
+Deno.test("each phase has as many tasks as it is counted, here and on the terminal", async () => {
+  await using box = await makeBusyBox();
+  const id = await box.start("shell", "exit 1");
+  const due = { status: "failed", retryAt: new Date(Date.now() + 3_600_000).toISOString() };
+  const task = { ...box.task(id), ...due, completedAt: new Date().toISOString() };
+  Deno.writeTextFileSync(box.path(`tasks/${id}.json`), JSON.stringify(task));
+  await using here = await serveHere([{ name: "box", root: box.root }]);
+  const list = (query: string): Promise<WireTasks> => here.get(`/workspaces/box/tasks?${query}`);
+  const { total, needed, ...counts } = (await list("")).counts;
+  assertEquals([counts.failed, counts.retrying, needed], [1, 1, 0]);
+  for (const [phase, count] of Object.entries({ ...counts, needed })) {
+    assertEquals((await list(`status=${phase}`)).tasks.length, count, phase);
+  }
+  const told = JSON.parse(await box.ok("status", "--json", "--no-auto-retry")).counts;
+  assertEquals(told.total, total);
+  for (const [phase, count] of Object.entries(told.byPhase)) {
+    assertEquals(counts[phase as keyof typeof counts] ?? 0, count, phase);
+  }
+});
+
 Deno.test("a filter that means nothing is refused with those that there are", async () => {
   await using box = await makeBox();
   await using here = await serveHere([{ name: "box", root: box.root }]);

@@ -115,6 +115,42 @@ webTest("a refusal names its task once, beside what was done", async (browser) =
   assertEquals(box.task(spent).retriedBy, null);
 });
 
+webTest(
+  "a chip has as many tasks as it says, and tells which of them were retried",
+  async (browser) => {
+    await using box = await makeBox();
+    const failed = (change = {}) =>
+      addTask(box, { ...endedAt("failed", Date.now() - 60_000), ...change });
+    const third = failed({ retryCount: 2 });
+    const second = failed({ retryCount: 1, retriedBy: third });
+    failed({ retriedBy: second });
+    failed({ retryAt: new Date(Date.now() + 3_600_000).toISOString() });
+    addTask(box, { dependsOn: [third] });
+    await using site = await serveBox(box.root);
+    const tab = await site.open(browser, `/w/${nameOf(box)}/now`);
+    const { page } = tab;
+    const chips = page.getByRole("group", { name: "State" }).getByRole("button");
+    await page.locator("[data-task]").first().waitFor();
+    assertEquals((await chips.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim()), [
+      "all 5",
+      "! needs you 2",
+      "↻ retrying 1",
+      "⊘ blocked 1",
+      "✕ failed 3 (2 retried)",
+    ]);
+    await tab.shoot("chips");
+    for (const [at, count] of [5, 2, 1, 1, 3].entries()) {
+      await chips.nth(at).click();
+      await until(`${count} rows`, async () => await page.locator("[data-task]").count() === count);
+      if (at > 0) await chips.nth(at).click();
+    }
+    // Two chips have what either has, once.
+    await page.goto(`${site.origin}/w/${nameOf(box)}/now?status=needed&status=failed`);
+    await page.getByText("Select all 4 tasks that match").waitFor();
+    assertEquals(await page.locator("[data-task]").count(), 4);
+  },
+);
+
 webTest("an archive is asked about, and a task comes back from it", async (browser) => {
   await using box = await makeBox();
   const id = addTask(box, { ...endedAt("complete", Date.now() - 60_000), prompt: "done" });

@@ -98,6 +98,12 @@ Deno.test("a phase and the status that it refines are both filters", () => {
   assert(!passes({ status: ["ready"] }, waiting));
 });
 
+Deno.test("what is about to be retried has not failed for good", () => {
+  const retrying = { ...TASK, phase: "retrying" } as const;
+  assert(passes({ status: ["retrying"] }, retrying));
+  assert(!passes({ status: ["failed"] }, retrying));
+});
+
 Deno.test("a failure that was retried, or will be, needs nobody", () => {
   assert(needsPerson(TASK));
   assert(needsPerson({ phase: "blocked", retriedBy: null }));

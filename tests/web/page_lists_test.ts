@@ -10,6 +10,7 @@ import {
   isSameRow,
   type Listing,
   partTasks,
+  retriedOf,
   totalOf,
 } from "../../lib/web/page/listing.ts";
 import { extend, NOTHING, prune, toggle } from "../../lib/web/page/selection.ts";
@@ -93,9 +94,17 @@ Deno.test("how many there are in all follows from the counts of the phases that 
   const total = (status?: string[]) => totalOf({ filter: { status }, counts });
   assertEquals(total(), 20);
   assertEquals(total(["pending"]), 6);
-  assertEquals(total(["failed"]), 9);
+  assertEquals(total(["failed"]), 5);
+  assertEquals(total(["failed", "retrying"]), 9);
   assertEquals(total(["waiting", "ready"]), 3);
   assertEquals(total(["needed"]), 6);
+  // Six are needed: three that are blocked, and three of the five that have failed.
+  assertEquals(total(["needed", "failed"]), 8);
+  assertEquals(total(["needed", "blocked"]), 6);
+  assertEquals(total(["needed", "pending"]), 9);
+  assertEquals(total(["needed", "retrying"]), 10);
+  assertEquals(retriedOf(counts), 2);
+  assertEquals(retriedOf({ total: 5, failed: 5 }), 0);
 });
 
 Deno.test("tasks are parted by what a person wants to know, and sorted within", () => {

@@ -84,13 +84,17 @@ export function totalOf(
 ): number {
   if (status === undefined) return counts.total;
   const phases = new Set(status.flatMap((name) => name === "pending" ? PENDING : [name]));
-  // What is needed is blocked or has failed: it is counted there already.
-  if (phases.has("failed")) phases.add("retrying");
   if (phases.has("needed")) {
-    if (phases.size === 1) return counts.needed ?? 0;
-    phases.delete("needed");
+    // What is needed is all that is blocked, and some of what has failed.
+    if (phases.has("failed")) phases.add("blocked").delete("needed");
+    else phases.delete("blocked");
   }
   return [...phases].reduce((sum, name) => sum + (counts[name as keyof WireCounts] ?? 0), 0);
+}
+
+/** Failures that another attempt has followed: they call for nobody. */
+export function retriedOf({ needed, blocked = 0, failed = 0 }: WireCounts): number {
+  return needed === undefined ? 0 : failed - (needed - blocked);
 }
 
 const PENDING = ["ready", "waiting", "blocked"];

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { formatFilter, isFiltering } from "../../filter.ts";
 import type { WireCounts, WireFilter } from "../../wire.ts";
+import { retriedOf } from "../listing.ts";
 import { useKeys } from "./keys.ts";
 import { Menu } from "./menu.tsx";
 import { PHASES, Shape } from "./task_words.tsx";
@@ -73,6 +74,9 @@ export function Filters({ filter, counts, agents, labels, onFilter }: {
             onClick={() => flip(name)}
           >
             <Shape phase={name} /> {name} <span class="number">{NUMBER(counts[name] ?? 0)}</span>
+            {name === "failed" && retriedOf(counts) > 0 && (
+              <span class="muted">{` (${NUMBER(retriedOf(counts))} retried)`}</span>
+            )}
           </button>
         ))}
       </div>

@@ -3,13 +3,14 @@
 
 import { useEffect } from "preact/hooks";
 import type { WireCounts } from "../../wire.ts";
+import { retriedOf } from "../listing.ts";
 
 /** How it stands in one word. */
 export type Standing = "idle" | "running" | "failed" | "lost";
 
 /** Failures that nothing follows. */
-function failedOf({ needed, blocked = 0, failed = 0 }: WireCounts): number {
-  return needed === undefined ? failed : needed - blocked;
+function failedOf(counts: WireCounts): number {
+  return (counts.failed ?? 0) - retriedOf(counts);
 }
 
 /** What a tab's title says. */
