@@ -90,8 +90,11 @@ const TASK: Readonly<Record<string, Schema>> = {
 };
 
 const REFUSES: Schema = {
-  ...map(TEXT),
-  description: "actions that its phase would allow and that would be refused, and why",
+  ...map(object({
+    why: { ...TEXT, description: "to be read behind the task's name" },
+    "unless?": { ...TEXT, description: "option with which it may be done all the same" },
+  })),
+  description: "actions that its phase would allow and that would be refused",
 };
 
 const FILTER: Readonly<Record<string, Schema>> = {

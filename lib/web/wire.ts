@@ -27,15 +27,19 @@ export interface WireRow extends WireTask {
   name: string;
   /** Characters that the whole prompt has. */
   promptLength: number;
-  /** As that of {@linkcode WireDetail}. */
-  refuses?: WireRefusals;
+  refuses: WireRefusals;
 }
 
-/**
- * Actions that are offered for the phase that a task is in and yet would be refused, and why: by their
- * names. That of `retry` for retries that are used up goes by `maxRetries`.
- */
-export type WireRefusals = Partial<Record<string, string>>;
+/** Actions that are offered for the phase that a task is in and yet would be refused: by their names. */
+export type WireRefusals = Partial<Record<string, WireRefusal>>;
+
+/** Why an action would be refused. */
+export interface WireRefusal {
+  /** To be read behind the task's name. */
+  why: string;
+  /** Option of the action with which it may be done all the same. */
+  unless?: string;
+}
 
 /** How many tasks are in which phase. */
 export interface WireCounts extends Partial<Record<PhaseName, number>> {
@@ -107,7 +111,7 @@ export type WireLink =
 /** `GET …/tasks/{id}`. */
 export interface WireDetail {
   /** With its whole prompt. */
-  task: WireTask & { name: string; refuses?: WireRefusals };
+  task: WireTask & Pick<WireRow, "name" | "refuses">;
   /** All attempts, oldest first, itself among them; one where it was never retried. */
   chain: WireLink[];
   needs: WireLink[];

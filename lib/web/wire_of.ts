@@ -80,15 +80,15 @@ export function wireRow(task: Task, moment: Moment, names: Names): WireRow {
 /** What would be refused though the phase does not say so. */
 function refusals(task: Task, { index }: Moment): WireRefusals {
   const { status, timeout, retriedBy, retryCount, maxRetries } = task;
-  if (!isTerminal(status)) return timeout === null ? { extend: "has no limit" } : {};
+  if (!isTerminal(status)) return timeout === null ? { extend: { why: "has no limit" } } : {};
   if (status === "complete") return {};
   // A successor that is archived or gone counts for none.
   if (retriedBy !== null && index.byId.has(retriedBy)) {
-    return { retry: `was retried already, by ${retriedBy}` };
+    return { retry: { why: `was retried already, by ${retriedBy}` } };
   }
-  return retryCount < maxRetries
-    ? {}
-    : { retry: `has used up its retries (${retryCount} of ${maxRetries})` };
+  if (retryCount < maxRetries) return {};
+  const why = `has used up its retries (${retryCount} of ${maxRetries})`;
+  return { retry: { why, unless: "maxRetries" } };
 }
 
 function cut(text: string, length: number): string {

@@ -312,16 +312,21 @@ Deno.test("a row tells what its phase does not: what is refused of it all the sa
   assertEquals(await rows(), { [retried]: {} });
   await act(here, "retry", { tasks: [retried] });
   const successor = box.task(retried).retriedBy!;
-  const already = { retry: `was retried already, by ${successor}` };
-  assertEquals(await rows(), { [retried]: already, [successor]: { extend: "has no limit" } });
+  const already = { retry: { why: `was retried already, by ${successor}` } };
+  const unlimited = { extend: { why: "has no limit" } };
+  assertEquals(await rows(), { [retried]: already, [successor]: unlimited });
   const { task } = await here.get(`/workspaces/box/tasks/${retried}`);
   assertEquals(task.refuses, already);
   await act(here, "cancel", { tasks: [successor] });
-  assertEquals((await rows())[successor], { retry: "has used up its retries (1 of 1)" });
+  const usedUp = { retry: { why: "has used up its retries (1 of 1)", unless: "maxRetries" } };
+  assertEquals((await rows())[successor], usedUp);
   // What it says is what happens.
   for (const { ok, said } of await act(here, "retry", { tasks: [retried, successor] })) {
     assertEquals(ok, false, said);
   }
+  const options = { maxRetries: 2 };
+  const [again] = await act(here, "retry", { tasks: [successor], options });
+  assert(again!.ok, again!.said);
   const limited = await box.start("shell", "true", "--timeout", "1h");
   assertEquals((await rows())[limited], {});
 });

@@ -87,7 +87,14 @@ webTest(
     );
     await page.locator(".notice").getByText("Retried as").waitFor();
     await tab.shoot("retried");
-    assertEquals(await page.getByRole("button", { name: "Retry", exact: true }).count(), 0);
+    // What would be refused is there, does nothing, and says why.
+    const again = page.getByRole("button", { name: "Retry", exact: true, disabled: true });
+    await again.waitFor();
+    assertMatch(await again.getAttribute("title") ?? "", /^It was retried already, by \d+$/);
+    await again.focus();
+    await page.keyboard.press("Enter");
+    await toast.getByText(/^Retry: It was retried already/).waitFor();
+    assertEquals(await page.getByRole("dialog").count(), 0);
     await page.goto(`${site.origin}/w/${busy.name}/now`);
     const row = page.locator(`.part-done [data-task="${busy.failed}"]`);
     await row.waitFor();
@@ -107,7 +114,10 @@ webTest("a refusal names its task once, beside what was done", async (browser) =
   const { page } = tab;
   await page.getByRole("checkbox", { name: /Select all/ }).check();
   await page.getByRole("button", { name: "Retry", exact: true }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Retry 2 tasks" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("spent has used up its retries (1 of 1): set max retries").waitFor();
+  await tab.shoot("will-be-refused");
+  await dialog.getByRole("button", { name: "Retry 2 tasks" }).click();
   const toast = page.locator(".toast.failed");
   await toast.getByText("Retry: 1 of 2 tasks done, 1 refused").waitFor();
   await tab.shoot("partly-refused");

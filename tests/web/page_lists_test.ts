@@ -32,6 +32,7 @@ function row(number: number, phase: PhaseName, change: Partial<Task> = {}): Wire
     remainingSeconds: null,
     name: String(number),
     promptLength: task.prompt.length,
+    refuses: {},
   };
   return { ...task, ...wire, status, ...change };
 }

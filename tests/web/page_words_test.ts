@@ -10,7 +10,7 @@ import {
   topsOf,
 } from "../../lib/web/page/chart_data.ts";
 import { controlOf, readForm, readTyped } from "../../lib/web/page/form.ts";
-import { summarize } from "../../lib/web/page/parts/actions.tsx";
+import { type Acted, refusalsOf, summarize } from "../../lib/web/page/parts/actions.tsx";
 import { standingOf, titleFor } from "../../lib/web/page/parts/icon.ts";
 import { readDraft } from "../../lib/web/page/parts/new_task.tsx";
 import { callOf, gather } from "../../lib/web/page/parts/notify.ts";
@@ -210,9 +210,43 @@ Deno.test("rates are about the time in which there was a workspace", () => {
 });
 
 Deno.test("what was done and what was refused are both counted", () => {
-  assertEquals(summarize(1, 0), "1 task");
-  assertEquals(summarize(7, 4), "3 of 7 tasks done, 4 refused");
-  assertEquals(summarize(2, 2), "2 tasks refused");
+  assertEquals(summarize({ done: 1, refused: 0 }), "1 task");
+  assertEquals(summarize({ done: 3, refused: 4 }), "3 of 7 tasks done, 4 refused");
+  assertEquals(summarize({ done: 0, refused: 2 }), "2 tasks refused");
+});
+
+Deno.test("an action is refused where no task would take it, and no option helps", () => {
+  const task = (
+    name: string,
+    refuses: Acted["refuses"],
+    phase: Acted["phase"] = "failed",
+  ): Acted => ({
+    taskId: `task_${name}`,
+    name,
+    key: null,
+    phase,
+    refuses,
+  });
+  const retry = { name: "retry", phases: ["failed" as const] };
+  const followed = task("1", { retry: { why: "was retried already" } });
+  const spent = task("2", { retry: { why: "has used it up", unless: "maxRetries" } });
+  const fresh = task("3", {});
+  const running = task("4", { extend: { why: "has no limit" } }, "running");
+  assertEquals(refusalsOf(retry, [followed]), { words: "It was retried already", isOfAll: true });
+  assertEquals(refusalsOf(retry, [spent]), {
+    words: "It has used it up: set max retries to allow it",
+    isOfAll: false,
+  });
+  assertEquals(refusalsOf(retry, [followed, fresh]), {
+    words: "1 was retried already",
+    isOfAll: false,
+  });
+  assertEquals(refusalsOf(retry, [followed, running]).isOfAll, true);
+  assertEquals(refusalsOf(retry, []), { words: "", isOfAll: false });
+  assertEquals(
+    refusalsOf(retry, Array.from({ length: 9 }, () => followed)).words.split("; ").at(-1),
+    "and 6 more",
+  );
 });
 
 Deno.test("a draft comes back as it was kept, and what is none is none", () => {

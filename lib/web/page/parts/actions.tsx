@@ -12,7 +12,7 @@ import { serverState, useServer } from "../state.ts";
 import { Dialog } from "./dialog.tsx";
 import { Field, wordsOf } from "./fields.tsx";
 import { Reason } from "./reason.tsx";
-import { type Named, named, TaskLink } from "./task_words.tsx";
+import { type Named, named, nameOf, TaskLink } from "./task_words.tsx";
 import { say } from "./toasts.tsx";
 
 const known = new Map<string, Promise<WireAction[]>>();
@@ -47,8 +47,8 @@ export function ActionBar(
     /** The phases that they are in. */
     phases: readonly PhaseName[];
     count: number;
-    /** Those of them that are known; an attempt that another has followed is not retried. */
-    tasks?: readonly (Named & Pick<WireRow, "retriedBy">)[];
+    /** Those of them that are known. */
+    tasks?: readonly Acted[];
     /** Whether they lie in the archive. */
     archived?: boolean;
     onDone?: (outcome: WireOutcome) => void;
@@ -74,38 +74,80 @@ export function ActionBar(
       setBusy(false);
     }
   };
-  const isFollowed = tasks.length > 0 && tasks.length === count &&
-    tasks.every(({ retriedBy }) => retriedBy !== null);
-  const isOffered = (action: WireAction) => {
-    if (archived) return action.name === "restore";
-    if (action.name === "retry" && isFollowed) return false;
-    return action.phases.some((phase) => phases.includes(phase));
-  };
+  const isOffered = (action: WireAction) =>
+    archived ? action.name === "restore" : action.phases.some((phase) => phases.includes(phase));
   if (server?.readOnly) return <p class="muted">This page only shows: it was started so.</p>;
   return (
     <div class="actions" role="group" aria-label={`Actions on ${countTasks(count)}`}>
-      {actions.filter(isOffered).map((action) => (
-        <button
-          key={action.name}
-          type="button"
-          class={action.destroys ? "destroys" : ""}
-          disabled={busy}
-          title={action.about}
-          onClick={() => isAsked(action) ? ask(action) : perform(action, {})}
-        >
-          {capital(wordsOf(action.name))}
-        </button>
-      ))}
+      {actions.filter(isOffered).map((action) => {
+        const name = capital(wordsOf(action.name));
+        const { words, isOfAll } = refusalsOf(action, tasks);
+        const isRefused = tasks.length === count && isOfAll;
+        // It keeps the focus and can be pressed, so that whoever comes to it learns why.
+        return (
+          <button
+            key={action.name}
+            type="button"
+            class={action.destroys ? "destroys" : ""}
+            disabled={busy}
+            aria-disabled={isRefused}
+            title={isRefused ? withNames(words) : action.about}
+            onClick={() => {
+              if (isRefused) say(`${name}: ${withNames(words)}`);
+              else if (isAsked(action)) ask(action);
+              else perform(action, {});
+            }}
+          >
+            {name}
+          </button>
+        );
+      })}
       {asked && (
         <Ask
           action={asked}
           count={count}
+          refused={withNames(refusalsOf(asked, tasks).words)}
           onClose={() => ask(null)}
           onSure={(options) => perform(asked, options)}
         />
       )}
     </div>
   );
+}
+
+/** What is known of a task that something is to be done to. */
+export type Acted = Named & Pick<WireRow, "phase" | "refuses">;
+
+/** Of so many tasks it is said why they refuse; others are counted. */
+const MOST_REFUSALS = 3;
+
+/** Why an action would be refused, in words, empty for no reason; and whether no task would take it. */
+export function refusalsOf(
+  { name, phases }: Pick<WireAction, "name" | "phases">,
+  tasks: readonly Acted[],
+): { words: string; isOfAll: boolean } {
+  const able = tasks.filter(({ phase }) => phases.includes(phase));
+  const refused = able.flatMap((task) => {
+    const refusal = task.refuses[name];
+    return refusal === undefined ? [] : [{ task, ...refusal }];
+  });
+  const words = refused.slice(0, MOST_REFUSALS).map(({ task, why, unless }) => {
+    const more = unless === undefined ? "" : `: set ${wordsOf(unless)} to allow it`;
+    return `${tasks.length === 1 ? "It" : nameOf(task)} ${why}${more}`;
+  });
+  const rest = refused.length - words.length;
+  if (rest > 0) words.push(`and ${rest} more`);
+  return {
+    words: words.join("; "),
+    isOfAll: able.length > 0 && refused.length === able.length &&
+      refused.every(({ unless }) => unless === undefined),
+  };
+}
+
+/** A text with names for ids. */
+function withNames(text: string): string {
+  const { tasks } = serverState();
+  return text.replace(/task_\d{10,20}/g, (id) => nameOf(tasks.get(id) ?? named(id)));
 }
 
 /** Whether it is asked about first: what destroys, takes others along, or has more to be said. */
@@ -118,9 +160,11 @@ function capital(text: string): string {
 }
 
 /** Asks what else is to be said with an action, and whether it is meant. */
-function Ask({ action, count, onClose, onSure }: {
+function Ask({ action, count, refused, onClose, onSure }: {
   action: WireAction;
   count: number;
+  /** What would be refused, and why; empty for nothing. */
+  refused: string;
   onClose: () => void;
   onSure: (options: Record<string, unknown>) => void;
 }): JSX.Element {
@@ -138,6 +182,7 @@ function Ask({ action, count, onClose, onSure }: {
         }}
       >
         <p>{capital(action.about)}.</p>
+        {refused !== "" && <p class="notice">{refused}.</p>}
         {action.options.map((option) => (
           <Field
             key={option.name}
@@ -159,32 +204,32 @@ function Ask({ action, count, onClose, onSure }: {
 }
 
 /** How many tasks of some it was done to: `3 of 7 tasks done, 4 refused`. */
-export function summarize(all: number, refused: number): string {
-  if (refused === 0) return countTasks(all);
-  return refused === all
-    ? `${countTasks(all)} refused`
-    : `${all - refused} of ${countTasks(all)} done, ${refused} refused`;
+export function summarize({ done, refused }: Pick<WireOutcome, "done" | "refused">): string {
+  if (refused === 0) return countTasks(done);
+  return done === 0
+    ? `${countTasks(refused)} refused`
+    : `${done} of ${countTasks(done + refused)} done, ${refused} refused`;
 }
 
 /** Says what came of an action. */
 function tell(
   workspace: string,
   action: WireAction,
-  { results }: WireOutcome,
+  { done, refused, results }: WireOutcome,
   before: ReadonlyMap<string, Named>,
 ): void {
-  const failed = results.filter(({ ok }) => !ok);
   const name = capital(wordsOf(action.name));
   if (results.length === 0) return say(`${name}: there was no task to do it to`);
-  const lines = (failed.length > 0 ? failed : results).slice(0, 8);
-  const more = (failed.length > 0 ? failed : results).length - lines.length;
+  const told = refused > 0 ? results.filter(({ ok }) => !ok) : results;
+  const lines = told.slice(0, 8);
+  const more = told.length - lines.length;
   const names = new Map(before);
   for (const { task } of results) {
     if (task !== null && !names.has(task.taskId)) names.set(task.taskId, task);
   }
   say(
     <>
-      <strong>{`${name}: ${summarize(results.length, failed.length)}`}</strong>
+      <strong>{`${name}: ${summarize({ done, refused })}`}</strong>
       <ul>
         {lines.map(({ taskId, said }) => (
           <li key={taskId}>
@@ -203,6 +248,6 @@ function tell(
         {more > 0 && <li>and {more} more</li>}
       </ul>
     </>,
-    failed.length > 0 ? "failed" : "done",
+    refused > 0 ? "failed" : "done",
   );
 }
