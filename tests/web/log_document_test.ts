@@ -72,6 +72,29 @@ Deno.test("a log that is shorter than it was is read anew", async () => {
   assertEquals(texts(log, 0), ["another"]);
 });
 
+Deno.test("a log that grows while a part of it is on its way is none that is shorter", async () => {
+  let bytes = encode(numbered(1000));
+  let growths = 0;
+  const log = openLog((from, to) => {
+    const answer = { bytes: bytes.slice(from, to), size: bytes.length };
+    // Told of by the stream of events before the answer is there.
+    if (growths++ < 3) {
+      bytes = encode(numbered(1000 + growths));
+      log.grow(bytes.length);
+    }
+    return Promise.resolve(answer);
+  }, () => {});
+  log.grow(bytes.length);
+  const seen: number[] = [];
+  const done = await log.scan(
+    new AbortController().signal,
+    (piece, from) => void seen.push(from, from + piece.length),
+  );
+  assert(done, "the scan has stopped");
+  assertEquals([seen[0], seen.at(-1)], [0, bytes.length]);
+  assertEquals(log.size, bytes.length);
+});
+
 Deno.test("what is not wanted any more is not read, and memory holds no more than some chunks", async () => {
   const { log, reads, until } = makeLog(numbered(300_000));
   const all = Array.from({ length: countChunks(log.size) }, (_, at) => at);

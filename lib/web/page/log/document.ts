@@ -139,13 +139,15 @@ export function openLog(read: ReadRange, changed: () => void): LogDocument {
     const isFull = () => bytes.length >= LONGEST_LINE + CHUNK;
     while (isCut(bytes, chunk) && end < size && !isFull()) {
       const first = (chunk + 1) * CHUNK + SLACK;
+      // It may be told of growth that the answer does not know of yet.
+      const known = size;
       const piece = await read(
         end,
         Math.min(size, end < first ? first : end + STEP),
         closing.signal,
       );
       if (born !== life) return;
-      if (piece.size < size || piece.bytes.length === 0) return grow(piece.size);
+      if (piece.size < known || piece.bytes.length === 0) return grow(piece.size);
       bytes = join(bytes, piece.bytes);
       end = from + bytes.length;
     }
@@ -176,9 +178,10 @@ export function openLog(read: ReadRange, changed: () => void): LogDocument {
     let from = visit === undefined ? index.unknown * CHUNK : 0;
     while (from < size) {
       if (stop.aborted || born !== life) return false;
+      const known = size;
       const { bytes, size: now } = await read(from, Math.min(size, from + STEP), stop);
       if (stop.aborted || born !== life) return false;
-      if (now < size || bytes.length === 0) {
+      if (now < known || bytes.length === 0) {
         grow(now);
         return false;
       }
