@@ -703,12 +703,22 @@ async function checkAgent({ queue }: Live, { params, request }: Call): Promise<R
   return json(version);
 }
 
+/** As of the command line. */
+const MOST_PARALLEL = 1000;
+
+function isCount(value: unknown, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most;
+}
+
 async function runAll({ queue }: Live, { site, request }: Call): Promise<Response> {
   const body = await readBody(request);
   checkKeys(body, ["parallel"]);
   const { parallel } = body;
-  if (parallel !== undefined && !(Number.isInteger(parallel) && parallel as number >= 1)) {
-    throw new OrchestraError("usage", '"parallel" must be a whole number from 1');
+  if (parallel !== undefined && !isCount(parallel, MOST_PARALLEL)) {
+    throw new OrchestraError(
+      "usage",
+      `"parallel" must be a whole number from 1 to ${MOST_PARALLEL}`,
+    );
   }
   const { store } = queue;
   const { config } = await loadConfig(store);

@@ -256,7 +256,14 @@ export const SCHEMAS = {
     refused: COUNT,
     results: list(object({ taskId: TEXT, said: TEXT, ok: YES, task: orNull(refTo("Row")) })),
   }),
-  RunOrder: object({ "parallel?": { type: "integer", minimum: 1 } }),
+  RunOrder: object({
+    "parallel?": {
+      type: "integer",
+      minimum: 1,
+      maximum: 1000,
+      description: "at most so many at once; as the settings say where absent",
+    },
+  }),
   Run: object({ supervisor: orNull(TEXT) }),
   HistoryEvent: open(EVENT),
   StoredEvent: open({ ...EVENT, cursor: TEXT }),

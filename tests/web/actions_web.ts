@@ -121,6 +121,40 @@ webTest("several tasks are selected by keyboard and cancelled at once", async (b
     ));
 });
 
+webTest("a run takes a number of tasks at once, by keyboard", async (browser) => {
+  await using box = await makeBox();
+  const ids = await Promise.all([1, 2, 3].map(() => box.start("signal", "sleep 600")));
+  await using site = await serveBox(box.root);
+  const tab = await site.open(browser, `/w/${nameOf(box)}/now`);
+  const { page } = tab;
+  const most = page.getByRole("banner").getByRole("spinbutton", {
+    name: "Run at most so many at once",
+  });
+  await most.waitFor();
+  await page.getByRole("banner").getByRole("button", { name: "Run", exact: true }).focus();
+  await page.keyboard.press("Tab");
+  // What is wrong is not sent: the browser says what must be.
+  await page.keyboard.type("0");
+  await page.keyboard.press("Enter");
+  assertEquals(await most.evaluate((it: HTMLInputElement) => it.validity.rangeUnderflow), true);
+  assertEquals(box.supervisors(), []);
+  await most.fill("1");
+  await tab.shoot("run-one");
+  await page.keyboard.press("Enter");
+  await page.getByText("launched now, at most 1 at once").waitFor();
+  const running = () => box.tasks().filter(({ status }) => status === "running");
+  const [one] = await box.until("one to run", () => running().length > 0 && running());
+  // The next one comes when this one has ended, and not before.
+  Deno.writeTextFileSync(box.path(`tasks/${one!.taskId}.done`), "");
+  await box.until("the next one to run", () => {
+    const now = running();
+    assert(now.length <= 1, "two run at once");
+    return now.length === 1 && now[0]!.taskId !== one!.taskId;
+  });
+  await box.ok("cancel", ...ids.filter((id) => id !== one!.taskId));
+  await box.unwatched();
+});
+
 webTest("all that match a filter are archived at once", async (browser) => {
   await using busy = await makeBusy();
   await using site = await serveBox(busy.box.root);

@@ -397,13 +397,12 @@ Deno.test("a run leaves a supervisor, and what is started is done", async () => 
   assertStringIncludes(supervisor, "supervisor");
   assertEquals((await box.settled(id)).status, "complete");
   await box.unwatched();
-  const response = await here.ask("/workspaces/box/run", {
-    method: "POST",
-    headers: { ...BEARER, ...JSON_TYPE },
-    body: '{"parallel":0}',
-  });
-  await response.body?.cancel();
-  assertEquals(response.status, 400);
+  for (const body of ['{"parallel":0}', '{"parallel":1001}', '{"parallel":"2"}']) {
+    const headers = { ...BEARER, ...JSON_TYPE };
+    const response = await here.ask("/workspaces/box/run", { method: "POST", headers, body });
+    assertStringIncludes(await response.text(), "a whole number from 1 to 1000");
+    assertEquals(response.status, 400);
+  }
 });
 
 Deno.test("what is wrong with one workspace leaves the others alone", async () => {

@@ -11,31 +11,54 @@ import { countTasks } from "./actions.tsx";
 import { Moment } from "./task_words.tsx";
 import { say } from "./toasts.tsx";
 
-/** Starts what is ready, and leaves somebody to watch. */
+/** Starts what is ready, at most so many at once where that is said, and leaves somebody to watch. */
 export function RunButton(
   { workspace, quiet = false }: { workspace: string; quiet?: boolean },
 ): JSX.Element {
   const [busy, setBusy] = useState(false);
+  const [typed, type] = useState("");
+  const run = async () => {
+    setBusy(true);
+    try {
+      await post(at(workspace, "run"), typed === "" ? {} : { parallel: Number(typed) });
+      const most = typed === "" ? "" : `, at most ${typed} at once`;
+      say(`What is ready is launched now${most}, and somebody watches over it`);
+    } catch (error) {
+      say(`Run: ${sayError(error)}`, "failed");
+    } finally {
+      setBusy(false);
+    }
+  };
   return (
-    <button
-      type="button"
-      class={quiet ? "" : "primary"}
-      disabled={busy}
-      title="Launches what is ready, as orchestra run does"
-      onClick={async () => {
-        setBusy(true);
-        try {
-          await post(at(workspace, "run"), {});
-          say("What is ready is launched now, and somebody watches over it");
-        } catch (error) {
-          say(`Run: ${sayError(error)}`, "failed");
-        } finally {
-          setBusy(false);
-        }
+    <form
+      class="run-now"
+      onSubmit={(event) => {
+        // The browser has checked the number, and says what is wrong with it.
+        event.preventDefault();
+        run();
       }}
     >
-      <span aria-hidden="true">▶</span> Run
-    </button>
+      <button
+        type="submit"
+        class={quiet ? "" : "primary"}
+        disabled={busy}
+        title="Launches what is ready, as orchestra run does"
+      >
+        <span aria-hidden="true">▶</span> Run
+      </button>
+      <input
+        type="number"
+        min={1}
+        max={1000}
+        inputMode="numeric"
+        autocomplete="off"
+        aria-label="Run at most so many at once"
+        title="At most so many at once; as the settings say where it is empty"
+        placeholder="max"
+        value={typed}
+        onInput={(event) => type(event.currentTarget.value)}
+      />
+    </form>
   );
 }
 
