@@ -165,15 +165,19 @@ function linkSettings({ folder }: { folder: string }) {
 const giveLink = (path: string, uid: number) =>
   assert(succeeds("chown", "-h", `${uid}:${uid}`, path));
 
-/** What a hook has written, once it is this. */
-const hooked = (box: Box, text: string) =>
-  box.until(`the hook's ${JSON.stringify(text)}`, () => {
+/** What hooks have written, once there is something and nobody watches any more. */
+async function hooked(box: Box): Promise<string> {
+  const read = () => {
     try {
-      return Deno.readTextFileSync(`${box.root}/hooked`) === text;
+      return Deno.readTextFileSync(`${box.root}/hooked`);
     } catch {
-      return false;
+      return "";
     }
-  });
+  };
+  await box.until("a hook", () => read() !== "");
+  await box.unwatched();
+  return read();
+}
 
 test(
   "hooks in linked settings run, and are not told what was before the link",
@@ -192,7 +196,7 @@ test(
     Deno.utimeSync(`${user.folder}/settings.json`, new Date(0), new Date(0));
     const { target } = linkSettings(user);
     await work();
-    await hooked(user.box, "linked\n");
+    assertEquals(await hooked(user.box), "linked\n");
     const listed = await user.json("webhooks", "list");
     assertEquals(listed.problems, []);
     assertEquals(
@@ -227,7 +231,7 @@ test("trust writes what the user's settings lead to, and keeps the link", ON_POS
   );
   await user.run("start", "--quiet", "shell", "true");
   await user.run("run", "--wait");
-  await hooked(user.box, "told\n");
+  assertEquals(await hooked(user.box), "told\n");
   await user.run("trust", "--commands", "--remove");
   assertEquals(JSON.parse(Deno.readTextFileSync(target)), { priority: 2, approved: {} });
   assertEquals(Deno.lstatSync(link).isSymlink, true);
@@ -350,26 +354,19 @@ test(
   async () => {
     await using user = await makeUser();
     Deno.symlinkSync("mine.json", `${user.folder}/agents.json`);
-    user.agents({ agents: {} });
+    const exits = (code: number) =>
+      user.agents({ agents: { mine: { ...SH, args: ["-c", `exit ${code}`] } } });
+    exits(0);
     user.box.config({ interval: 0.2 });
     await using daemon = user.box.live({ env: user.env }, "daemon", "run");
-    await user.box.until("the daemon", () => user.box.path("daemon.json") && isThere(user.box));
-    user.agents({ agents: { late: SH } });
-    assertEquals((await user.run("start", "--quiet", "late", "true")).code, 0);
-    const done = await user.box.until("its end", () => {
-      const [task] = user.box.tasks();
-      return task !== undefined && task.status !== "pending" && task.status !== "running" && task;
-    });
-    assertEquals(done.status, "complete");
+    const work = async () => {
+      const id = (await user.run("start", "--quiet", "mine", "x")).stdout.trim();
+      return (await user.box.settled(id)).status;
+    };
+    assertEquals(await work(), "complete");
+    exits(13);
+    assertEquals(await work(), "failed");
     daemon.kill("SIGTERM");
     await daemon.ended();
   },
 );
-
-function isThere(box: Box): boolean {
-  try {
-    return Deno.statSync(box.path("daemon.json")).isFile;
-  } catch {
-    return false;
-  }
-}
