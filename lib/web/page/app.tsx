@@ -66,8 +66,8 @@ function Frame(): JSX.Element {
   useEffect(() => {
     if (named !== null && isDrafting(named)) open("new");
   }, [named]);
-  const isServed = named !== null && workspaces.some(({ name }) => name === named);
-  // As long as nothing is known of the server, it is taken to have it.
+  const isServed = named !== null && server !== null && server.workspaces.includes(named);
+  // As long as nothing is known of the server, it is taken to have it, but is not asked for it.
   const isMissing = named !== null && server !== null && !isServed;
   useEffect(() => {
     const [only] = workspaces;
@@ -79,6 +79,8 @@ function Frame(): JSX.Element {
   }, [place.view, workspaces]);
   const { component: Shown, title } = isMissing
     ? { component: NoWorkspace, title: "No such workspace" }
+    : named !== null && server === null
+    ? { ...VIEWS[place.view], component: NoServer }
     : VIEWS[place.view];
   useTab(
     titleFor({
@@ -160,6 +162,14 @@ function NoPage(): JSX.Element {
       </p>
     </div>
   );
+}
+
+/** What is shown until the server has said which workspaces it has. */
+function NoServer(): JSX.Element {
+  const { problem } = useServer();
+  return problem === null
+    ? <p class="muted empty">Reading …</p>
+    : <p class="notice failed" role="alert">{problem}</p>;
 }
 
 /** Where an address leads that names a workspace which is not served. */

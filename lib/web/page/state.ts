@@ -28,6 +28,7 @@ const MOST_ROWS = 4000;
 
 /** What is known, as of one moment. */
 export interface ServerState {
+  /** Null until it has told; which workspaces it has is as they are now. */
   server: WireServer | null;
   /** All workspaces that are served. */
   workspaces: readonly WireWorkspace[];
@@ -297,7 +298,9 @@ const events = createBatch<WireEvent>(nextRound, (batch) => {
   const removed = new Set<string>();
   for (const { event, data } of batch) {
     if (event === "workspaces") {
-      set({ workspaces: data });
+      const { server } = state;
+      const names = data.map(({ name }) => name);
+      set({ workspaces: data, server: server && { ...server, workspaces: names } });
     } else if (event === "reset") {
       if (data.workspace === state.workspace) readAnew();
     } else if (event === "log") {
@@ -459,11 +462,12 @@ async function isUnknown(log: string): Promise<boolean> {
 /** Reads all that is shown. */
 async function readAnew(): Promise<void> {
   try {
-    const [server, workspaces] = await Promise.all([
-      get<WireServer>(""),
-      get<WireWorkspace[]>("/workspaces"),
-    ]);
-    set({ server, workspaces, problem: null, ...atAGlance(workspaces) });
+    // Of the workspaces more takes longer than which there are, and views wait for that alone.
+    const glances = get<WireWorkspace[]>("/workspaces");
+    glances.catch(() => {});
+    set({ server: await get<WireServer>("") });
+    const workspaces = await glances;
+    set({ workspaces, problem: null, ...atAGlance(workspaces) });
     await Promise.all([...lists.values()].map(readList));
   } catch (error) {
     set({ problem: sayError(error) });
