@@ -80,8 +80,12 @@ export async function bundle(output: string, { windows = false } = {}): Promise<
  * once: it writes `using file = open(); file.sync()` as `open().sync()`, and files are open for ever.
  */
 async function shrink(text: string): Promise<string> {
-  // Modules are named by their paths, which are those of the machine that made it.
-  const nameless = text.replace(/(__(?:esm|commonJS)\(\{\s*(?:async )?)"[^"\n]*"\(/g, "$1m(");
+  // Modules are named by their paths, which are those of the machine that made it. Each is a method, which
+  // cannot stand in parentheses: a function can.
+  const nameless = text.replace(
+    /(__(?:esm|commonJS)\(\{\s*)(async )?"[^"\n]*"\(/g,
+    (_, head, isAsync = "") => `${head}m: ${isAsync}function(`,
+  );
   const { code } = await minify(nameless, {
     module: true,
     ecma: 2020,
