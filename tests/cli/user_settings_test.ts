@@ -322,6 +322,43 @@ Deno.test("limits that hold everywhere are refused in a workspace's settings, an
   assertStringIncludes(refused.stderr, `${user.folder}/settings.json`);
 });
 
+async function runNarrow(
+  { box, env }: { box: Box; env: Record<string, string> },
+  permissions: string[],
+  ...args: string[]
+) {
+  const options = { cwd: box.root, env };
+  const flags = ["run", "--quiet", ...permissions, MAIN];
+  await using live = spawn(Deno.execPath(), [...flags, ...args], options);
+  await live.type("");
+  return await live.ended();
+}
+
+test("trust does not write over settings that it may not read", ON_POSIX, async () => {
+  await using user = await makeUser();
+  user.settings({ priority: 2 });
+  const { link, target } = linkSettings(user);
+  // The folder of the link may be used, and not that of what it leads to.
+  const permissions = permissionFlags().filter((flag) => !flag.startsWith("--allow-env"))
+    .map((flag) => /^--allow-(?:read|write)=/.test(flag) ? `${flag},${user.folder}` : flag)
+    .concat("--allow-env");
+  const trust = ["trust", "--commands", "--yes"];
+  Deno.writeTextFileSync(
+    `${user.box.root}/.orchestra-cli/config.json`,
+    JSON.stringify({ hooks: [{ on: ["complete"], run: ["true"] }] }),
+  );
+  const refused = await runNarrow(user, permissions, ...trust);
+  assertEquals([refused.code, refused.stdout], [5, ""]);
+  assertStringIncludes(refused.stderr, "trust: your settings are beyond the workspace");
+  assertEquals(Deno.lstatSync(link).isSymlink, true);
+  assertEquals(Deno.readTextFileSync(target), '{"priority":2}');
+  // Where there are none they are made.
+  Deno.removeSync(link);
+  const { code, stderr } = await runNarrow(user, permissions, ...trust);
+  assertEquals(code, 0, stderr);
+  assertEquals(Object.keys(JSON.parse(Deno.readTextFileSync(link)).approved), [user.box.root]);
+});
+
 test(
   "under the narrow permissions the user's files are as if there were none",
   ON_POSIX,
@@ -330,11 +367,7 @@ test(
     user.settings({ priority: 2, machine: { concurrent: 1 }, wrong: 1 });
     user.agents("{");
     const narrow = async (...args: string[]) => {
-      const flags = ["run", "--quiet", ...permissionFlags(), MAIN];
-      const options = { cwd: user.box.root, env: user.env };
-      await using live = spawn(Deno.execPath(), [...flags, ...args], options);
-      await live.type("");
-      const { code, stdout, stderr } = await live.ended();
+      const { code, stdout, stderr } = await runNarrow(user, permissionFlags(), ...args);
       assertEquals(code, 0, stderr);
       return { stdout, stderr };
     };

@@ -99,7 +99,10 @@ function readSettings(): { path: string; settings: object } {
     });
   }
   const read = readUserFile(path);
-  if (read === undefined) return { path, settings: {} };
+  if (read === undefined) {
+    lookFor(path);
+    return { path, settings: {} };
+  }
   // To write over what does not count would lose it, or make another user's settings our own.
   const refuse = (problem: string) =>
     new OrchestraError("config", `Reading your settings, ${path}: it ${problem}`, {
@@ -197,13 +200,28 @@ async function approve(
   say(true, `Approved: hooks and webhooks of ${COMMITTED} count until that file changes`);
 }
 
+/** Makes sure that settings are not there, rather than not for us to see: they would be written over. */
+function lookFor(path: string): void {
+  try {
+    // What a link leads to may be forbidden where the link is not.
+    Deno.lstatSync(path);
+    throw new Deno.errors.NotCapable();
+  } catch (error) {
+    const refusal = beyond(error);
+    if (refusal !== undefined) throw refusal;
+  }
+}
+
 function settingsPath(): string | undefined {
   try {
     return userSettingsPath();
   } catch (error) {
-    throw forbiddenFile(error, "trust: your settings are beyond the workspace", UNPERMITTED) ??
-      error;
+    throw beyond(error) ?? error;
   }
+}
+
+function beyond(error: unknown): OrchestraError | undefined {
+  return forbiddenFile(error, "trust: your settings are beyond the workspace", UNPERMITTED);
 }
 
 function realPath(folder: string): string {
