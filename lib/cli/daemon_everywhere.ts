@@ -283,7 +283,7 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
     ...(interval === undefined ? [] : [`--interval=${interval}`]),
     ...(serve === undefined ? [] : serveArguments(serve)),
   ];
-  const { pid } = spawnDetached(context.program, places.folder, args, { many: true });
+  const { pid } = spawnDetached(context.program, places.folder, args, { spare: true });
   const deadline = performance.now() + 10_000;
   for (;;) {
     const daemon = findUserDaemon(places);

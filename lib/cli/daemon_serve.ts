@@ -136,7 +136,7 @@ export async function keepServing(
   let told = "";
   for (let failures = 0; !signal.aborted;) {
     const began = performance.now();
-    const reason = await serveOnce(commandOf(program, args), token, signal, say)
+    const reason = await serveOnce(commandOf(program, args, true), token, signal, say)
       .catch((error) => messageOf(error));
     if (signal.aborted) break;
     if (reason !== told) say(`The page is not served: ${reason}`);

@@ -186,7 +186,7 @@ export interface Names {
 export const WHOLE_IDS: Names = { end: () => undefined, call: (id) => id };
 
 /** No more rows has a table that somebody reads; for more of them all are looked at. */
-const FEW = 200;
+const FEW = 500;
 
 /**
  * What people call the tasks of a queue. Nothing is looked at before it is asked for.

@@ -72,7 +72,9 @@ export async function* readHistory(dir: string, options: ReadOptions = {}): Asyn
   }
 }
 
+/** So much is read at once, bytes, where so much is there: who follows reads a line, and again and again. */
 const BLOCK = 1024 * 1024;
+const LEAST_BLOCK = 4096;
 
 /** The whole lines of an open file, from one place on. */
 async function* chunksOf(
@@ -85,12 +87,12 @@ async function* chunksOf(
   /** A line that is too long is passed over up to its end. */
   let skipping = false;
   let at = 0;
+  const { size } = file.statSync();
   if (!isCompressed && from > 0) {
-    const { size } = file.statSync();
     at = isLineStart(file, from, size) ? from : 0;
     file.seekSync(at, Deno.SeekMode.Start);
   }
-  const blocks = isCompressed ? inflated(file) : blocksOf(file);
+  const blocks = isCompressed ? inflated(file) : blocksOf(file, size - at);
   for await (const block of blocks) {
     let bytes = block;
     if (isCompressed && at + bytes.length <= from) {
@@ -141,9 +143,10 @@ function isLineStart(file: Deno.FsFile, offset: number, size: number): boolean {
   return file.readSync(byte) === 1 && byte[0] === BREAK;
 }
 
-function* blocksOf(file: Deno.FsFile): Generator<Uint8Array<ArrayBuffer>> {
+function* blocksOf(file: Deno.FsFile, left: number): Generator<Uint8Array<ArrayBuffer>> {
   try {
-    for (const buffer = new Uint8Array(BLOCK);;) {
+    const length = Math.min(BLOCK, Math.max(LEAST_BLOCK, left));
+    for (const buffer = new Uint8Array(length);;) {
       const count = file.readSync(buffer);
       if (count === null) return;
       yield buffer.subarray(0, count);

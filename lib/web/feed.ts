@@ -49,7 +49,7 @@ export interface Feed extends Disposable {
 
 /** What was told last, as far as it can change without a task's file. */
 interface Told {
-  /** State of each task. */
+  /** State of each pending task. */
   states: ReadonlyMap<string, string>;
   /** Lanes and who watches. */
   rest: string;
@@ -95,7 +95,7 @@ export function openFeed(lease: Lease, tell: (event: WireEvent) => void): Feed {
     const states = statesOf(moment);
     // Where nobody listened before, what happened is all that is known of what has changed.
     for (const { task } of happened) if (task !== undefined) ids.add(task);
-    const { changed, removed } = changesSince(told.states, states, ids);
+    const { changed, removed } = changesSince(told.states, states, ids, moment);
     const rest = restOf(moment);
     const isNew = changed.length + removed.length + happened.length > 0 || rest !== told.rest;
     told.states = states;
@@ -196,12 +196,13 @@ function changesSince(
   before: ReadonlyMap<string, string>,
   now: ReadonlyMap<string, string>,
   ids: ReadonlySet<string>,
+  { index: { byId } }: Moment,
 ): { changed: string[]; removed: string[] } {
   const changed = new Set<string>();
   const removed: string[] = [];
   for (const id of ids) {
-    if (now.has(id)) changed.add(id);
-    else if (before.has(id)) removed.push(id);
+    if (byId.has(id)) changed.add(id);
+    else removed.push(id);
   }
   for (const [id, state] of now) if (before.get(id) !== state) changed.add(id);
   return { changed: [...changed], removed };
@@ -242,15 +243,16 @@ function isAfter(a: Cursor, b: Cursor): boolean {
   return a.part !== b.part ? a.part > b.part : a.offset > b.offset;
 }
 
-/** What of each task may change while its file does not. */
+/** What of each task may change while its file does not: nothing of one that has been started. */
 function statesOf(moment: Moment): Map<string, string> {
   const states = new Map<string, string>();
-  for (const [id, task] of moment.index.byId) {
+  for (const task of moment.index.byId.values()) {
+    if (task.status !== "pending") continue;
     const phase = moment.phase(task);
     const reason = phase.kind === "waiting" || phase.kind === "blocked"
       ? formatReason(timeTask({ task, phase }, moment.now))
       : null;
-    states.set(id, reason === null ? phase.kind : `${phase.kind} ${reason}`);
+    states.set(task.taskId, reason === null ? phase.kind : `${phase.kind} ${reason}`);
   }
   return states;
 }
