@@ -267,8 +267,15 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
 }
 
 /** Whether somebody else does what is to be done; see {@linkcode WatchOptions}. */
-function isLeft({ options, mirror, children }: Watch): boolean {
-  return options.leaveToOthers?.(mirror, children.unseen) ?? false;
+function isLeft(watch: Watch): boolean {
+  const { options, mirror, children } = watch;
+  try {
+    return options.leaveToOthers?.(mirror, children.unseen) ?? false;
+  } catch (error) {
+    // Somebody may be there who does it: asked again with the next rescan, and whoever looks on goes on.
+    watch.tell(toOrchestraError(error, "Leaving the queue to others").message);
+    return true;
+  }
 }
 
 function decideTurn(watch: Watch): Turn {

@@ -14,6 +14,8 @@ import type { WireEvent, WireWorkspace } from "./wire.ts";
 
 /** Milliseconds between two signs of life. */
 const BEAT = 20_000;
+/** Milliseconds until a workspace is opened again whose loop has ended by itself. */
+const AGAIN = 1000;
 /** Milliseconds between two looks at a log that is followed: of a task that runs, and of another. */
 const LOG_RUNS = 100;
 const LOG_RESTS = 1000;
@@ -59,6 +61,9 @@ export function createHub(
     // What others give back of the machine's limits is told by no file of ours.
     for (const feed of feeds.values()) feed.flush();
   });
+  /** Names of workspaces of which something may have been missed, for their loops had ended. */
+  const missed = new Set<string>();
+  let again: ReturnType<typeof setTimeout> | undefined;
   /** Names of what is served, as it was last told. */
   let known: string | undefined;
   /** One at a time: feeds are opened and closed here alone. */
@@ -104,9 +109,18 @@ export function createHub(
       return;
     }
     feeds.set(name, feed);
+    if (missed.delete(name)) broadcast({ event: "reset", data: { workspace: name } }, name);
     // Whoever listens already has heard nothing of it yet.
     for (const client of clients) if (client.isCurrent) client.knows.add(name);
-    feed.live.ended.then(() => close(name, feed));
+    feed.live.ended.then(() => {
+      if (feeds.get(name) !== feed) return;
+      close(name, feed);
+      missed.add(name);
+      again ??= setTimeout(() => {
+        again = undefined;
+        align();
+      }, AGAIN);
+    });
   }
 
   function close(name: string, feed: Feed): void {
@@ -158,6 +172,7 @@ export function createHub(
     },
     [Symbol.dispose]() {
       pulse.stop();
+      clearTimeout(again);
       for (const [name, feed] of [...feeds]) close(name, feed);
     },
   };

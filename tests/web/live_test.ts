@@ -3,11 +3,14 @@
 
 import { SCHEMAS } from "../../lib/web/schemas.ts";
 import type { WireEvent, WireTasks } from "../../lib/web/wire.ts";
+import { OrchestraError } from "../../lib/task/error.ts";
+import { formatTime } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { addWorkspace, listWorkspaces, removeWorkspace } from "../../lib/workspaces/registry.ts";
 import { type Box, makeBox, makeFolder, withPatience } from "../support/program.ts";
 import { assertFits } from "./fits.ts";
 import { test } from "../support/needs.ts";
+import { addTask } from "./support.ts";
 import { BEARER, type Here, requestText, serveHere } from "./server.ts";
 
 type Told = WireEvent & { id: string | undefined };
@@ -314,3 +317,41 @@ test("when the last one has gone, nothing is watched any more", LINUX, async () 
 async function watched(count: number): Promise<void> {
   while (watches() !== count) await new Promise((resolve) => setTimeout(resolve, 10));
 }
+
+Deno.test("who cannot be asked whether somebody watches keeps nobody from looking on", async () => {
+  await using box = await makeBox();
+  const running = addTask(box, { status: "running", pid: 2 ** 22 - 1, startedAt: formatTime(0) });
+  let asked = 0;
+  const problems: string[] = [];
+  await using here = await serveHere(known([box]), {
+    keeper: () =>
+      Promise.resolve(() => {
+        asked++;
+        throw new OrchestraError("environment", "Somebody holds the lock");
+      }),
+    onProblem: (problem) => problems.push(problem),
+  });
+  await using stream = await listen(here);
+  const id = addTask(box);
+  await stream.until(changes(id, "pending"));
+  assert(asked > 0);
+  assertEquals(problems, ["box-0: Somebody holds the lock"]);
+  assertEquals((await here.get(`/workspaces/box-0/tasks/${running}`)).task.status, "running");
+});
+
+Deno.test("a workspace that was away and is back is told of again, and read anew", async () => {
+  await using box = await makeBox();
+  box.config({ interval: 0.1 });
+  const away = `${box.root}-away`;
+  const noticed = Promise.withResolvers<void>();
+  await using here = await serveHere(known([box]), { onProblem: () => noticed.resolve() });
+  await using stream = await listen(here);
+  const first = addTask(box);
+  await stream.until(changes(first, "pending"));
+  Deno.renameSync(box.root, away);
+  await withPatience("the loop to notice", noticed.promise);
+  Deno.renameSync(away, box.root);
+  await stream.until(({ event }) => event === "reset");
+  const second = addTask(box);
+  await stream.until(changes(second, "pending"));
+});
