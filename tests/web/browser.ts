@@ -119,12 +119,19 @@ export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | null | false>,
 ): Promise<T> {
-  const deadline = performance.now() + MOST;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined && answer !== null && answer !== false) return answer;
-    if (performance.now() > deadline) throw new Error(`Waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // A page that stands still does not answer at all.
+  const inVain = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited in vain for ${what}`)), MOST);
+  });
+  try {
+    for (;;) {
+      const answer = await Promise.race([ask(), inVain]);
+      if (answer !== undefined && answer !== null && answer !== false) return answer;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  } finally {
+    clearTimeout(timer);
   }
 }
 

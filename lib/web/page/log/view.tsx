@@ -173,6 +173,8 @@ function Rows({ pane, box, wrap, cells, ended, query }: {
       clearTimeout(resting.current);
       const wait = moved.current + REST - performance.now();
       if (!pane.following && wait > 0) resting.current = setTimeout(settle, wait);
+      // What somebody has moved just now will be told of in a moment.
+      else if (Math.abs(element.scrollTop - top.current) > 1) return;
       else if (Math.abs(element.scrollTop - bar.top) > 1) {
         element.scrollTop = bar.top;
         top.current = element.scrollTop;
