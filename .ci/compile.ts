@@ -6,6 +6,7 @@
 // @ts-types="../lib/text/std.d.ts"
 import { basename } from "@std/path/posix/basename";
 import { permissionFlags } from "../lib/supervise/permissions.ts";
+import { TOKEN_VARIABLE } from "../lib/cli/token.ts";
 import { bundle, bundleWeb, V8_FLAGS, WEB_ASSET } from "./bundle.ts";
 
 /** What is compiled when no target is named. */
@@ -54,8 +55,9 @@ async function compile(program: string, target: string, folder: string): Promise
   // To Deno, an empty DENORT_BIN is a file too.
   const { DENORT_BIN, ...env } = Deno.env.toObject();
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    // Of the network only the process that delivers makes use; all others drop it when they begin.
-    args: ["compile", "--no-config", V8_FLAGS, ...permissionFlags(), "--allow-net"]
+    // Of the network only the processes that deliver and that serve make use; all others drop it when they
+    // begin. The page's token is not in the first line of the one file, which is at its full length.
+    args: ["compile", "--no-config", V8_FLAGS, ...permissionFlags([TOKEN_VARIABLE]), "--allow-net"]
       .concat(["--include", besideOf(program), "--target", target, "--output", path, program]),
     env: { ...env, ...(DENORT_BIN ? { DENORT_BIN } : {}), NO_COLOR: "1" },
     clearEnv: true,

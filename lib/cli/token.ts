@@ -4,7 +4,8 @@
 import { OrchestraError } from "../task/error.ts";
 import { env } from "./calling.ts";
 
-const VARIABLE = "ORCHESTRA_TOKEN";
+/** The variable that names it. */
+export const TOKEN_VARIABLE = "ORCHESTRA_TOKEN";
 /** Fewer characters can be guessed. */
 const SHORTEST = 16;
 
@@ -14,13 +15,13 @@ const SHORTEST = 16;
  * @throws OrchestraError `environment` where it can be guessed
  */
 export function takeToken(): string | undefined {
-  const token = env(VARIABLE);
+  const token = env(TOKEN_VARIABLE);
   if (token === undefined) return undefined;
-  Deno.env.delete(VARIABLE);
+  Deno.env.delete(TOKEN_VARIABLE);
   if (token.length >= SHORTEST) return token;
   throw new OrchestraError(
     "environment",
-    `${VARIABLE} has ${token.length} characters, and ${SHORTEST} are the fewest`,
+    `${TOKEN_VARIABLE} has ${token.length} characters, and ${SHORTEST} are the fewest`,
     { hint: "Make one with: head -c 24 /dev/urandom | base64" },
   );
 }

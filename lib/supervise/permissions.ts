@@ -19,8 +19,12 @@ export const ENV: readonly string[] = [
   "JSR_URL",
 ];
 
-/** The flags of `deno run` for the workspace in the current folder. */
-export function permissionFlags(): string[] {
+/**
+ * The flags of `deno run` for the workspace in the current folder.
+ *
+ * @param more environment variables that may be read beside ours
+ */
+export function permissionFlags(more: readonly string[] = []): string[] {
   const folders = ".orchestra,.orchestra-cli";
   return [
     "--no-prompt",
@@ -29,6 +33,6 @@ export function permissionFlags(): string[] {
     "--allow-run",
     // Whose a workspace is.
     "--allow-sys=uid",
-    `--allow-env=${ENV.join(",")}`,
+    `--allow-env=${[...ENV, ...more].join(",")}`,
   ];
 }
