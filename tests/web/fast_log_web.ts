@@ -111,11 +111,17 @@ async function lookAround(tab: Tab): Promise<void> {
   const number = tab.page.locator("a.log-number");
   const first = async () => await number.count() > 0 && await number.first().getAttribute("href");
   for (let place = 1; place <= PLACES; place++) {
-    const before = await first();
-    await tab.page.locator(".log-box").evaluate((box, share) => {
-      box.scrollTop = share * (box.scrollHeight - box.clientHeight);
-    }, (place % 2 === 0 ? place : PLACES - place) / (PLACES + 1));
-    await until(`lines at place ${place}`, async () => ![before, false].includes(await first()));
+    const before = await until("lines", first);
+    const share = (place % 2 === 0 ? place : PLACES - place) / (PLACES + 1);
+    await until("the page to scroll", () =>
+      tab.page.locator(".log-box").evaluate((box, share) => {
+        box.scrollTop = share * (box.scrollHeight - box.clientHeight);
+        return true;
+      }, share));
+    await until(`lines at place ${place}`, async () => {
+      const now = await first();
+      return now && now !== before;
+    });
   }
 }
 
@@ -166,8 +172,8 @@ for (const { what, agent, piece, last } of KINDS) {
       await using site = await serveBox(box.root);
       const tab = await site.open(browser, `/w/${nameOf(box)}/task/${writer.id}`);
       await catchUp(tab, writer);
-      const most = await watchRows(tab);
-      const held = await memory(tab);
+      const most = await until("the page to count", () => watchRows(tab));
+      const held = await until("its memory", () => memory(tab));
       for (let turn = 0; turn < 5; turn++) await catchUp(tab, writer);
       // A key and a click are answered.
       const wrap = tab.page.getByRole("button", { name: "Wrap", exact: true, pressed: false });
@@ -181,16 +187,19 @@ for (const { what, agent, piece, last } of KINDS) {
       await catchUp(tab, writer);
       await follow(true).click();
       await follow(false).waitFor();
-      const before = await rows(tab);
+      const before = await until("its lines", () => rows(tab));
       assert(before.length > 5, before.join("\n"));
       const turn = writer.turn();
       await until("ten more turns", () => Promise.resolve(writer.turn() >= turn + 10));
       // The last may have been only half there.
-      assertEquals((await rows(tab)).slice(0, before.length - 1), before.slice(0, -1));
+      assertEquals(
+        (await until("its lines", () => rows(tab))).slice(0, before.length - 1),
+        before.slice(0, -1),
+      );
       await lookAround(tab);
       await follow(false).click();
       await catchUp(tab, writer);
-      const more = await memory(tab) - held;
+      const more = await until("its memory", () => memory(tab)) - held;
       await tab.shoot(`fast-log-${agent}`);
       await writer.stop();
       await until("the last line", async () => (await rows(tab)).at(-1)?.includes(LAST));
