@@ -23,6 +23,9 @@ test("the bundle is one file that asks for its permissions and no others", ON_PO
   assert((Deno.statSync(path).mode! & 0o777) === 0o755);
   // Nothing of the machine that made it, and nothing to be fetched.
   assert(!text.includes(ROOT) && !text.includes("registry.npmjs.org"));
+  // What begins a module can stand in parentheses, and be in the code cache: a method could not.
+  assertMatch(text, /\(\{m:\(function\(/);
+  assertEquals(text.match(/\(\{(?:async )?m\(/g), null);
 });
 
 test("what is to be disposed of is so in the bundle too", ON_POSIX, async () => {
