@@ -19,7 +19,8 @@ export function ship(): Promise<{ path: string; programs: string }> {
   shipped ??= (async () => {
     const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-ship-" }));
     globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-    const path = `${folder}/bin/orchestra`;
+    // As it is released: what V8 is to compile at once is found for a file with this ending.
+    const path = `${folder}/bin/orchestra.js`;
     const args = ["run", "-A", ".ci/bundle.ts", "--output", path];
     Deno.mkdirSync(`${folder}/bin`);
     succeeded(await execute(DENO, args, { cwd: ROOT }), "the bundler");
