@@ -26,7 +26,7 @@ import {
   type WatchLock,
 } from "../supervise/watcher.ts";
 import { pause } from "../launch/pause.ts";
-import { readProcesses } from "../launch/posix/processes.ts";
+import { startOf } from "../launch/life.ts";
 import { messageOf } from "../store/files.ts";
 import { watchFolder } from "../store/watch.ts";
 import { asJson, OrchestraError } from "../task/error.ts";
@@ -156,7 +156,7 @@ function sayToTerminal(context: Context): Everywhere["say"] {
 
 function ourselves(): Pick<UserDaemon, "pid" | "start"> {
   const { pid } = Deno;
-  return { pid, start: readProcesses([pid]).get(pid)?.start ?? "-" };
+  return { pid, start: startOf(pid) ?? "-" };
 }
 
 /** Watches over one workspace until it is let go, and hands it back. */
@@ -288,8 +288,8 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
   for (;;) {
     const daemon = findUserDaemon(places);
     if (daemon?.pid === pid) break;
-    if (daemon !== undefined && !lives(pid)) throw runsAlready(daemon);
-    if (performance.now() > deadline || !lives(pid)) {
+    if (daemon !== undefined && startOf(pid) === undefined) throw runsAlready(daemon);
+    if (performance.now() > deadline || startOf(pid) === undefined) {
       throw new OrchestraError("environment", "The daemon did not start", {
         hint: "See why in the foreground: orchestra daemon --everywhere",
       });
@@ -300,16 +300,11 @@ export async function startEverywhere(context: Context, orders: DaemonOrders): P
   const { json } = context.globals;
   if (!json) context.print(`Daemon for all workspaces started (pid ${pid})`);
   const isServed = (serve ?? servePortOfUser(() => {})) !== undefined;
-  const started = { log: places.log, from, watch, lives: () => lives(pid) };
+  const started = { log: places.log, from, watch, lives: () => startOf(pid) !== undefined };
   const logs = "orchestra daemon logs --everywhere";
   const page = isServed ? { url: await tellPage(context, started, logs) } : {};
   if (json) context.printJson({ pid, ...page });
   else context.note("Stop it with: orchestra daemon stop --everywhere");
-}
-
-function lives(pid: number): boolean {
-  const process = readProcesses([pid]).get(pid);
-  return process !== undefined && !process.zombie;
 }
 
 /** Stops it; what runs is handed back. */

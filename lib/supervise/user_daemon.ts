@@ -6,7 +6,7 @@ import { lstat, removeFile, replaceFile, tryReadRegular } from "../store/files.t
 import { isObeyed, userStateFolder } from "../store/owner.ts";
 import { OrchestraError, UNPERMITTED } from "../task/error.ts";
 import { pause } from "../launch/pause.ts";
-import { isAlive, readProcesses } from "../launch/posix/processes.ts";
+import { isAlive } from "../launch/life.ts";
 import { hasOpen, isLockHeld, tryWatchLock, type WatchLock } from "./watcher.ts";
 
 /** A workspace as the daemon for all has it. */
@@ -80,7 +80,7 @@ export async function takeUserLock({ folder, lock }: UserPlaces): Promise<WatchL
 export function findUserDaemon(places: UserPlaces): UserDaemon | undefined {
   if (lstat(places.lock) === undefined || !isLockHeld(places.lock)) return undefined;
   const daemon = readRecord(places);
-  return daemon !== undefined && isAlive(daemon, readProcesses([daemon.pid])) &&
+  return daemon !== undefined && isAlive(daemon) &&
       hasOpen(places.lock, daemon.pid)
     ? daemon
     : undefined;

@@ -6,7 +6,7 @@ import { isNamed, openLockFile } from "../store/lock.ts";
 import { localLocks } from "../store/mounts.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { pause } from "../launch/pause.ts";
-import { isAlive, readProcesses } from "../launch/posix/processes.ts";
+import { isAlive, isStopped as isProcessStopped, startOf } from "../launch/life.ts";
 import { spawnDetached } from "./spawn.ts";
 import type { Store } from "../store/tasks.ts";
 import { formatTime, isTerminal, type Task } from "../task/fields.ts";
@@ -222,7 +222,7 @@ function isBeginning(info: DaemonInfo | undefined): boolean {
 
 /** Whether the process of a record lives; another container has others under the same numbers. */
 export function isRecorded({ pid, start }: DaemonInfo): boolean {
-  return start !== undefined && isAlive({ pid, start }, readProcesses([pid]));
+  return start !== undefined && isAlive({ pid, start });
 }
 
 /** Who watches, or begins to; undefined for nobody, and for who has not said or is leaving. */
@@ -254,8 +254,7 @@ export function hasOpen(path: string, pid: number): boolean {
 
 /** Whether who watches is stopped (Ctrl+Z, SIGSTOP): it holds the lock, and nothing goes on. */
 export function isStopped({ pid, start }: DaemonInfo): boolean {
-  const process = readProcesses([pid]).get(pid);
-  return process?.stopped === true && process.start === start;
+  return start !== undefined && isProcessStopped({ pid, start });
 }
 
 /**
@@ -344,7 +343,7 @@ export function announce(
     const before = readDaemonInfo(store);
     const ordered = orderOf(before);
     const inherits = ordered?.launch === "all" && order.launch !== "all";
-    const start = readProcesses([Deno.pid]).get(Deno.pid)?.start ?? "-";
+    const start = startOf(Deno.pid) ?? "-";
     const host = ownHost();
     refuseElsewhere(store, before?.host, host);
     // Whoever started us may have written what it was told since; a number alone is not us.
@@ -399,7 +398,7 @@ export function ensureSupervisor(store: Store, program: string, order: StandingO
   store.locked(() => {
     // It may have begun already, and said more than we know.
     if (readDaemonInfo(store)?.pid === pid) return;
-    const start = readProcesses([pid]).get(pid)?.start;
+    const start = startOf(pid);
     const startedAt = formatTime(Date.now());
     writeDaemonInfo(store, { pid, start, begins: true, startedAt, kind: "supervisor", ...order });
   });

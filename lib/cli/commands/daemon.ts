@@ -2,7 +2,7 @@
 
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
-import { readProcesses } from "../../launch/posix/processes.ts";
+import { startOf } from "../../launch/life.ts";
 import { loadRules } from "../../queue/queue.ts";
 import { loadConfig } from "../../settings/config.ts";
 import { watchFolder } from "../../store/watch.ts";
@@ -103,12 +103,6 @@ export const command = buildRouteMap({
 /** Loaded only where it is asked for. */
 const loadEverywhere = () => import("../daemon_everywhere.ts");
 
-/** Start time of a process as the system tells it; null where it cannot be told. */
-function startOf(pid: number): string | null {
-  const process = readProcesses([pid]).get(pid);
-  return process === undefined || process.zombie ? null : process.start;
-}
-
 async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   if (flags.everywhere) return (await loadEverywhere()).runEverywhere(this, flags);
   const queue = await this.openQueue();
@@ -186,7 +180,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   for (;;) {
     const info = readDaemonInfo(queue.store);
     if (info?.kind === "daemon" && info.pid === pid) break;
-    if (performance.now() > deadline || startOf(pid) === null) {
+    if (performance.now() > deadline || startOf(pid) === undefined) {
       throw new OrchestraError("environment", "The daemon did not start", {
         hint: "See why in the foreground: orchestra daemon",
       });
@@ -196,7 +190,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
   }
   const { json } = this.globals;
   if (!json) this.print(`Daemon started (pid ${pid})`);
-  const started = { log, from, watch, lives: () => startOf(pid) !== null };
+  const started = { log, from, watch, lives: () => startOf(pid) !== undefined };
   const url = await served?.tellPage(this, started, "orchestra daemon logs");
   if (json) this.printJson({ pid, ...(url === undefined ? {} : { url }) });
   else this.note("Stop it with: orchestra daemon stop");
