@@ -50,19 +50,15 @@ const WEB_MODULE = "../../web/serve.ts";
 /** The asset that it is in. */
 export const WEB_ASSET = "orchestra-web.js";
 
-/** Modules that only Windows loads. */
-const WINDOWS = ["./windows/launcher.ts", "./windows/shim.ts"];
-
 /**
- * Bundles the program into a file that can be started. Its first line means nothing to Windows, so
- * what only Windows needs is left out, unless it is bundled to be compiled.
+ * Bundles the program into a file that can be started: by its first line, and where that means nothing, on
+ * Windows, by `deno run -A`.
  *
  * @returns false where that failed
  */
-export async function bundle(output: string, { windows = false } = {}): Promise<boolean> {
-  const external = [WEB_MODULE, ...windows ? [] : WINDOWS].map((path) => `--external=${path}`);
+export async function bundle(output: string): Promise<boolean> {
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", ...external, "-o", output, "main.ts"],
+    args: ["bundle", "--quiet", `--external=${WEB_MODULE}`, "-o", output, "main.ts"],
   }).spawn().status;
   if (!success) return false;
   const code = await shrink(withAsset(withCommit(await Deno.readTextFile(output))));

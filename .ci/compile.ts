@@ -88,7 +88,7 @@ async function main(args: string[]): Promise<number> {
   const work = await Deno.makeTempDir({ prefix: "orchestra-compile-" });
   try {
     const program = `${work}/orchestra.js`;
-    if (!await bundle(program, { windows: true })) return 1;
+    if (!await bundle(program)) return 1;
     if (!await bundleWeb(besideOf(program))) return 1;
     const made: boolean[] = [];
     for (const target of args.length > 0 ? args : TARGETS) {
