@@ -20,6 +20,15 @@ export interface Preset {
   ran: boolean;
   /** Arguments that make the program print its version and end. */
   versionArgs: readonly string[];
+  /** Added only where it is asked for by name, for its program is on many machines. */
+  asked?: true;
+  /** What is otherwise on Windows. */
+  windows?: Partial<Omit<Preset, "windows">>;
+}
+
+/** A preset as it is on a system. */
+export function onSystem({ windows, ...preset }: Preset, isWindows: boolean): Preset {
+  return isWindows ? { ...preset, ...windows } : preset;
 }
 
 const VERSION_ARGS = ["--version"] as const;
@@ -369,8 +378,37 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       args: ["-c", "{userPrompt}"],
       completion: "exit",
     },
-    source: "POSIX",
+    source: "POSIX; cmd.exe, run under Wine 10",
     ran: true,
     versionArgs: ["-c", "echo POSIX"],
+    windows: {
+      agent: {
+        description: "the prompt itself, for cmd.exe; success is exit code 0",
+        command: "cmd",
+        args: ["/d", "/s", "/c", "{userPrompt}"],
+        completion: "exit",
+      },
+      versionArgs: ["/d", "/c", "ver"],
+    },
+  },
+  powershell: {
+    agent: {
+      description: "the prompt itself, as a PowerShell script; success is exit code 0",
+      command: "pwsh",
+      args: ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "{userPrompt}"],
+      completion: "exit",
+    },
+    source: "documents (about_Pwsh, about_PowerShell_exe)",
+    ran: false,
+    asked: true,
+    versionArgs: ["-NoLogo", "-NoProfile", "-Command", "$PSVersionTable.PSVersion.ToString()"],
+    windows: {
+      agent: {
+        description: "the prompt itself, as a PowerShell script; success is exit code 0",
+        command: "powershell",
+        args: ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "{userPrompt}"],
+        completion: "exit",
+      },
+    },
   },
 };

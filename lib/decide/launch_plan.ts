@@ -8,6 +8,13 @@ import type { Task } from "../task/fields.ts";
 /** Bytes that one argument may have: Linux's MAX_ARG_STRLEN with its NUL, execve(2). */
 export const MAX_ARGUMENT = 128 * 1024 - 1;
 
+/**
+ * Characters that a whole command line may have on Windows, CreateProcessW, and where cmd.exe reads it; less
+ * what the paths of a program and its interpreter take.
+ */
+export const MAX_LINE = 32_767 - 1024;
+export const MAX_CMD_LINE = 8191 - 1024;
+
 /** Variables that an agent with `passEnv` inherits all the same: it could not work without. */
 export const BASIC_ENV: readonly string[] = [
   "PATH",
@@ -50,6 +57,8 @@ export interface Prepared {
   prompt: string;
   command: string;
   args: string[];
+  /** Whether they hold what somebody wrote: cmd.exe must not read them. */
+  prompted: boolean;
   /** Text of the standard input; null for none. */
   stdin: string | null;
   env: Record<string, string>;
@@ -73,6 +82,13 @@ export type LaunchProblem =
     readonly bytes: number;
     readonly most: number;
   }
+  /** The same of the whole command line, characters: on Windows. */
+  | {
+    readonly kind: "too-long-line";
+    readonly agent: string;
+    readonly characters: number;
+    readonly most: number;
+  }
   | { readonly kind: "no-template"; readonly file: string }
   /** It would run outside the workspace, or in a folder that is not there. */
   | { readonly kind: "outside"; readonly folder: string }
@@ -88,6 +104,7 @@ export type LaunchProblem =
  * @param retryNote template of the paragraph that tells a retry what went wrong before
  * @param places absolute paths
  * @param sessionId a new UUID, for a program that lets its caller name the session
+ * @param windows whether it is launched on Windows
  * @returns the launch, or why there can be none
  */
 export function prepareLaunch(
@@ -97,6 +114,7 @@ export function prepareLaunch(
   retryNote: string,
   places: Places,
   sessionId: string,
+  windows = false,
 ): Prepared | { problem: LaunchProblem } {
   const previous = task.retryHistory.at(-1)?.error ?? "";
   const basic: Omit<Variables, "prompt"> = {
@@ -123,11 +141,10 @@ export function prepareLaunch(
   }
   const variables: Variables = { ...basic, prompt };
   const args = agent.args.map((arg) => substituteNamed(arg, variables));
-  const long = args.findIndex((arg) => byteLength(arg) > MAX_ARGUMENT);
-  if (long >= 0) {
-    const [bytes, most] = [byteLength(args[long]!), MAX_ARGUMENT];
-    return { problem: { kind: "too-long", agent: task.agent, argument: long + 1, bytes, most } };
-  }
+  const problem = windows
+    ? longLine(task.agent, agent.command, args)
+    : longArgument(task.agent, args);
+  if (problem !== undefined) return { problem };
   const env: Record<string, string> = {
     ORCHESTRA_TASK_ID: task.taskId,
     ORCHESTRA_MARK: places.mark,
@@ -148,12 +165,36 @@ export function prepareLaunch(
     prompt,
     command: agent.command,
     args,
+    prompted: agent.args.some((arg) => WRITTEN.some((name) => mentions(arg, name))),
     stdin: agent.stdin === undefined ? null : substituteNamed(agent.stdin, variables),
     env,
     inherit: agent.passEnv === undefined ? null : [...BASIC_ENV, ...agent.passEnv],
     cwd: agent.cwd === undefined ? places.root : substituteNamed(agent.cwd, variables),
     sessionId: agent.args.some((arg) => mentions(arg, "sessionId")) ? sessionId : null,
   };
+}
+
+/** Placeholders for what people and agents wrote. */
+const WRITTEN = ["prompt", "userPrompt", "previousError"] as const;
+
+/** The first argument that is longer than the system takes. */
+function longArgument(agent: string, args: readonly string[]): LaunchProblem | undefined {
+  const at = args.findIndex((arg) => byteLength(arg) > MAX_ARGUMENT);
+  if (at < 0) return undefined;
+  const [bytes, most] = [byteLength(args[at]!), MAX_ARGUMENT];
+  return { kind: "too-long", agent, argument: at + 1, bytes, most };
+}
+
+/** Windows hands over one line, in which what is quoted takes more room. */
+function longLine(
+  agent: string,
+  command: string,
+  args: readonly string[],
+): LaunchProblem | undefined {
+  const most = /^(?:.*[\\/])?cmd(?:\.exe)?$/i.test(command) ? MAX_CMD_LINE : MAX_LINE;
+  const quoted = args.map((arg) => arg.length + 3 + (arg.match(/["\\]/g)?.length ?? 0));
+  const characters = command.length + quoted.reduce((sum, length) => sum + length, 0);
+  return characters > most ? { kind: "too-long-line", agent, characters, most } : undefined;
 }
 
 function byteLength(text: string): number {

@@ -81,6 +81,18 @@ export function findOnPath(command: string, root: string): string | null {
 }
 
 /**
+ * A command, which may be a line for the shell, `sh -c LINE`: on a Windows without `sh` such a line is
+ * cmd.exe's.
+ */
+export function shellLine(command: readonly string[], root: string): readonly string[] {
+  const [program, flag, line, ...rest] = command;
+  const isLine = program === "sh" && flag === "-c" && line !== undefined && rest.length === 0;
+  return Deno.build.os === "windows" && isLine && findOnPath("sh", root) === null
+    ? ["cmd", "/d", "/s", "/c", line]
+    : command;
+}
+
+/**
  * The folder that an agent runs in.
  *
  * @returns undefined where it is none inside the workspace, null where it is made of the task

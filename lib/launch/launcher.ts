@@ -40,6 +40,8 @@ export interface LaunchSpec {
   cwd: string;
   command: string;
   args: readonly string[];
+  /** Whether they hold what somebody wrote; not unless it is said. */
+  prompted?: boolean;
   /** Variables set for the command, over what it inherits. */
   env: Readonly<Record<string, string>>;
   /** Names of the variables it inherits; null for all. */

@@ -3,7 +3,7 @@
 // durably, or none: a kill in the middle leaves tasks that nobody was told of.
 
 import { findCycle } from "../decide/dependencies.ts";
-import { MAX_ARGUMENT } from "../decide/launch_plan.ts";
+import { MAX_ARGUMENT, MAX_CMD_LINE } from "../decide/launch_plan.ts";
 import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
 import { readAgentNames, readOwnAgentNames } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
@@ -127,7 +127,8 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
   const names = new Set(known);
   // Only a long prompt or a budget is worth the price of reading the definitions. No text has more
   // than three bytes for each of its units, and a template may be half of what there is room for.
-  const isLong = ({ prompt }: Wish) => prompt.length * 3 > MAX_ARGUMENT / 2;
+  const most = Deno.build.os === "windows" ? MAX_CMD_LINE : MAX_ARGUMENT;
+  const isLong = ({ prompt }: Wish) => prompt.length * 3 > most / 2;
   const needed = wishes.some((wish) => isLong(wish) || (wish.budget ?? null) !== null);
   const rules = needed ? await loadRules(queue) : undefined;
   for (const [at, wish] of wishes.entries()) {
@@ -146,7 +147,9 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
     }
     const { launchProblem } = await import("./prepare.ts");
     const problem = launchProblem(queue, newTask("task_0000000000", { agent, prompt }, 0), rules);
-    if (problem?.kind === "too-long") return { at, reason: problem };
+    if (problem?.kind === "too-long" || problem?.kind === "too-long-line") {
+      return { at, reason: problem };
+    }
   }
   return undefined;
 }

@@ -29,6 +29,7 @@ export function prepare(
     RETRY_NOTE,
     placesOf(store, task),
     sessionOf(task),
+    Deno.build.os === "windows",
   );
   if ("problem" in decided) return decided;
   if (agent.cwd !== undefined) {
@@ -120,6 +121,7 @@ export function launchPrepared(
     cwd: prepared.cwd,
     command: prepared.command,
     args: prepared.args,
+    prompted: prepared.prompted,
     // What the agent's own settings say of them counts.
     env: { ...traceVariables(store.identity, task), ...prepared.env },
     inherit: prepared.inherit,

@@ -15,7 +15,7 @@ export type Reason =
   | WishProblem
   | { readonly kind: "no-agent"; readonly agent: string; readonly known: readonly string[] }
   /** The agent's command line cannot hold the prompt. */
-  | Extract<LaunchProblem, { kind: "too-long" }>
+  | Extract<LaunchProblem, { kind: "too-long" | "too-long-line" }>
   /** No task file can. */
   | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
   /** Nothing would tell what a run costs. */
@@ -68,6 +68,7 @@ export async function refusalError(reason: Reason): Promise<OrchestraError> {
     case "no-agent":
       return await unknownAgent(reason.agent, reason.known);
     case "too-long":
+    case "too-long-line":
       return usage(
         `The prompt is too long for agent "${reason.agent}": ${formatTooLong(reason)}`,
         'Let the agent read it from a file ("{promptFile}" in "args") or from its standard ' +

@@ -2,6 +2,7 @@
 // on disk before its shim is started, so that two who look at once start it once; killed in between, the
 // order is fenced off later and given again, under the next number.
 
+import { shellLine } from "../launch/find.ts";
 import { FENCE } from "../launch/launcher.ts";
 import { formatTime, type Task } from "../task/fields.ts";
 import { launchPrepared, prepare } from "./prepare.ts";
@@ -15,7 +16,7 @@ export function orderVerify(
   now: number,
 ): Task | undefined {
   const agent = definitionOf(rules, task.agent);
-  const [command, ...args] = task.verify ?? agent?.verify ?? [];
+  const [command, ...args] = shellLine(task.verify ?? agent?.verify ?? [], queue.store.root);
   if (command === undefined) return undefined;
   const verifier = {
     command,

@@ -74,6 +74,7 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
     case "no-agent":
       return problem.problem;
     case "too-long":
+    case "too-long-line":
       return `${formatTooLong(problem)}: let agent "${problem.agent}" read the prompt from ` +
         'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")';
     case "no-template":
@@ -85,9 +86,14 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
   }
 }
 
-/** By how much an argument is too long. */
+/** By how much an argument, or a command line, is too long. */
 export function formatTooLong(
-  { argument, bytes, most }: Extract<LaunchProblem, { kind: "too-long" }>,
+  problem: Extract<LaunchProblem, { kind: "too-long" | "too-long-line" }>,
 ): string {
+  const { most } = problem;
+  if (problem.kind === "too-long-line") {
+    return `its command line would have ${problem.characters} characters, and Windows takes at most ${most}`;
+  }
+  const { argument, bytes } = problem;
   return `its argument ${argument} would have ${bytes} bytes, and the system takes at most ${most}`;
 }

@@ -1,6 +1,6 @@
 // Why an agent cannot be launched, as data: what somebody wrote is never taken for it.
 
-import { MAX_ARGUMENT, prepareLaunch } from "../../lib/decide/launch_plan.ts";
+import { MAX_ARGUMENT, MAX_LINE, prepareLaunch } from "../../lib/decide/launch_plan.ts";
 import { tryAdd } from "../../lib/queue/add.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { newTask } from "../../lib/task/fields.ts";
@@ -31,6 +31,25 @@ Deno.test("an argument that is too long is named by its place, with its size and
       most: MAX_ARGUMENT,
     },
   });
+});
+
+Deno.test("on Windows a command line is measured as a whole, that of cmd.exe by its own limit", () => {
+  const agent = { command: "agent.exe", args: ["-p", "{prompt}"] };
+  const problemOf = (length: number, command = agent.command) => {
+    const task = newTask("task_1772625600612", { agent: "x", prompt: '"'.repeat(length) }, 0);
+    const result = prepareLaunch(task, { ...agent, command }, null, "", PLACES, "", true);
+    return "problem" in result ? result.problem : undefined;
+  };
+  assertEquals(problemOf(15_000), undefined);
+  assertEquals(problemOf(16_000), {
+    kind: "too-long-line",
+    agent: "x",
+    // Each quotation mark needs another character before it, and what is quoted two around it.
+    characters: "agent.exe".length + 5 + 32_003,
+    most: MAX_LINE,
+  });
+  assertEquals(problemOf(1000, "C:\\Windows\\cmd.EXE"), undefined);
+  assert(problemOf(4000, "cmd")?.kind === "too-long-line");
 });
 
 Deno.test("a long prompt is refused for its length alone, not for the name of a template", async () => {

@@ -10,7 +10,7 @@ import { sanitize } from "../../text/width.ts";
 import { findOnPath } from "../../launch/find.ts";
 import { openStore, type Store } from "../../store/tasks.ts";
 import { OPENCODE_CODER } from "../../../templates/opencode_coder.ts";
-import { type Preset, PRESETS } from "../../agents/presets.ts";
+import { onSystem, type Preset, PRESETS as ALL } from "../../agents/presets.ts";
 import { PROMPTS } from "../../../templates/prompts.ts";
 import { addWorkspace } from "../../workspaces/registry.ts";
 import type { Context } from "../context.ts";
@@ -19,6 +19,14 @@ import { startingWith, text } from "../parameters.ts";
 interface InitFlags {
   agent?: readonly string[];
 }
+
+/** Presets as they are on this system. */
+const PRESETS = Object.fromEntries(
+  Object.entries(ALL).map(([name, preset]) => [
+    name,
+    onSystem(preset, Deno.build.os === "windows"),
+  ]),
+);
 
 export const command = buildCommand({
   func: init,
@@ -151,6 +159,7 @@ function definitionOf(name: string, { agent, versionArgs }: Preset): AgentDefini
 /** `shell`, those asked for, and those whose program is on PATH. */
 function chooseAgents(wanted: readonly string[], root: string): [string, Preset][] {
   return Object.entries(PRESETS).filter(([name, preset]) =>
-    name === "shell" || wanted.includes(name) || findOnPath(preset.agent.command, root) !== null
+    name === "shell" || wanted.includes(name) ||
+    (!preset.asked && findOnPath(preset.agent.command, root) !== null)
   ).sort(([a], [b]) => Number(b === "shell") - Number(a === "shell"));
 }

@@ -35,6 +35,13 @@ export interface ShimSystem {
 /** What a shim is to run: its program and arguments, or why it cannot. */
 export type Runnable = { file: string; args: string[] } | { problem: string };
 
+/** What cmd.exe is told to run, by `/c LINE` at the end of its arguments. */
+export interface CmdLine {
+  /** The arguments before the line, `/c` among them. */
+  readonly leading: readonly string[];
+  readonly line: string;
+}
+
 /** What a batch file made by npm runs. */
 export interface NpmShim {
   /** Program that is given the target; null where the target is one itself. */
@@ -121,7 +128,8 @@ export function parseSpec(text: string): LaunchSpec | undefined {
     (value.stdinFile === null || isText(value.stdinFile)) && isTexts(value.args) &&
     typeof value.env === "object" && value.env !== null &&
     Object.values(value.env).every(isText) &&
-    (value.inherit === null || isTexts(value.inherit));
+    (value.inherit === null || isTexts(value.inherit)) &&
+    ["boolean", "undefined"].includes(typeof value.prompted);
   return good ? value : undefined;
 }
 
@@ -158,6 +166,7 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
   const { closeSync, openSync } = await import("node:fs");
   const { promise, resolve } = Promise.withResolvers<string>();
   const fds: number[] = [];
+  const scriptFile = `${spec.pidFile}.cmd`;
   const open = (path: string, flags: string) => {
     fds.push(openSync(path, flags, 0o600));
     return fds.at(-1)!;
@@ -177,6 +186,7 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
     const log = open(spec.logFile, "a");
     const env = mergeEnvironment(Deno.env.toObject(), spec.env, spec.inherit, windows);
     const runnable = resolveCommand(spec.command, spec.args, {
+      prompted: spec.prompted,
       windows,
       path: pick(env, "PATH", windows) ?? "",
       pathext: pick(env, "PATHEXT", windows),
@@ -188,9 +198,16 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
     else if (!isFolder(spec.cwd)) refuse(`the folder ${spec.cwd} is not there`);
     else {
       stopRewriting();
-      const child = spawn(runnable.file, runnable.args, {
+      const { file, args } = runnable;
+      const line = windows ? parseCmd(file, args) : undefined;
+      const cmd = line === undefined ? undefined : cmdArguments(line, scriptFile);
+      if (cmd?.script !== undefined) {
+        Deno.writeTextFileSync(scriptFile, cmd.script, { mode: 0o600 });
+      }
+      const child = spawn(file, cmd?.args ?? args, {
         cwd: spec.cwd,
         env,
+        windowsVerbatimArguments: cmd !== undefined,
         stdio: [spec.stdinFile === null ? "ignore" : open(spec.stdinFile, "r"), log, log],
         windowsHide: true,
       });
@@ -202,7 +219,32 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
   }
   const code = await promise;
   fds.forEach((fd) => closeSync(fd));
+  if (windows && isFile(scriptFile)) Deno.removeSync(scriptFile);
   return code;
+}
+
+/** What cmd.exe is to run; undefined for another program, and where it is told otherwise. */
+export function parseCmd(file: string, args: readonly string[]): CmdLine | undefined {
+  const at = args.findIndex((arg) => /^\/c$/i.test(arg));
+  if (!/(?:^|[\\/])cmd\.exe$/i.test(file) || at < 0 || at !== args.length - 2) return undefined;
+  return { leading: args.slice(0, at + 1), line: args[at + 1]! };
+}
+
+/**
+ * The arguments of cmd.exe, to be handed over as they are: with `/s` it takes all between the first quotation
+ * mark and the last one as it was written. A line is all that it takes there: several become a batch file.
+ *
+ * @param scriptFile where that may be
+ * @returns its text, where there is to be one
+ */
+export function cmdArguments(
+  { leading, line }: CmdLine,
+  scriptFile: string,
+): { args: string[]; script?: string } {
+  if (!/[\r\n]/.test(line.trim())) return { args: [...leading, `"${line.trim()}"`] };
+  // UTF-8, as it was written, whatever the code page of the machine is.
+  const script = `@echo off\n@chcp 65001 >nul\n${line}\n`.replace(/\r?\n/g, "\r\n");
+  return { args: [...leading, `""${scriptFile}""`], script };
 }
 
 /**
@@ -311,15 +353,16 @@ export interface Lookup {
   pathext?: string;
   /** Folder that a relative path starts from. */
   root: string;
+  /** Whether the arguments hold what somebody wrote; not unless it is said. */
+  prompted?: boolean;
   isFile(path: string): boolean;
   read(path: string): string;
 }
 
 /**
  * What to start for a command. On Windows a batch file is run by cmd.exe, which reads its arguments
- * as text of a program: the runtime quotes them for it (CVE-2024-24576, CVE-2024-27980) and refuses
- * what has no quoting, a line break. Agents installed by npm are batch files, and prompts have line
- * breaks, so what such a file would run is run directly: then cmd.exe reads nothing.
+ * as text of a program (CVE-2024-24576, CVE-2024-27980): nothing that somebody wrote goes there. Agents
+ * installed by npm are batch files, so what such a file would run is run directly: then cmd.exe reads nothing.
  */
 export function resolveCommand(
   command: string,
@@ -341,9 +384,10 @@ export function resolveCommand(
       return { file: interpreter, args: [...npm.args, target, ...args] };
     }
   }
-  if (args.some((arg) => /[\r\n\0]/.test(arg))) {
+  if (lookup.prompted || args.some((arg) => /[\r\n\0]/.test(arg))) {
     return {
-      problem: `${file} is a batch file, which cannot be given an argument with a line break: ` +
+      problem:
+        `${file} is a batch file, and cmd.exe would read the prompt as a part of a program: ` +
         'let the agent read the prompt from a file ("{promptFile}" in "args") or from its ' +
         'standard input ("stdin": "{prompt}")',
     };

@@ -9,9 +9,11 @@ import {
   systemProgram,
 } from "../../../lib/launch/windows/processes.ts";
 import {
+  cmdArguments,
   formatExit,
   type Lookup,
   mergeEnvironment,
+  parseCmd,
   parseNpmShim,
   parseSpec,
   resolveCommand,
@@ -116,6 +118,38 @@ Deno.test("resolveCommand refuses what cmd.exe could not be given, and says what
     args: ["a\nb"],
   });
   assertEquals(resolveCommand("absent", [], lookup(files)), { problem: "absent is not installed" });
+});
+
+Deno.test("nothing that somebody wrote goes through cmd.exe as an argument of a batch file", () => {
+  const files = {
+    "C:\\npm\\mine.cmd": "@echo %*",
+    "C:\\npm\\codex.cmd": npmScript("node", "", CODEX),
+    "C:\\nodejs\\node.exe": "",
+  };
+  const refused = resolveCommand("mine", ["harmless"], lookup(files, { prompted: true }));
+  assert("problem" in refused);
+  assertStringIncludes(refused.problem, "mine.cmd is a batch file");
+  assertStringIncludes(refused.problem, "{promptFile}");
+  assertEquals(resolveCommand("codex", ["a & b"], lookup(files, { prompted: true })), {
+    file: "C:\\nodejs\\node.exe",
+    args: [`C:\\npm\\${CODEX}`, "a & b"],
+  });
+});
+
+Deno.test("cmd.exe is given its line as it was written, and several lines as a batch file", () => {
+  const args = ["/d", "/s", "/c"];
+  const line = 'echo "a b" & exit 3';
+  const cmd = parseCmd("C:\\Windows\\System32\\cmd.exe", [...args, line]);
+  assertEquals(cmd, { leading: args, line });
+  assertEquals(cmdArguments(cmd!, "C:\\w\\1.cmd"), { args: [...args, `"${line}"`] });
+  assertEquals(cmdArguments({ leading: args, line: "echo a\necho b" }, "C:\\w w\\1.cmd"), {
+    args: [...args, '""C:\\w w\\1.cmd""'],
+    script: "@echo off\r\n@chcp 65001 >nul\r\necho a\r\necho b\r\n",
+  });
+  for (const other of [["/d", "/c"], [...args, "echo", "a"], ["echo"]]) {
+    assertEquals(parseCmd("C:\\cmd.exe", other), undefined);
+  }
+  assertEquals(parseCmd("C:\\node.exe", [...args, line]), undefined);
 });
 
 Deno.test("mergeEnvironment sets one variable once, however it is written", () => {
