@@ -340,6 +340,8 @@ function freeSpace(path: string): number | null {
 
 function openToOthers(queue: Queue): string[] {
   // Whoever cannot enter the folder cannot read what is in it.
+  // Windows knows no modes: whose a folder is, its access control list says, which it has from the one above.
+  if (Deno.build.os === "windows") return [];
   const mode = lstat(queue.store.dir)?.mode ?? 0;
   return (mode & 0o077) === 0 ? [] : [".orchestra"];
 }
