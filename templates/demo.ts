@@ -5,6 +5,14 @@
 import type { Task } from "../lib/task/fields.ts";
 
 const WINDOWS = Deno.build.os === "windows";
+
+/** What the agent `shell` is given, in the language that it has on this system. */
+const [COUNT_WORDS, WAIT] = WINDOWS
+  ? [
+    'find /c /v "" notes\\*.md > .orchestra\\workspace\\wc.txt & type .orchestra\\workspace\\wc.txt',
+    "ping -n 4 127.0.0.1 & date /t",
+  ]
+  : ["wc -w notes/*.md | tee .orchestra/workspace/wc.txt", "sleep 3; date"];
 const MAIN = pathOf("../main.ts");
 const AGENTS = ["counter", "checker", "builder", "waiter"] as const;
 
@@ -198,7 +206,7 @@ await orchestra(
   ...["--priority", "8", "--timeout", "3s"],
 );
 await orchestra(
-  ...["start", "shell", "wc -w notes/*.md | tee .orchestra/workspace/wc.txt"],
+  ...["start", "shell", COUNT_WORDS],
   ...["--priority", "2"],
 );
 await orchestra("run", "--all", "--wait", "--parallel", "3");
@@ -219,7 +227,7 @@ const late = tasks.find((task) => task.failureClass === "timeout");
 console.log(`\n${bold("Three commands to try next")}`);
 console.log(`  ${program} show ${retried?.taskId}`);
 console.log(`  ${program} logs ${late?.taskId}`);
-console.log(`  ${program} start shell ${quote("sleep 3; date")} && ${program} run --wait`);
+console.log(`  ${program} start shell ${quote(WAIT)} && ${program} run --wait`);
 
 const wrong = surprises(tasks);
 const seconds = ((performance.now() - began) / 1000).toFixed(1);
