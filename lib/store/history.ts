@@ -150,33 +150,40 @@ function append(
   witness: Witness,
 ): void {
   if (lines.length === 0) return;
-  const path = historyPath(dir);
-  let file = open(path);
-  try {
-    let { size } = file.statSync();
-    let next: number | undefined;
-    if (size > PART && !mayBeThere) {
-      file.close();
-      next = becomePart(dir) + 1;
-      file = open(path);
-      size = file.statSync().size;
-    }
-    if (size === 0) {
-      begin(dir, next, lines, witness);
-      return;
-    }
-    let more = lines;
-    // Somebody's editor, or a power cut, left a line without its end: ours is one of its own.
-    if (!mayBeThere && readExactly(file, size - 1, 1)[0] !== BREAK) more = ["", ...lines];
-    if (mayBeThere) {
-      const there = mend(path, size, lines.reduce((sum, line) => sum + 4 * line.length + 1, 0));
-      size = there.size;
-      more = lines.filter((line) => !there.lines.has(line));
-    }
-    write(file, size, more);
-  } finally {
-    file.close();
+  const last = openLast(dir, mayBeThere);
+  if (last.size === 0) {
+    // Windows replaces no file that is open.
+    last.file.close();
+    begin(dir, last.next, lines, witness);
+    return;
   }
+  using file = last.file;
+  let { size } = last;
+  let more = lines;
+  // Somebody's editor, or a power cut, left a line without its end: ours is one of its own.
+  if (!mayBeThere && readExactly(file, size - 1, 1)[0] !== BREAK) more = ["", ...lines];
+  if (mayBeThere) {
+    const length = lines.reduce((sum, line) => sum + 4 * line.length + 1, 0);
+    const there = mend(historyPath(dir), size, length);
+    size = there.size;
+    more = lines.filter((line) => !there.lines.has(line));
+  }
+  write(file, size, more);
+}
+
+/** The file that is appended to, its size, and its number where it is a new one. */
+function openLast(
+  dir: string,
+  mayBeThere: boolean,
+): { file: Deno.FsFile; size: number; next?: number } {
+  const path = historyPath(dir);
+  const file = open(path);
+  const { size } = file.statSync();
+  if (size <= PART || mayBeThere) return { file, size };
+  file.close();
+  const next = becomePart(dir) + 1;
+  const fresh = open(path);
+  return { file: fresh, size: fresh.statSync().size, next };
 }
 
 /**
