@@ -38,6 +38,15 @@ const SHELLS: Readonly<Record<string, readonly string[]>> = {
     `orchestra completions fish | source
       while read -l line; string join -- ' ' (complete -C "orchestra $line"); end`,
   ],
+  pwsh: [
+    "-NoProfile",
+    "-Command",
+    `orchestra completions powershell | Out-String | Invoke-Expression
+      while ($null -ne ($line = [Console]::In.ReadLine())) {
+        $typed = "orchestra $line"
+        (TabExpansion2 $typed $typed.Length).CompletionMatches.CompletionText -join ' '
+      }`,
+  ],
 };
 
 for (const [shell, args] of Object.entries(SHELLS)) {

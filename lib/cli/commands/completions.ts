@@ -35,6 +35,20 @@ function __orchestra_complete
 end
 complete -c orchestra -f -a '(__orchestra_complete)'
 `,
+  // Before 7.3 PowerShell hands no empty argument to a program, about_Parsing.
+  powershell: `# orchestra: completion for PowerShell. Put this into $PROFILE:
+#   orchestra completions powershell | Out-String | Invoke-Expression
+Register-ArgumentCompleter -Native -CommandName orchestra -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { "$_" })
+    $last = "$wordToComplete"
+    if ($last -eq '' -and $PSVersionTable.PSVersion -lt [version]'7.3') { $last = '""' }
+    orchestra _complete @words $last 2>$null | ForEach-Object {
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }
+}
+`,
 };
 
 export const command = buildCommand({
@@ -43,7 +57,7 @@ export const command = buildCommand({
     positional: {
       kind: "tuple",
       parameters: [{
-        brief: "bash, zsh or fish",
+        brief: "bash, zsh, fish or powershell",
         placeholder: "shell",
         parse: text,
         proposeCompletions: startingWith(() => Object.keys(SCRIPTS)),
