@@ -1,0 +1,298 @@
+// `deno task test:windows [folder | file | --filter words]…`: the tests on Windows' Deno, which runs
+// under Wine 10 in a Debian of its own. That is set up once and then only read: each run writes to
+// memory, in a mount and process namespace that vanishes with it, however it ends. So a run can leave
+// nothing behind, and several may go on at once. Where it cannot be done that is said, with exit code 0.
+
+const USAGE = `Environment:
+  ORCHESTRA_WINDOWS  folder of the Debian with Wine (default: orchestra-windows in the user's cache)
+  DENO_JOBS          how many test files run at once`;
+
+/** What Debian and Wine take, with room for the packages they are unpacked from. */
+const NEEDED_BYTES = 4e9;
+
+/** The environment of everything that runs in that Debian. */
+const ENVIRONMENT = {
+  PATH: "/usr/lib/wine:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  XDG_RUNTIME_DIR: "/tmp",
+  WINEPREFIX: "/wine",
+  WINEPATH: "Z:\\deno",
+  WINEDEBUG: "-all",
+  DENO_DIR: "Z:\\cache",
+  NO_COLOR: "1",
+};
+
+/**
+ * The first process of a namespace: everything in it ends with this one, and this one ends with whoever
+ * holds the other end of its stdin.
+ */
+const GUARD = `
+exec 3<&0 </dev/null
+trap 'exit 143' TERM
+{ cat <&3 >/dev/null; kill -TERM $$; } &
+exec 3<&-
+sh -ec "$@" &
+wait $!`;
+
+/** Makes a Debian with Wine in the folder $1. */
+const SET_UP = `
+debootstrap --force-check-gpg --variant=minbase --include=wine64 trixie "$1"
+cd "$1"
+rm -f var/cache/apt/archives/*.deb
+mkdir deno cache cache/npm repo wine
+mount -t proc none proc
+mount --rbind /dev dev
+shift
+chroot . env -i "$@" sh -c 'wine64 wineboot -i && wineserver64 -w'`;
+
+/** Runs Windows' Deno, of the folder $3, in a copy of the repository $1, with the npm packages $2. */
+const RUN = `
+cover() {
+  mkdir -p "run/$1/lower" "run/$1/upper" "run/$1/work"
+  mount --bind "$2" "run/$1/lower"
+  mount -t overlay none -o "lowerdir=run/$1/lower,upperdir=run/$1/upper,workdir=run/$1/work" "$3"
+}
+mount -t tmpfs none run
+mkdir run/all
+cover debian debian run/all
+cover npm "$2" run/all/cache/npm
+mount --bind "$3" run/all/deno
+mount -t proc none run/all/proc
+mount --rbind /dev run/all/dev
+tar -C "$1" --exclude=./.git --exclude=./dist --exclude=./coverage -c . | tar -C run/all/repo -x
+shift 3
+exec chroot run/all env -i "$@"`;
+
+/** In the Debian: with a server that stays Windows' programs start seven times as fast. */
+const TEST = `wineserver64 -p; cd /repo; exec wine64 /deno/deno.exe test "$@" 2>&1`;
+
+/** What is known of this machine. */
+export interface Machine {
+  os: string;
+  arch: string;
+  uid: number | null;
+  /** Whether unshare(1) can make what a run needs. */
+  unshares: boolean;
+  /** Whether the Debian with Wine is there already. */
+  ready: boolean;
+  debootstrap: boolean;
+  /** Free space where it belongs. */
+  freeBytes: number;
+}
+
+/** Why the tests cannot be run here; null where they can. */
+export function missing(machine: Machine): string | null {
+  if (machine.os !== "linux") return "this is not Linux";
+  if (machine.arch !== "x86_64") return "this is not an x64 machine";
+  if (machine.uid !== 0) return "only root may mount what Wine needs";
+  if (!machine.unshares) {
+    return "unshare cannot make a mount and a pid namespace with an overlay here";
+  }
+  if (machine.ready) return null;
+  if (!machine.debootstrap) return "debootstrap is not here";
+  const free = (machine.freeBytes / 1e9).toFixed(1);
+  return machine.freeBytes < NEEDED_BYTES ? `4 GB are needed, and ${free} GB are free` : null;
+}
+
+/** Where the Debian with Wine is kept. */
+export function placeFor(env: Readonly<Record<string, string | undefined>>): string {
+  const cache = env.XDG_CACHE_HOME || `${env.HOME || "/root"}/.cache`;
+  return env.ORCHESTRA_WINDOWS || `${cache}/orchestra-windows`;
+}
+
+/** Arguments of `deno test`: what was given, and all tests where no file or folder was. */
+export function testArguments(given: readonly string[]): string[] {
+  const named = given.some((it, at) => !it.startsWith("-") && given[at - 1] !== "--filter");
+  return ["-A", "--quiet", "--no-check", "--parallel", ...given, ...(named ? [] : ["tests/"])];
+}
+
+/** How a run of `deno test` ended. */
+export interface Result {
+  passed: number;
+  failed: number;
+  notRun: number;
+  /** Why tests were not run, and how many for each reason. */
+  reasons: ReadonlyMap<string, number>;
+}
+
+/** Reads what `deno test` printed; null where it came to no end. */
+export function readResult(output: string): Result | null {
+  const summary = [...output.matchAll(/^(?:ok|FAILED) \| \d+ passed.*/gm)].at(-1)?.[0];
+  if (summary === undefined) return null;
+  const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
+  const reasons = new Map<string, number>();
+  const add = (reason: string, tests: number) =>
+    reasons.set(reason, (reasons.get(reason) ?? 0) + tests);
+  const ignored = [...output.matchAll(/^\S.* \.\.\. ignored\b/gm)];
+  for (const [line] of ignored) {
+    add(/.*\(not run: (.*)\) \.\.\. ignored/.exec(line)?.[1] ?? "no reason is given", 1);
+  }
+  return { passed: count("passed"), failed: count("failed"), notRun: count("ignored"), reasons };
+}
+
+/** The last lines of a run. */
+export function closingLines({ passed, failed, notRun, reasons }: Result): string[] {
+  const sorted = [...reasons].sort(([a], [b]) => a < b ? -1 : 1);
+  return [
+    ...(sorted.length > 0 ? ["== not run"] : []),
+    ...sorted.map(([reason, tests]) => `not run: ${reason} (tests: ${tests})`),
+    `${passed} passed, ${failed} failed, ${notRun} not run`,
+  ];
+}
+
+/** What a program printed; null where it failed or is not there. */
+async function ask(command: string, ...args: string[]): Promise<string | null> {
+  try {
+    const { success, stdout } = await new Deno.Command(command, { args, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout) : null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/**
+ * Runs a script in namespaces of its own, which end with it and with this process.
+ *
+ * @param cwd where it begins
+ * @param show takes what it prints as it comes
+ * @returns whether it succeeded, and what it printed
+ */
+export async function inNamespaces(
+  script: string,
+  args: readonly string[],
+  cwd: string,
+  show: (chunk: Uint8Array) => void = () => {},
+): Promise<{ success: boolean; output: string }> {
+  const flags = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
+  const child = new Deno.Command("unshare", {
+    args: [...flags, "sh", "-c", GUARD, "sh", script, "sh", ...args],
+    cwd,
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const chunk of child.stdout) {
+    show(chunk);
+    output += decoder.decode(chunk, { stream: true });
+  }
+  const { success } = await child.status;
+  await child.stdin.close().catch(() => {});
+  return { success, output };
+}
+
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+
+/** Whether a run can have its namespaces, and mount in them what it needs. */
+async function unshares(): Promise<boolean> {
+  if (await ask("unshare", "--version") === null) return false;
+  const folder = await Deno.makeTempDir({ prefix: "orchestra-windows-" });
+  try {
+    const script = `mount -t tmpfs none "$1"; cd "$1"; mkdir a b c d
+mount -t overlay none -o lowerdir=a,upperdir=b,workdir=c d`;
+    return (await inNamespaces(script, [folder], "/")).success;
+  } finally {
+    await Deno.remove(folder);
+  }
+}
+
+/** Free bytes on the disk of the nearest folder that is there. */
+async function freeBytes(path: string): Promise<number> {
+  const printed = await ask("df", "-Pk", path);
+  if (printed === null) {
+    return path === "/" ? 0 : await freeBytes(path.replace(/\/[^/]*$/, "") || "/");
+  }
+  return Number(printed.trim().split("\n").at(-1)!.split(/\s+/)[3]) * 1024;
+}
+
+async function look(place: string): Promise<Machine> {
+  const linux = Deno.build.os === "linux";
+  return {
+    os: Deno.build.os,
+    arch: Deno.build.arch,
+    uid: Deno.uid(),
+    unshares: linux && await unshares(),
+    ready: linux && await exists(`${place}/debian`),
+    debootstrap: linux && await ask("debootstrap", "--version") !== null,
+    freeBytes: linux ? await freeBytes(place) : 0,
+  };
+}
+
+const environment = () =>
+  Object.entries({ ...ENVIRONMENT, DENO_JOBS: Deno.env.get("DENO_JOBS") })
+    .filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`);
+
+/** Sets the place up where that has not been done. One at a time does it; the others wait. */
+async function setUp(place: string): Promise<void> {
+  await Deno.mkdir(`${place}/run`, { recursive: true });
+  using lock = await Deno.open(`${place}/lock`, { write: true, create: true });
+  await lock.lock(true);
+  if (await exists(`${place}/debian`)) return;
+  for await (const { name } of Deno.readDir(place)) {
+    // Of somebody who was killed.
+    if (name.startsWith("making-")) await Deno.remove(`${place}/${name}`, { recursive: true });
+  }
+  console.log(`== making a Debian with Wine in ${place}, which takes some minutes`);
+  const made = await Deno.makeTempDir({ dir: place, prefix: "making-" });
+  await Deno.chmod(made, 0o755);
+  const { success, output } = await inNamespaces(SET_UP, [made, ...environment()], place);
+  if (!success) {
+    const last = output.trim().split("\n").slice(-5).join("\n");
+    throw new Error(`a Debian with Wine could not be made in ${place}:\n${last}`);
+  }
+  await Deno.rename(made, `${place}/debian`);
+}
+
+/** Gets the packages that the tests import, and Windows' Deno of this version, from npm. */
+async function packages(root: string): Promise<{ npm: string; deno: string }> {
+  const run = async (...args: string[]) => {
+    const printed = await ask(Deno.execPath(), ...args);
+    if (printed === null) throw new Error(`deno ${args.join(" ")} failed`);
+    return printed;
+  };
+  const { npmCache } = JSON.parse(await run("info", "--json")) as { npmCache: string };
+  const { deno: version } = Deno.version;
+  await run("install", "--quiet", "--frozen", "--config", `${root}/deno.json`);
+  // Deno looks at what it gets as the registry says that it is.
+  await run("cache", "--quiet", "--no-config", "--no-lock", `npm:@deno/win32-x64@${version}`);
+  for await (const { name } of Deno.readDir(npmCache)) {
+    const deno = `${npmCache}/${name}/@deno/win32-x64/${version}`;
+    if (await exists(`${deno}/deno.exe`)) return { npm: npmCache, deno };
+  }
+  throw new Error(
+    `Windows' Deno ${version} is not below ${npmCache}, where Deno should have put it`,
+  );
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(USAGE);
+    return 0;
+  }
+  const place = placeFor(Deno.env.toObject());
+  const reason = missing(await look(place));
+  if (reason !== null) {
+    console.log(`not run: ${reason}`);
+    return 0;
+  }
+  await setUp(place);
+  const root = await Deno.realPath(new URL("..", import.meta.url));
+  const { npm, deno } = await packages(root);
+  const show = (chunk: Uint8Array) => {
+    for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+  };
+  const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...testArguments(args)];
+  const { success, output } = await inNamespaces(RUN, given, place, show);
+  const result = readResult(output);
+  if (result === null) {
+    console.error("The tests came to no end.");
+    return 1;
+  }
+  // What fails outside of tests is counted too.
+  const failed = success ? result.failed : Math.max(result.failed, 1);
+  console.log(closingLines({ ...result, failed }).join("\n"));
+  return failed > 0 ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main([...Deno.args]));

@@ -1,0 +1,117 @@
+// What `deno task test:windows` decides, and that its processes end with it.
+
+import {
+  closingLines,
+  type Machine,
+  missing,
+  placeFor,
+  readResult,
+  testArguments,
+} from "../../.ci/windows.ts";
+import { assertEquals, assertMatch } from "../support/assert.ts";
+import { DENO, execute, ROOT } from "../support/execute.ts";
+import { type Missing, ON_LINUX, succeeds, test } from "../support/needs.ts";
+import { spawn } from "../support/program.ts";
+
+const SCRIPT = `${ROOT}/.ci/windows.ts`;
+
+const MACHINE: Machine = {
+  os: "linux",
+  arch: "x86_64",
+  uid: 0,
+  unshares: true,
+  ready: false,
+  debootstrap: true,
+  freeBytes: 5e9,
+};
+
+Deno.test("what Windows' tests need and is not here is told, the first of it", () => {
+  assertEquals(missing(MACHINE), null);
+  const cases: [Partial<Machine>, RegExp][] = [
+    [{ os: "darwin", uid: 501 }, /Linux/],
+    [{ arch: "aarch64" }, /x64/],
+    [{ uid: 1000, unshares: false }, /root/],
+    [{ uid: null }, /root/],
+    [{ unshares: false }, /unshare/],
+    [{ debootstrap: false }, /debootstrap/],
+    [{ freeBytes: 3.94e9 }, /4 GB are needed, and 3\.9 GB are free/],
+  ];
+  for (const [change, reason] of cases) assertMatch(missing({ ...MACHINE, ...change })!, reason);
+});
+
+Deno.test("where Wine is there already nothing is asked of the disk, but of the machine", () => {
+  const ready = { ...MACHINE, ready: true, debootstrap: false, freeBytes: 0 };
+  assertEquals(missing(ready), null);
+  assertMatch(missing({ ...ready, unshares: false })!, /unshare/);
+});
+
+Deno.test("Wine's place is in the user's cache, or where a variable says", () => {
+  const home = { HOME: "/home/ann" };
+  assertEquals(placeFor(home), "/home/ann/.cache/orchestra-windows");
+  assertEquals(placeFor({ ...home, XDG_CACHE_HOME: "/cache" }), "/cache/orchestra-windows");
+  assertEquals(placeFor({ ...home, XDG_CACHE_HOME: "" }), "/home/ann/.cache/orchestra-windows");
+  assertEquals(placeFor({ XDG_CACHE_HOME: "/cache", ORCHESTRA_WINDOWS: "/big/wine" }), "/big/wine");
+});
+
+Deno.test("all tests are run on Windows where no file or folder is named", () => {
+  const last = (...given: string[]) => testArguments(given).slice(4);
+  assertEquals(last(), ["tests/"]);
+  assertEquals(last("tests/decide", "tests/a_test.ts"), ["tests/decide", "tests/a_test.ts"]);
+  assertEquals(last("--filter", "a lock"), ["--filter", "a lock", "tests/"]);
+  assertEquals(last("--filter=a lock"), ["--filter=a lock", "tests/"]);
+  assertEquals(last("--filter", "a lock", "tests/store"), ["--filter", "a lock", "tests/store"]);
+});
+
+Deno.test("what was not run is counted by its reasons, of tests one after the other or side by side", () => {
+  const result = readResult(`running 4 tests from ./tests/a_test.ts
+one (twice) ... ok (2ms)
+two (a part) (not run: this is Windows) ... ignored (0ms)
+./tests/b_test.ts => three (not run: zsh (5 or newer) is not here) ... ignored (0ms)\r
+./tests/b_test.ts => four (not run: this is Windows) ... ignored (0ms)
+./tests/b_test.ts => five ... ignored (0ms)
+------- output -------
+ok | 7 passed | 0 failed (1s)
+----- output end -----
+six ... FAILED (1s)
+
+FAILED | 12 passed (3 steps) | 2 failed (1 step) | 4 ignored | 9 filtered out (1s)
+
+error: Test failed
+`)!;
+  assertEquals(closingLines(result), [
+    "== not run",
+    "not run: no reason is given (tests: 1)",
+    "not run: this is Windows (tests: 2)",
+    "not run: zsh (5 or newer) is not here (tests: 1)",
+    "12 passed, 2 failed, 4 not run",
+  ]);
+  assertEquals(closingLines(readResult("ok | 3 passed | 0 failed (4ms)\n")!), [
+    "3 passed, 0 failed, 0 not run",
+  ]);
+  assertEquals(readResult("one ... ok (2ms)\nwine: out of memory\n"), null);
+});
+
+Deno.test("where tools are missing Windows' tests are not run, which is no failure", async () => {
+  const env = { PATH: "/nonexistent" };
+  const { code, stdout } = await execute(DENO, ["run", "-A", "--quiet", SCRIPT], { env });
+  assertMatch(stdout, /^not run: .+\n$/);
+  assertEquals(code, 0);
+});
+
+const rooted: Missing = ON_LINUX ??
+  (succeeds("unshare", "--mount", "--pid", "--fork", "true") ? null : "only root may unshare here");
+
+test(
+  "everything that runs for Windows ends with who started it, even if that is killed",
+  rooted,
+  async () => {
+    const code = `import { inNamespaces } from ${JSON.stringify(`file://${SCRIPT}`)};
+    const script = "trap : HUP INT TERM; setsid sleep 1000 & echo begun; sleep 1000; sleep 1000";
+    await inNamespaces(script, [], "/", (chunk) => Deno.stdout.writeSync(chunk));`;
+    await using live = spawn(DENO, ["eval", code], {});
+    await live.printed((text) => text === "begun\n");
+    live.kill("SIGKILL");
+    // Its stderr is theirs too: it has ended when the last of them has.
+    await live.ended();
+  },
+);
