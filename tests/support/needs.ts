@@ -16,7 +16,9 @@ export function test(
 
 /** A program of the machine that runs these tests; undefined where there is none. */
 export function which(name: string): string | undefined {
-  return Deno.env.get("PATH")!.split(":").map((folder) => `${folder}/${name}`).find((path) => {
+  const [between, end] = Deno.build.os === "windows" ? [";", ".exe"] : [":", ""];
+  const paths = Deno.env.get("PATH")!.split(between).map((folder) => `${folder}/${name}${end}`);
+  return paths.find((path) => {
     try {
       return Deno.statSync(path).isFile;
     } catch {

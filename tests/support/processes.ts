@@ -1,5 +1,9 @@
 // Processes of this machine: who lives, and whose they are.
 
+import { listPids, livesOnWindows, wordsOf } from "./windows_processes.ts";
+
+const ON_WINDOWS = Deno.build.os === "windows";
+
 /** Sends a signal to a process that a test started; nothing where it has ended. */
 export function kill(pid: number, signal: Deno.Signal): void {
   try {
@@ -11,6 +15,7 @@ export function kill(pid: number, signal: Deno.Signal): void {
 
 /** Whether a process lives; zombies do not. */
 export function lives(pid: number): boolean {
+  if (ON_WINDOWS) return livesOnWindows(pid);
   try {
     return !/^\d+ \(.*\) [ZX] /s.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
   } catch (error) {
@@ -43,6 +48,12 @@ export function familyOf(pid: number): string[] {
 
 /** Processes whose command line or environment has all the given parts, in whatever order. */
 export function processesWith(kind: "cmdline" | "environ", parts: readonly string[]): number[] {
+  if (ON_WINDOWS) {
+    return listPids().filter((pid) => {
+      const words = pid === Deno.pid ? undefined : wordsOf(pid, kind);
+      return words !== undefined && parts.every((part) => words.includes(part));
+    });
+  }
   const found: number[] = [];
   if (Deno.build.os !== "linux") {
     const args = ["-axww", kind === "environ" ? "-Eo" : "-o", "pid=,command="];

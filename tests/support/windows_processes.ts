@@ -1,0 +1,82 @@
+// What Windows tells of a process only to who reads its memory: its command line and its environment,
+// both in the block that its PEB names. The offsets are those of every 64-bit Windows, and of Wine.
+
+import { openWindowsSystem } from "../../lib/launch/windows/processes.ts";
+
+const QUERY_AND_READ = 0x410;
+const BASIC_INFORMATION = 0;
+/** Where the PEB's address stands in a PROCESS_BASIC_INFORMATION, and its size. */
+const PEB = { at: 8, size: 48 };
+/** Where the block's address stands in the PEB. */
+const PARAMETERS = 0x20;
+/** Where in the block a string's length and address, and the environment's address and size stand. */
+const COMMAND_LINE = 0x70;
+const ENVIRONMENT = 0x80;
+const ENVIRONMENT_SIZE = 0x3f0;
+const BLOCK = 0x400;
+
+function openLibraries() {
+  const kernel = Deno.dlopen("kernel32.dll", {
+    OpenProcess: { parameters: ["u32", "i32", "u32"], result: "isize" },
+    ReadProcessMemory: {
+      parameters: ["isize", "u64", "buffer", "usize", "buffer"],
+      result: "i32",
+    },
+    CloseHandle: { parameters: ["isize"], result: "i32" },
+  });
+  const ntdll = Deno.dlopen("ntdll.dll", {
+    NtQueryInformationProcess: {
+      parameters: ["isize", "u32", "buffer", "u32", "buffer"],
+      result: "i32",
+    },
+  });
+  return { ...kernel.symbols, ...ntdll.symbols };
+}
+
+let libraries: ReturnType<typeof openLibraries> | undefined;
+
+/** Numbers of all processes. */
+export function listPids(): number[] {
+  return openWindowsSystem().list().map(({ pid }) => pid);
+}
+
+/** Whether a process lives. */
+export function livesOnWindows(pid: number): boolean {
+  return openWindowsSystem().created(pid) !== undefined;
+}
+
+/** Words of a process's command line, or of its environment; undefined where it does not let us look. */
+export function wordsOf(pid: number, kind: "cmdline" | "environ"): string[] | undefined {
+  const system = libraries ??= openLibraries();
+  const process = BigInt(system.OpenProcess(QUERY_AND_READ, 0, pid));
+  if (process === 0n) return undefined;
+  const read = (address: bigint, size: number): DataView | undefined => {
+    const bytes = new Uint8Array(size);
+    const done = system.ReadProcessMemory(process, address, bytes, BigInt(size), null);
+    return done === 0 ? undefined : new DataView(bytes.buffer);
+  };
+  try {
+    const basic = new Uint8Array(PEB.size);
+    if (
+      system.NtQueryInformationProcess(process, BASIC_INFORMATION, basic, PEB.size, null) !== 0
+    ) return undefined;
+    const peb = new DataView(basic.buffer).getBigUint64(PEB.at, true);
+    const parameters = read(peb + BigInt(PARAMETERS), 8)?.getBigUint64(0, true);
+    const block = parameters === undefined ? undefined : read(parameters, BLOCK);
+    if (block === undefined) return undefined;
+    const [address, size] = kind === "cmdline"
+      ? [block.getBigUint64(COMMAND_LINE + 8, true), block.getUint16(COMMAND_LINE, true)]
+      : [block.getBigUint64(ENVIRONMENT, true), Number(block.getBigUint64(ENVIRONMENT_SIZE, true))];
+    const text = read(address, size);
+    if (text === undefined) return undefined;
+    const whole = new TextDecoder("utf-16le").decode(text);
+    return kind === "environ" ? whole.split("\0") : splitWords(whole);
+  } finally {
+    system.CloseHandle(process);
+  }
+}
+
+/** Words of a command line, without the quotes around them. */
+function splitWords(line: string): string[] {
+  return (line.match(/(?:[^\s"]|"[^"]*")+/g) ?? []).map((word) => word.replaceAll('"', ""));
+}
