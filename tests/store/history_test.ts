@@ -12,6 +12,7 @@ import type { Store } from "../../lib/store/tasks.ts";
 import { type HistoryEvent, parseEvent } from "../../lib/task/event.ts";
 import { formatTime } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertGreater } from "../support/assert.ts";
+import { filePath } from "../support/file_path.ts";
 import { ON_POSIX, test } from "../support/needs.ts";
 import { Folder, ID, idOf, make, NOW } from "../support/store.ts";
 
@@ -54,7 +55,7 @@ const WHOLE = [
 ];
 
 async function runProgram(folder: string, kill: number): Promise<Deno.CommandOutput> {
-  const program = new URL("history_program.ts", import.meta.url).pathname;
+  const program = filePath(new URL("history_program.ts", import.meta.url));
   return await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-lock", "--no-check", program, folder, String(kill)],
     stdin: "null",
@@ -300,7 +301,7 @@ Deno.test("a part that somebody else has put there is passed over, and disturbs 
   assertEquals(after, ["001 queued", "002 queued"]);
 });
 
-const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+const CONFIG = filePath(new URL("../../deno.json", import.meta.url));
 
 test(
   "a past that is written while somebody is killed is there whole, or not at all",

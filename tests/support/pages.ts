@@ -1,9 +1,10 @@
 // The pages of the documentation, and the blocks in them.
 
 import { assert, assertEquals } from "./assert.ts";
+import { filePath } from "./file_path.ts";
 
 export const ROOT = new URL("../../", import.meta.url);
-export const ROOT_PATH = decodeURIComponent(ROOT.pathname);
+export const ROOT_PATH = filePath(ROOT);
 
 /** All pages, by their path from the root. */
 function listPages(): Map<string, string> {

@@ -1,9 +1,10 @@
 // Programs as users start them: a real process, its output and its exit code.
 
+import { filePath } from "./file_path.ts";
 import { familyOf } from "./processes.ts";
 
 /** The module that users run. */
-export const MAIN = decodeURIComponent(new URL("../../main.ts", import.meta.url).pathname);
+export const MAIN = filePath(new URL("../../main.ts", import.meta.url));
 
 /**
  * How long anything may take before a test gives it up, milliseconds. It ends what hangs and measures

@@ -2,6 +2,7 @@
 
 import { createFolders } from "../../lib/store/paths.ts";
 import { assert } from "./assert.ts";
+import { filePath } from "./file_path.ts";
 import { openStore, type Store } from "../../lib/store/tasks.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
 
@@ -45,7 +46,7 @@ export class Program implements AsyncDisposable {
   #text = "";
   #ended = false;
   constructor(...args: string[]) {
-    const program = new URL("../store/store_program.ts", import.meta.url).pathname;
+    const program = filePath(new URL("../store/store_program.ts", import.meta.url));
     this.child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-lock", "--no-check", program, ...args],
       stdin: "piped",

@@ -8,6 +8,7 @@ import { parseConfig } from "../../lib/settings/schemas.ts";
 import { FIELDS, formatTask, newTask, parseTask, type Task } from "../../lib/task/fields.ts";
 import { NEEDED, OPTION_LIST, type OptionName, readWish } from "../../lib/task/options.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { filePath } from "../support/file_path.ts";
 import { commandLine, makeBox, makeFolder, spawn } from "../support/program.ts";
 
 const ID = "task_1772625600000";
@@ -172,7 +173,7 @@ Deno.test("a number that the ancestor wrote for none, or as a text, is read as w
 
 /** A copy of the program in which an edit was made to the table, and to nothing else. */
 async function copyProgram(to: string, edit: (table: string) => string): Promise<void> {
-  const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+  const root = filePath(new URL("../../", import.meta.url));
   const copy = (name: string) => {
     const info = Deno.statSync(root + name);
     if (info.isDirectory) {

@@ -11,6 +11,7 @@ import {
 import { hash } from "../../lib/task/hash.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "../support/assert.ts";
+import { filePath } from "../support/file_path.ts";
 import { SmallDisk } from "../support/disk.ts";
 import { mounting, needs, ON_POSIX, succeeds, test } from "../support/needs.ts";
 import { makeFolder } from "../support/program.ts";
@@ -229,7 +230,7 @@ test("a full disk leaves what was known, and says so", mounting(), async () => {
 Deno.test("many that are added at once get names of their own, and those hold", async () => {
   await using shelf = await makeShelf();
   const roots = Array.from({ length: 24 }, (_, at) => shelf.workspace(`${at}/app`));
-  const program = new URL("registry_program.ts", import.meta.url).pathname;
+  const program = filePath(new URL("registry_program.ts", import.meta.url));
   const children = [0, 1, 2, 3].map((part) =>
     new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "-q", program, shelf.registry, ...roots.slice(part * 6, part * 6 + 6)],

@@ -5,6 +5,7 @@ import { createFolders } from "../../lib/store/paths.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { newTask } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertGreater } from "../support/assert.ts";
+import { filePath } from "../support/file_path.ts";
 import { ON_LINUX, test } from "../support/needs.ts";
 
 /** Two workspaces with a task each, of one user who lets one agent run at once. */
@@ -25,7 +26,7 @@ function prepare(path: string): { root: string; id: string }[] {
 }
 
 async function launch(path: string, root: string, id: string, at: number) {
-  const program = decodeURIComponent(new URL("launch_program.ts", import.meta.url).pathname);
+  const program = filePath(new URL("launch_program.ts", import.meta.url));
   const { signal, code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-lock", "--no-check", program, root, id, String(at)],
     env: { XDG_CONFIG_HOME: `${path}/config`, XDG_STATE_HOME: `${path}/state` },

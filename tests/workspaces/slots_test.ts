@@ -16,6 +16,7 @@ import {
   takeSlot,
 } from "../../lib/workspaces/slots.ts";
 import { assert, assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
+import { filePath } from "../support/file_path.ts";
 import { NOT_ROOT, ON_POSIX, test } from "../support/needs.ts";
 import { AGENTS, LIMITS } from "./slots_support.ts";
 
@@ -238,7 +239,7 @@ test("where the folder may not be written to no slot is given", NOT_ROOT, () => 
 });
 
 async function program(...args: string[]): Promise<Deno.CommandOutput> {
-  const path = decodeURIComponent(new URL("slots_program.ts", import.meta.url).pathname);
+  const path = filePath(new URL("slots_program.ts", import.meta.url));
   return await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-lock", "--no-check", path, ...args],
     stdin: "null",
