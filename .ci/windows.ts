@@ -220,7 +220,7 @@ async function look(place: string): Promise<Machine> {
 }
 
 const environment = () =>
-  Object.entries({ ...ENVIRONMENT, DENO_JOBS: Deno.env.get("DENO_JOBS") })
+  Object.entries({ ...ENVIRONMENT, DENO_JOBS: Deno.env.get("DENO_JOBS") || undefined })
     .filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`);
 
 /** Sets the place up where that has not been done. One at a time does it; the others wait. */

@@ -1,4 +1,5 @@
-// What `deno task test:windows` decides, and that its processes end with it.
+// What `deno task test:windows` decides, that its processes end with it, and what the gate leaves out
+// on Windows.
 
 import {
   closingLines,
@@ -10,8 +11,8 @@ import {
 } from "../../.ci/windows.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { DENO, execute, ROOT } from "../support/execute.ts";
-import { type Missing, ON_LINUX, succeeds, test } from "../support/needs.ts";
-import { spawn } from "../support/program.ts";
+import { type Missing, needs, ON_LINUX, ON_POSIX, succeeds, test } from "../support/needs.ts";
+import { makeFolder, type Outcome, spawn } from "../support/program.ts";
 
 const SCRIPT = `${ROOT}/.ci/windows.ts`;
 
@@ -98,12 +99,13 @@ Deno.test("where tools are missing Windows' tests are not run, which is no failu
   assertEquals(code, 0);
 });
 
-const rooted: Missing = ON_LINUX ??
+const BASH = ON_POSIX ?? needs("bash");
+const NAMESPACES: Missing = ON_LINUX ??
   (succeeds("unshare", "--mount", "--pid", "--fork", "true") ? null : "only root may unshare here");
 
 test(
   "everything that runs for Windows ends with who started it, even if that is killed",
-  rooted,
+  NAMESPACES,
   async () => {
     const code = `import { inNamespaces } from ${JSON.stringify(`file://${SCRIPT}`)};
     const script = "trap : HUP INT TERM; setsid sleep 1000 & echo begun; sleep 1000; sleep 1000";
@@ -115,3 +117,49 @@ test(
     await live.ended();
   },
 );
+
+/** Runs `.ci/run` with a Deno that only says what was asked of it, or what a set of tests would. */
+async function runGate(env: Record<string, string>): Promise<Outcome> {
+  await using folder = await makeFolder();
+  const deno = `case "$*" in
+  eval*) echo 2.9.6 ;;
+  "task test") echo "one (not run: zsh is not here) ... ignored (0ms)"
+    printf "not run: said by a test\\nok | 3 passed | 0 failed | 1 ignored (1s)\\n" ;;
+  "task test:slow") echo "not run: its disk is not here" ;;
+  "task test:web") echo "FAILED | 4 passed | $BROKEN failed (1s)"; exit $((BROKEN > 0)) ;;
+esac`;
+  // Nobody may install anything here.
+  for (const [name, code] of Object.entries({ deno, id: "echo 1000" })) {
+    Deno.writeTextFileSync(`${folder.path}/${name}`, `#!/bin/sh\n${code}\n`, { mode: 0o755 });
+  }
+  const path = `${folder.path}:${Deno.env.get("PATH")}`;
+  return await execute("bash", [`${ROOT}/.ci/run`], { env: { ...env, PATH: path } });
+}
+
+test("a set of tests that cannot be run is told apart from one that fails", BASH, async () => {
+  const { code, stdout } = await runGate({ BROKEN: "0" });
+  assertEquals(stdout.split("\n").slice(-5), [
+    "== not run",
+    "not run: test:slow: its disk is not here",
+    "not run: zsh is not here (tests: 1)",
+    "7 passed, 0 failed",
+    "",
+  ]);
+  assertEquals(code, 0);
+  const broken = await runGate({ BROKEN: "2" });
+  assertMatch(broken.stdout, /\n7 passed, 2 failed\n$/);
+  assertEquals(broken.code, 1);
+});
+
+test("on Windows the gate leaves out what is for a shell and a browser", BASH, async () => {
+  const { code, stdout } = await runGate({ OS: "Windows_NT", BROKEN: "2" });
+  assertEquals(stdout.split("\n").slice(-6), [
+    "== not run",
+    "not run: test:slow: this is Windows",
+    "not run: test:web: this is Windows",
+    "not run: zsh is not here (tests: 1)",
+    "3 passed, 0 failed",
+    "",
+  ]);
+  assertEquals(code, 0);
+});
