@@ -4,7 +4,7 @@
 
 import { formatTrace } from "../format/trace.ts";
 import { writeAll } from "./write.ts";
-import { lstat, openNamed } from "../store/files.ts";
+import { lstat, openNamed, renameFile } from "../store/files.ts";
 import type { Trace } from "../task/trace.ts";
 
 /** Beyond this size the file is begun anew, bytes; one earlier is kept. */
@@ -35,7 +35,7 @@ function appendTo(path: string): (line: string) => void {
   const open = () => {
     const info = lstat(path);
     if (info !== undefined && (!info.isFile || info.size > MAX_LOG)) {
-      if (info.isFile) Deno.renameSync(path, `${path}.1`);
+      if (info.isFile) renameFile(path, `${path}.1`);
       else Deno.removeSync(path);
     }
     file = openNamed(path, { append: true });

@@ -5,7 +5,7 @@
 import { spawnSession } from "../launch/posix/launcher.ts";
 import { findOnPath, programCandidates } from "../launch/find.ts";
 import { pause } from "../launch/pause.ts";
-import { lstat, openNamed } from "../store/files.ts";
+import { lstat, openNamed, renameFile } from "../store/files.ts";
 import { quote } from "../task/error.ts";
 import type { HistoryEvent } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
@@ -245,7 +245,7 @@ function appendLog(path: string, pieces: readonly Uint8Array[]): void {
     filled += piece.length;
   }
   try {
-    if ((lstat(path)?.size ?? 0) > MAX_LOG) Deno.renameSync(path, `${path}.1`);
+    if ((lstat(path)?.size ?? 0) > MAX_LOG) renameFile(path, `${path}.1`);
     using file = openNamed(path, { append: true });
     for (let at = 0; file !== undefined && at < whole.length;) {
       at += file.writeSync(whole.subarray(at));

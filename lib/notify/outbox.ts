@@ -12,6 +12,7 @@ import {
   openNamed,
   readHead,
   removeFile,
+  renameFile,
   setAside,
   tryReadRegular,
   writeTemporary,
@@ -258,7 +259,7 @@ export function askToResume(folder: string): void {
   removeFile(`${folder}/disabled.json`);
   const temporary = `${folder}/resume.${Deno.pid}.tmp`;
   writeTemporary(temporary, "", false);
-  Deno.renameSync(temporary, `${folder}/resume`);
+  renameFile(temporary, `${folder}/resume`);
 }
 
 /** Whether somebody has asked for it. */
@@ -341,7 +342,7 @@ export function updateDelivery(folder: string, delivery: Delivery): void {
   const path = `${folder}/${delivery.file}`;
   const temporary = `${path}.${Deno.pid}.tmp`;
   writeTemporary(temporary, formatDelivery(delivery), false);
-  Deno.renameSync(temporary, path);
+  renameFile(temporary, path);
 }
 
 /** It was made. */
@@ -354,7 +355,7 @@ export function bury(folder: string, file: string): void {
   const dead = `${folder}/dead`;
   if (lstat(`${folder}/${file}`) === undefined) return;
   makeFolder(dead);
-  Deno.renameSync(`${folder}/${file}`, `${dead}/${file}`);
+  renameFile(`${folder}/${file}`, `${dead}/${file}`);
   const names = listFiles(dead);
   if (names.length <= MOST_DEAD) return;
   const aged = names.map((name) => ({ name, at: lstat(`${dead}/${name}`)?.mtime?.getTime() ?? 0 }))
@@ -390,7 +391,7 @@ async function writeDurably(
       using file = await Deno.open(temporary, { read: true, write: true });
       await file.sync();
     }
-    for (const [temporary, path] of written.splice(0)) Deno.renameSync(temporary, path);
+    for (const [temporary, path] of written.splice(0)) renameFile(temporary, path);
   } finally {
     for (const [temporary] of written) removeFile(temporary);
   }
@@ -403,7 +404,7 @@ async function writeDurably(
 export function logAttempt(folder: string, attempt: Attempt): void {
   try {
     const path = `${folder}/log.jsonl`;
-    if ((lstat(path)?.size ?? 0) > MAX_LOG) Deno.renameSync(path, `${path}.1`);
+    if ((lstat(path)?.size ?? 0) > MAX_LOG) renameFile(path, `${path}.1`);
     using file = openNamed(path, { append: true });
     file?.writeSync(new TextEncoder().encode(JSON.stringify(attempt) + "\n"));
   } catch {

@@ -1,7 +1,7 @@
 // Finished tasks moved out of the way, and back. A task's files move one by one, its own file last:
 // killed in the middle, the task is where it was and the rest moves with the next attempt.
 
-import { lstat } from "./files.ts";
+import { lstat, renameFile } from "./files.ts";
 import { PLANS } from "./places.ts";
 import { isOwnMark } from "../task/marks.ts";
 import { hasDependencies, indexTasks } from "../decide/dependencies.ts";
@@ -26,7 +26,7 @@ function filesOf(store: Store, task: Task): { home: string; archived: string }[]
 
 function move(from: string, to: string): void {
   try {
-    Deno.renameSync(from, to);
+    renameFile(from, to);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

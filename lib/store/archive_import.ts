@@ -8,6 +8,7 @@ import {
   openRegular,
   readBounded,
   removeFile,
+  renameFile,
   syncAll,
   syncFolder,
 } from "./files.ts";
@@ -165,7 +166,7 @@ function adopt(store: Store, staged: readonly Staged[], report: ImportReport): v
     const name = (chosen: (path: string) => boolean) => {
       for (const { files } of fresh) {
         for (const [final, temporary] of files) {
-          if (chosen(final)) Deno.renameSync(temporary, final);
+          if (chosen(final)) renameFile(temporary, final);
         }
       }
       syncFolder(archive);

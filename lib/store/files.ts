@@ -12,6 +12,55 @@ export const MAX_TASK = 64 * 1024 * 1024;
 let buffer = new Uint8Array(64 * 1024);
 const decoder = new TextDecoder();
 
+/** So long others may have a file open that is to be replaced or removed, milliseconds. */
+const CHANGING = 2000;
+/** And so long one that is to be read: one that we may never read is told in the same words. */
+const READING = 100;
+
+/**
+ * Does what Windows refuses as long as somebody else has a file open in another way: a reader of ours for
+ * a moment, a virus scanner or an indexer for longer. Elsewhere it is done at once, or not.
+ *
+ * @param path the file; a folder in its place is not waited for
+ * @param within milliseconds after which it is given up, with the system's error
+ */
+export function whenShared<T>(
+  path: string,
+  act: () => T,
+  within: number = CHANGING,
+  windows: boolean = Deno.build.os === "windows",
+): T {
+  if (!windows) return act();
+  const until = performance.now() + within;
+  for (let wait = 1;; wait = Math.min(wait * 2, 50)) {
+    try {
+      return act();
+    } catch (error) {
+      if (!isSharingViolation(error) || lstat(path)?.isDirectory) throw error;
+      if (performance.now() + wait > until) throw error;
+      block(wait);
+    }
+  }
+}
+
+/** A sharing violation (32) or a lock violation (33); or access denied (5), as which most are told. */
+function isSharingViolation(error: unknown): boolean {
+  return /\(os error (?:5|32|33)\)/.test(messageOf(error));
+}
+
+/** Gives a file another name, and replaces the file that has it. */
+export function renameFile(from: string, to: string): void {
+  whenShared(to, () => Deno.renameSync(from, to));
+}
+
+/** Nobody ever changes it: waiting for that is a sleep. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
+/** Waits for some milliseconds without a turn of the event loop, for who has nothing else to do. */
+export function block(millis: number): void {
+  Atomics.wait(NEVER, 0, 0, millis);
+}
+
 /** Facts about a path itself, a link not followed; undefined where nothing is or may be seen. */
 export function lstat(path: string): Deno.FileInfo | undefined {
   try {
@@ -66,7 +115,7 @@ function tryOpen(path: string, foreign = false): Opened | undefined {
     if (!info.isFile) return { problem: "is not a regular file" };
     let file: Deno.FsFile;
     try {
-      file = foreign ? openWithoutWaiting(path) : Deno.openSync(path);
+      file = foreign ? openWithoutWaiting(path) : openToRead(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
@@ -80,6 +129,10 @@ function tryOpen(path: string, foreign = false): Opened | undefined {
   return { problem: "is replaced again and again" };
 }
 
+function openToRead(path: string): Deno.FsFile {
+  return whenShared(path, () => Deno.openSync(path), READING);
+}
+
 /**
  * Opens a file for both reading and writing, where that is allowed: then it waits for nobody at a pipe,
  * fifo(7), and there is no other way to say so here. Nothing is written.
@@ -89,7 +142,7 @@ function openWithoutWaiting(path: string): Deno.FsFile {
     return Deno.openSync(path, { read: true, write: true });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw error;
-    return Deno.openSync(path);
+    return openToRead(path);
   }
 }
 
@@ -149,7 +202,7 @@ export function readBounded(
   path: string,
   isObeyed?: Obeyed,
 ): string | undefined {
-  using file = Deno.openSync(path);
+  using file = openToRead(path);
   if (isObeyed !== undefined && !isObeyed(file.statSync())) throw new ForeignFile();
   const bytes = readAll(file, MAX_TASK);
   return bytes === undefined ? undefined : decoder.decode(bytes);
@@ -195,7 +248,10 @@ export function readExactly(
 export function openNamed(path: string, options: Deno.OpenOptions): Deno.FsFile | undefined {
   const before = lstat(path);
   if (before !== undefined && !before.isFile) return undefined;
-  const file = Deno.openSync(path, { create: true, mode: 0o600, ...options });
+  const file = whenShared(
+    path,
+    () => Deno.openSync(path, { create: true, mode: 0o600, ...options }),
+  );
   const named = lstat(path);
   if (named?.isFile === true && named.ino === file.statSync().ino) return file;
   file.close();
@@ -297,7 +353,7 @@ export function replaceFile(
 ): void {
   writeTemporary(temporary, text, sync !== "nothing");
   try {
-    Deno.renameSync(temporary, path);
+    renameFile(temporary, path);
   } catch (error) {
     removeFile(temporary);
     throw error;
@@ -383,7 +439,7 @@ export function openExclusive(path: string): Deno.FsFile | undefined {
 
 export function removeFile(path: string): void {
   try {
-    Deno.removeSync(path);
+    whenShared(path, () => Deno.removeSync(path));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
@@ -391,7 +447,7 @@ export function removeFile(path: string): void {
 
 /** Takes what stands in the place of a file of ours out of the way, under a name that says so. */
 export function setAside(path: string): void {
-  Deno.renameSync(path, `${path}.damaged-${Date.now()}`);
+  renameFile(path, `${path}.damaged-${Date.now()}`);
 }
 
 export function messageOf(error: unknown): string {

@@ -9,7 +9,7 @@
 // the oldest. A reader goes through them in order, by a cursor that says where in which part it is.
 
 import { parseEvent } from "../task/event.ts";
-import { lstat, openNamed, readExactly, replaceFile, setAside } from "./files.ts";
+import { lstat, openNamed, readExactly, renameFile, replaceFile, setAside } from "./files.ts";
 import { BREAK, currentPart, historyPath, listParts, LONGEST_LINE } from "./history_files.ts";
 
 /** A file larger than this becomes a part, bytes. */
@@ -267,6 +267,6 @@ function becomePart(dir: string): number {
   const path = `${folder}/${String(number).padStart(6, "0")}.jsonl`;
   // Put there by somebody else.
   for (const taken of [path, `${path}.gz`]) if (lstat(taken) !== undefined) setAside(taken);
-  Deno.renameSync(historyPath(dir), path);
+  renameFile(historyPath(dir), path);
   return number;
 }

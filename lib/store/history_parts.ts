@@ -1,7 +1,7 @@
 // The parts of the history that are complete: compressed, and dropped when they are old or too many. For
 // whoever watches. Killed in between, a part is there twice, says the same, and is read once.
 
-import { lstat, openRegular, removeFile } from "./files.ts";
+import { lstat, openRegular, removeFile, renameFile } from "./files.ts";
 import { listParts, type Part } from "./history_files.ts";
 
 /** How much of the past is kept. */
@@ -66,7 +66,7 @@ async function compress(path: string, packed: string): Promise<void> {
     const target = Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
     await file.readable.pipeThrough(new CompressionStream("gzip")).pipeTo(target.writable);
     if (mtime !== null) Deno.utimeSync(temporary, mtime, mtime);
-    Deno.renameSync(temporary, packed);
+    renameFile(temporary, packed);
     removeFile(path);
   } finally {
     removeFile(temporary);

@@ -1,7 +1,7 @@
 // The workspace's locks: files locked by the kernel, which frees them when their owner dies.
 
 import { OrchestraError, quote } from "../task/error.ts";
-import { lstat, openNamed } from "./files.ts";
+import { block, lstat, openNamed } from "./files.ts";
 
 /**
  * Opens a lock file, made where it is not there. What else stands in its place is refused: a lock that
@@ -53,12 +53,4 @@ function lockWithin(file: Deno.FsFile, millis: number): boolean {
 /** Whether a file is still the one that has its name. */
 export function isNamed(file: Deno.FsFile, path: string): boolean {
   return lstat(path)?.ino === file.statSync().ino;
-}
-
-/** Nobody ever changes it: waiting for that is a sleep. */
-const NEVER = new Int32Array(new SharedArrayBuffer(4));
-
-/** Waits for some milliseconds without a turn of the event loop, for who has nothing else to do. */
-export function block(millis: number): void {
-  Atomics.wait(NEVER, 0, 0, millis);
 }

@@ -4,8 +4,9 @@
 import { type EventKind, formatEvent, type HistoryEvent } from "../task/event.ts";
 import type { Task } from "../task/fields.ts";
 import type { Trace } from "../task/trace.ts";
+import { block } from "./files.ts";
 import { beginSection, type Section, type Witness } from "./history.ts";
-import { block, takeLock } from "./lock.ts";
+import { takeLock } from "./lock.ts";
 
 /** So long others are kept out while something is done for each of many, milliseconds. */
 const SECTION = 200;

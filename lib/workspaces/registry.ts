@@ -3,8 +3,8 @@
 // is forgotten by whoever looks next. Names are given under a lock, so that what a person is told holds; a
 // process that dies in the middle leaves a temporary file, which the next one to add removes.
 
-import { lstat, removeFile, replaceFile, setAside, tryReadRegular } from "../store/files.ts";
-import { block, openLockFile } from "../store/lock.ts";
+import { block, lstat, removeFile, replaceFile, setAside, tryReadRegular } from "../store/files.ts";
+import { openLockFile } from "../store/lock.ts";
 import { isObeyed, userStateFolder } from "../store/owner.ts";
 import { isWorkspace, trimSlash } from "../store/paths.ts";
 import { hash } from "../task/hash.ts";

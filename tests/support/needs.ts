@@ -35,6 +35,7 @@ export function needs(...programs: string[]): Missing {
 }
 
 export const ON_POSIX: Missing = Deno.build.os === "windows" ? "this is Windows" : null;
+export const ON_WINDOWS: Missing = Deno.build.os === "windows" ? null : "this is not Windows";
 export const ON_LINUX: Missing = Deno.build.os === "linux" ? null : "this is not Linux";
 export const NOT_ROOT: Missing = ON_POSIX === null && Deno.uid() === 0
   ? "root may do anything"

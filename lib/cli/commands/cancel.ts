@@ -1,7 +1,7 @@
 // `orchestra cancel`: ends pending and running tasks, with everything they started.
 
 import { buildCommand } from "@stricli/core";
-import { block } from "../../store/lock.ts";
+import { block } from "../../store/files.ts";
 import { isWatched } from "../../supervise/watcher.ts";
 import { dependentsOf, indexTasks } from "../../decide/dependencies.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
