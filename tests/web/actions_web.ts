@@ -184,6 +184,6 @@ webTest("a server that only shows offers and does nothing", async (browser) => {
     return answer.status;
   }, { path: `/api/v1/workspaces/${busy.name}/actions/cancel`, id });
   assertEquals(status, 403);
-  assert(tab.takeTrouble().every((line) => line.includes("403")));
+  tab.forgive(/403/);
   assertEquals(busy.box.task(id).status, "running");
 });

@@ -53,6 +53,10 @@ export interface Tab {
   readonly context: BrowserContext;
   /** Complaints, failed requests and requests to elsewhere since the last look; they are taken. */
   takeTrouble(): string[];
+  /** Fulfilled when trouble like this has come, which is none from then on. */
+  meets(pattern: RegExp): Promise<void>;
+  /** What is like this is no trouble, also where it is told of later: a browser takes its time. */
+  forgive(pattern: RegExp): void;
   /** Durations of tasks of the main thread of 50 ms and more, milliseconds, since the page was loaded. */
   longTasks(): Promise<number[]>;
   /** Bytes of the JavaScript heap that are in use after a collection. */
@@ -155,12 +159,22 @@ async function openTab(browser: Chromium, options: TabOptions): Promise<Tab> {
   page.setDefaultTimeout(MOST);
   await page.addInitScript(observeLongTasks);
   const trouble: string[] = [];
+  const forgiven: RegExp[] = [];
   gatherTrouble(page, trouble);
   if (url !== undefined) await page.goto(url);
   return {
     page,
     context,
-    takeTrouble: () => trouble.splice(0),
+    takeTrouble: () =>
+      trouble.splice(0).filter((line) => !forgiven.some((pattern) => pattern.test(line))),
+    async meets(pattern) {
+      await until(`trouble like ${pattern}`, async () => {
+        await new Promise((resolve) => setTimeout(resolve));
+        return trouble.some((line) => pattern.test(line));
+      });
+      forgiven.push(pattern);
+    },
+    forgive: (pattern) => void forgiven.push(pattern),
     longTasks: () => page.evaluate(() => (globalThis as unknown as Observed).longTasks),
     async heap() {
       const session = await context.newCDPSession(page);

@@ -142,7 +142,7 @@ webTest(
       await stranger.page.getByRole("heading", { name: /not known/ }).waitFor();
       findings.push(...(await runAxe(stranger.page)).map((found) => `door, ${scheme}: ${found}`));
       await stranger.shoot(`door-${scheme}`);
-      stranger.takeTrouble();
+      stranger.forgive(/401/);
       await stranger.close();
     }
     assertEquals(findings, []);
