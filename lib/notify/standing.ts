@@ -4,6 +4,7 @@
 import { findOnPath } from "../launch/find.ts";
 import type { Subscriber } from "../settings/subscribers.ts";
 import { lstat } from "../store/files.ts";
+import { isAbsolute } from "../store/paths.ts";
 import type { Store } from "../store/tasks.ts";
 import { quote } from "../task/error.ts";
 import type { Standing, StandingState } from "../task/standing.ts";
@@ -126,7 +127,7 @@ function missingSecret(
     if (name === wasMissing) return `${name} is not set for whoever watches, though it is here`;
   }
   for (const path of subscriber.secretFile) {
-    const whole = path.startsWith("/") ? path : `${root}/${path}`;
+    const whole = isAbsolute(path) ? path : `${root}/${path}`;
     if (Deno.permissions.querySync({ name: "read", path: whole }).state !== "granted") continue;
     if (lstat(whole) === undefined) return `the file of its secret is not there: ${path}`;
   }

@@ -44,24 +44,30 @@ export function isObeyed({ uid }: Pick<Deno.FileInfo, "uid">): boolean {
   return own === null || uid === null || uid === own || uid === 0;
 }
 
-/** Whether nobody but the owner can put anything into a folder. */
+/** Whether nobody but the owner can put anything into a folder, as far as its mode tells. */
 export function isClosedToOthers({ mode }: Pick<Deno.FileInfo, "mode">): boolean {
-  return ((mode ?? 0) & 0o022) === 0;
+  // Windows has no modes, and Deno makes them up.
+  return Deno.build.os === "windows" || ((mode ?? 0) & 0o022) === 0;
+}
+
+/** Windows' own place, before `HOME`: that only some of its shells set, and all must find the same files. */
+function ofSystem(name: string): string | undefined {
+  return Deno.build.os === "windows" ? Deno.env.get(name) || undefined : undefined;
 }
 
 /** The user's own settings; undefined where the environment names no place for them. */
 export function userSettingsPath(): string | undefined {
   const env = (name: string) => Deno.env.get(name) || undefined;
-  const base = env("XDG_CONFIG_HOME") ?? (env("HOME") && `${env("HOME")}/.config`) ??
-    env("APPDATA");
+  const base = env("XDG_CONFIG_HOME") ?? ofSystem("APPDATA") ??
+    (env("HOME") && `${env("HOME")}/.config`);
   return base === undefined ? undefined : `${base}/orchestra/settings.json`;
 }
 
 /** The user's own folder for what programs keep; undefined where the environment names no place for it. */
 export function userStateFolder(): string | undefined {
   const env = (name: string) => Deno.env.get(name) || undefined;
-  const base = env("XDG_STATE_HOME") ?? (env("HOME") && `${env("HOME")}/.local/state`) ??
-    env("LOCALAPPDATA");
+  const base = env("XDG_STATE_HOME") ?? ofSystem("LOCALAPPDATA") ??
+    (env("HOME") && `${env("HOME")}/.local/state`);
   return base === undefined ? undefined : `${base}/orchestra`;
 }
 

@@ -13,7 +13,7 @@ export const FOLDERS = ["tasks", "plans", "logs", "workspace", "archive"] as con
  */
 export function findRoot(start: string): string | undefined {
   for (let folder = trimSlash(start);;) {
-    if (isWorkspace(folder)) return folder === "" ? "/" : folder;
+    if (isWorkspace(folder)) return untrimmed(folder);
     const parent = parentOf(folder);
     if (parent === folder) return undefined;
     folder = parent;
@@ -30,6 +30,17 @@ export function trimSlash(path: string): string {
   return path.length > 1 ? path.replace(/[/\\]+$/, "") : path === "/" ? "" : path;
 }
 
+/** A path without its last slash as that of a folder: the top has nothing but that slash. */
+export function untrimmed(path: string): string {
+  // `C:` is whatever folder of that drive somebody is in.
+  return path === "" ? "/" : /^[a-z]:$/i.test(path) ? `${path}\\` : path;
+}
+
+/** Whether a path says by itself where it leads: on Windows from a drive or a server on, too. */
+export function isAbsolute(path: string, windows: boolean = Deno.build.os === "windows"): boolean {
+  return windows ? /^(?:[a-z]:)?[/\\]/i.test(path) : path.startsWith("/");
+}
+
 export function parentOf(path: string): string {
   const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   return at < 0 ? path : path.slice(0, at);
@@ -42,10 +53,11 @@ export function parentOf(path: string): string {
  * @returns undefined where it does not, or is not there
  */
 export function folderInside(root: string, folder: string): string | undefined {
-  const path = folder.startsWith("/") ? folder : `${trimSlash(root)}/${folder}`;
+  const path = isAbsolute(folder) ? folder : `${trimSlash(root)}/${folder}`;
   const [real, top] = realFolders(path, root) ?? [];
   if (real === undefined || top === undefined) return undefined;
-  return real === top || real.startsWith(`${trimSlash(top)}/`) ? real : undefined;
+  const slash = Deno.build.os === "windows" ? "\\" : "/";
+  return real === top || real.startsWith(`${trimSlash(top)}${slash}`) ? real : undefined;
 }
 
 function realFolders(...paths: string[]): string[] | undefined {

@@ -21,7 +21,7 @@ import {
   writeTemporary,
 } from "./files.ts";
 import { foreignError, isClosedToOthers, isObeyed, isSafe } from "./owner.ts";
-import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash } from "./paths.ts";
+import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash, untrimmed } from "./paths.ts";
 import { createSections } from "./sections.ts";
 import { OrchestraError } from "../task/error.ts";
 import {
@@ -226,7 +226,7 @@ export function openStore(
       }
     }
   }
-  const folder = base === "" ? "/" : base;
+  const folder = untrimmed(base);
   const foreign = [...folders, lstat(`${base}/.orchestra-cli`)]
     .find((info) => info !== undefined && !isObeyed(info));
   const trusted = foreign !== undefined && isSafe(folder);
@@ -519,7 +519,8 @@ export function openStore(
     if (
       parts[0] !== ".orchestra" || parts.length < 3 || (only !== undefined && parts[1] !== only) ||
       path.includes("\0") ||
-      parts.some((part) => part === "" || part === "." || part === "..")
+      // Windows overlooks dots and blanks at the end of a name, and takes a colon for its own purposes.
+      parts.some((part) => /^$|[. ]$|:/.test(part))
     ) {
       throw new OrchestraError(
         "damaged",

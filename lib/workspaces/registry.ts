@@ -6,7 +6,7 @@
 import { block, lstat, removeFile, replaceFile, setAside, tryReadRegular } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
 import { isObeyed, userStateFolder } from "../store/owner.ts";
-import { isWorkspace, trimSlash } from "../store/paths.ts";
+import { isAbsolute, isWorkspace, trimSlash } from "../store/paths.ts";
 import { hash } from "../task/hash.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
 
@@ -153,7 +153,7 @@ export function mainCheckout(root: string): string | undefined {
   try {
     // Both ways may be relative, since git 2.48: to the folder, and to git's own one.
     const own = Deno.realPathSync(from(base, gitDir));
-    const main = /^(.*)\/\.git\/worktrees\/[^/]+$/.exec(own.replaceAll("\\", "/"))?.[1];
+    const main = /^(.*)[/\\]\.git[/\\]worktrees[/\\][^/\\]+$/.exec(own)?.[1];
     const back = firstLine(`${own}/gitdir`);
     if (main === undefined || main === "" || back === undefined) return undefined;
     const isKnown = Deno.realPathSync(from(own, back)) === Deno.realPathSync(`${base}/.git`);
@@ -176,10 +176,6 @@ function firstLine(path: string): string | undefined {
 
 function from(folder: string, path: string): string {
   return isAbsolute(path) ? path : `${folder}/${path}`;
-}
-
-function isAbsolute(path: string): boolean {
-  return Deno.build.os === "windows" ? /^(?:[a-z]:)?[/\\]/i.test(path) : path.startsWith("/");
 }
 
 const fileOf = (root: string) => `${hash(root)}.json`;

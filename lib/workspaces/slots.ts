@@ -35,6 +35,7 @@ import {
 } from "../store/files.ts";
 import { takeLock } from "../store/lock.ts";
 import { isObeyed, userStateFolder } from "../store/owner.ts";
+import { isAbsolute } from "../store/paths.ts";
 import { type Agents, PROVIDER } from "../task/agent.ts";
 import { formatTime, isTerminal, parseTask, parseTime, type Task } from "../task/fields.ts";
 import { hash } from "../task/hash.ts";
@@ -230,7 +231,7 @@ function listSlots(folder: string): { slot: Slot; path: string }[] {
 
 function parseSlot(value: unknown): Slot | undefined {
   const { root, task, claim, agent, provider } = (value ?? {}) as Partial<Slot>;
-  if (typeof root !== "string" || !root.startsWith("/") && !/^[A-Za-z]:/.test(root)) {
+  if (typeof root !== "string" || !isAbsolute(root)) {
     return undefined;
   }
   if (typeof task !== "string" || !isTaskId(task)) return undefined;

@@ -1,6 +1,12 @@
 // What never becomes a path, and where a workspace is.
 
-import { createFolders, findRoot } from "../../lib/store/paths.ts";
+import {
+  createFolders,
+  findRoot,
+  folderInside,
+  isAbsolute,
+  untrimmed,
+} from "../../lib/store/paths.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 import { openStore } from "../../lib/store/tasks.ts";
@@ -69,6 +75,10 @@ Deno.test("a path in a task leads below .orchestra or nowhere", () => {
       ".orchestra//logs/x",
       ".orchestra/logs/",
       ".orchestra/logs/x\0",
+      // What Windows takes for the folder above, for the file without the dot, and for a part of it.
+      ".orchestra/logs/.. /.. /x",
+      ".orchestra/logs/x.",
+      ".orchestra/logs/x:y",
       ".orchestra",
       ".orchestra/lock",
       "logs/x",
@@ -97,4 +107,31 @@ Deno.test("findRoot finds the nearest workspace upwards, and none above the top"
   const error = assertThrows(() => openStore(deep), OrchestraError);
   assertEquals([error.code, error.exitCode], ["no-workspace", 3]);
   assertStringIncludes(error.hint ?? "", "orchestra init");
+});
+
+Deno.test("a folder inside a workspace is told from those beside and above it", () => {
+  using folder = new Folder();
+  const root = `${folder.path}/work`;
+  for (const name of ["work/in/deep", "workshop"]) {
+    Deno.mkdirSync(`${folder.path}/${name}`, { recursive: true });
+  }
+  const real = (name: string) => Deno.realPathSync(`${folder.path}/${name}`);
+  assertEquals(folderInside(root, "in/deep"), real("work/in/deep"));
+  assertEquals(folderInside(root, "in/../in"), real("work/in"));
+  assertEquals(folderInside(root, `${root}/in`), real("work/in"));
+  assertEquals(folderInside(root, real("work/in/deep")), real("work/in/deep"));
+  assertEquals(folderInside(root, "."), real("work"));
+  for (const outside of ["..", "../workshop", "in/../..", `${folder.path}/workshop`, "absent"]) {
+    assertEquals(folderInside(root, outside), undefined, outside);
+  }
+});
+
+Deno.test("what is absolute on Windows begins with a drive and a slash, or with a slash", () => {
+  for (const path of ["C:\\x", "c:/x", "\\\\server\\share", "/x"]) {
+    assert(isAbsolute(path, true), path);
+  }
+  for (const path of ["x", "C:x", "./x", ""]) assert(!isAbsolute(path, true), path);
+  for (const path of ["C:\\x", "\\x", "x"]) assert(!isAbsolute(path, false), path);
+  assert(isAbsolute("/x", false));
+  assertEquals(["", "C:", "/a", "C:\\a"].map(untrimmed), ["/", "C:\\", "/a", "C:\\a"]);
 });
