@@ -115,19 +115,28 @@ export interface Result {
   reasons: ReadonlyMap<string, number>;
 }
 
-/** Reads what `deno test` printed; null where it came to no end. */
-export function readResult(output: string): Result | null {
-  const summary = [...output.matchAll(/^(?:ok|FAILED) \| \d+ passed.*/gm)].at(-1)?.[0];
-  if (summary === undefined) return null;
-  const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
+/** Reads what `deno test` printed; where it came to no end, by its tests, and one that failed to end. */
+export function readResult(output: string): Result {
+  const lines = (end: string) =>
+    output.match(new RegExp(`^\\S.* \\.\\.\\. ${end}\\b.*`, "gm")) ?? [];
   const reasons = new Map<string, number>();
-  const add = (reason: string, tests: number) =>
-    reasons.set(reason, (reasons.get(reason) ?? 0) + tests);
-  const ignored = [...output.matchAll(/^\S.* \.\.\. ignored\b/gm)];
-  for (const [line] of ignored) {
-    add(/.*\(not run: (.*)\) \.\.\. ignored/.exec(line)?.[1] ?? "no reason is given", 1);
+  for (const line of lines("ignored")) {
+    const reason = /.*\(not run: (.*)\) \.\.\. ignored/.exec(line)?.[1] ?? "no reason is given";
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
+  const summary = [...output.matchAll(/^(?:ok|FAILED) \| \d+ passed.*/gm)].at(-1)?.[0];
+  if (summary === undefined) {
+    const failed = lines("FAILED").length + 1;
+    return { passed: lines("ok").length, failed, notRun: lines("ignored").length, reasons };
+  }
+  const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
   return { passed: count("passed"), failed: count("failed"), notRun: count("ignored"), reasons };
+}
+
+/** The test that has been running for so long that it will not end; null where there is none. */
+export function hangingTest(output: string): string | null {
+  // Deno says it after 1, 2, 4, 8 and 16 minutes. Whatever a test waits for it gives up after five.
+  return /^'(.*)' has been running for over \((?:8|16)m/m.exec(output)?.[1] ?? null;
 }
 
 /** The last lines of a run. */
@@ -155,14 +164,14 @@ async function ask(command: string, ...args: string[]): Promise<string | null> {
  * Runs a script in namespaces of its own, which end with it and with this process.
  *
  * @param cwd where it begins
- * @param show takes what it prints as it comes
+ * @param goesOn takes what it prints as it comes, and says whether it may go on
  * @returns whether it succeeded, and what it printed
  */
 export async function inNamespaces(
   script: string,
   args: readonly string[],
   cwd: string,
-  show: (chunk: Uint8Array) => void = () => {},
+  goesOn: (chunk: Uint8Array) => boolean = () => true,
 ): Promise<{ success: boolean; output: string }> {
   const flags = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
   const child = new Deno.Command("unshare", {
@@ -174,7 +183,7 @@ export async function inNamespaces(
   const decoder = new TextDecoder();
   let output = "";
   for await (const chunk of child.stdout) {
-    show(chunk);
+    if (!goesOn(chunk)) await child.stdin.close().catch(() => {});
     output += decoder.decode(chunk, { stream: true });
   }
   const { success } = await child.status;
@@ -279,16 +288,17 @@ async function main(args: string[]): Promise<number> {
   await setUp(place);
   const root = await Deno.realPath(new URL("..", import.meta.url));
   const { npm, deno } = await packages(root);
-  const show = (chunk: Uint8Array) => {
+  let hanging: string | null = null;
+  const decoder = new TextDecoder();
+  const goesOn = (chunk: Uint8Array) => {
     for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+    hanging ??= hangingTest(decoder.decode(chunk));
+    return hanging === null;
   };
   const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...testArguments(args)];
-  const { success, output } = await inNamespaces(RUN, given, place, show);
+  const { success, output } = await inNamespaces(RUN, given, place, goesOn);
+  if (hanging !== null) console.log(`== ended, for this test does not end: ${hanging}`);
   const result = readResult(output);
-  if (result === null) {
-    console.error("The tests came to no end.");
-    return 1;
-  }
   // What fails outside of tests is counted too.
   const failed = success ? result.failed : Math.max(result.failed, 1);
   console.log(closingLines({ ...result, failed }).join("\n"));

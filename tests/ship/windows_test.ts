@@ -3,6 +3,8 @@
 
 import {
   closingLines,
+  hangingTest,
+  inNamespaces,
   type Machine,
   missing,
   placeFor,
@@ -78,7 +80,7 @@ six ... FAILED (1s)
 FAILED | 12 passed (3 steps) | 2 failed (1 step) | 4 ignored | 9 filtered out (1s)
 
 error: Test failed
-`)!;
+`);
   assertEquals(closingLines(result), [
     "== not run",
     "not run: no reason is given (tests: 1)",
@@ -86,10 +88,20 @@ error: Test failed
     "not run: zsh (5 or newer) is not here (tests: 1)",
     "12 passed, 2 failed, 4 not run",
   ]);
-  assertEquals(closingLines(readResult("ok | 3 passed | 0 failed (4ms)\n")!), [
+  assertEquals(closingLines(readResult("ok | 3 passed | 0 failed (4ms)\n")), [
     "3 passed, 0 failed, 0 not run",
   ]);
-  assertEquals(readResult("one ... ok (2ms)\nwine: out of memory\n"), null);
+});
+
+Deno.test("a test that does not end is found, and counted with what was run before it", () => {
+  const begun = `./tests/a_test.ts => one ... ok (2ms)
+./tests/a_test.ts => two ... FAILED (2ms)
+./tests/a_test.ts => three (not run: this is Windows) ... ignored (0ms)
+'it's four' has been running for over (4m0s)
+`;
+  assertEquals(hangingTest(begun), null);
+  assertEquals(hangingTest(`${begun}'it's four' has been running for over (8m0s)\n`), "it's four");
+  assertEquals(closingLines(readResult(begun)).at(-1), "1 passed, 2 failed, 1 not run");
 });
 
 Deno.test("where tools are missing Windows' tests are not run, which is no failure", async () => {
@@ -117,6 +129,12 @@ test(
     await live.ended();
   },
 );
+
+test("what runs for Windows is ended when it may not go on", NAMESPACES, async () => {
+  const script = "trap : TERM; setsid sleep 1000 & echo begun; sleep 1000; sleep 1000";
+  const { success, output } = await inNamespaces(script, [], "/", () => false);
+  assertEquals({ success, output }, { success: false, output: "begun\n" });
+});
 
 /** Runs `.ci/run` with a Deno that only says what was asked of it, or what a set of tests would. */
 async function runGate(env: Record<string, string>): Promise<Outcome> {
