@@ -4,7 +4,7 @@ import { tidyHistory } from "../../lib/store/history_parts.ts";
 import { listParts } from "../../lib/store/history_files.ts";
 import { readHistory } from "../../lib/store/history_read.ts";
 import { assertEquals } from "../support/assert.ts";
-import { Folder, modeOf, NOW } from "../support/store.ts";
+import { assertMode, Folder, NOW } from "../support/store.ts";
 
 const DAY = 86_400_000;
 
@@ -40,7 +40,7 @@ Deno.test("parts are compressed once, say the same, and keep their time", async 
   const [first] = listParts(dir);
   assertEquals(listParts(dir).map(({ isCompressed }) => isCompressed), [true, true]);
   assertEquals(Deno.statSync(first!.path).mtime?.getTime(), NOW - 3 * DAY);
-  assertEquals(modeOf(first!.path), 0o600);
+  assertMode(first!.path, 0o600);
   const stamp = Deno.statSync(first!.path).ino;
   await tidyHistory(dir, policy, NOW);
   assertEquals(Deno.statSync(first!.path).ino, stamp);

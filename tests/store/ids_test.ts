@@ -2,9 +2,10 @@
 
 import { assert, assertEquals } from "../support/assert.ts";
 import { formatTask, type Task } from "../../lib/task/fields.ts";
-import { Folder, idOf, make, modeOf, names, NOW, Program } from "../support/store.ts";
+import { linking, test } from "../support/needs.ts";
+import { assertMode, Folder, idOf, make, names, NOW, Program } from "../support/store.ts";
 
-Deno.test("create counts up over ids that are taken and leaves what is there alone", () => {
+test("create counts up over ids that are taken and leaves what is there alone", linking(), () => {
   using folder = new Folder();
   const store = folder.store();
   for (let number = 0; number < 5; number++) {
@@ -14,7 +15,7 @@ Deno.test("create counts up over ids that are taken and leaves what is there alo
   const path = `${store.tasksDir}/${idOf(5)}.json`;
   Deno.writeTextFileSync(path, "garbage");
   Deno.mkdirSync(`${store.tasksDir}/${idOf(6)}.json`);
-  Deno.symlinkSync(`${folder.path}/nowhere`, `${store.tasksDir}/${idOf(7)}.json`);
+  Deno.symlinkSync(`${folder.path}/nowhere`, `${store.tasksDir}/${idOf(7)}.json`, { type: "file" });
   assertEquals(store.create(make, NOW).taskId, idOf(8));
   assertEquals(Deno.readTextFileSync(path), "garbage");
   assertEquals(names(folder.path), [".orchestra"]);
@@ -48,7 +49,7 @@ Deno.test("a batch of any size appears whole under ids that were free", () => {
     assertEquals(store.scan().tasks, before);
     assertEquals(store.createAll(tasks), true);
     assertEquals(store.scan(), { tasks: [...before, ...tasks], damaged: [], marks: new Map() });
-    assertEquals(modeOf(`${store.tasksDir}/${tasks[0]!.taskId}.json`), 0o600);
+    assertMode(`${store.tasksDir}/${tasks[0]!.taskId}.json`, 0o600);
   }
 });
 

@@ -12,27 +12,31 @@ import { OrchestraError } from "../../lib/task/error.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { readLogEnd } from "../../lib/queue/observe.ts";
 import { formatTask } from "../../lib/task/fields.ts";
-import { ON_POSIX, succeeds, test } from "../support/needs.ts";
+import { linking, ON_POSIX, succeeds, test } from "../support/needs.ts";
 import { Folder, ID, idOf, make, names, NOW } from "../support/store.ts";
 
-Deno.test("a folder of the workspace that is a link is refused, and its target untouched", () => {
-  for (const name of ["", "/tasks", "/plans", "/logs", "/workspace", "/archive"]) {
-    using folder = new Folder();
-    const elsewhere = `${folder.path}/elsewhere`;
-    Deno.mkdirSync(elsewhere);
-    const work = `${folder.path}/work`;
-    Deno.mkdirSync(work);
-    createFolders(work);
-    Deno.removeSync(`${work}/.orchestra${name}`, { recursive: true });
-    Deno.symlinkSync(elsewhere, `${work}/.orchestra${name}`);
-    for (const open of [() => openStore(work), () => createFolders(work)]) {
-      const error = assertThrows(() => open(), OrchestraError, "symbolic link");
-      assertEquals(error.code, "damaged");
-      assertStringIncludes(error.message, `.orchestra${name}`);
+test(
+  "a folder of the workspace that is a link is refused, and its target untouched",
+  linking(),
+  () => {
+    for (const name of ["", "/tasks", "/plans", "/logs", "/workspace", "/archive"]) {
+      using folder = new Folder();
+      const elsewhere = `${folder.path}/elsewhere`;
+      Deno.mkdirSync(elsewhere);
+      const work = `${folder.path}/work`;
+      Deno.mkdirSync(work);
+      createFolders(work);
+      Deno.removeSync(`${work}/.orchestra${name}`, { recursive: true });
+      Deno.symlinkSync(elsewhere, `${work}/.orchestra${name}`);
+      for (const open of [() => openStore(work), () => createFolders(work)]) {
+        const error = assertThrows(() => open(), OrchestraError, "symbolic link");
+        assertEquals(error.code, "damaged");
+        assertStringIncludes(error.message, `.orchestra${name}`);
+      }
+      assertEquals(names(elsewhere), []);
     }
-    assertEquals(names(elsewhere), []);
-  }
-});
+  },
+);
 
 Deno.test("a file in the place of the workspace or of one of its folders is refused", () => {
   for (const name of ["", "/tasks", "/logs"]) {
@@ -47,100 +51,108 @@ Deno.test("a file in the place of the workspace or of one of its folders is refu
   }
 });
 
-Deno.test("no write goes through a link that was planted, and no read comes from behind it", () => {
-  using folder = new Folder();
-  const store = folder.store();
-  const secret = `${folder.path}/secret`;
-  const content = formatTask({ ...make(ID), prompt: "secret" });
-  const plant = (path: string) => {
-    Deno.writeTextFileSync(secret, content);
-    Deno.symlinkSync(secret, path);
-  };
-  const untouched = () => assertEquals(Deno.readTextFileSync(secret), content);
-  const json = `${store.tasksDir}/${ID}.json`;
+test(
+  "no write goes through a link that was planted, and no read comes from behind it",
+  linking(),
+  () => {
+    using folder = new Folder();
+    const store = folder.store();
+    const secret = `${folder.path}/secret`;
+    const content = formatTask({ ...make(ID), prompt: "secret" });
+    const plant = (path: string) => {
+      Deno.writeTextFileSync(secret, content);
+      Deno.symlinkSync(secret, path);
+    };
+    const untouched = () => assertEquals(Deno.readTextFileSync(secret), content);
+    const json = `${store.tasksDir}/${ID}.json`;
 
-  plant(json);
-  assertThrows(() => store.read(ID), OrchestraError, "not a regular file");
-  assertEquals(store.scan().tasks, []);
-  assertMatch(store.scan().damaged[0]!.problem, /symbolic link/);
-  assertEquals(store.create(make, NOW).taskId, idOf(1));
-  store.write({ ...make(ID), agent: "b" });
-  untouched();
-  assertEquals(Deno.lstatSync(json).isSymlink, false);
-  assertEquals(store.read(ID)!.agent, "b");
+    plant(json);
+    assertThrows(() => store.read(ID), OrchestraError, "not a regular file");
+    assertEquals(store.scan().tasks, []);
+    assertMatch(store.scan().damaged[0]!.problem, /symbolic link/);
+    assertEquals(store.create(make, NOW).taskId, idOf(1));
+    store.write({ ...make(ID), agent: "b" });
+    untouched();
+    assertEquals(Deno.lstatSync(json).isSymlink, false);
+    assertEquals(store.read(ID)!.agent, "b");
 
-  const done = store.markPath(ID, "done");
-  plant(done);
-  assertEquals(store.readMark(ID, "done")?.text, "");
-  assertEquals(store.createMark(ID, "done", "x"), false);
-  untouched();
-  store.writeHint(ID, "done", "ours");
-  untouched();
-  assertEquals(store.readMark(ID, "done")?.text, "ours");
-  store.removeMark(ID, "done");
-  plant(done);
-  store.removeMark(ID, "done");
-  untouched();
-  // A link to nowhere must not be filled either.
-  Deno.symlinkSync(`${folder.path}/nowhere`, done);
-  assertEquals(store.createMark(ID, "done", "x"), false);
-  assertEquals(names(folder.path), [".orchestra", "secret"]);
+    const done = store.markPath(ID, "done");
+    plant(done);
+    assertEquals(store.readMark(ID, "done")?.text, "");
+    assertEquals(store.createMark(ID, "done", "x"), false);
+    untouched();
+    store.writeHint(ID, "done", "ours");
+    untouched();
+    assertEquals(store.readMark(ID, "done")?.text, "ours");
+    store.removeMark(ID, "done");
+    plant(done);
+    store.removeMark(ID, "done");
+    untouched();
+    // A link to nowhere must not be filled either.
+    Deno.symlinkSync(`${folder.path}/nowhere`, done, { type: "file" });
+    assertEquals(store.createMark(ID, "done", "x"), false);
+    assertEquals(names(folder.path), [".orchestra", "secret"]);
 
-  const config = `${store.dir}/config.json`;
-  plant(config);
-  assertThrows(() => store.readFile(config), OrchestraError, "not a regular file");
-  store.writeFile(config, "{}");
-  untouched();
+    const config = `${store.dir}/config.json`;
+    plant(config);
+    assertThrows(() => store.readFile(config), OrchestraError, "not a regular file");
+    store.writeFile(config, "{}");
+    untouched();
 
-  Deno.removeSync(`${store.dir}/lock`);
-  plant(`${store.dir}/lock`);
-  assertEquals(
-    assertThrows(() => store.locked(() => {}), OrchestraError, "symbolic link").code,
-    "damaged",
-  );
-  untouched();
-  Deno.removeSync(`${store.dir}/lock`);
-  Deno.symlinkSync(`${folder.path}/nowhere`, `${store.dir}/lock`);
-  assertThrows(() => store.locked(() => {}), OrchestraError, "symbolic link");
-  assertEquals(names(folder.path), [".orchestra", "secret"]);
+    Deno.removeSync(`${store.dir}/lock`);
+    plant(`${store.dir}/lock`);
+    assertEquals(
+      assertThrows(() => store.locked(() => {}), OrchestraError, "symbolic link").code,
+      "damaged",
+    );
+    untouched();
+    Deno.removeSync(`${store.dir}/lock`);
+    Deno.symlinkSync(`${folder.path}/nowhere`, `${store.dir}/lock`, { type: "file" });
+    assertThrows(() => store.locked(() => {}), OrchestraError, "symbolic link");
+    assertEquals(names(folder.path), [".orchestra", "secret"]);
 
-  Deno.removeSync(`${store.dir}/logs`);
-  Deno.symlinkSync(folder.path, `${store.dir}/logs`);
-  assertThrows(
-    () => store.resolve(".orchestra/logs/secret", "Reading"),
-    OrchestraError,
-    "symbolic link",
-  );
-});
+    Deno.removeSync(`${store.dir}/logs`);
+    Deno.symlinkSync(folder.path, `${store.dir}/logs`);
+    assertThrows(
+      () => store.resolve(".orchestra/logs/secret", "Reading"),
+      OrchestraError,
+      "symbolic link",
+    );
+  },
+);
 
-Deno.test("a link planted under the name of a write in progress is not written through", () => {
-  using folder = new Folder();
-  const store = folder.store();
-  const secret = `${folder.path}/secret`;
-  Deno.writeTextFileSync(secret, "secret");
-  // Whatever name is chosen for the file beside, it is opened exclusively.
-  const { openSync } = Deno;
-  const host = Deno as { openSync: typeof Deno.openSync };
-  let planted = 0;
-  host.openSync = (path, options) => {
-    if (String(path).endsWith(".tmp") && planted === 0) {
-      planted++;
-      Deno.symlinkSync(secret, String(path));
+test(
+  "a link planted under the name of a write in progress is not written through",
+  linking(),
+  () => {
+    using folder = new Folder();
+    const store = folder.store();
+    const secret = `${folder.path}/secret`;
+    Deno.writeTextFileSync(secret, "secret");
+    // Whatever name is chosen for the file beside, it is opened exclusively.
+    const { openSync } = Deno;
+    const host = Deno as { openSync: typeof Deno.openSync };
+    let planted = 0;
+    host.openSync = (path, options) => {
+      if (String(path).endsWith(".tmp") && planted === 0) {
+        planted++;
+        Deno.symlinkSync(secret, String(path));
+      }
+      return openSync(path, options);
+    };
+    try {
+      store.write(make(ID));
+    } finally {
+      host.openSync = openSync;
     }
-    return openSync(path, options);
-  };
-  try {
-    store.write(make(ID));
-  } finally {
-    host.openSync = openSync;
-  }
-  assertEquals(planted, 1);
-  assertEquals(Deno.readTextFileSync(secret), "secret");
-  assertEquals(store.read(ID), make(ID));
-  assertEquals(Deno.lstatSync(`${store.tasksDir}/${ID}.json`).isSymlink, false);
-});
+    assertEquals(planted, 1);
+    assertEquals(Deno.readTextFileSync(secret), "secret");
+    assertEquals(store.read(ID), make(ID));
+    assertEquals(Deno.lstatSync(`${store.tasksDir}/${ID}.json`).isSymlink, false);
+  },
+);
 
-Deno.test("what is exchanged between the look and the opening is not read", () => {
+test("what is exchanged between the look and the opening is not read", linking(), () => {
   using folder = new Folder();
   const store = folder.store();
   const secret = `${folder.path}/secret`;

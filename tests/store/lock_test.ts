@@ -1,6 +1,7 @@
 // The lock excludes, and is free again whatever becomes of who held it.
 
 import { assertEquals, assertThrows } from "../support/assert.ts";
+import { ON_POSIX } from "../support/needs.ts";
 import { Folder, Program } from "../support/store.ts";
 
 Deno.test("a locked section excludes other processes", async () => {
@@ -18,6 +19,12 @@ Deno.test("a locked section excludes other processes", async () => {
   await Promise.all(programs.map((program) => program.rest()));
   assertEquals(Deno.readTextFileSync(`${store.dir}/number`), "400");
 });
+
+/** Whether nobody has a lock. */
+function isFree(path: string): boolean {
+  using file = Deno.openSync(path, { write: true, create: true });
+  return file.tryLockSync(true);
+}
 
 Deno.test("a lock file that is removed while somebody waits for it keeps nobody's lock", async () => {
   using folder = new Folder();
@@ -43,7 +50,8 @@ Deno.test("a lock file that is removed while somebody waits for it keeps nobody'
   } finally {
     Deno.FsFile.prototype.lockSync = lockSync;
   }
-  assertEquals(waited, 2);
+  // Elsewhere the file that was removed has its name until the last of those who have it open closes it.
+  if (ON_POSIX === null) assertEquals(waited, 2);
   await holder.child.status;
 });
 
@@ -52,24 +60,18 @@ Deno.test("the lock of a process that is killed with -9 is free", async () => {
   const store = folder.store();
   await using holder = new Program("hold", folder.path);
   assertEquals(await holder.firstLine(), "held");
-  using file = Deno.openSync(`${store.dir}/lock`, { read: true, write: true });
-  assertEquals(file.tryLockSync(true), false);
+  const free = () => isFree(`${store.dir}/lock`);
+  assertEquals(free(), false);
   holder.child.kill("SIGKILL");
   await holder.child.status;
-  assertEquals(file.tryLockSync(true), true);
-  file.unlockSync();
+  assertEquals(free(), true);
   assertEquals(store.locked(() => 7), 7);
 });
 
 Deno.test("a locked section may be entered again from within, and an error leaves it", () => {
   using folder = new Folder();
   const store = folder.store();
-  using file = Deno.openSync(`${folder.path}/.orchestra/lock`, { write: true, create: true });
-  const free = () => {
-    const got = file.tryLockSync(true);
-    if (got) file.unlockSync();
-    return got;
-  };
+  const free = () => isFree(`${store.dir}/lock`);
   store.locked(() => {
     store.locked(() => assertEquals(free(), false));
     assertEquals(free(), false);

@@ -5,7 +5,7 @@ import { assertEquals, assertGreater, assertMatch, assertThrows } from "../suppo
 import { toOrchestraError } from "../../lib/task/error.ts";
 import { openStore, type Store } from "../../lib/store/tasks.ts";
 import { SmallDisk } from "../support/disk.ts";
-import { mounting, NOT_ROOT, ON_POSIX, test } from "../support/needs.ts";
+import { mounting, NOT_ROOT, test } from "../support/needs.ts";
 import { Folder, ID, idOf, make, names, NOW } from "../support/store.ts";
 
 /** Each kind of write; all contents are too large for a disk with no free page. */
@@ -133,7 +133,7 @@ test("on a read-only disk every write fails, and every read works", mounting(), 
 
 test(
   "in a folder that may not be written every write fails, and every read works",
-  ON_POSIX ?? NOT_ROOT,
+  NOT_ROOT,
   () => {
     using folder = new Folder();
     const { store, state } = settled(folder.path);

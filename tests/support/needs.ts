@@ -37,9 +37,15 @@ export function needs(...programs: string[]): Missing {
 export const ON_POSIX: Missing = Deno.build.os === "windows" ? "this is Windows" : null;
 export const ON_WINDOWS: Missing = Deno.build.os === "windows" ? null : "this is not Windows";
 export const ON_LINUX: Missing = Deno.build.os === "linux" ? null : "this is not Linux";
-export const NOT_ROOT: Missing = ON_POSIX === null && Deno.uid() === 0
-  ? "root may do anything"
-  : null;
+/** What only Windows lacks: where it is not Windows there is all of it. */
+const onWindows = (lack: string): Missing => ON_POSIX === null ? null : `this is Windows, ${lack}`;
+/** Modes of files, which close them to others and to oneself. */
+export const MODES: Missing = onWindows("which has no modes");
+/** A time zone that is told by TZ. */
+export const ZONES: Missing = onWindows("which takes no time zone from TZ");
+/** Folders whose names are synced. */
+export const SYNCED_FOLDERS: Missing = onWindows("which syncs no folders");
+export const NOT_ROOT: Missing = MODES ?? (Deno.uid() === 0 ? "root may do anything" : null);
 
 /** Whether a program does what it is asked; false where there is none. */
 export function succeeds(command: string, ...args: string[]): boolean {
@@ -66,6 +72,19 @@ function onFolder(attempt: (path: string) => boolean, otherwise: string): Missin
     Deno.removeSync(path);
   }
 }
+
+/** Symbolic links. Wine says that it makes them, and does not. */
+export const linking = once(() => {
+  const folder = Deno.makeTempDirSync({ prefix: "orchestra-needs-" });
+  try {
+    Deno.symlinkSync(folder, `${folder}/link`, { type: "dir" });
+    return Deno.lstatSync(`${folder}/link`).isSymlink ? null : "links are something else here";
+  } catch {
+    return "no symbolic link can be made here";
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
 
 /** A small disk of its own, which can be filled up. */
 export const mounting = once(() =>

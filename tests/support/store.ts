@@ -1,8 +1,9 @@
 // A store in a folder of its own, and processes that work on it beside the test.
 
 import { createFolders } from "../../lib/store/paths.ts";
-import { assert } from "./assert.ts";
+import { assert, assertEquals } from "./assert.ts";
 import { filePath } from "./file_path.ts";
+import { MODES } from "./needs.ts";
 import { openStore, type Store } from "../../lib/store/tasks.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
 
@@ -36,6 +37,11 @@ export function names(path: string): string[] {
 
 export function modeOf(path: string): number {
   return Deno.lstatSync(path).mode! & 0o777;
+}
+
+/** Checks a mode, where there are any. */
+export function assertMode(path: string, mode: number): void {
+  if (MODES === null) assertEquals(modeOf(path), mode, path);
 }
 
 /** One of the processes of store_program.ts; killed when the test ends, however it ends. */

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { assertEquals } from "../support/assert.ts";
+import { test, ZONES } from "../support/needs.ts";
 import { formatTime, parseTime } from "../../lib/task/fields.ts";
 
 Deno.test("naive times are local, times with a zone are in that zone, bare dates are local", () => {
@@ -27,7 +28,7 @@ Deno.test("naive times are local, times with a zone are in that zone, bare dates
   ) assertEquals(parseTime(text), utc, text);
 });
 
-Deno.test("naive times follow the time zone of the reader", async () => {
+test("naive times follow the time zone of the reader", ZONES, async () => {
   const code = `import { parseTime } from ${
     JSON.stringify(new URL("../../lib/task/fields.ts", import.meta.url).href)
   };

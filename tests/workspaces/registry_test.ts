@@ -15,6 +15,7 @@ import { filePath } from "../support/file_path.ts";
 import { SmallDisk } from "../support/disk.ts";
 import { mounting, needs, ON_POSIX, succeeds, test } from "../support/needs.ts";
 import { makeFolder } from "../support/program.ts";
+import { assertMode } from "../support/store.ts";
 
 const AS_ROOT = ON_POSIX ??
   (Deno.uid() === 0 ? null : "only root can give a file to somebody else");
@@ -57,7 +58,7 @@ Deno.test("a workspace is known by its folder's name, once, until it is removed"
   assertEquals(removeWorkspace(root, shelf.registry), false);
   assertEquals(shelf.list(), []);
   assert(Deno.lstatSync(`${root}/.orchestra`).isDirectory);
-  assertEquals(Deno.lstatSync(shelf.registry).mode! & 0o777, 0o700);
+  assertMode(shelf.registry, 0o700);
 });
 
 Deno.test("names that collide get numbers, and one that somebody chose is nobody else's", async () => {
@@ -79,9 +80,12 @@ Deno.test("a folder of any name gives a name that can be typed", async () => {
   await using shelf = await makeShelf();
   const named = (folder: string) => shelf.add(shelf.workspace(folder)).name;
   assertEquals(named("two words"), "two-words");
-  assertEquals(named("..."), "workspace");
   assertEquals(named("-rf"), "rf");
-  assertEquals(named("\u001b[31mred"), "31mred");
+  // Windows refuses such names itself.
+  if (ON_POSIX === null) {
+    assertEquals(named("..."), "workspace");
+    assertEquals(named("\u001b[31mred"), "31mred");
+  }
   assertEquals(named("プロジェクト"), "プロジェクト".normalize("NFC"));
   assertEquals(named("x".repeat(200)), "x".repeat(50));
   for (const name of shelf.names()) assertMatch(name, /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,60}$/u);
