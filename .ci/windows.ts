@@ -268,7 +268,7 @@ async function packages(root: string): Promise<{ npm: string; deno: string }> {
   };
   const { npmCache } = JSON.parse(await run("info", "--json")) as { npmCache: string };
   const { deno: version } = Deno.version;
-  await run("install", "--quiet", "--frozen", "--config", `${root}/deno.json`);
+  await run("install", "--quiet", "--config", `${root}/deno.json`);
   // Deno looks at what it gets as the registry says that it is.
   await run("cache", "--quiet", "--no-config", "--no-lock", `npm:@deno/win32-x64@${version}`);
   for await (const { name } of Deno.readDir(npmCache)) {
