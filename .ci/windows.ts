@@ -58,7 +58,8 @@ mount -t tmpfs none run
 mkdir run/all
 cover debian debian run/all
 cover npm "$2" run/all/cache/npm
-mount --bind "$3" run/all/deno
+# On the disk of its cache: it wants a link to itself there, and copied itself at each start otherwise.
+cp "$3/deno.exe" run/all/deno/
 mount -t proc none run/all/proc
 mount --rbind /dev run/all/dev
 tar -C "$1" --exclude=./.git --exclude=./dist --exclude=./coverage -c . | tar -C run/all/repo -x
