@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "../support/assert.ts";
 import { formatTask, type Task } from "../../lib/task/fields.ts";
-import { linking, test } from "../support/needs.ts";
+import { linking, ON_POSIX, test } from "../support/needs.ts";
 import { assertMode, Folder, idOf, make, names, NOW, Program } from "../support/store.ts";
 
 test("create counts up over ids that are taken and leaves what is there alone", linking(), () => {
@@ -81,12 +81,15 @@ Deno.test("a time before 2001 gives an id of ten digits all the same", () => {
   assertEquals(store.scan().damaged, []);
 });
 
-Deno.test("8 processes that create 25 tasks each, wanting the same ids, get 200 different ones", async () => {
+// Under Wine eight that wait at their pipes at once wait for ever.
+const PROCESSES = ON_POSIX === null ? 8 : 6;
+
+Deno.test(`${PROCESSES} processes that create 25 tasks each, wanting the same ids, get ${25 * PROCESSES} different ones`, async () => {
   using folder = new Folder();
   const store = folder.store();
   const programs = Array.from(
-    { length: 8 },
-    () => new Program("create", folder.path, "25", `${NOW}`, "8"),
+    { length: PROCESSES },
+    () => new Program("create", folder.path, "25", `${NOW}`, `${PROCESSES}`),
   );
   await using stack = new AsyncDisposableStack();
   for (const program of programs) stack.use(program);
@@ -95,8 +98,8 @@ Deno.test("8 processes that create 25 tasks each, wanting the same ids, get 200 
   await Promise.all(programs.map((program) => program.release()));
   const printed = (await Promise.all(programs.map((program) => program.rest())))
     .flatMap((text) => text.trim().split("\n"));
-  // Eight want each eighth id: whoever comes first, together they get all ids and no other.
-  const wanted = Array.from({ length: 200 }, (_, number) => idOf(number));
+  // So many want each so-manieth id: whoever comes first, together they get all ids and no other.
+  const wanted = Array.from({ length: 25 * PROCESSES }, (_, number) => idOf(number));
   assertEquals(printed.sort(), wanted);
   const { tasks, damaged, marks } = store.scan();
   assertEquals(tasks.map(({ taskId }) => taskId), wanted);
@@ -104,5 +107,5 @@ Deno.test("8 processes that create 25 tasks each, wanting the same ids, get 200 
   assertEquals(marks.size, 0);
   // Every process got all of its own, with its own content.
   const owners = Object.groupBy(tasks, ({ agent }) => agent);
-  assertEquals(Object.values(owners).map((own) => own!.length), Array(8).fill(25));
+  assertEquals(Object.values(owners).map((own) => own!.length), Array(PROCESSES).fill(25));
 });
