@@ -18,6 +18,8 @@ const ENVIRONMENT = {
   XDG_RUNTIME_DIR: "/tmp",
   WINEPREFIX: "/wine",
   WINEPATH: "Z:\\deno",
+  // Without it no file may have a name that is not ASCII.
+  LC_ALL: "C.UTF-8",
   WINEDEBUG: "-all",
   DENO_DIR: "Z:\\cache",
   NO_COLOR: "1",
