@@ -1,13 +1,13 @@
 // The programs of the documentation run, and print what it says.
 
 import { assert, assertEquals } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { needs, ON_POSIX, test } from "../support/needs.ts";
 import { listBlocks, page, ROOT, ROOT_PATH } from "../support/pages.ts";
 import { deno, orchestra, withWorkspace } from "../support/workspace.ts";
 
 const CONFIG = `${ROOT_PATH}deno.json`;
 
-Deno.test("the program of README runs and prints what README says", async () => {
+test("the program of README runs and prints what README says", needs("grep"), async () => {
   const programs = listBlocks("ts").filter((block) => block.page === "README.md");
   assertEquals(programs.length, 1);
   await withWorkspace(async (root) => {

@@ -14,6 +14,7 @@ import {
 import { makeBox } from "../support/program.ts";
 import { event, eventsOf, idAt, type Life, START } from "./lives.ts";
 import { receive, type Received } from "./otlp.ts";
+import { SHELL, test } from "../support/needs.ts";
 
 const RESOURCE = { version: "1.2.3", workspace: "shop" };
 
@@ -207,25 +208,29 @@ Deno.test("no two of many tasks, claims and workspaces have one id, and each bit
   }
 });
 
-Deno.test("an agent finds its own span in its environment, whatever the caller had there", async () => {
-  await using box = await makeBox();
-  const script = 'printf "%s|%s\\n" "$TRACEPARENT" "$TRACESTATE"; exit 1';
-  const id = await box.start("shell", script);
-  const other = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
-  await box.runWith({ env: { TRACEPARENT: other, TRACESTATE: "dd=p:1" } }, "run");
-  const task = await box.settled(id);
-  const log = await Deno.readTextFile(`${box.root}/${task.logFile}`);
-  assertMatch(log, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01\|$/m);
-  const line = log.split("\n").find((one) => one.startsWith("00-"))!;
-  const event = (await Deno.readTextFile(box.path("history.jsonl"))).split("\n")
-    .filter((one) => one.startsWith("{")).map((one): HistoryEvent => JSON.parse(one))
-    .find((one) => one.event === "failed")!;
-  const { openStore } = await import("../../lib/store/tasks.ts");
-  const { identity } = openStore(box.root);
-  const [, trace, span] = line.split("-");
-  const { attempts, chain } = parts(told([event], identity));
-  assertEquals([attempts[0]!.traceId, attempts[0]!.spanId], [trace, span]);
-  assertEquals(traceVariables(identity, task).TRACEPARENT, line.split("|")[0]);
-  assertEquals(chain[0]!.spanId, chainSpanId(identity, id));
-  assertEquals(trace, traceId(identity, id));
-});
+test(
+  "an agent finds its own span in its environment, whatever the caller had there",
+  SHELL,
+  async () => {
+    await using box = await makeBox();
+    const script = 'printf "%s|%s\\n" "$TRACEPARENT" "$TRACESTATE"; exit 1';
+    const id = await box.start("shell", script);
+    const other = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
+    await box.runWith({ env: { TRACEPARENT: other, TRACESTATE: "dd=p:1" } }, "run");
+    const task = await box.settled(id);
+    const log = await Deno.readTextFile(`${box.root}/${task.logFile}`);
+    assertMatch(log, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01\|$/m);
+    const line = log.split("\n").find((one) => one.startsWith("00-"))!;
+    const event = (await Deno.readTextFile(box.path("history.jsonl"))).split("\n")
+      .filter((one) => one.startsWith("{")).map((one): HistoryEvent => JSON.parse(one))
+      .find((one) => one.event === "failed")!;
+    const { openStore } = await import("../../lib/store/tasks.ts");
+    const { identity } = openStore(box.root);
+    const [, trace, span] = line.split("-");
+    const { attempts, chain } = parts(told([event], identity));
+    assertEquals([attempts[0]!.traceId, attempts[0]!.spanId], [trace, span]);
+    assertEquals(traceVariables(identity, task).TRACEPARENT, line.split("|")[0]);
+    assertEquals(chain[0]!.spanId, chainSpanId(identity, id));
+    assertEquals(trace, traceId(identity, id));
+  },
+);

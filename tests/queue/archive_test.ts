@@ -3,8 +3,9 @@
 import { assertEquals } from "../support/assert.ts";
 import { makeBox } from "../support/program.ts";
 import { agentOf, forge, gated, openGate, textIn } from "../support/gated.ts";
+import { SHELL, test } from "../support/needs.ts";
 
-Deno.test("run --wait and wait count a task that is archived before they end", async () => {
+test("run --wait and wait count a task that is archived before they end", SHELL, async () => {
   await using box = await makeBox();
   box.config({ archive: { max_completed_age_days: 0, max_failed_age_days: 0 } });
   const fails = await box.start("shell", "exit 3");
@@ -21,38 +22,48 @@ Deno.test("run --wait and wait count a task that is archived before they end", a
   await box.ok("wait", waits);
 });
 
-Deno.test("archive and clean keep chains together, and what is not theirs, and go on past what they cannot move", async () => {
-  await using box = await makeBox();
-  box.config({ archive: { max_completed_age_days: 0, max_failed_age_days: 9 } });
-  const first = await box.start("shell", 'test -e "$ORCHESTRA_ROOT/ok"');
-  await box.run("run", "--wait");
-  Deno.writeTextFileSync(`${box.root}/ok`, "");
-  await box.ok("retry", first);
-  await box.ok("run", "--wait");
-  const second = box.task(first).retriedBy!;
-  const other = await box.start("shell", "true");
-  const odd = await box.start("shell", "true");
-  await box.ok("run", "--all", "--wait");
-  const needs = await box.start("shell", "true", "--depends-on", first);
-  forge(box, odd, { planFile: "../../outside" });
-  for (const name of [`${other}.json.bak`, `${other}.notes`]) {
-    Deno.writeTextFileSync(box.path(`tasks/${name}`), "mine");
-  }
-  Deno.mkdirSync(box.path(`archive/${odd}.log`));
-  assertEquals((await box.run("archive")).code, 5);
-  // The successful retry stays with the first attempt, which is not old enough.
-  assertEquals(box.tasks().map(({ taskId }) => taskId).sort(), [first, second, odd, needs].sort());
-  assertEquals(textIn(box.path(`tasks/${other}.json.bak`)), "mine");
-  assertEquals(textIn(box.path(`tasks/${other}.notes`)), "mine");
-  // Needed are both, for a pending task depends on the first; the odd one cannot be removed.
-  assertEquals((await box.run("clean", "all", "--yes")).code, 5);
-  assertEquals(box.tasks().map(({ taskId }) => taskId).sort(), [first, second, odd, needs].sort());
-  await box.ok("cancel", needs);
-  await box.ok("clean", "completed", "--yes").catch(() => {});
-  assertEquals(textIn(box.path(`tasks/${second}.json`)), undefined);
-  // Its retry is gone: it may be retried again.
-  await box.ok("retry", first);
-});
+test(
+  "archive and clean keep chains together, and what is not theirs, and go on past what they cannot move",
+  SHELL,
+  async () => {
+    await using box = await makeBox();
+    box.config({ archive: { max_completed_age_days: 0, max_failed_age_days: 9 } });
+    const first = await box.start("shell", 'test -e "$ORCHESTRA_ROOT/ok"');
+    await box.run("run", "--wait");
+    Deno.writeTextFileSync(`${box.root}/ok`, "");
+    await box.ok("retry", first);
+    await box.ok("run", "--wait");
+    const second = box.task(first).retriedBy!;
+    const other = await box.start("shell", "true");
+    const odd = await box.start("shell", "true");
+    await box.ok("run", "--all", "--wait");
+    const needs = await box.start("shell", "true", "--depends-on", first);
+    forge(box, odd, { planFile: "../../outside" });
+    for (const name of [`${other}.json.bak`, `${other}.notes`]) {
+      Deno.writeTextFileSync(box.path(`tasks/${name}`), "mine");
+    }
+    Deno.mkdirSync(box.path(`archive/${odd}.log`));
+    assertEquals((await box.run("archive")).code, 5);
+    // The successful retry stays with the first attempt, which is not old enough.
+    assertEquals(
+      box.tasks().map(({ taskId }) => taskId).sort(),
+      [first, second, odd, needs].sort(),
+    );
+    assertEquals(textIn(box.path(`tasks/${other}.json.bak`)), "mine");
+    assertEquals(textIn(box.path(`tasks/${other}.notes`)), "mine");
+    // Needed are both, for a pending task depends on the first; the odd one cannot be removed.
+    assertEquals((await box.run("clean", "all", "--yes")).code, 5);
+    assertEquals(
+      box.tasks().map(({ taskId }) => taskId).sort(),
+      [first, second, odd, needs].sort(),
+    );
+    await box.ok("cancel", needs);
+    await box.ok("clean", "completed", "--yes").catch(() => {});
+    assertEquals(textIn(box.path(`tasks/${second}.json`)), undefined);
+    // Its retry is gone: it may be retried again.
+    await box.ok("retry", first);
+  },
+);
 
 Deno.test("what is restored must not have the key of another task", async () => {
   await using box = await makeBox();

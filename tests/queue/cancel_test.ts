@@ -11,8 +11,9 @@ import {
   stopOutsideLock,
   textIn,
 } from "../support/gated.ts";
+import { SHELL, test } from "../support/needs.ts";
 
-Deno.test("cancel ends the processes itself where whoever watches does not", async () => {
+test("cancel ends the processes itself where whoever watches does not", SHELL, async () => {
   await using box = await makeBox();
   const id = await box.start("shell", gated());
   await box.ok("run");
@@ -29,29 +30,34 @@ Deno.test("cancel ends the processes itself where whoever watches does not", asy
   await box.unwatched();
 });
 
-Deno.test("an agent may cancel itself: all of it ends but the command, which tells how it went", async () => {
-  await using box = await makeBox();
-  const command = commandLine().map((part) => `'${part}'`).join(" ");
-  const script = `sh -c 'echo $$ >"$ORCHESTRA_WORKSPACE/child"; exec sleep 1000' &
+test(
+  "an agent may cancel itself: all of it ends but the command, which tells how it went",
+  SHELL,
+  async () => {
+    await using box = await makeBox();
+    const command = commandLine().map((part) => `'${part}'`).join(" ");
+    const script = `sh -c 'echo $$ >"$ORCHESTRA_WORKSPACE/child"; exec sleep 1000' &
     ${command} cancel "$ORCHESTRA_TASK_ID" --reason "had enough" >"$ORCHESTRA_WORKSPACE/said"
     echo "went on" >"$ORCHESTRA_WORKSPACE/after"; sleep 1000`;
-  const id = await box.start("shell", script);
-  await box.ok("run");
-  const task = await box.settled(id);
-  assertEquals([task.status, task.errorMessage], ["cancelled", "had enough"]);
-  const said = await box.until("what it said", () => textIn(box.path("workspace/said")) || null);
-  assertEquals(said, `Cancelled ${id}\n`);
-  await gone(box, numberIn(box.path("workspace/child"))!);
-  await box.until(
-    "the end of all of it",
-    () =>
-      processesWith("environ", [`ORCHESTRA_ROOT=${box.root}`, `ORCHESTRA_TASK_ID=${id}`]).length ===
-        0,
-  );
-  assertEquals(textIn(box.path("workspace/after")), undefined);
-});
+    const id = await box.start("shell", script);
+    await box.ok("run");
+    const task = await box.settled(id);
+    assertEquals([task.status, task.errorMessage], ["cancelled", "had enough"]);
+    const said = await box.until("what it said", () => textIn(box.path("workspace/said")) || null);
+    assertEquals(said, `Cancelled ${id}\n`);
+    await gone(box, numberIn(box.path("workspace/child"))!);
+    await box.until(
+      "the end of all of it",
+      () =>
+        processesWith("environ", [`ORCHESTRA_ROOT=${box.root}`, `ORCHESTRA_TASK_ID=${id}`])
+          .length ===
+          0,
+    );
+    assertEquals(textIn(box.path("workspace/after")), undefined);
+  },
+);
 
-Deno.test("cancel leaves a success that is on disk what it is, and says so", async () => {
+test("cancel leaves a success that is on disk what it is, and says so", SHELL, async () => {
   await using box = await makeBox();
   box.config({ supervise: false });
   const id = await box.start("shell", "true");

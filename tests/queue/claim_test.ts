@@ -11,6 +11,7 @@ import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { lives, makeBox, spawn, withPatience } from "../support/program.ts";
 import { exitIn, forge, textIn } from "../support/gated.ts";
+import { SHELL, test } from "../support/needs.ts";
 
 Deno.test("what ends while nobody watches is settled by the next command that looks", async () => {
   await using box = await makeBox();
@@ -27,7 +28,7 @@ Deno.test("what ends while nobody watches is settled by the next command that lo
   assertEquals([box.task(good!).status, box.task(bad!).status], ["complete", "failed"]);
 });
 
-Deno.test("a claim whose owner died before the launch is taken back, and run once", async () => {
+test("a claim whose owner died before the launch is taken back, and run once", SHELL, async () => {
   await using box = await makeBox();
   const id = await box.start("shell", 'echo ran >>"$ORCHESTRA_WORKSPACE/count"');
   const claimed = {

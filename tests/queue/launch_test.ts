@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { lives, makeBox } from "../support/program.ts";
 import { agentOf, exitIn, gated, openGate, textIn } from "../support/gated.ts";
+import { SHELL, test } from "../support/needs.ts";
 
 Deno.test("an agent sees the variables of its task, and with passEnv no others of ours", async () => {
   await using box = await makeBox();
@@ -67,7 +68,7 @@ Deno.test("an agent runs in the root or in a folder inside it, never outside", a
   }
 });
 
-Deno.test("a prompt arrives byte for byte: by argument, by stdin and by file", async () => {
+test("a prompt arrives byte for byte: by argument, by stdin and by file", SHELL, async () => {
   await using box = await makeBox();
   const script = 'cd "$ORCHESTRA_WORKSPACE"; printf %s "$1" >"$0.argument"; cat >"$0.stdin"; ' +
     'cat "$2" >"$0.file"';
@@ -97,50 +98,58 @@ Deno.test("a prompt arrives byte for byte: by argument, by stdin and by file", a
   assertEquals(textIn(box.path("workspace/pwned")) ?? textIn(`${box.root}/pwned`), undefined);
 });
 
-Deno.test("a prompt of a megabyte goes by stdin or file, and is refused where an argument must hold it", async () => {
-  await using box = await makeBox();
-  box.agents({
-    reads: {
-      command: "sh",
-      args: [
-        "-c",
-        'cat >"$ORCHESTRA_WORKSPACE/stdin"; cat "$0" >"$ORCHESTRA_WORKSPACE/file"',
-        "{promptFile}",
-      ],
-      stdin: "{prompt}",
-      completion: "exit",
-    },
-  });
-  const prompt = "a line with 日本語\n".repeat(50_000);
-  const text = new TextEncoder().encode(prompt);
-  assert(text.length > 1_000_000);
-  const piped = await box.runWith({ stdin: text }, "start", "-q", "reads", "-");
-  assertEquals(piped.code, 0, piped.stderr);
-  const id = piped.stdout.trim();
-  assertEquals((await box.run("run", "--wait")).code, 0);
-  assertEquals(box.task(id).status, "complete");
-  for (const way of ["stdin", "file"]) assertEquals(textIn(box.path(`workspace/${way}`)), prompt);
-  const refused = await box.runWith({ stdin: text }, "start", "shell", "-");
-  assertEquals([refused.code, refused.stdout], [2, ""]);
-  assertStringIncludes(refused.stderr, "{promptFile}");
-  assertStringIncludes(refused.stderr, '"stdin"');
-  assertEquals(refused.stderr.trimEnd().split("\n").length, 2);
-  assertEquals(box.tasks().length, 1);
-});
+test(
+  "a prompt of a megabyte goes by stdin or file, and is refused where an argument must hold it",
+  SHELL,
+  async () => {
+    await using box = await makeBox();
+    box.agents({
+      reads: {
+        command: "sh",
+        args: [
+          "-c",
+          'cat >"$ORCHESTRA_WORKSPACE/stdin"; cat "$0" >"$ORCHESTRA_WORKSPACE/file"',
+          "{promptFile}",
+        ],
+        stdin: "{prompt}",
+        completion: "exit",
+      },
+    });
+    const prompt = "a line with 日本語\n".repeat(50_000);
+    const text = new TextEncoder().encode(prompt);
+    assert(text.length > 1_000_000);
+    const piped = await box.runWith({ stdin: text }, "start", "-q", "reads", "-");
+    assertEquals(piped.code, 0, piped.stderr);
+    const id = piped.stdout.trim();
+    assertEquals((await box.run("run", "--wait")).code, 0);
+    assertEquals(box.task(id).status, "complete");
+    for (const way of ["stdin", "file"]) assertEquals(textIn(box.path(`workspace/${way}`)), prompt);
+    const refused = await box.runWith({ stdin: text }, "start", "shell", "-");
+    assertEquals([refused.code, refused.stdout], [2, ""]);
+    assertStringIncludes(refused.stderr, "{promptFile}");
+    assertStringIncludes(refused.stderr, '"stdin"');
+    assertEquals(refused.stderr.trimEnd().split("\n").length, 2);
+    assertEquals(box.tasks().length, 1);
+  },
+);
 
-Deno.test("agents survive the death of what launched them; log and exit code are recorded", async () => {
-  await using box = await makeBox();
-  const id = await box.start("shell", `echo before; ${gated(5)}`);
-  await using waiting = box.live({}, "run", "--wait");
-  const agent = await agentOf(box, id);
-  waiting.kill("SIGKILL");
-  await waiting.ended();
-  assert(lives(agent));
-  openGate(box);
-  await box.until("the exit code", () => exitIn(box, id));
-  assertEquals(textIn(box.path(`logs/${id}.log`)), "before\ngo\n");
-  assertEquals(box.task(id).status, "running");
-  const waited = await box.run("wait", id);
-  assertEquals(waited.code, 1);
-  assertEquals([box.task(id).status, box.task(id).exitCode], ["failed", 5]);
-});
+test(
+  "agents survive the death of what launched them; log and exit code are recorded",
+  SHELL,
+  async () => {
+    await using box = await makeBox();
+    const id = await box.start("shell", `echo before; ${gated(5)}`);
+    await using waiting = box.live({}, "run", "--wait");
+    const agent = await agentOf(box, id);
+    waiting.kill("SIGKILL");
+    await waiting.ended();
+    assert(lives(agent));
+    openGate(box);
+    await box.until("the exit code", () => exitIn(box, id));
+    assertEquals(textIn(box.path(`logs/${id}.log`)), "before\ngo\n");
+    assertEquals(box.task(id).status, "running");
+    const waited = await box.run("wait", id);
+    assertEquals(waited.code, 1);
+    assertEquals([box.task(id).status, box.task(id).exitCode], ["failed", 5]);
+  },
+);

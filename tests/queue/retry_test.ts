@@ -4,6 +4,7 @@ import type { Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { forge } from "../support/gated.ts";
 import { makeBox } from "../support/program.ts";
+import { SHELL, test } from "../support/needs.ts";
 
 Deno.test("a failed task is retried by itself as often as it may, and each attempt knows the others", async () => {
   await using box = await makeBox();
@@ -28,7 +29,7 @@ Deno.test("a failed task is retried by itself as often as it may, and each attem
   assertEquals([box.task(never).retriedBy, box.tasks().length], [null, 5]);
 });
 
-Deno.test("what another try cannot mend is not retried", async () => {
+test("what another try cannot mend is not retried", SHELL, async () => {
   await using box = await makeBox();
   box.config({ retry: { base: 0.01, on: ["timeout"] } });
   box.agents({ absent: { command: "no-such-program-anywhere" } });
@@ -44,7 +45,7 @@ Deno.test("what another try cannot mend is not retried", async () => {
   );
 });
 
-Deno.test("a dependency is met by the retry that completes", async () => {
+test("a dependency is met by the retry that completes", SHELL, async () => {
   await using box = await makeBox();
   box.config({ retry: { base: 0.01 } });
   const once = 'cd "$ORCHESTRA_WORKSPACE"; test -e tried || { touch tried; exit 1; }';
@@ -76,98 +77,118 @@ Deno.test("of two retries of the same task that nobody has named one runs", asyn
   }
 });
 
-Deno.test("a task is handed on for a quota only so often, and what is unpaid is not waited for", async () => {
-  await using box = await makeBox();
-  const rateLimit = { patterns: ["429"], resetPattern: "in ([\\d.]+s)", cooldown: 60 };
-  const printing = (text: string) => ({
-    command: "sh",
-    args: ["-c", `echo '${text}'; exit 1`],
-    rateLimit,
-    usage: "codex",
-  });
-  box.agents({
-    limited: printing('{"type":"error","message":"429, try again in 0.1s"}'),
-    unpaid: printing('{"type":"error","message":"429 insufficient_quota"}'),
-    broken: printing('{"type":"error","message":"fake failure 401"}'),
-    // Its tool has read about quotas; it has not been refused itself.
-    reads: printing(
-      '{"type":"item.completed","item":{"type":"command_execution","aggregated_output":"429"}}',
-    ),
-  });
-  box.config({ retry: { handovers: 1, base: 0.01 } });
-  const [limited, unpaid, broken, reads] = await Promise.all(
-    ["limited", "unpaid", "broken", "reads"].map((agent) => box.start(agent, "x", "--auto-retry")),
-  );
-  box.config({ retry: { handovers: 1, base: 0.01, on: ["billing", "rate-limit"] } });
-  // It ends: nothing is asked for ever.
-  assertEquals((await box.run("run", "--all", "--wait", "--parallel", "4")).code, 1);
-  const second = box.task(box.task(limited!).retriedBy!);
-  assertEquals([second.failureClass, second.retryAt, second.retriedBy], ["rate-limit", null, null]);
-  assertEquals(second.retryCount, 0);
-  // The second pause is longer than what its provider says.
-  assert(Date.parse(second.laneUntil!) - Date.parse(second.completedAt!) >= 59_000);
-  assertEquals(box.task(unpaid!).failureClass, "billing");
-  assertEquals(
-    [box.task(broken!).failureClass, box.task(broken!).errorMessage],
-    ["exit", "Process exited with code 1: fake failure 401"],
-  );
-  assertEquals(box.task(reads!).failureClass, "exit");
-  assertEquals(box.tasks().length, 5);
-});
-
-Deno.test("what waits for a paused agent goes to its fallback at once, launched by command or watcher", async () => {
-  for (const [first, ...args] of [["run", "--all", "--wait", "--parallel=1"], ["run", "--all"]]) {
+test(
+  "a task is handed on for a quota only so often, and what is unpaid is not waited for",
+  SHELL,
+  async () => {
     await using box = await makeBox();
-    const rateLimit = { patterns: ["429"], resetPattern: "in (\\d+h)", cooldown: 60 };
-    const prints = (what: string) => `echo ${what} >>"$ORCHESTRA_ROOT/launched"`;
-    box.agents({
-      limited: {
-        command: "sh",
-        args: ["-c", `${prints("limited")}; echo "429, try again in 2h"; exit 1`],
-        completion: "exit",
-        rateLimit,
-        fallback: ["absent", "other"],
-      },
-      other: { command: "sh", args: ["-c", prints("other")], completion: "exit" },
+    const rateLimit = { patterns: ["429"], resetPattern: "in ([\\d.]+s)", cooldown: 60 };
+    const printing = (text: string) => ({
+      command: "sh",
+      args: ["-c", `echo '${text}'; exit 1`],
+      rateLimit,
+      usage: "codex",
     });
-    box.config({ max_concurrent: 1 });
-    const ids = [];
-    for (let at = 0; at < 3; at++) ids.push(await box.start("limited", "x"));
-    const own = await box.start("shell", "true");
-    await box.run(first!, ...args);
-    const [failed, ...waiting] = await Promise.all(ids.map((id) => box.settled(id)));
-    const retry = await box.settled(
-      await box.until("the retry", () => box.task(failed!.taskId).retriedBy),
+    box.agents({
+      limited: printing('{"type":"error","message":"429, try again in 0.1s"}'),
+      unpaid: printing('{"type":"error","message":"429 insufficient_quota"}'),
+      broken: printing('{"type":"error","message":"fake failure 401"}'),
+      // Its tool has read about quotas; it has not been refused itself.
+      reads: printing(
+        '{"type":"item.completed","item":{"type":"command_execution","aggregated_output":"429"}}',
+      ),
+    });
+    box.config({ retry: { handovers: 1, base: 0.01 } });
+    const [limited, unpaid, broken, reads] = await Promise.all(
+      ["limited", "unpaid", "broken", "reads"].map((agent) =>
+        box.start(agent, "x", "--auto-retry")
+      ),
     );
-    await box.settled(own);
-    for (const task of [retry, ...waiting]) {
-      assertEquals([task.status, task.agent], ["complete", "other"]);
-    }
-    for (const task of [retry, ...waiting]) assertEquals(task.labels, { "queued-for": "limited" });
-    const launched = Deno.readTextFileSync(`${box.root}/launched`).split("\n").filter(Boolean);
-    assertEquals(launched.sort(), ["limited", "other", "other", "other"]);
-  }
-});
+    box.config({ retry: { handovers: 1, base: 0.01, on: ["billing", "rate-limit"] } });
+    // It ends: nothing is asked for ever.
+    assertEquals((await box.run("run", "--all", "--wait", "--parallel", "4")).code, 1);
+    const second = box.task(box.task(limited!).retriedBy!);
+    assertEquals([second.failureClass, second.retryAt, second.retriedBy], [
+      "rate-limit",
+      null,
+      null,
+    ]);
+    assertEquals(second.retryCount, 0);
+    // The second pause is longer than what its provider says.
+    assert(Date.parse(second.laneUntil!) - Date.parse(second.completedAt!) >= 59_000);
+    assertEquals(box.task(unpaid!).failureClass, "billing");
+    assertEquals(
+      [box.task(broken!).failureClass, box.task(broken!).errorMessage],
+      ["exit", "Process exited with code 1: fake failure 401"],
+    );
+    assertEquals(box.task(reads!).failureClass, "exit");
+    assertEquals(box.tasks().length, 5);
+  },
+);
 
-Deno.test("a task whose stand-in is paused as well goes to the next of its own agent", async () => {
-  await using box = await makeBox();
-  const refuses = {
-    command: "sh",
-    args: ["-c", 'echo "429, try again in 2h"; exit 1'],
-    completion: "exit",
-    rateLimit: { patterns: ["429"], resetPattern: "in (\\d+h)", cooldown: 60 },
-  };
-  box.agents({
-    first: { ...refuses, fallback: ["second", "third"] },
-    second: refuses,
-    third: { command: "true", args: [], completion: "exit" },
-  });
-  const ids = [await box.start("first", "x"), await box.start("first", "y")];
-  await box.run("run", "--all", "--wait", "--parallel=1");
-  for (let task of ids.map((id) => box.task(id))) {
-    while (task.retriedBy !== null) task = box.task(task.retriedBy);
-    assertEquals([task.status, task.agent], ["complete", "third"]);
-    assertEquals(task.labels["queued-for"], "first");
-  }
-  assertEquals(box.tasks().filter(({ agent }) => agent === "second").length, 1);
-});
+test(
+  "what waits for a paused agent goes to its fallback at once, launched by command or watcher",
+  SHELL,
+  async () => {
+    for (const [first, ...args] of [["run", "--all", "--wait", "--parallel=1"], ["run", "--all"]]) {
+      await using box = await makeBox();
+      const rateLimit = { patterns: ["429"], resetPattern: "in (\\d+h)", cooldown: 60 };
+      const prints = (what: string) => `echo ${what} >>"$ORCHESTRA_ROOT/launched"`;
+      box.agents({
+        limited: {
+          command: "sh",
+          args: ["-c", `${prints("limited")}; echo "429, try again in 2h"; exit 1`],
+          completion: "exit",
+          rateLimit,
+          fallback: ["absent", "other"],
+        },
+        other: { command: "sh", args: ["-c", prints("other")], completion: "exit" },
+      });
+      box.config({ max_concurrent: 1 });
+      const ids = [];
+      for (let at = 0; at < 3; at++) ids.push(await box.start("limited", "x"));
+      const own = await box.start("shell", "true");
+      await box.run(first!, ...args);
+      const [failed, ...waiting] = await Promise.all(ids.map((id) => box.settled(id)));
+      const retry = await box.settled(
+        await box.until("the retry", () => box.task(failed!.taskId).retriedBy),
+      );
+      await box.settled(own);
+      for (const task of [retry, ...waiting]) {
+        assertEquals([task.status, task.agent], ["complete", "other"]);
+      }
+      for (const task of [retry, ...waiting]) {
+        assertEquals(task.labels, { "queued-for": "limited" });
+      }
+      const launched = Deno.readTextFileSync(`${box.root}/launched`).split("\n").filter(Boolean);
+      assertEquals(launched.sort(), ["limited", "other", "other", "other"]);
+    }
+  },
+);
+
+test(
+  "a task whose stand-in is paused as well goes to the next of its own agent",
+  SHELL,
+  async () => {
+    await using box = await makeBox();
+    const refuses = {
+      command: "sh",
+      args: ["-c", 'echo "429, try again in 2h"; exit 1'],
+      completion: "exit",
+      rateLimit: { patterns: ["429"], resetPattern: "in (\\d+h)", cooldown: 60 },
+    };
+    box.agents({
+      first: { ...refuses, fallback: ["second", "third"] },
+      second: refuses,
+      third: { command: "true", args: [], completion: "exit" },
+    });
+    const ids = [await box.start("first", "x"), await box.start("first", "y")];
+    await box.run("run", "--all", "--wait", "--parallel=1");
+    for (let task of ids.map((id) => box.task(id))) {
+      while (task.retriedBy !== null) task = box.task(task.retriedBy);
+      assertEquals([task.status, task.agent], ["complete", "third"]);
+      assertEquals(task.labels["queued-for"], "first");
+    }
+    assertEquals(box.tasks().filter(({ agent }) => agent === "second").length, 1);
+  },
+);

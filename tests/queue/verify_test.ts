@@ -3,8 +3,9 @@
 import { assertEquals } from "../support/assert.ts";
 import { exitIn, textIn } from "../support/gated.ts";
 import { makeBox } from "../support/program.ts";
+import { SHELL, test } from "../support/needs.ts";
 
-Deno.test("verify runs once for each claim, with six who look and two who watch", async () => {
+test("verify runs once for each claim, with six who look and two who watch", SHELL, async () => {
   await using box = await makeBox();
   const verify = 'echo "$ORCHESTRA_TASK_ID" >>"$ORCHESTRA_WORKSPACE/verified"';
   const wishes = Array.from({ length: 24 }, () => ({

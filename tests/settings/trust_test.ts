@@ -12,6 +12,7 @@ import { newTask } from "../../lib/task/fields.ts";
 import { pickAgent } from "../../lib/task/agent.ts";
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "../support/assert.ts";
 import { makeBox } from "../support/program.ts";
+import { SHELL, test } from "../support/needs.ts";
 
 /** Names of what is kept about the agents. */
 function kept(box: { path(name: string): string }): string[] {
@@ -19,7 +20,7 @@ function kept(box: { path(name: string): string }): string[] {
     .filter((name) => name.startsWith("agents."));
 }
 
-Deno.test("a command planted in what is kept about the agents is never run", async () => {
+test("a command planted in what is kept about the agents is never run", SHELL, async () => {
   await using box = await makeBox();
   Deno.writeTextFileSync(`${box.root}/evil.sh`, "#!/bin/sh\ntouch evil\n", { mode: 0o755 });
   await box.ok("start", "shell", "touch good");

@@ -13,6 +13,7 @@ import {
   runProgram,
   spawnProgram,
 } from "./spawn.ts";
+import { SHELL } from "./needs.ts";
 import { kill, processesWith } from "./processes.ts";
 
 /** An agent of `agent-config.json`, unchecked: tests write bad ones too. */
@@ -64,11 +65,19 @@ export interface Failure {
   text: string;
 }
 
+/**
+ * What runs the prompts of the agents here. Where there is no `sh` it is Deno's own shell, which knows
+ * `echo`, `exit`, `true`, `&&`, `||`, `;`, variables and redirections; tests of more need {@linkcode SHELL}.
+ */
+const RUN_PROMPT: AgentEntry = SHELL === null
+  ? { command: "sh", args: ["-c", "{userPrompt}"] }
+  : { command: Deno.execPath(), args: ["task", "--quiet", "--eval", "{userPrompt}"] };
+
 /** Agents of every workspace here; the prompt of each is a shell script, taken as it is. */
 const AGENTS: Record<string, AgentEntry> = {
-  shell: { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit" },
-  signal: { command: "sh", args: ["-c", "{userPrompt}"] },
-  auto: { command: "sh", args: ["-c", "{userPrompt}"], completion: "auto" },
+  shell: { ...RUN_PROMPT, completion: "exit" },
+  signal: { ...RUN_PROMPT },
+  auto: { ...RUN_PROMPT, completion: "auto" },
 };
 
 /** An empty folder that is removed at the end. */

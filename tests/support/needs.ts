@@ -34,6 +34,8 @@ export function needs(...programs: string[]): Missing {
   return `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not here`;
 }
 
+/** A shell for scripts. */
+export const SHELL: Missing = needs("sh");
 export const ON_POSIX: Missing = Deno.build.os === "windows" ? "this is Windows" : null;
 export const ON_WINDOWS: Missing = Deno.build.os === "windows" ? null : "this is not Windows";
 export const ON_LINUX: Missing = Deno.build.os === "linux" ? null : "this is not Linux";
