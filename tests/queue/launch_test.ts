@@ -3,15 +3,29 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { lives, makeBox } from "../support/program.ts";
 import { agentOf, exitIn, gated, openGate, textIn } from "../support/gated.ts";
-import { SHELL, test } from "../support/needs.ts";
+import { linking, ON_POSIX, SHELL, test, which } from "../support/needs.ts";
+
+/** A folder that is there, and no workspace. */
+const OUTSIDE = ON_POSIX === null ? "/tmp" : Deno.env.get("TEMP")!;
+
+/** A program of Deno, where the system has none that does it. */
+const evaluate = (script: string) => ({
+  command: Deno.execPath(),
+  args: ["eval", "--no-config", script],
+});
+const ENV = which("env") === undefined
+  ? evaluate('Object.entries(Deno.env.toObject()).map((it) => console.log(it.join("=")))')
+  : { command: "env", args: [] };
+const PWD = which("pwd") === undefined
+  ? evaluate('console.log(Deno.cwd().split(String.fromCharCode(92)).join("/"))')
+  : { command: "pwd", args: ["-P"] };
 
 Deno.test("an agent sees the variables of its task, and with passEnv no others of ours", async () => {
   await using box = await makeBox();
   box.agents({
-    open: { command: "env", args: [], completion: "exit" },
+    open: { ...ENV, completion: "exit" },
     closed: {
-      command: "env",
-      args: [],
+      ...ENV,
       completion: "exit",
       passEnv: ["KEPT_VALUE"],
       env: { OWN: "{taskId} of {agent}" },
@@ -33,20 +47,21 @@ Deno.test("an agent sees the variables of its task, and with passEnv no others o
     [closed, box.root, `${closed} of closed`],
   );
   assertEquals(seen.ORCHESTRA_DONE_FILE, box.path(`tasks/${closed}.done`));
-  assert(seen.PATH !== undefined && seen.HOME !== undefined);
+  assert(seen.PATH !== undefined);
+  assert(seen[ON_POSIX === null ? "HOME" : "USERPROFILE"] !== undefined);
 });
 
 Deno.test("an agent runs in the root or in a folder inside it, never outside", async () => {
   await using box = await makeBox();
   Deno.mkdirSync(`${box.root}/inside/deep`, { recursive: true });
-  Deno.symlinkSync("/tmp", `${box.root}/escape`);
-  const pwd = (cwd?: string) => ({ command: "pwd", args: ["-P"], completion: "exit", cwd });
+  if (linking() === null) Deno.symlinkSync(OUTSIDE, `${box.root}/escape`);
+  const pwd = (cwd?: string) => ({ ...PWD, completion: "exit", cwd });
   box.agents({
     root: pwd(),
     inside: pwd("inside/{agent}/../deep"),
     absolute: pwd(`${box.root}/inside`),
     above: pwd(".."),
-    outside: pwd("/tmp"),
+    outside: pwd(OUTSIDE),
     escape: pwd("escape"),
     absent: pwd("nowhere"),
   });
@@ -55,11 +70,8 @@ Deno.test("an agent runs in the root or in a folder inside it, never outside", a
   const ids = await Promise.all(names.map((name) => box.start(name, "x")));
   await box.run("run", "--all", "--wait", "--parallel", "7");
   const log = (at: number) => textIn(box.path(`logs/${ids[at]}.log`))?.trimEnd();
-  assertEquals([log(0), log(1), log(2)], [
-    box.root,
-    `${box.root}/inside/deep`,
-    `${box.root}/inside`,
-  ]);
+  const root = ON_POSIX === null ? box.root : box.root.replaceAll("\\", "/");
+  assertEquals([log(0), log(1), log(2)], [root, `${root}/inside/deep`, `${root}/inside`]);
   for (const at of [3, 4, 5, 6]) {
     const task = box.task(ids[at]!);
     assertEquals([task.status, task.failureClass], ["failed", "spawn"], names[at]);

@@ -33,7 +33,7 @@ test("verify runs once for each claim, with six who look and two who watch", SHE
   assertEquals(ran.sort(), [...ids].sort());
 });
 
-Deno.test("a verify command whose launch never came is ordered again, once", async () => {
+test("a verify command whose launch never came is ordered again, once", SHELL, async () => {
   await using box = await makeBox();
   // No rescan helps: all that happens is told of.
   box.config({ supervise: false, interval: 3600 });
@@ -50,7 +50,7 @@ Deno.test("a verify command whose launch never came is ordered again, once", asy
   assertEquals(textIn(box.path("workspace/verified")), `${id}\n`);
 });
 
-Deno.test("a verify command that cannot be started fails its task, once", async () => {
+test("a verify command that cannot be started fails its task, once", SHELL, async () => {
   await using box = await makeBox();
   box.config({ supervise: false });
   const log = '"$ORCHESTRA_ROOT/.orchestra/logs/$ORCHESTRA_TASK_ID.log"';

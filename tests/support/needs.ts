@@ -45,6 +45,8 @@ const onWindows = (lack: string): Missing => ON_POSIX === null ? null : `this is
 export const MODES: Missing = onWindows("which has no modes");
 /** A time zone that is told by TZ. */
 export const ZONES: Missing = onWindows("which takes no time zone from TZ");
+/** Environments of others, which tell whose they are. */
+export const READ_ENVIRONMENTS: Missing = onWindows("which tells nobody another's environment");
 /** Folders whose names are synced. */
 export const SYNCED_FOLDERS: Missing = onWindows("which syncs no folders");
 export const NOT_ROOT: Missing = MODES ?? (Deno.uid() === 0 ? "root may do anything" : null);

@@ -14,6 +14,7 @@ export { kill, lives, processesWith } from "./processes.ts";
 export {
   cleanEnv,
   commandLine,
+  IDLE,
   type Live,
   MAIN,
   type Outcome,

@@ -1,6 +1,7 @@
 // Programs as users start them: a real process, its output and its exit code.
 
 import { filePath } from "./file_path.ts";
+import { which } from "./needs.ts";
 import { familyOf } from "./processes.ts";
 
 /** The module that users run. */
@@ -82,6 +83,11 @@ export function spawnProgram(
   const [command, ...rest] = commandLine(...args);
   return spawn(command!, rest, { cwd, ...options });
 }
+
+/** Command line of a process that does nothing. */
+export const IDLE: readonly [string, string[]] = which("sleep") === undefined
+  ? [Deno.execPath(), ["eval", "--no-config", "setTimeout(() => {}, 1e6)"]]
+  : ["sleep", ["1000"]];
 
 /** Starts any program, with its output gathered. */
 export function spawn(command: string, args: string[], options: RunOptions): Live {
