@@ -2,7 +2,7 @@
 // Keys of the page: what each does is said where it is set up, and `?` lists it. They mean nothing while
 // something is typed, in a box above the page, or together with Ctrl, Alt or Meta.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { isDialogOpen } from "./dialog.tsx";
 
 /** What a key does. */
@@ -54,7 +54,8 @@ function press(event: KeyboardEvent): void {
 export function useKeys(mine: readonly Binding[]): void {
   const ref = useRef(mine);
   ref.current = mine;
-  useEffect(() => {
+  // With what is shown, and not some time after it: what can be seen can be pressed.
+  useLayoutEffect(() => {
     bindings.add(ref);
     return () => void bindings.delete(ref);
   }, []);
