@@ -92,7 +92,7 @@ Deno.test("cancel of what ended before anybody looked says so, as it does of wha
 });
 
 for (const command of ["cancel", "timeout"]) {
-  Deno.test(`settings that are wrong keep nobody from ${command}`, async () => {
+  test(`settings that are wrong keep nobody from ${command}`, SHELL, async () => {
     await using box = await makeBox();
     const [id, other] = [await box.start("shell", gated()), await box.start("shell", gated())];
     await box.ok("run", "--parallel", "2");
