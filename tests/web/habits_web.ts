@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { makeBox } from "../support/program.ts";
 import { runAxe, type Tab, until, webTest } from "./browser.ts";
-import { makeBusy, nameOf, serveBox } from "./support.ts";
+import { addTask, makeBusy, nameOf, serveBox } from "./support.ts";
 
 const isAt = (tab: Tab, end: RegExp) =>
   until(`the address ${end}`, () => Promise.resolve(end.test(tab.page.url())));
@@ -228,3 +228,33 @@ function noteNotifications(): void {
   }
   Object.defineProperty(globalThis, "Notification", { value: Told });
 }
+
+webTest(
+  "what is typed while the address takes up what was typed before is kept",
+  async (browser) => {
+    await using box = await makeBox();
+    addTask(box, { prompt: "echo later" });
+    await using site = await serveBox(box.root);
+    const tab = await site.open(browser, `/w/${nameOf(box)}/now`);
+    const search = tab.page.getByRole("searchbox");
+    await search.waitFor();
+    await tab.page.evaluate(() => {
+      for (const name of ["pushState", "replaceState"] as const) {
+        const own = history[name].bind(history);
+        let isFirst = true;
+        history[name] = (...args: Parameters<History["pushState"]>) => {
+          own(...args);
+          if (!isFirst) return;
+          isFirst = false;
+          // Somebody types on, before anything is drawn.
+          const input = document.querySelector<HTMLInputElement>("#search")!;
+          input.value += " later";
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+        };
+      }
+    });
+    await search.pressSequentially("echo");
+    await isAt(tab, /q=echo(?:%20|\+)later/);
+    assertEquals(await search.inputValue(), "echo later");
+  },
+);

@@ -2,7 +2,7 @@
 // The filters of a list: they stand in the address, and each choice says how many tasks it has.
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatFilter, isFiltering } from "../../filter.ts";
 import type { WireCounts, WireFilter } from "../../wire.ts";
 import { retriedOf } from "../listing.ts";
@@ -92,10 +92,19 @@ const PAUSE = 200;
 
 function Search({ text, onText }: { text: string; onText: (text: string) => void }): JSX.Element {
   const [typed, setTyped] = useState(text);
-  useEffect(() => setTyped(text), [text]);
+  /** What the address has by us: coming back from there it takes nothing from what was typed meanwhile. */
+  const sent = useRef(text);
+  useLayoutEffect(() => {
+    if (text === sent.current) return;
+    sent.current = text;
+    setTyped(text);
+  }, [text]);
   useEffect(() => {
-    if (typed === text) return;
-    const timer = setTimeout(() => onText(typed), PAUSE);
+    if (typed === sent.current) return;
+    const timer = setTimeout(() => {
+      sent.current = typed;
+      onText(typed);
+    }, PAUSE);
     return () => clearTimeout(timer);
   }, [typed]);
   useKeys([{
