@@ -130,7 +130,8 @@ export async function until<T>(
   });
   try {
     for (;;) {
-      const answer = await Promise.race([ask(), inVain]);
+      // That time is up counts first: an answer that is there at once would always win.
+      const answer = await Promise.race([inVain, ask()]);
       if (answer !== undefined && answer !== null && answer !== false) return answer;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
