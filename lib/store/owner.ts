@@ -5,6 +5,7 @@
 
 import { OrchestraError, quote, UNPERMITTED } from "../task/error.ts";
 import { FOREIGN, lstat, tryReadRegular } from "./files.ts";
+import { isAbsolute } from "./paths.ts";
 
 /** One of the user's own files. */
 export interface UserFile {
@@ -111,8 +112,7 @@ function follow(path: string): Pick<UserFile, "path" | "since"> | Unread | undef
     if (!info.isSymlink) return { path, since };
     if (!isObeyed(info)) return { problem: FOREIGN };
     const target = Deno.readLinkSync(path);
-    const isAbsolute = /^(?:[/\\]|[a-z]:)/i.test(target);
-    path = isAbsolute ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`;
+    path = isAbsolute(target) ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`;
   }
   return NOWHERE;
 }

@@ -6,7 +6,7 @@ import type { Change } from "../decide/changes.ts";
 import type { SharedView } from "../decide/room.ts";
 import { createModel, type LiveModel } from "../decide/model.ts";
 import { findArchived } from "../store/archive.ts";
-import { lstat } from "../store/files.ts";
+import { stampOf } from "../store/files.ts";
 import type { Damage, Store } from "../store/tasks.ts";
 import { holdPipes, watchFolder } from "../store/watch.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -93,7 +93,7 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     return options.whole || !isTerminal(task.status) || task.reapAt !== null ? task : slim(task);
   }
 
-  function keep(id: string, task: Task | undefined, stamp = stampOf(id)): Change[] {
+  function keep(id: string, task: Task | undefined, stamp = stampNow(id)): Change[] {
     if (task === undefined) stamps.delete(id);
     else {
       damaged.delete(id);
@@ -109,15 +109,14 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     return changes;
   }
 
-  function stampOf(id: string): string {
-    const info = lstat(`${store.tasksDir}/${id}.json`);
-    return info === undefined ? "" : `${info.ino} ${info.mtime?.getTime()} ${info.size}`;
+  function stampNow(id: string): string {
+    return stampOf(`${store.tasksDir}/${id}.json`);
   }
 
   /** Reads a task's file again, where it is another one. */
   function reload(id: string): void {
     // Before it is read: what changes while we read has another stamp, and is read again.
-    const stamp = stampOf(id);
+    const stamp = stampNow(id);
     if (stamps.get(id) === stamp) return;
     const before = model.index.byId.get(id)?.status;
     const read = tryRead(id);
