@@ -71,6 +71,10 @@ export function lstat(path: string): Deno.FileInfo | undefined {
     }
     // A path through a file, or one with a NUL in it, leads nowhere.
     if (error instanceof Deno.errors.NotADirectory || error instanceof TypeError) return undefined;
+    // On Windows neither does one to a device, or with what no name has (`<`, `?`).
+    if (Deno.build.os === "windows" && /\(os error (?:6|123)\)/.test(messageOf(error))) {
+      return undefined;
+    }
     throw error;
   }
 }
@@ -242,19 +246,29 @@ export function readExactly(
 }
 
 /**
- * Opens a file to write to it, and looks at what was opened: undefined where its name is that of
- * something else, a link among them, or was given to something else in between.
+ * Opens a file to write to it, made where there is none, and looks at what was opened: undefined where
+ * its name is that of something else, a link among them, or is given to something else again and again.
  */
 export function openNamed(path: string, options: Deno.OpenOptions): Deno.FsFile | undefined {
-  const before = lstat(path);
-  if (before !== undefined && !before.isFile) return undefined;
-  const file = whenShared(
-    path,
-    () => Deno.openSync(path, { create: true, mode: 0o600, ...options }),
-  );
-  const named = lstat(path);
-  if (named?.isFile === true && named.ino === file.statSync().ino) return file;
-  file.close();
+  for (let turn = 0; turn < 9; turn++) {
+    const before = lstat(path);
+    if (before !== undefined && !before.isFile) return undefined;
+    // Made only where nothing is: through a link that was put there since, it would be made elsewhere.
+    const how = before === undefined ? { ...options, createNew: true, mode: 0o600 } : options;
+    let file: Deno.FsFile;
+    try {
+      file = whenShared(path, () => Deno.openSync(path, how));
+    } catch (error) {
+      const made = error instanceof Deno.errors.AlreadyExists;
+      const gone = error instanceof Deno.errors.NotFound && before !== undefined;
+      if (made || gone) continue;
+      throw error;
+    }
+    const named = lstat(path);
+    if (named?.isFile === true && named.ino === file.statSync().ino) return file;
+    file.close();
+    return undefined;
+  }
   return undefined;
 }
 

@@ -241,7 +241,8 @@ function write(file: Deno.FsFile, size: number, lines: readonly string[]): void 
  * by half is cut off.
  */
 function mend(path: string, size: number, length: number): { lines: Set<string>; size: number } {
-  using file = Deno.openSync(path, { read: true, write: true });
+  using file = openNamed(path, { read: true, write: true });
+  if (file === undefined) throw new Error(`${path} is replaced again and again`);
   const start = Math.max(0, size - length - LONGEST_LINE);
   const bytes = readExactly(file, start, size - start);
   const end = bytes.lastIndexOf(BREAK) + 1;

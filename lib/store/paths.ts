@@ -41,6 +41,18 @@ export function isAbsolute(path: string, windows: boolean = Deno.build.os === "w
   return windows ? /^(?:[a-z]:)?[/\\]/i.test(path) : path.startsWith("/");
 }
 
+const DEVICE =
+  /^(?:con|prn|aux|nul|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3]|con(?:in|out)\$) *(?:\.|$)/i;
+
+/**
+ * Whether Windows makes no file of a name: what it takes for a device, with an ending too, what it cuts
+ * short, and characters that it keeps for other purposes.
+ */
+export function isRefusedByWindows(name: string): boolean {
+  // deno-lint-ignore no-control-regex -- They are refused as well.
+  return name === "" || DEVICE.test(name) || /[\0-\x1f<>:"|?*/\\]|[. ]$/.test(name);
+}
+
 export function parentOf(path: string): string {
   const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   return at < 0 ? path : path.slice(0, at);

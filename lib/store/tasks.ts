@@ -21,7 +21,15 @@ import {
   writeTemporary,
 } from "./files.ts";
 import { foreignError, isClosedToOthers, isObeyed, isSafe } from "./owner.ts";
-import { createFolders, FOLDERS, isWorkspace, refuseLink, trimSlash, untrimmed } from "./paths.ts";
+import {
+  createFolders,
+  FOLDERS,
+  isRefusedByWindows,
+  isWorkspace,
+  refuseLink,
+  trimSlash,
+  untrimmed,
+} from "./paths.ts";
 import { createSections } from "./sections.ts";
 import { OrchestraError } from "../task/error.ts";
 import {
@@ -520,7 +528,8 @@ export function openStore(
       parts[0] !== ".orchestra" || parts.length < 3 || (only !== undefined && parts[1] !== only) ||
       path.includes("\0") ||
       // Windows overlooks dots and blanks at the end of a name, and takes a colon for its own purposes.
-      parts.some((part) => /^$|[. ]$|:/.test(part))
+      parts.some((part) => /^$|[. ]$|:/.test(part)) ||
+      (Deno.build.os === "windows" && parts.some(isRefusedByWindows))
     ) {
       throw new OrchestraError(
         "damaged",

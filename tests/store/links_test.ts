@@ -9,6 +9,7 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
+import { openNamed } from "../../lib/store/files.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { readLogEnd } from "../../lib/queue/observe.ts";
 import { formatTask } from "../../lib/task/fields.ts";
@@ -244,5 +245,29 @@ test("a sentinel that is exchanged for a pipe just now is not waited for", ON_PO
       host.openSync = openSync;
     }
     assertEquals(opened, 1);
+  }
+});
+
+test("a link that is put there between look and opening makes nothing elsewhere", linking(), () => {
+  const look = Deno.lstatSync;
+  try {
+    for (const standing of [false, true]) {
+      using folder = new Folder();
+      const [path, elsewhere] = [`${folder.path}/file`, `${folder.path}/elsewhere`];
+      if (standing) Deno.writeTextFileSync(path, "");
+      Deno.lstatSync = (name) => {
+        Deno.lstatSync = look;
+        try {
+          return look(name);
+        } finally {
+          if (standing) Deno.removeSync(path);
+          Deno.symlinkSync(elsewhere, path);
+        }
+      };
+      assertEquals(openNamed(path, { append: true }), undefined);
+      assertEquals(names(folder.path), ["file"]);
+    }
+  } finally {
+    Deno.lstatSync = look;
   }
 });
