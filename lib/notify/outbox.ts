@@ -18,6 +18,7 @@ import {
   writeTemporary,
 } from "../store/files.ts";
 import { type Cursor, parseCursor } from "../store/history_files.ts";
+import { isRefusedByWindows } from "../store/paths.ts";
 
 /** One delivery that is owed. */
 export interface Delivery {
@@ -68,9 +69,14 @@ export function outboxPath(dir: string): string {
   return `${dir}/outbox`;
 }
 
-/** A subscriber's folder. */
-export function lanePath(dir: string, name: string): string {
-  return `${outboxPath(dir)}/${name.toLowerCase()}`;
+/** A subscriber's folder; `%` around the names that Windows refuses there, for no name has one. */
+export function lanePath(
+  dir: string,
+  name: string,
+  windows: boolean = Deno.build.os === "windows",
+): string {
+  const lower = name.toLowerCase();
+  return `${outboxPath(dir)}/${windows && isRefusedByWindows(lower) ? `%${lower}%` : lower}`;
 }
 
 /** The name of the file for an event's key, whatever that holds. */
@@ -116,7 +122,8 @@ function isFolder(path: string): boolean {
 export function listLanes(dir: string): string[] {
   const path = outboxPath(dir);
   if (!isFolder(path)) return [];
-  return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => isDirectory ? [name] : []);
+  return [...Deno.readDirSync(path)]
+    .flatMap(({ name, isDirectory }) => isDirectory ? [name.replace(/^%(.+)%$/, "$1")] : []);
 }
 
 /** What is owed to one that nobody names any more is kept so long, milliseconds. */

@@ -348,7 +348,7 @@ function nameIn(text: string, otherwise: string): string {
 const hostOf = (url: string) => nameIn(new URL(url).hostname, "webhook");
 
 const programOf = ({ run: [program = ""] }: HookEntry) =>
-  nameIn(program.slice(program.lastIndexOf("/") + 1), "hook");
+  nameIn(program.split(Deno.build.os === "windows" ? /[/\\]/ : "/").at(-1)!, "hook");
 
 /** Four letters and digits that tell one from another: FNV-1a. */
 function shortHash(value: unknown): string {

@@ -3,7 +3,7 @@
 
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { ON_POSIX, ON_WINDOWS, test } from "../support/needs.ts";
 import { type Box, kill, MAIN, makeBox, makeFolder, spawn } from "../support/program.ts";
 import { type Message, receive } from "../support/receiver.ts";
 
@@ -47,6 +47,40 @@ Deno.test("a command that launches does not wait: a supervisor tells the webhook
   const log = await box.json("webhooks", "log");
   assertEquals(log.map(({ ok }: { ok: boolean }) => ok), [true, true]);
 });
+
+Deno.test("a webhook with the name of one of Windows' devices is told like another", async () => {
+  await using receiver = receive();
+  await using box = await makeBox();
+  const webhooks = ["con", "aux.txt", "bell."].map((name) => ({ url: receiver.url, name }));
+  box.config({ webhooks });
+  const id = await box.start("shell", "exit 3");
+  await box.ok("run");
+  const messages = await receiver.until((all) => all.length >= 6 && all);
+  await box.unwatched();
+  const expected = [`${id}.1.failed`, `drained.${id}.1.failed`].flatMap((key) => [key, key, key]);
+  assertEquals(messages.map(keyOf).sort(), expected.sort());
+  const log: { name: string }[] = await box.json("webhooks", "log");
+  assertEquals([...new Set(log.map(({ name }) => name))].sort(), ["aux.txt", "bell.", "con"]);
+  // Without an entry it is known by its folder.
+  box.config({ webhooks: [] });
+  assertEquals((await box.json("webhooks", "log", "con")).length, 2);
+});
+
+test(
+  "a hook on Windows is named after its program, whatever folder that is in",
+  ON_WINDOWS,
+  async () => {
+    await using box = await makeBox();
+    box.config({
+      hooks: [{ run: ["C:\\my tools\\bell.exe"] }, { run: ["C:/my tools/bell.exe", "twice"] }],
+    });
+    const { subscribers } = await box.json("webhooks", "list");
+    assertEquals(
+      subscribers.map(({ name }: { name: string }) => /^bell\.exe-[a-z0-9]{4}$/.test(name)),
+      [true, true],
+    );
+  },
+);
 
 Deno.test("what happened before the webhook was set is not told", async () => {
   await using receiver = receive();

@@ -7,6 +7,7 @@ import {
   compareDeliveries,
   type Delivery,
   fileFor,
+  lanePath,
   listDead,
   listFiles,
   logAttempt,
@@ -35,6 +36,17 @@ function delivery(number: number): Delivery {
     lastError: "answered 500",
   };
 }
+
+Deno.test("a subscriber's folder has its name, also where Windows makes none of that name", () => {
+  for (const windows of [true, false]) {
+    assertEquals(lanePath("w", "Chat.2", windows), "w/outbox/chat.2");
+  }
+  for (const name of ["CON", "aux.txt", "bell."]) {
+    const lower = name.toLowerCase();
+    assertEquals(lanePath("w", name, true), `w/outbox/%${lower}%`);
+    assertEquals(lanePath("w", name, false), `w/outbox/${lower}`);
+  }
+});
 
 Deno.test("a delivery is read as it was written, and what is there already stays", async () => {
   await using folder = await makeFolder();

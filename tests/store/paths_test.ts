@@ -5,12 +5,15 @@ import {
   findRoot,
   folderInside,
   isAbsolute,
+  isRefusedByWindows,
   untrimmed,
 } from "../../lib/store/paths.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
+import { lstat } from "../../lib/store/files.ts";
 import { openStore } from "../../lib/store/tasks.ts";
 import { formatTask } from "../../lib/task/fields.ts";
+import { ON_WINDOWS, test } from "../support/needs.ts";
 import { Folder, ID, make, names, NOW } from "../support/store.ts";
 
 Deno.test("what is no id never becomes a path", () => {
@@ -60,6 +63,26 @@ Deno.test("what is no id never becomes a path", () => {
   }
 });
 
+/** Names that Windows takes for a device, cuts short or keeps for other purposes. */
+const REFUSED = ["con", "NUL", "com1", "Lpt9", "aux.txt", "prn .log", "conin$", "x.", "x ", "a:b"];
+const MALFORMED = ["a<b", "a>b", "a|b", "what?", "all*", 'a"b', "a\nb"];
+
+Deno.test("names that Windows makes no file of are known", () => {
+  for (const name of [...REFUSED, ...MALFORMED, "a/b", "a\\b", ""]) {
+    assert(isRefusedByWindows(name), JSON.stringify(name));
+  }
+  for (const name of ["console", "com", "com10", "nul-1", "x.con", ".con", "%con%", "ä b", "a'b"]) {
+    assert(!isRefusedByWindows(name), name);
+  }
+});
+
+test("nothing is at a path that Windows refuses", ON_WINDOWS, () => {
+  using folder = new Folder();
+  for (const name of [...REFUSED, ...MALFORMED]) {
+    assertEquals(lstat(`${folder.path}/${name}`), undefined, JSON.stringify(name));
+  }
+});
+
 Deno.test("a path in a task leads below .orchestra or nowhere", () => {
   using folder = new Folder();
   const store = folder.store();
@@ -86,6 +109,7 @@ Deno.test("a path in a task leads below .orchestra or nowhere", () => {
       "C:\\x",
       "\\\\server\\x",
       `${store.dir}/logs/x.log`,
+      ...Deno.build.os === "windows" ? REFUSED.map((name) => `.orchestra/logs/${name}/x`) : [],
     ]
   ) {
     const error = assertThrows(() => store.resolve(path, "The log of T"), OrchestraError);
