@@ -4,16 +4,14 @@ import { historyPath } from "../../lib/store/history_files.ts";
 import type { StoredEvent } from "../../lib/task/event.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, openGate } from "../support/gated.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
-import { type Box, kill, makeBox } from "../support/program.ts";
+import { type Box, kill, makeBox, runLine } from "../support/program.ts";
 
 async function eventsOf(box: Box, ...args: string[]): Promise<StoredEvent[]> {
   return JSON.parse(await box.ok("events", "--json", ...args));
 }
 
-test(
+Deno.test(
   "events tells a task's life, a line each, and what was cleaned as well",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
     const id = await box.start("shell", "exit 3", "--label", "kind=x");
@@ -47,7 +45,7 @@ test(
   },
 );
 
-test("a follower that was away goes on where it was, with nothing twice", ON_POSIX, async () => {
+Deno.test("a follower that was away goes on where it was, with nothing twice", async () => {
   await using box = await makeBox();
   const seen: StoredEvent[] = [];
   const follow = (...args: string[]) => box.live({}, "events", "--follow", "--json", ...args);
@@ -78,7 +76,7 @@ test("a follower that was away goes on where it was, with nothing twice", ON_POS
   }
 });
 
-test("a queue where something is ready is not at rest", ON_POSIX, async () => {
+Deno.test("a queue where something is ready is not at rest", async () => {
   await using box = await makeBox();
   await box.start("shell", "true");
   await box.start("shell", "true");
@@ -91,7 +89,7 @@ test("a queue where something is ready is not at rest", ON_POSIX, async () => {
   assertEquals((await drained()).length, 1);
 });
 
-test("a task that was removed is found by its key, or the end of its id", ON_POSIX, async () => {
+Deno.test("a task that was removed is found by its key, or the end of its id", async () => {
   await using box = await makeBox();
   const id = await box.start("shell", "true", "--key", "build");
   await box.start("shell", "true");
@@ -106,12 +104,11 @@ test("a task that was removed is found by its key, or the end of its id", ON_POS
   assertStringIncludes(stderr, "not in the history any more");
 });
 
-test("the pause of an agent is told, and its end, once", ON_POSIX, async () => {
+Deno.test("the pause of an agent is told, and its end, once", async () => {
   await using box = await makeBox();
   box.agents({
     spent: {
-      command: "sh",
-      args: ["-c", "echo rate limit exceeded; exit 1"],
+      ...runLine("echo rate limit exceeded; exit 1"),
       rateLimit: { patterns: ["rate limit"], cooldown: 1 },
     },
   });
@@ -131,9 +128,8 @@ test("the pause of an agent is told, and its end, once", ON_POSIX, async () => {
   assertEquals(new Set(resumed.map(({ key }) => key)).size, resumed.length);
 });
 
-test(
+Deno.test(
   "a queue at rest is told once each time, also where whoever watched was killed before",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
     const drained = async () => (await eventsOf(box)).filter(({ event }) => event === "drained");

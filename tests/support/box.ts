@@ -66,18 +66,21 @@ export interface Failure {
 }
 
 /**
- * What runs the prompts of the agents here. Where there is no `sh` it is Deno's own shell, which knows
- * `echo`, `exit`, `true`, `&&`, `||`, `;`, variables and redirections; tests of more need {@linkcode SHELL}.
+ * An agent that runs a line of shell, or its prompt as one. Where there is no `sh` it is Deno's own shell,
+ * which knows `echo`, `exit`, `true`, `&&`, `||`, `;`, variables, redirections, and `deno`, which may do
+ * the rest; tests of more need {@linkcode SHELL}.
  */
-const RUN_PROMPT: AgentEntry = SHELL === null
-  ? { command: "sh", args: ["-c", "{userPrompt}"] }
-  : { command: Deno.execPath(), args: ["task", "--quiet", "--eval", "{userPrompt}"] };
+export function runLine(line = "{userPrompt}"): AgentEntry {
+  return SHELL === null
+    ? { command: "sh", args: ["-c", line] }
+    : { command: Deno.execPath(), args: ["task", "--quiet", "--eval", line] };
+}
 
 /** Agents of every workspace here; the prompt of each is a shell script, taken as it is. */
 const AGENTS: Record<string, AgentEntry> = {
-  shell: { ...RUN_PROMPT, completion: "exit" },
-  signal: { ...RUN_PROMPT },
-  auto: { ...RUN_PROMPT, completion: "auto" },
+  shell: { ...runLine(), completion: "exit" },
+  signal: runLine(),
+  auto: { ...runLine(), completion: "auto" },
 };
 
 /** An empty folder that is removed at the end. */

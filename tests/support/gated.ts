@@ -1,7 +1,9 @@
 // Agents that wait at a gate and tell their numbers, and tasks as a crash would leave them.
 
 import type { Task } from "../../lib/task/fields.ts";
+import { SHELL } from "./needs.ts";
 import { type Box, kill, lives } from "./program.ts";
+import { AT_GATE, GATE_SCRIPT } from "./shell.ts";
 
 /** Lets go all that wait at the gate, now or later; they print what is in it. */
 export function openGate(box: Box): void {
@@ -11,8 +13,12 @@ export function openGate(box: Box): void {
 
 /** Shell that tells its pid in a file, waits at the gate, and ends with a code. */
 export const gated = (code = 0) =>
-  `echo $$ >"$ORCHESTRA_WORKSPACE/$ORCHESTRA_TASK_ID"; ${AT_GATE}; exit ${code}`;
-const AT_GATE = 'until cat "$ORCHESTRA_ROOT/gate" 2>/dev/null; do sleep 0.02; done';
+  SHELL === null
+    ? `echo $$ >"$ORCHESTRA_WORKSPACE/$ORCHESTRA_TASK_ID"; ${AT_GATE}; exit ${code}`
+    : `deno eval '${TELL_PID}; ${GATE_SCRIPT} Deno.exit(${code})'`;
+const TELL_PID = 'const [folder, id] = ["WORKSPACE", "TASK_ID"]' +
+  '.map((name) => Deno.env.get("ORCHESTRA_" + name)); ' +
+  'Deno.writeTextFileSync(folder + "/" + id, Deno.pid + "\\n")';
 
 /** Fulfilled with the pid that the agent of a task wrote down. */
 export function agentOf(box: Box, id: string): Promise<number> {

@@ -9,6 +9,7 @@ export {
   makeBox,
   makeFolder,
   openBox,
+  runLine,
 } from "./box.ts";
 export { kill, lives, processesWith } from "./processes.ts";
 export {

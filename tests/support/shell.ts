@@ -1,9 +1,17 @@
-// Agents that are scripts for sh: the gate that they wait at, and what they write down.
+// Agents that are scripts for the shell of the boxes: the gate that they wait at, and what they write down.
 
+import { SHELL } from "./needs.ts";
 import type { Box } from "./program.ts";
 
+/** The same in Deno, which is what there is where there is no `sh`: its own shell has no loops. */
+export const GATE_SCRIPT = "for (;;) try { " +
+  'Deno.stdout.writeSync(Deno.readFileSync(Deno.env.get("ORCHESTRA_ROOT") + "/gate")); break; ' +
+  "} catch { await new Promise((resolve) => setTimeout(resolve, 20)); }";
+
 /** Shell that waits at the gate, and prints what is in it. */
-export const AT_GATE = 'until cat "$ORCHESTRA_ROOT/gate" 2>/dev/null; do sleep 0.02; done';
+export const AT_GATE = SHELL === null
+  ? 'until cat "$ORCHESTRA_ROOT/gate" 2>/dev/null; do sleep 0.02; done'
+  : `deno eval '${GATE_SCRIPT}'`;
 
 export function openGate(box: Box, text: string): void {
   Deno.writeTextFileSync(`${box.root}/gate.new`, text);
