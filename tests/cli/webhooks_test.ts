@@ -71,8 +71,12 @@ test(
   ON_WINDOWS,
   async () => {
     await using box = await makeBox();
+    const on = ["failed"];
     box.config({
-      hooks: [{ run: ["C:\\my tools\\bell.exe"] }, { run: ["C:/my tools/bell.exe", "twice"] }],
+      hooks: [
+        { on, run: ["C:\\my tools\\bell.exe"] },
+        { on, run: ["C:/my tools/bell.exe", "twice"] },
+      ],
     });
     const { subscribers } = await box.json("webhooks", "list");
     assertEquals(
