@@ -2,20 +2,27 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { textIn } from "../support/gated.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
-import { makeBox } from "../support/program.ts";
+import { makeBox, runLine } from "../support/program.ts";
+
+/** A shell by its name, as it is found on PATH, and its arguments before a line. */
+const [SHELL, ...BEFORE] = Deno.build.os === "windows" ? ["cmd", "/d", "/s", "/c"] : ["sh", "-c"];
 
 Deno.test("agents lists who is installed, and check launches its --version", async () => {
   await using box = await makeBox();
   box.agents({
-    there: { command: "printf", args: [], versionArgs: ["v%s\\n", "1.2"], description: "prints" },
+    there: {
+      command: SHELL,
+      args: [],
+      versionArgs: [...BEFORE, "echo v1.2"],
+      description: "prints",
+    },
     absent: { command: "no-such-program-anywhere" },
     broken: { command: 5 },
-    lost: { command: "sh", args: [], cwd: "nowhere" },
-    sulky: { command: "sh", args: [], versionArgs: ["-c", "exit 3"] },
+    lost: { command: SHELL, args: [], cwd: "nowhere" },
+    sulky: { command: SHELL, args: [], versionArgs: [...BEFORE, "exit 3"] },
   });
   const table = await box.ok("agents");
-  assertMatch(table, /^there\s+✓ installed\s+printf\s+prints/m);
+  assertMatch(table, /^there\s+✓ installed\s+(?:sh|cmd)\s+prints/m);
   assertMatch(table, /^absent\s+✗ missing/m);
   assertMatch(table, /^broken\s+broken/m);
   const rows = await box.json("agents", "list");
@@ -33,23 +40,21 @@ Deno.test("agents lists who is installed, and check launches its --version", asy
   assertStringIncludes(near.hint!, '"there"');
 });
 
-test("agents check --run sends one prompt, and shows what came back", ON_POSIX, async () => {
+Deno.test("agents check --run sends one prompt, and shows what came back", async () => {
   await using box = await makeBox();
-  const version = { versionArgs: ["-c", "echo v1"] };
+  const version = { versionArgs: runLine("echo v1").args };
   box.agents({
     able: {
-      command: "sh",
-      args: ["-c", 'echo "{\\"summary\\": \\"ready\\"}" >"$ORCHESTRA_DONE_FILE"'],
+      ...runLine(`echo '{"summary": "ready"}' >"$ORCHESTRA_DONE_FILE"`),
       ...version,
     },
-    talker: { command: "sh", args: ["-c", "echo Please log in first"], ...version },
+    talker: { ...runLine("echo Please log in first"), ...version },
     spent: {
-      command: "sh",
-      args: ["-c", "echo rate limit exceeded; exit 1"],
+      ...runLine("echo rate limit exceeded; exit 1"),
       rateLimit: { patterns: ["rate limit"], cooldown: 1 },
       ...version,
     },
-    plain: { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit", ...version },
+    plain: { ...runLine(), completion: "exit", ...version },
   });
   // One that has nothing to do with it is not launched, and its place does not matter.
   box.config({ max_concurrent: 1 });
@@ -71,10 +76,10 @@ test("agents check --run sends one prompt, and shows what came back", ON_POSIX, 
   assertEquals(open.map(({ taskId }) => taskId), [other]);
 });
 
-test("Ctrl+C during agents check --run ends the agent", ON_POSIX, async () => {
+Deno.test("Ctrl+C during agents check --run ends the agent", async () => {
   await using box = await makeBox();
   box.agents({
-    slow: { command: "sh", args: ["-c", "echo up; exec sleep 1000"], versionArgs: ["-c", "true"] },
+    slow: { ...runLine("echo up; sleep 1000"), versionArgs: runLine("true").args },
   });
   await using live = box.live({}, "agents", "check", "slow", "--run");
   await box.until("the agent", () => {
@@ -87,21 +92,19 @@ test("Ctrl+C during agents check --run ends the agent", ON_POSIX, async () => {
   assertEquals([task.status, task.errorMessage], ["cancelled", "the check is over"]);
 });
 
-test(
+Deno.test(
   "agents check --run asks that agent, though it is paused and another stands in",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
-    const version = { versionArgs: ["-c", "exit 2"] };
+    const version = { versionArgs: runLine("exit 2").args };
     box.agents({
       spent: {
-        command: "sh",
-        args: ["-c", "echo rate limit exceeded; exit 1"],
+        ...runLine("echo rate limit exceeded; exit 1"),
         rateLimit: { patterns: ["rate limit"], cooldown: 600 },
         fallback: ["other"],
         ...version,
       },
-      other: { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit", ...version },
+      other: { ...runLine(), completion: "exit", ...version },
     });
     await box.ok("daemon", "start");
     for (let turn = 0; turn < 3; turn++) {

@@ -4,6 +4,9 @@ import { filePath } from "./file_path.ts";
 import { which } from "./needs.ts";
 import { familyOf } from "./processes.ts";
 
+// Node.js' streams cost every file of tests some time.
+const windows = Deno.build.os === "windows" ? await import("./console.ts") : undefined;
+
 /** The module that users run. */
 export const MAIN = filePath(new URL("../../main.ts", import.meta.url));
 
@@ -28,6 +31,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Folder it runs in; the workspace root where absent. */
   cwd?: string;
+  /** Whether it has a console of its own on Windows: without one nobody can press Ctrl+C there. */
+  console?: boolean;
 }
 
 /** A process that goes on while the test looks at it. */
@@ -64,7 +69,7 @@ export async function runProgram(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Outcome> {
-  await using live = spawnProgram(cwd, args, options);
+  await using live = spawnProgram(cwd, args, { console: false, ...options });
   if (options.stdin === undefined) await live.type("");
   return await live.ended();
 }
@@ -81,7 +86,7 @@ export function spawnProgram(
   options: RunOptions = {},
 ): Live {
   const [command, ...rest] = commandLine(...args);
-  return spawn(command!, rest, { cwd, ...options });
+  return spawn(command!, rest, { cwd, console: true, ...options });
 }
 
 /** Command line of a process that does nothing. */
@@ -91,15 +96,17 @@ export const IDLE: readonly [string, string[]] = which("sleep") === undefined
 
 /** Starts any program, with its output gathered. */
 export function spawn(command: string, args: string[], options: RunOptions): Live {
-  const child = new Deno.Command(command, {
-    args,
-    cwd: options.cwd,
-    env: { ...cleanEnv(), ...options.env },
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+  const place = { cwd: options.cwd, env: { ...cleanEnv(), ...options.env } };
+  const child = windows !== undefined && options.console
+    ? windows.spawnInConsole(command, args, place)
+    : new Deno.Command(command, {
+      args,
+      ...place,
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
   const texts = { stdout: "", stderr: "" };
   let wake: (() => void)[] = [];
   const gather = async (name: "stdout" | "stderr") => {
@@ -123,8 +130,8 @@ export function spawn(command: string, args: string[], options: RunOptions): Liv
     const bytes = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
     input.write(bytes).catch(() => {}).then(closeInput);
   }
-  let over: Deno.CommandStatus | undefined;
-  child.status.then((status) => over = status);
+  let over = false;
+  child.status.then(() => over = true);
   return {
     pid: child.pid,
     stdout: () => texts.stdout,
@@ -149,7 +156,7 @@ export function spawn(command: string, args: string[], options: RunOptions): Liv
       await input.write(new TextEncoder().encode(text));
     },
     kill(signal) {
-      if (over === undefined) child.kill(signal);
+      if (!over) child.kill(signal);
     },
     async ended() {
       await withPatience(
@@ -160,7 +167,7 @@ export function spawn(command: string, args: string[], options: RunOptions): Liv
       return { code, ...texts };
     },
     async [Symbol.asyncDispose]() {
-      if (over === undefined) {
+      if (!over) {
         try {
           child.kill("SIGKILL");
         } catch {
