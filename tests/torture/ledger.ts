@@ -3,7 +3,7 @@
 import { isTerminal, type Task } from "../../lib/task/fields.ts";
 
 /** What the agents wrote. */
-interface Ledger {
+export interface Ledger {
   /** Pids of the shims by task. */
   starts: Map<string, string[]>;
   good: Set<string>;
@@ -11,20 +11,22 @@ interface Ledger {
   verified: Map<string, number>;
 }
 
-export function readLedger(path: string, violated: (text: string) => void): Ledger {
+/**
+ * Reads what the agents wrote.
+ *
+ * @param folder with a file of each of their processes
+ */
+export function readLedger(folder: string, violated: (text: string) => void): Ledger {
   const ledger: Ledger = {
     starts: new Map(),
     good: new Set(),
     bad: new Set(),
     verified: new Map(),
   };
-  let text = "";
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch {
-    // No agent ran.
-  }
-  for (const line of text.split("\n")) {
+  const lines = [...Deno.readDirSync(folder)].flatMap(({ name }) =>
+    Deno.readTextFileSync(`${folder}/${name}`).split("\n")
+  );
+  for (const line of lines) {
     if (line === "") continue;
     const [verb = "", id = "", shim = ""] = line.split(" ");
     if (!/^task_\d+$/.test(id)) violated(`the ledger has ${JSON.stringify(line)}`);

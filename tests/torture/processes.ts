@@ -1,6 +1,21 @@
 // Processes and temporary files of a workspace that is tortured.
 
-export const AGENT = decodeURIComponent(new URL("torture_agent.sh", import.meta.url).pathname);
+import { filePath } from "../support/file_path.ts";
+import { listPids, wordsOf } from "../support/windows_processes.ts";
+
+export const ON_WINDOWS = Deno.build.os === "windows";
+
+/** The agent of the torture; what it is to do is added. */
+export const AGENT: readonly [string, ...string[]] = ON_WINDOWS
+  ? [Deno.execPath(), "run", "-A", "--quiet", ownFile("torture_agent.ts")]
+  : ["sh", ownFile("torture_agent.sh")];
+
+/** How long is waited for what other processes do, seconds: Wine takes one or two to start a program. */
+const PATIENCE = ON_WINDOWS ? 300 : 10;
+
+function ownFile(name: string): string {
+  return filePath(new URL(name, import.meta.url));
+}
 
 /** A process of a workspace. */
 interface Found {
@@ -10,33 +25,60 @@ interface Found {
   text: string;
 }
 
-/** The processes that belong to a workspace: by the root in their environment or command line. */
+/** Numbers of all processes. */
+function allPids(): number[] {
+  if (ON_WINDOWS) return listPids();
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Number.isInteger);
+}
+
+/** A process's command line or environment, its paths with `/`; none where it ended while we looked. */
+function read(pid: number, kind: "cmdline" | "environ"): string[] {
+  if (ON_WINDOWS) return (wordsOf(pid, kind) ?? []).map((word) => word.replaceAll("\\", "/"));
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/${kind}`).split("\0");
+  } catch {
+    return [];
+  }
+}
+
+/** The task of a shim that has its orders in a file of the workspace; undefined for other processes. */
+function orderedTask(words: readonly string[], root: string): string | undefined {
+  const file = words.at(-1) ?? "";
+  return file.startsWith(root) ? /(task_\d+)\.[^/]*\.pid\.[^/]*\.tmp$/.exec(file)?.[1] : undefined;
+}
+
+/**
+ * The processes that belong to a workspace: by the root in their environment or command line.
+ *
+ * @param root with `/`
+ */
 export function findProcesses(root: string): Found[] {
   const found: Found[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
-    try {
-      const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
-      if (words[0] === "") continue; // A zombie.
-      const text = words.join(" ");
-      const pid = Number(name);
-      if (words[words.indexOf("-C") + 1] === root) {
-        const watches = words.includes("_supervise") || / daemon run\b/.test(text);
-        if (watches) found.push({ pid, kind: "supervisor", task: null, text });
-        continue;
-      }
-      const environment = Deno.readTextFileSync(`/proc/${name}/environ`).split("\0");
-      if (!environment.includes(`ORCHESTRA_ROOT=${root}`)) continue;
-      const task = environment.find((item) => item.startsWith("ORCHESTRA_TASK_ID="))?.slice(18);
-      const kind = words.includes("orchestra-shim")
-        ? "shim"
-        : words.includes(AGENT)
-        ? "agent"
-        : "tool";
-      found.push({ pid, kind, task: task ?? null, text });
-    } catch {
-      // It ended while we looked.
+  for (const pid of allPids()) {
+    if (pid === Deno.pid) continue;
+    const words = read(pid, "cmdline");
+    // A zombie has an empty one.
+    if (!words[0]) continue;
+    const text = words.join(" ");
+    if (words[words.indexOf("-C") + 1] === root) {
+      const watches = words.includes("_supervise") || / daemon run\b/.test(text);
+      if (watches) found.push({ pid, kind: "supervisor", task: null, text });
+      continue;
     }
+    const ordered = orderedTask(words, root);
+    if (ordered !== undefined) {
+      found.push({ pid, kind: "shim", task: ordered, text });
+      continue;
+    }
+    const environment = read(pid, "environ");
+    if (!environment.includes(`ORCHESTRA_ROOT=${root}`)) continue;
+    const task = environment.find((item) => item.startsWith("ORCHESTRA_TASK_ID="))?.slice(18);
+    const kind = words.includes("orchestra-shim")
+      ? "shim"
+      : words.includes(AGENT.at(-1)!)
+      ? "agent"
+      : "tool";
+    found.push({ pid, kind, task: task ?? null, text });
   }
   return found;
 }
@@ -56,9 +98,9 @@ export function temporaries(root: string): string[] {
   return found;
 }
 
-/** Waits until something is so, ten seconds at most: the end of a stranger's process is no event. */
+/** Waits until something is so, for a while: the end of a stranger's process is no event. */
 export async function gone(check: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 200 && !check(); turn++) {
+  for (let turn = 0; turn < 20 * PATIENCE && !check(); turn++) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -12,6 +12,10 @@ export interface Listeners extends AsyncDisposable {
 }
 
 const ON = ["complete", "failed", "cancelled"] as const;
+/** The hook, which runs in the workspace, beside the folder with its list. */
+const TELL = Deno.build.os === "windows"
+  ? ["cmd", "/d", "/c", ">>..\\told\\%ORCHESTRA_EVENT_TASK% echo %ORCHESTRA_EVENT_KEY%"]
+  : ["sh", "-c", 'echo "$ORCHESTRA_EVENT_KEY" >>"../told/$ORCHESTRA_EVENT_TASK"'];
 const SECRET = "the secret of the torture";
 
 async function sign(text: string): Promise<string> {
@@ -30,15 +34,18 @@ async function sign(text: string): Promise<string> {
  * @param folder where the hook keeps its list, and the secret is
  */
 export function listen(folder: string): Listeners {
+  // A file for each task: lines that two processes append at once may be lost under Wine.
   const list = `${folder}/told`;
-  Deno.writeTextFileSync(list, "");
+  Deno.mkdirSync(list);
   Deno.writeTextFileSync(`${folder}/secret`, SECRET, { mode: 0o600 });
   const received = new Map<string, string>();
   const problems: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const id = request.headers.get("webhook-id") ?? "";
     const stamp = request.headers.get("webhook-timestamp");
-    const body = await request.text();
+    const body = await request.text().catch(() => null);
+    // Who sent it was killed meanwhile.
+    if (body === null) return new Response(null, { status: 400 });
     if (request.headers.get("webhook-signature") !== await sign(`${id}.${stamp}.${body}`)) {
       problems.push(`${id} has a wrong signature`);
     }
@@ -51,7 +58,7 @@ export function listen(folder: string): Listeners {
   });
   return {
     settings: {
-      hooks: [{ on: ON, run: ["sh", "-c", 'echo "$ORCHESTRA_EVENT_KEY" >>"$0"', list] }],
+      hooks: [{ on: ON, run: TELL }],
       webhooks: [{
         name: "receiver",
         url: `http://127.0.0.1:${server.addr.port}/`,
@@ -61,7 +68,11 @@ export function listen(folder: string): Listeners {
     },
     problems(events) {
       const ends = events.filter(({ event }) => (ON as readonly string[]).includes(event));
-      const hooked = new Set(Deno.readTextFileSync(list).trimEnd().split("\n"));
+      const hooked = new Set(
+        [...Deno.readDirSync(list)].flatMap(({ name }) =>
+          Deno.readTextFileSync(`${list}/${name}`).trimEnd().split(/\r?\n/)
+        ),
+      );
       const keys = new Set(ends.map(({ key }) => key));
       const found = [...problems];
       for (const key of keys) {

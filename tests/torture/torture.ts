@@ -1,6 +1,6 @@
 // The torture test: many Orchestra processes at once, each killed with SIGKILL at a random moment,
 // with agents, shims and supervisors killed now and then. In the end the ledger that the agents kept
-// and the files must tell the same story. Linux only, for processes are found in /proc.
+// and the files must tell the same story. On Linux, and on Windows without `--workspaces`.
 //
 //   deno task torture --kills 2000 --seed 42 [--seconds 120] [--workers 6]
 //   deno task torture --workspaces 5   limits across workspaces, see everywhere.ts
@@ -13,7 +13,8 @@ import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
 import { type EverywhereReport, formatEverywhere, tortureEverywhere } from "./everywhere.ts";
 import { contradictions, readAll } from "./history_check.ts";
 import { disagreements, readLedger } from "./ledger.ts";
-import { AGENT, findProcesses, gone, temporaries } from "./processes.ts";
+import { filePath } from "../support/file_path.ts";
+import { AGENT, findProcesses, gone, ON_WINDOWS, temporaries } from "./processes.ts";
 import { listen } from "./receiver.ts";
 
 /** What a run is asked to do. It ends with the first of the two limits that is reached. */
@@ -57,7 +58,7 @@ const SETTLE_WITHIN = 600_000;
 /** A command that is let live and does not end within this time hangs, milliseconds. */
 const HANGS_AFTER = 300_000;
 
-const MAIN = decodeURIComponent(new URL("../../main.ts", import.meta.url).pathname);
+const MAIN = filePath(new URL("../../main.ts", import.meta.url));
 
 /** Numbers from 0 to 1 that a seed decides: mulberry32. */
 export function createRandom(seed: number): () => number {
@@ -93,7 +94,7 @@ const AGENTS: Record<string, { kinds: string[]; entry: Record<string, unknown> }
   },
   verified: {
     kinds: ["verified"],
-    entry: { completion: "exit", verify: ["sh", AGENT, "verify", "slow"] },
+    entry: { completion: "exit", verify: [...AGENT, "verify", "slow"] },
   },
   limited: {
     kinds: ["quota"],
@@ -134,9 +135,10 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const { seed, say = () => {} } = options;
   const workers = options.workers ?? 6;
   const began = performance.now();
-  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-torture-" }));
+  const folder = await makeFolder();
   const root = `${folder}/workspace`;
-  const ledgerPath = `${folder}/ledger`;
+  const ledgerFolder = `${folder}/ledger`;
+  Deno.mkdirSync(ledgerFolder);
   const program = await bundle(folder);
   Deno.mkdirSync(`${root}/.orchestra`, { recursive: true, mode: 0o700 });
   Deno.mkdirSync(`${root}/.orchestra-cli`);
@@ -150,9 +152,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     JSON.stringify({
       agents: Object.fromEntries(
         Object.entries(AGENTS).map(([name, { entry }]) => [name, {
-          command: "sh",
-          args: [AGENT, "{userPrompt}"],
-          env: { TORTURE_LEDGER: ledgerPath },
+          command: AGENT[0],
+          args: [...AGENT.slice(1), "{userPrompt}"],
+          env: { TORTURE_LEDGER: ledgerFolder },
           ...entry,
         }]),
       ),
@@ -226,7 +228,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     clearTimeout(timer);
     const took = performance.now() - started;
     const ended: Ended = {
-      killed: signal === "SIGKILL",
+      // Windows has no signals: who is ended there has ended with 1.
+      killed: signal === "SIGKILL" || (ON_WINDOWS && ours && code === 1),
       code,
       stdout: new TextDecoder().decode(stdout),
       stderr: new TextDecoder().decode(stderr),
@@ -460,7 +463,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     for (const text of contradictions(events, tasks, archived)) violated(`history: ${text}`);
     for (const text of listeners.problems(events)) violated(`told: ${text}`);
 
-    const ledger = readLedger(ledgerPath, violated);
+    const ledger = readLedger(ledgerFolder, violated);
     const launched = new Set(
       events.filter(({ event }) => event === "launched").map(({ task }) => task),
     );
@@ -541,6 +544,12 @@ function mayLeave(task: Task | undefined): boolean {
   return task?.failureClass === "exit";
 }
 
+/** An empty folder; its path has `/`. */
+async function makeFolder(): Promise<string> {
+  const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-torture-" }));
+  return ON_WINDOWS ? path.replaceAll("\\", "/") : path;
+}
+
 /** One file of the whole program, for a quick start; the module itself where it cannot be made. */
 async function bundle(folder: string): Promise<string> {
   const path = `${folder}/orchestra.js`;
@@ -586,7 +595,7 @@ export function formatReport(report: TortureReport): string {
 export async function tortureWorkspaces(
   options: TortureOptions & { workspaces: number },
 ): Promise<EverywhereReport> {
-  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-torture-" }));
+  const folder = await makeFolder();
   const program = await bundle(folder);
   const { say = () => {} } = options;
   const random = createRandom;

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The agent of the torture test. Its first argument says what to do: `<kind> <token> <seconds>`. Every
-# line of the ledger is one short write with O_APPEND, so that lines of many agents never mix:
+# The agent of the torture test. Its first argument says what to do: `<kind> <token> <seconds>`. Each
+# process writes to a file of its own in the ledger, so that lines of many never mix:
 #   start <task> <shim's pid> <token>   it runs
 #   good <task> | bad <task>            about to signal how it went
 #   verify <task>                       the verify command runs
-say() { printf '%s\n' "$*" >>"$TORTURE_LEDGER"; }
+say() { printf '%s\n' "$*" >>"$TORTURE_LEDGER/$$"; }
 
 if [ "$1" = verify ]; then
   say "verify $ORCHESTRA_TASK_ID"

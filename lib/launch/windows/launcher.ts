@@ -75,8 +75,9 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
 
   function launch(spec: LaunchSpec): Launched {
     const [program, ...leading] = shimLine;
-    // In a file, for a command line is short here, and seen by others.
-    const specFile = `${spec.pidFile}.${crypto.randomUUID()}.spec`;
+    // In a file, for a command line is short here, and seen by others. Its name is that of a temporary
+    // file of ours: where the shim is killed before it has read it, `doctor` finds it.
+    const specFile = `${spec.pidFile}.${crypto.randomUUID()}.${Deno.pid}.tmp`;
     Deno.writeTextFileSync(specFile, JSON.stringify(spec), { createNew: true, mode: 0o600 });
     try {
       const child = new Deno.Command(program, {
