@@ -57,10 +57,36 @@ function fileOf(program: string): string | undefined {
 function nameOf(program: string): string {
   const file = fileOf(program);
   if (file === undefined) return "orchestra";
-  const at = Math.max(file.lastIndexOf("/"), file.lastIndexOf("\\"));
-  const folders = (env("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
-  if (folders.includes(file.slice(0, at))) return file.slice(at + 1).replace(/\.exe$/, "");
+  const command = commandOf(file, env("PATH") ?? "", Deno.build.os === "windows", isFile);
+  if (command !== undefined) return command;
   return Deno.build.standalone || !mayRead() ? quote([file]) : `deno run -A ${quote([file])}`;
+}
+
+/**
+ * What a shell finds a program by; undefined where its folder is not on PATH. On Windows one file is found
+ * where a batch file beside it starts it.
+ */
+export function commandOf(
+  file: string,
+  path: string,
+  windows: boolean,
+  isFile: (path: string) => boolean,
+): string | undefined {
+  const at = Math.max(file.lastIndexOf("/"), file.lastIndexOf("\\"));
+  const [folder, name] = [file.slice(0, at), file.slice(at + 1)];
+  if (!windows) return path.split(":").includes(folder) ? name : undefined;
+  const spelled = (text: string) => text.replaceAll("/", "\\").replace(/\\$/, "").toLowerCase();
+  if (!path.split(";").map(spelled).includes(spelled(folder))) return undefined;
+  const [stem] = name.split(/\.(?:exe|js)$/i) as [string];
+  return /\.exe$/i.test(name) || isFile(`${folder}/${stem}.cmd`) ? stem : undefined;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** Which workspace is meant: by its folder, or by its name. */

@@ -332,7 +332,7 @@ function emptyLines({ filtered }: StatusInput, palette: Palette, width: number):
   if (filtered) return [truncate("No task matches.", width, palette.ellipsis)];
   return [
     truncate("Nothing is queued yet. Queue something with:", width, palette.ellipsis),
-    palette.bold(truncate("  orchestra start shell 'echo hello'", width, palette.ellipsis)),
+    palette.bold(truncate('  orchestra start shell "echo hello"', width, palette.ellipsis)),
   ];
 }
 

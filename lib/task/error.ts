@@ -61,8 +61,10 @@ export class OrchestraError extends Error {
 export const UNPERMITTED = "Start it with the permissions that README lists, or with -A.";
 
 const FULL = "The disk is full: free some space and try again; nothing was lost.";
-const FORBIDDEN =
-  "Check who owns the file and its folder, and whether the disk is mounted read-only.";
+const WINDOWS = Deno.build.os === "windows";
+const FORBIDDEN = WINDOWS
+  ? "Close the program that has the file open, or see who may change it, and try again."
+  : "Check who owns the file and its folder, and whether the disk is mounted read-only.";
 /** What to do about what the system refuses, by its name for it: its numbers differ by system. */
 const SYSTEM_HINTS: ReadonlyMap<unknown, string> = new Map([
   ["ENOSPC", FULL],
@@ -70,6 +72,8 @@ const SYSTEM_HINTS: ReadonlyMap<unknown, string> = new Map([
   ["EACCES", FORBIDDEN],
   ["EPERM", FORBIDDEN],
   ["EROFS", FORBIDDEN],
+  // As Windows tells of a file that somebody has open.
+  ...WINDOWS ? [["EBUSY", FORBIDDEN] as const] : [],
 ]);
 
 /**
@@ -105,11 +109,15 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
   });
 }
 
-/** Words as a shell takes them, for a hint that tells what to type. */
-export function quote(words: readonly string[]): string {
-  return words.map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  ).join(" ");
+/** Words as a shell takes them, for a hint that tells what to type: on Windows cmd.exe and PowerShell. */
+export function quote(
+  words: readonly string[],
+  windows: boolean = WINDOWS,
+): string {
+  const [plain, quoted] = windows
+    ? [/^[\w+=:./\\-]+$/, (word: string) => `"${word.replaceAll('"', '\\"')}"`]
+    : [/^[\w@%+=:,./-]+$/, (word: string) => `'${word.replaceAll("'", "'\\''")}'`];
+  return words.map((word) => plain.test(word) ? word : quoted(word)).join(" ");
 }
 
 /** A message may name what a hostile file holds: what a terminal would obey is spelled out. */

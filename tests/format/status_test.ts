@@ -142,7 +142,7 @@ Deno.test("damaged files are named, and only counted beyond the first few", () =
 });
 
 Deno.test("an empty queue says what to do next", () => {
-  assertStringIncludes(formatStatus(queueOf([]), PLAIN, NOW), "orchestra start shell 'echo hello'");
+  assertStringIncludes(formatStatus(queueOf([]), PLAIN, NOW), 'orchestra start shell "echo hello"');
 });
 
 Deno.test("a prompt of megabytes costs no more than the part of it that is shown", () => {

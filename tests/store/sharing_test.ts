@@ -1,9 +1,11 @@
 // A file that somebody else has open, as on Windows: it is waited for, and not for ever.
 
 import { removeFile, renameFile, replaceFile, whenShared } from "../../lib/store/files.ts";
-import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { toOrchestraError } from "../../lib/task/error.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { holdFile } from "../support/hold_file.ts";
 import { ON_WINDOWS, test } from "../support/needs.ts";
-import { Folder } from "../support/store.ts";
+import { Folder, names } from "../support/store.ts";
 
 const DENIED = () => new Deno.errors.PermissionDenied("Access denied. (os error 5): rename 'a'");
 
@@ -54,41 +56,51 @@ Deno.test("nothing is tried again where no waiting helps", () => {
   }
 });
 
+/** What is done to a file that is there. */
+const CHANGES: Readonly<Record<string, (path: string) => void>> = {
+  replace: (path) => replaceFile(path, `${path}.tmp`, "new"),
+  rename: (path) => {
+    Deno.writeTextFileSync(`${path}.new`, "new");
+    renameFile(`${path}.new`, path);
+  },
+  remove: removeFile,
+};
+
 test(
-  "a file that another process reads is replaced, renamed and removed on Windows",
+  "a file that another process has open is replaced, renamed and removed as soon as it is closed",
   ON_WINDOWS,
   async () => {
     using folder = new Folder();
     const path = `${folder.path}/file`;
-    const changes: Record<string, () => void> = {
-      replace: () => replaceFile(path, `${path}.tmp`, "new"),
-      rename: () => {
-        Deno.writeTextFileSync(`${path}.new`, "new");
-        renameFile(`${path}.new`, path);
-      },
-      remove: () => removeFile(path),
-    };
-    for (const [name, change] of Object.entries(changes)) {
-      Deno.writeTextFileSync(path, "old");
-      const code = `using file = Deno.openSync(${JSON.stringify(path)});
-      console.log("open");
-      Deno.stdin.readSync(new Uint8Array(1));
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);`;
-      await using reader = new Deno.Command(Deno.execPath(), {
-        args: ["eval", "--no-config", code],
-        stdin: "piped",
-        stdout: "piped",
-      }).spawn();
-      const output = reader.stdout.getReader();
-      await output.read();
-      const input = reader.stdin.getWriter();
-      await input.write(new Uint8Array(1));
-      change();
-      const text = name === "remove" ? undefined : Deno.readTextFileSync(path);
-      assertEquals(text, name === "remove" ? undefined : "new", name);
-      await input.close();
-      await output.cancel();
-      await reader.status;
+    for (const share of ["nothing", "reading", "removing"] as const) {
+      for (const [name, change] of Object.entries(CHANGES)) {
+        Deno.writeTextFileSync(path, "old");
+        {
+          await using holder = await holdFile(path, share);
+          await holder.release();
+          change(path);
+        }
+        // What was removed while somebody let others do that may keep its name until it is closed.
+        assertEquals(names(folder.path), name === "remove" ? [] : ["file"], `${share} ${name}`);
+        if (name !== "remove") assertEquals(Deno.readTextFileSync(path), "new");
+      }
+    }
+  },
+);
+
+test(
+  "a file that stays open in another process is as it was, and what was to come leaves nothing behind",
+  ON_WINDOWS,
+  async () => {
+    using folder = new Folder();
+    const path = `${folder.path}/file`;
+    Deno.writeTextFileSync(path, "old");
+    await using _holder = await holdFile(path, "reading");
+    for (const change of [CHANGES.replace!, CHANGES.remove!]) {
+      const error = toOrchestraError(assertThrows(() => change(path)), "Writing the file");
+      assertEquals(error.code, "environment");
+      assertStringIncludes(error.hint ?? "", "Close the program that has the file open");
+      assertEquals([names(folder.path), Deno.readTextFileSync(path)], [["file"], "old"]);
     }
   },
 );

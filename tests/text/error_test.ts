@@ -1,6 +1,6 @@
 // What the system refuses, told by the name it has for it and never by the words of a message.
 
-import { toOrchestraError } from "../../lib/task/error.ts";
+import { quote, toOrchestraError } from "../../lib/task/error.ts";
 import { assertEquals, assertMatch, assertThrows } from "../support/assert.ts";
 
 Deno.test("a full disk is told by the system's name for it, on every system", () => {
@@ -22,4 +22,11 @@ Deno.test("a file that is called like an error of the system is not taken for on
     assertEquals([error.code, error.hint], ["environment", undefined], name);
     assertEquals(toOrchestraError(new Error(`no ${name}`), "Reading").code, "internal", name);
   }
+});
+
+Deno.test("words are quoted as the shells of the system take them", () => {
+  const words = ["start", "C:\\my folder", "it's", 'say "hi"', "a&b"];
+  assertEquals(quote(words, false), `start 'C:\\my folder' 'it'\\''s' 'say "hi"' 'a&b'`);
+  assertEquals(quote(words, true), 'start "C:\\my folder" "it\'s" "say \\"hi\\"" "a&b"');
+  assertEquals(quote(["C:\\work\\shop"], true), "C:\\work\\shop");
 });

@@ -119,7 +119,7 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
         `Add with: orchestra init --agent ${missing.join(",")}`,
     );
   }
-  this.note("Try it with: orchestra start shell 'echo hello' && orchestra run --wait");
+  this.note('Try it with: orchestra start shell "echo hello" && orchestra run --wait');
 }
 
 /** Makes the workspace known by name; undefined where we may not write that down. */

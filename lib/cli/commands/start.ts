@@ -74,7 +74,7 @@ async function start(
       "usage",
       `start needs ${agent === undefined ? "an agent and " : ""}a prompt`,
       {
-        hint: `For example: orchestra start ${agent ?? "shell"} 'echo hello'   (or - to read it)`,
+        hint: `For example: orchestra start ${agent ?? "shell"} "echo hello"   (or - to read it)`,
       },
     );
   }
