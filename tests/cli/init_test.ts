@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { makeFolder, openBox, runProgram } from "../support/program.ts";
+import { assertMode } from "../support/store.ts";
 
 Deno.test("init makes a private workspace with an agent that works, and keeps what is there", async () => {
   await using folder = await makeFolder();
@@ -10,9 +11,11 @@ Deno.test("init makes a private workspace with an agent that works, and keeps wh
   assertStringIncludes(first.stdout, `Workspace in ${folder.path}`);
   assertStringIncludes(first.stdout, "shell");
   assertStringIncludes(first.stderr, "orchestra start shell");
-  assertEquals(Deno.statSync(`${folder.path}/.orchestra`).mode! & 0o777, 0o700);
+  assertMode(`${folder.path}/.orchestra`, 0o700);
   for (const name of ["tasks", "plans", "logs", "workspace", "archive"]) {
-    assertEquals(Deno.statSync(`${folder.path}/.orchestra/${name}`).mode! & 0o777, 0o700, name);
+    const path = `${folder.path}/.orchestra/${name}`;
+    assert(Deno.statSync(path).isDirectory, name);
+    assertMode(path, 0o700);
   }
   const config = `${folder.path}/.orchestra-cli/agent-config.json`;
   const prompt = `${folder.path}/.orchestra-cli/prompts/default.md`;

@@ -3,16 +3,17 @@
 import type { Context } from "../../lib/cli/context.ts";
 import { createLogPrinter } from "../../lib/cli/log_printer.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, terminal, test } from "../support/needs.ts";
-import { makeBox } from "../support/program.ts";
+import { filePath } from "../support/file_path.ts";
+import { terminal, test } from "../support/needs.ts";
+import { makeBox, runLine } from "../support/program.ts";
 import { inTerminal } from "../support/terminal.ts";
-import { AT_GATE, openGate } from "../support/shell.ts";
+import { AT_GATE, openGate, printing } from "../support/shell.ts";
 import { MISSING } from "../support/words.ts";
 
 Deno.test("logs prints the log, its last lines, or follows it until the task is settled", async () => {
   await using box = await makeBox();
-  const script = `for i in 1 2 3; do echo "line $i 日本"; done; ${AT_GATE}; ` +
-    `printf 'no newline \\033[31m'`;
+  const lines = [1, 2, 3].map((number) => `echo 'line ${number} 日本'; `).join("");
+  const script = `${lines}${AT_GATE}; ${printing("no newline \x1b[31m")}`;
   const id = await box.start("shell", script);
   const quiet = await box.run("logs", id);
   assertEquals([quiet.code, quiet.stdout], [0, ""]);
@@ -61,7 +62,7 @@ Deno.test("a log of events is shown as a person reads it where that is asked for
   ];
   Deno.writeTextFileSync(`${box.root}/events`, lines.join("\n") + "\n");
   box.agents({
-    events: { command: "cat", args: ["events"], completion: "exit", usage: "codex" },
+    events: { ...runLine("cat events"), completion: "exit", usage: "codex" },
   });
   const id = await box.start("events", "x");
   await box.ok("run", "--wait");
@@ -96,11 +97,11 @@ Deno.test("a terminal gets a log's colours and nothing else that it would obey",
   assertEquals(said.join(""), "\x1b[31mred\x1b[0m gone\x1b[1mbold \x1b[0m");
 });
 
-test("the last lines of a log of events are lines that a person reads", ON_POSIX, async () => {
+Deno.test("the last lines of a log of events are lines that a person reads", async () => {
   await using box = await makeBox();
-  const path = new URL("../fixtures/copilot_success.jsonl", import.meta.url).pathname;
+  const path = filePath(new URL("../fixtures/copilot_success.jsonl", import.meta.url));
   box.agents({
-    copilot: { command: "cat", args: [path], usage: "copilot", completion: "exit" },
+    copilot: { ...runLine(`cat '${path}'`), usage: "copilot", completion: "exit" },
   });
   const id = await box.start("copilot", "x");
   await box.run("run", "--wait");

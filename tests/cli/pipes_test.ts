@@ -2,12 +2,12 @@
 // reader has gone.
 
 import { assertEquals } from "../support/assert.ts";
-import { cleanEnv, commandLine, makeBox, spawn } from "../support/program.ts";
+import { cleanEnv, commandLine, makeBox } from "../support/program.ts";
+import { printing } from "../support/shell.ts";
 import type { Context } from "../../lib/cli/context.ts";
 import { createLogPrinter } from "../../lib/cli/log_printer.ts";
 
 /** Bytes that are no UTF-8, a character of four bytes, a NUL, and no line break at the end. */
-const LOG = "\\377\\376 \\360\\237\\221\\251\\n\\000\\033[31mred\\r\\nlast \\303";
 const BYTES = new Uint8Array([
   ...[255, 254, 32, 240, 159, 145, 169, 10],
   ...[0, 27, 91, 51, 49, 109, 114, 101, 100, 13, 10],
@@ -28,7 +28,7 @@ async function bytesOf(cwd: string, ...args: string[]): Promise<Uint8Array> {
 
 Deno.test("logs into a pipe are the log's bytes", async () => {
   await using box = await makeBox();
-  const id = await box.start("shell", `printf '${LOG}'`);
+  const id = await box.start("shell", printing(BYTES));
   await box.ok("run", "--wait");
   assertEquals(await bytesOf(box.root, "logs", id), BYTES);
   assertEquals(await bytesOf(box.root, "logs", "-f", id), BYTES);
@@ -52,7 +52,7 @@ Deno.test("on a terminal a character that comes in two pieces is one, and nothin
 });
 
 /**
- * Runs the program into `head`, with changes for as long as it lives.
+ * Runs the program for who reads two lines and goes, with changes for as long as it lives.
  *
  * @returns its exit code, and what it said on standard error
  */
@@ -60,37 +60,45 @@ async function intoHead(
   cwd: string,
   args: readonly string[],
   change: () => Promise<unknown>,
-): Promise<[code: string, stderr: string]> {
-  const program = '{ "$@"; echo $? > code; } | head -n 2';
-  await using live = spawn("sh", ["-c", program, "sh", ...commandLine(...args)], { cwd });
+): Promise<[code: number, stderr: string]> {
+  const [command, ...rest] = commandLine(...args);
+  const options = { args: rest, cwd, env: cleanEnv(), clearEnv: true, stdin: "null" } as const;
+  await using child = new Deno.Command(command!, { ...options, stdout: "piped", stderr: "piped" })
+    .spawn();
   let over = false;
-  const ended = live.ended().finally(() => over = true);
+  const ended = child.status.finally(() => over = true);
+  const stderr = new Response(child.stderr).text();
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    let text = "";
+    // Leaving the loop closes the pipe.
+    for await (const bytes of child.stdout) {
+      text += decoder.decode(bytes, { stream: true });
+      if (text.split("\n").length > 2) break;
+    }
+  })();
   while (!over) await change();
-  const { stderr } = await ended;
-  return [Deno.readTextFileSync(`${cwd}/code`).trim(), stderr];
+  await reading;
+  return [(await ended).code, await stderr];
 }
 
-Deno.test({
-  name: "what follows something ends when the reader has gone",
-  ignore: Deno.build.os === "windows",
-  async fn() {
-    await using box = await makeBox();
-    const id = await box.start("shell", "sleep 600");
-    await box.ok("run");
-    const append = (name: string) => async () => {
-      Deno.writeTextFileSync(box.path(name), "one\ntwo\n", { append: true });
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    };
-    const queueOne = () => box.start("shell", "true");
-    for (
-      const [args, change] of [
-        [["logs", "-f", id], append(`logs/${id}.log`)],
-        [["status", "--watch", "-i", "1"], queueOne],
-        [["daemon", "logs", "-f"], append("daemon.log")],
-      ] as const
-    ) {
-      assertEquals(await intoHead(box.root, args, change), ["0", ""], args.join(" "));
-    }
-    await box.ok("cancel", "--all");
-  },
+Deno.test("what follows something ends when the reader has gone", async () => {
+  await using box = await makeBox();
+  const id = await box.start("shell", "sleep 600");
+  await box.ok("run");
+  const append = (name: string) => async () => {
+    Deno.writeTextFileSync(box.path(name), "one\ntwo\n", { append: true });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const queueOne = () => box.start("shell", "true");
+  for (
+    const [args, change] of [
+      [["logs", "-f", id], append(`logs/${id}.log`)],
+      [["status", "--watch", "-i", "1"], queueOne],
+      [["daemon", "logs", "-f"], append("daemon.log")],
+    ] as const
+  ) {
+    assertEquals(await intoHead(box.root, args, change), [0, ""], args.join(" "));
+  }
+  await box.ok("cancel", "--all");
 });

@@ -1,14 +1,14 @@
 // show.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
-import { assertPrintable, makeBox } from "../support/program.ts";
+import { filePath } from "../support/file_path.ts";
+import { assertPrintable, makeBox, runLine } from "../support/program.ts";
 import { MISSING } from "../support/words.ts";
 
 Deno.test("show has everything about one task on a page, and the same as JSON", async () => {
   await using box = await makeBox();
-  const script = `printf 'line %s\\n' 1 2 3; echo '{"error": "no luck", "details": "a stack"}' ` +
-    `>"$ORCHESTRA_ERROR_FILE"; exit 1`;
+  const script = "echo line 1; echo line 2; echo line 3; " +
+    `echo '{"error": "no luck", "details": "a stack"}' >"$ORCHESTRA_ERROR_FILE"; exit 1`;
   const id = await box.start("signal", script, "-l", "team=x", "--timeout", "10m", "-p", "8");
   const dependent = await box.start("shell", "true", "--depends-on", id);
   await box.run("run", "--all", "--wait");
@@ -40,14 +40,13 @@ Deno.test("show has everything about one task on a page, and the same as JSON", 
   await box.fails(3, "show", MISSING);
 });
 
-test(
+Deno.test(
   "the end of a log of events is shown as a person reads it, on the page and in reports",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
     const prints = (name: string, code: number) => {
-      const path = new URL(`../fixtures/${name}.jsonl`, import.meta.url).pathname;
-      return { command: "sh", args: ["-c", 'cat "$1"; exit "$2"', "sh", path, String(code)] };
+      const path = filePath(new URL(`../fixtures/${name}.jsonl`, import.meta.url));
+      return runLine(`cat '${path}'; exit ${code}`);
     };
     box.agents({
       // Its last fifteen events say nothing that is shown.
@@ -63,7 +62,7 @@ test(
   },
 );
 
-test("why a task was cancelled stands on its page", ON_POSIX, async () => {
+Deno.test("why a task was cancelled stands on its page", async () => {
   await using box = await makeBox();
   const id = await box.start("shell", "true");
   await box.ok("cancel", id, "--reason", "the wrong branch");

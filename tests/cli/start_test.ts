@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { makeBox } from "../support/program.ts";
+import { assertMode } from "../support/store.ts";
 
 Deno.test("start says what it queued: in a sentence, as the bare id, or as the task", async () => {
   await using box = await makeBox();
@@ -16,7 +17,8 @@ Deno.test("start says what it queued: in a sentence, as the bare id, or as the t
   assertEquals(task, box.task(task.taskId));
   assertEquals([task.status, task.agent, task.prompt], ["pending", "shell", "echo hello"]);
   for (const name of [`tasks/${id}.json`, `plans/${id}_plan.md`]) {
-    assertEquals(Deno.statSync(box.path(name)).mode! & 0o777, 0o600, name);
+    assert(Deno.statSync(box.path(name)).isFile, name);
+    assertMode(box.path(name), 0o600);
   }
   assertStringIncludes(Deno.readTextFileSync(box.path(`plans/${id}_plan.md`)), "echo hello");
 });

@@ -10,7 +10,7 @@ Deno.test("wait ends with 0 when all completed, 1 when one did not or time is up
   const [good, bad, slow] = await Promise.all([
     box.start("shell", "true"),
     box.start("shell", "exit 1"),
-    box.start("shell", "exec sleep 1000"),
+    box.start("shell", "sleep 1000"),
   ]);
   const blocked = await box.start("shell", "true", "--depends-on", bad!);
   await using waiting = box.live({}, "wait", good!);
@@ -46,7 +46,7 @@ Deno.test("wait goes on while a retry is due, and ends with the last attempt", a
   await using box = await makeBox();
   box.config({ retry: { base: 0.01 } });
   const script =
-    'test -e "$ORCHESTRA_WORKSPACE/second" || { touch "$ORCHESTRA_WORKSPACE/second"; exit 1; }';
+    'cat "$ORCHESTRA_WORKSPACE/second" || (echo >"$ORCHESTRA_WORKSPACE/second"; exit 1)';
   const id = await box.start("shell", script, "--auto-retry");
   await box.ok("run");
   const outcome = await box.json("wait", id);

@@ -13,6 +13,14 @@ export const AT_GATE = SHELL === null
   ? 'until cat "$ORCHESTRA_ROOT/gate" 2>/dev/null; do sleep 0.02; done'
   : `deno eval '${GATE_SCRIPT}'`;
 
+/** Shell that prints something as it is, with no line break behind it. */
+export function printing(what: string | Uint8Array): string {
+  const bytes = [...(typeof what === "string" ? new TextEncoder().encode(what) : what)];
+  return SHELL === null
+    ? `printf %b '${bytes.map((byte) => `\\0${byte.toString(8).padStart(3, "0")}`).join("")}'`
+    : `deno eval 'Deno.stdout.writeSync(Uint8Array.of(${bytes}))'`;
+}
+
 export function openGate(box: Box, text: string): void {
   Deno.writeTextFileSync(`${box.root}/gate.new`, text);
   Deno.renameSync(`${box.root}/gate.new`, `${box.root}/gate`);
