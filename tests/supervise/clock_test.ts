@@ -1,9 +1,13 @@
 // A clock that is set, and a machine that sleeps.
 
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
+import type { Launcher } from "../../lib/launch/launcher.ts";
+import { createWindowsLauncher } from "../../lib/launch/windows/launcher.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { shimOf } from "../support/gated.ts";
+import { STOPPED, test } from "../support/needs.ts";
 import { kill, lives } from "../support/program.ts";
+import { IDLING } from "../support/shell.ts";
 import { launchesOf, makeSite, noted, openGate } from "../support/site.ts";
 import { watchOver } from "../support/watched.ts";
 
@@ -12,7 +16,7 @@ const HOUR = 3_600_000;
 Deno.test("a clock set back an hour delays no timeout beyond its length", async () => {
   await using site = await makeSite();
   const { box } = site;
-  const id = await box.start("--timeout=1", "shell", "exec sleep 1000");
+  const id = await box.start("--timeout=1", "shell", IDLING);
   await using watched = watchOver(box);
   // Before it, a claim without a shim would be all that the clock finds.
   await shimOf(box, id);
@@ -26,8 +30,8 @@ Deno.test("a clock set back an hour delays no timeout beyond its length", async 
 Deno.test("a clock set forward ten minutes uses up no task's time, and ends it when that is over", async () => {
   await using site = await makeSite();
   const { box } = site;
-  const late = await box.start("--timeout=300", "shell", "exec sleep 1000");
-  const soon = await box.start("--timeout=1", "shell", "exec sleep 1000");
+  const late = await box.start("--timeout=300", "shell", IDLING);
+  const soon = await box.start("--timeout=1", "shell", IDLING);
   await using watched = watchOver(box);
   await Promise.all([late, soon].map((id) => shimOf(box, id)));
   watched.clock.jump(600_000);
@@ -81,13 +85,25 @@ for (const [what, jump] of [["back an hour", -HOUR], ["forward ten minutes", 600
   });
 }
 
+/** Its shims wait at a gate before they do anything. */
+function lateLauncher(gate: string): Launcher {
+  if (Deno.build.os !== "windows") {
+    return createPosixLauncher({
+      shell: ["/bin/sh", "-c", `read -r _ <${gate}; exec /bin/sh "$@"`, "sh"],
+    });
+  }
+  const shim = import.meta.resolve("../../lib/launch/windows/shim.ts");
+  const wait = `const [gate, shim, specFile] = ${JSON.stringify([gate, shim])}.concat(Deno.args);
+    while (!await Deno.stat(gate).catch(() => null)) await new Promise((go) => setTimeout(go, 20));
+    await (await import(shim)).runShim(specFile);`;
+  return createWindowsLauncher({ shim: [Deno.execPath(), "eval", wait] });
+}
+
 Deno.test("a shim that comes after its claim was taken back finds the fence and runs nothing", async () => {
   await using site = await makeSite();
   const { box } = site;
   const id = await box.start("shell", noted(site));
-  const late = createPosixLauncher({
-    shell: ["/bin/sh", "-c", `read -r _ <${site.gate}; exec /bin/sh "$@"`, "sh"],
-  });
+  const late = lateLauncher(site.gate);
   let latecomer: number | undefined;
   await using watched = watchOver(box, {}, undefined, (spec, launcher) => {
     if (latecomer !== undefined) return launcher.launch(spec);
@@ -102,21 +118,25 @@ Deno.test("a shim that comes after its claim was taken back finds the fence and 
   assertEquals(launchesOf(site), [id]);
 });
 
-Deno.test("a machine that slept ten minutes: its agents have not had that time, and nothing is fenced", async () => {
-  await using site = await makeSite();
-  const { box } = site;
-  const short = await box.start("--timeout=60", "shell", "exec sleep 1000");
-  const long = await box.start("--timeout=3600", "shell", "exec sleep 1000");
-  await using watched = watchOver(box);
-  const shims = await Promise.all([short, long].map((id) => shimOf(box, id)));
-  for (const pid of shims) kill(pid, "SIGSTOP");
-  watched.clock.jump(600_000);
-  for (const pid of shims) kill(pid, "SIGCONT");
-  for (const id of [short, long]) {
-    await box.until("the note of it", () => box.task(id).asleep > 590);
-    const { status, claim } = box.task(id);
-    assertEquals([status, claim], ["running", 1]);
-  }
-  await box.ok("cancel", short, long);
-  await watched.over;
-});
+test(
+  "a machine that slept ten minutes: its agents have not had that time, and nothing is fenced",
+  STOPPED,
+  async () => {
+    await using site = await makeSite();
+    const { box } = site;
+    const short = await box.start("--timeout=60", "shell", IDLING);
+    const long = await box.start("--timeout=3600", "shell", IDLING);
+    await using watched = watchOver(box);
+    const shims = await Promise.all([short, long].map((id) => shimOf(box, id)));
+    for (const pid of shims) kill(pid, "SIGSTOP");
+    watched.clock.jump(600_000);
+    for (const pid of shims) kill(pid, "SIGCONT");
+    for (const id of [short, long]) {
+      await box.until("the note of it", () => box.task(id).asleep > 590);
+      const { status, claim } = box.task(id);
+      assertEquals([status, claim], ["running", 1]);
+    }
+    await box.ok("cancel", short, long);
+    await watched.over;
+  },
+);

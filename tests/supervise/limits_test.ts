@@ -3,12 +3,13 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { makeBox, processesWith } from "../support/program.ts";
 import { forge, gated, openGate } from "../support/gated.ts";
+import { IDLING } from "../support/shell.ts";
 
 Deno.test("an agent that takes too long, or prints nothing for too long, is ended by the supervisor", async () => {
   await using box = await makeBox();
   const [long, idle] = await Promise.all([
-    box.start("shell", "exec sleep 1000", "--timeout", "0.3"),
-    box.start("shell", "exec sleep 1000", "--idle-timeout", "0.3"),
+    box.start("shell", IDLING, "--timeout", "0.3"),
+    box.start("shell", IDLING, "--idle-timeout", "0.3"),
   ]);
   await box.ok("run", "--parallel", "2");
   const [first, second] = await Promise.all([box.settled(long), box.settled(idle)]);
@@ -23,14 +24,14 @@ Deno.test("the supervisor takes a limit that is changed while the task runs", as
   await using box = await makeBox();
   // No rescan helps: the change itself must be noticed.
   box.config({ interval: 3600 });
-  const shortened = await box.start("shell", "exec sleep 1000", "--timeout", "1h");
+  const shortened = await box.start("shell", IDLING, "--timeout", "1h");
   await box.ok("run");
   // A first limit long enough for this machine to extend it in time; it tells when it was not.
   let limit = 1;
   let [extended, canary] = ["", ""];
   for (let late = true; late; limit *= 2) {
     extended = await box.start("shell", gated(), "--timeout", String(limit), "-p", "9");
-    canary = await box.start("shell", "exec sleep 1000", "--timeout", String(limit + 0.2));
+    canary = await box.start("shell", IDLING, "--timeout", String(limit + 0.2));
     await box.ok("run", "--parallel", "3");
     late = (await box.run("timeout", "extend", extended, "1h")).code === 4;
     if (late) await box.settled(canary);

@@ -18,8 +18,8 @@ for (const look of [["status"], ["show", "@last"], ["deps"], ["daemon", "status"
   Deno.test(`${look.join(" ")} launches nothing and starts no verify command`, async () => {
     await using box = await makeBox();
     box.config({ supervise: false });
-    const verified = await box.start("--verify", "touch verified", "shell", "true");
-    const pending = await box.start("shell", "touch launched");
+    const verified = await box.start("--verify", "echo yes >verified", "shell", "true");
+    const pending = await box.start("shell", "echo yes >launched");
     await box.ok("run");
     await box.until("the end", () => exitIn(box, verified));
     await box.run(...look);
@@ -29,7 +29,9 @@ for (const look of [["status"], ["show", "@last"], ["deps"], ["daemon", "status"
     // Who may start something does it.
     await box.ok("run", "--all", "--wait");
     assertEquals([box.task(verified).status, box.task(pending).status], ["complete", "complete"]);
-    assertEquals(textIn(`${box.root}/verified`), "");
+    for (const name of ["verified", "launched"]) {
+      assertEquals(textIn(`${box.root}/${name}`)?.trim(), "yes");
+    }
   });
 }
 

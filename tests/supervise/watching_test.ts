@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { commandLine, spawn, withPatience } from "../support/program.ts";
 import { blinding, ON_LINUX, succeeds, test } from "../support/needs.ts";
+import { IDLING } from "../support/shell.ts";
 import { makeSite } from "../support/site.ts";
 import { type Watched, watchOver } from "../support/watched.ts";
 
@@ -20,12 +21,12 @@ test(
     });
     await daemon.printed((text) => text.includes("Watching over"));
     const first = await box.start("shell", "true");
-    const cancelled = await box.start("shell", "exec sleep 1000");
+    const cancelled = await box.start("shell", IDLING);
     assertEquals((await box.settled(first)).status, "complete");
     await box.until("the launch", () => box.task(cancelled).status === "running");
     await box.ok("cancel", cancelled);
     assertEquals((await box.settled(cancelled)).status, "cancelled");
-    const signals = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
+    const signals = await box.start("signal", 'true >"$ORCHESTRA_DONE_FILE"');
     const last = await box.start("--depends-on", signals, "shell", "true");
     assertEquals((await box.settled(last)).status, "complete");
     assertEquals(daemon.stdout().split("cannot be watched").length - 1, 1, daemon.stdout());
@@ -56,7 +57,7 @@ test("a pipe among the tasks is let go of, and changes are told of again", ON_LI
   // From here on a rescan comes too late for anything.
   box.config({ interval: 3600 });
   await box.settled(await box.start("shell", "true"));
-  const next = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
+  const next = await box.start("signal", 'true >"$ORCHESTRA_DONE_FILE"');
   assertEquals((await box.settled(next)).status, "complete");
   Deno.removeSync(pipe);
   daemon.kill("SIGTERM");
@@ -86,9 +87,9 @@ Deno.test("a watcher that tells of nothing delays everything by no more than a r
   await using _watched = watched;
   // Launched by another process, ended by itself, by its time, and by hand.
   const ends = await box.start("shell", "true");
-  const signals = await box.start("signal", ': >"$ORCHESTRA_DONE_FILE"');
-  const times = await box.start("--timeout=0.5", "shell", "exec sleep 1000");
-  const cancelled = await box.start("shell", "exec sleep 1000");
+  const signals = await box.start("signal", 'true >"$ORCHESTRA_DONE_FILE"');
+  const times = await box.start("--timeout=0.5", "shell", IDLING);
+  const cancelled = await box.start("shell", IDLING);
   const after = await box.start("--depends-on", `${ends},${signals}`, "shell", "true");
   await box.until("the launch", () => box.task(cancelled).status === "running");
   await box.ok("cancel", cancelled);

@@ -45,10 +45,21 @@ const onWindows = (lack: string): Missing => ON_POSIX === null ? null : `this is
 export const MODES: Missing = onWindows("which has no modes");
 /** A time zone that is told by TZ. */
 export const ZONES: Missing = onWindows("which takes no time zone from TZ");
+/** Processes that are stopped by SIGSTOP. */
+export const STOPPED: Missing = onWindows("which stops no processes");
+/** Permissions by the first line of a file. */
+export const NARROW: Missing = onWindows("which takes no permissions from a file's first line");
+/** Ends that tell that somebody else made them. */
+export const KILLED: Missing = onWindows("which tells nobody that a process was killed");
 /** Environments of others, which tell whose they are. */
 export const READ_ENVIRONMENTS: Missing = onWindows("which tells nobody another's environment");
 /** Folders whose names are synced. */
 export const SYNCED_FOLDERS: Missing = onWindows("which syncs no folders");
+/** Names with control characters in them. */
+export const NAMES: Missing = onWindows("where no name has control characters");
+/** Files that may be given to somebody else. */
+export const GIVING: Missing = onWindows("where Deno tells nobody whose a file is") ??
+  (Deno.uid() === 0 ? null : "only root can give a file to somebody else");
 export const NOT_ROOT: Missing = MODES ?? (Deno.uid() === 0 ? "root may do anything" : null);
 
 /** Whether a program does what it is asked; false where there is none. */

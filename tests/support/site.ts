@@ -1,7 +1,7 @@
 // A workspace on a disk that can be filled up, and beside it what its agents use: a gate and a ledger.
 
 import { assert } from "./assert.ts";
-import { mounting, succeeds, test } from "./needs.ts";
+import { mounting, ON_POSIX, succeeds, test } from "./needs.ts";
 import { type Box, makeFolder, openBox } from "./program.ts";
 
 export const onSmallDisk = (name: string, fn: (disk: Disk) => Promise<void>) =>
@@ -13,7 +13,10 @@ export const onSmallDisk = (name: string, fn: (disk: Disk) => Promise<void>) =>
 /** A workspace, and beside it what its agents use: a gate to wait at, and a ledger of launches. */
 interface Site extends AsyncDisposable {
   box: Box;
-  /** A fifo: whoever reads a line of it waits until {@linkcode openGate}. */
+  /**
+   * A fifo: whoever reads a line of it waits until {@linkcode openGate}. Windows has none in folders: it is
+   * a file that comes to be there.
+   */
   gate: string;
   ledger: string;
 }
@@ -38,7 +41,7 @@ export async function makeSite(small = false): Promise<Disk> {
   if (small) assert(succeeds("mount", "-t", "tmpfs", "-o", "size=1m", "none", disk));
   Deno.mkdirSync(`${root}/.orchestra`, { recursive: true, mode: 0o700 });
   Deno.mkdirSync(`${root}/.orchestra-cli`);
-  assert(succeeds("mkfifo", gate));
+  if (ON_POSIX === null) assert(succeeds("mkfifo", gate));
   Deno.writeTextFileSync(ledger, "");
   const box = openBox(root);
   box.agents({});
@@ -74,7 +77,8 @@ export async function makeSite(small = false): Promise<Disk> {
 }
 
 /** Shell that notes each run of its task. */
-export const noted = ({ ledger }: Site) => `printf '%s\\n' "$ORCHESTRA_TASK_ID" >>${ledger}`;
+export const noted = ({ ledger }: Site) =>
+  `echo "$ORCHESTRA_TASK_ID" >>${ledger.replaceAll("\\", "/")}`;
 
 /** The same, then waits at the gate and ends. */
 export const gated = (site: Site, end = "exit 0") =>
@@ -82,7 +86,7 @@ export const gated = (site: Site, end = "exit 0") =>
 
 /** Lets go one that waits at the gate; opened for both, so that it never waits for a reader. */
 export function openGate({ gate }: Site): Disposable {
-  const file = Deno.openSync(gate, { read: true, write: true });
+  const file = Deno.openSync(gate, { read: true, write: true, create: true });
   file.writeSync(new TextEncoder().encode("go\n"));
   return file;
 }

@@ -3,6 +3,7 @@
 import type { Launched, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { joinLaunchers } from "../../lib/launch/mod.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
+import { createWindowsLauncher } from "../../lib/launch/windows/launcher.ts";
 import { openQueue, type Queue } from "../../lib/queue/queue.ts";
 import { type WatchOptions, watchOver as watch } from "../../lib/supervise/loop.ts";
 import type { Mirror } from "../../lib/supervise/mirror.ts";
@@ -33,7 +34,7 @@ export function watchOver(
   launch: (spec: LaunchSpec, launcher: Launcher) => Launched = (spec, own) => own.launch(spec),
 ): Watched {
   const clock = new FakeClock();
-  const launcher = createPosixLauncher();
+  const launcher = Deno.build.os === "windows" ? createWindowsLauncher() : createPosixLauncher();
   // The file system reads the same clock: what is written after a jump carries its time.
   const written = Deno.lstatSync;
   Deno.lstatSync = (path) => {
