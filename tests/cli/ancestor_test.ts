@@ -3,8 +3,9 @@
 import { substituteNamed } from "../../lib/decide/template.ts";
 import { formatTask, newTask } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { terminal, test } from "../support/needs.ts";
-import { type Box, commandLine, makeBox, spawn } from "../support/program.ts";
+import { linking, SHELL, terminal, test } from "../support/needs.ts";
+import { type Box, commandLine, makeBox, runLine, runScript, spawn } from "../support/program.ts";
+import { assertMode } from "../support/store.ts";
 
 /** Tasks that are over. */
 function makeFinished(box: Box, count: number): void {
@@ -59,10 +60,7 @@ Deno.test("init leaves a customised default.txt in force", async () => {
   Deno.writeTextFileSync(`${box.root}/.orchestra-cli/prompts/default.txt`, "OURS: {prompt}");
   await box.ok("init");
   box.agents({
-    echo: {
-      command: "sh",
-      args: ["-c", 'cat "$1"; : >"$ORCHESTRA_DONE_FILE"', "-", "{promptFile}"],
-    },
+    echo: runLine('cat "$ORCHESTRA_PROMPT_FILE"; echo done >"$ORCHESTRA_DONE_FILE"'),
   });
   const id = await box.start("echo", "hello");
   await box.ok("run");
@@ -73,10 +71,13 @@ Deno.test("init leaves a customised default.txt in force", async () => {
 Deno.test("an argument that names no placeholder keeps its braces", async () => {
   await using box = await makeBox();
   const json = '{"a":{"b":{}},"c":"{{x}}"}';
+  const args = [json, "{{{userPrompt}}}", "{{userPrompt}}"];
+  const print = 'console.log([...Deno.args, Deno.env.get("JSON"), ""].join("|"))';
   box.agents({
     echo: {
-      command: "sh",
-      args: ["-c", 'printf "%s|" "$@" "$JSON"', "-", json, "{{{userPrompt}}}", "{{userPrompt}}"],
+      ...(SHELL === null
+        ? { command: "sh", args: ["-c", 'printf "%s|" "$@" "$JSON"; echo', "-", ...args] }
+        : runScript(print, ...args)),
       env: { JSON: json },
       completion: "exit",
     },
@@ -85,7 +86,7 @@ Deno.test("an argument that names no placeholder keeps its braces", async () => 
   await box.ok("run");
   await box.settled(id);
   const log = Deno.readTextFileSync(box.path(`logs/${id}.log`));
-  assertEquals(log, `${json}|{hello}|{userPrompt}|${json}|`);
+  assertEquals(log, `${json}|{hello}|{userPrompt}|${json}|\n`);
   assertEquals(substituteNamed("{{}} {toString}", { prompt: "x" }), "{{}} {toString}");
 });
 
@@ -125,9 +126,12 @@ Deno.test("what is left in the background tells debug.log, where it was asked to
   const text = Deno.readTextFileSync(log);
   assertMatch(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z \[\d+\] /);
   assertStringIncludes(text, `task written id=${id} status=complete`);
-  assertEquals(Deno.statSync(log).mode! & 0o777, 0o600);
-  Deno.removeSync(log);
-  // A link in its place is not followed.
+  assertMode(log, 0o600);
+});
+
+test("a link in the place of debug.log is not followed", linking(), async () => {
+  await using box = await makeBox();
+  const log = box.path("debug.log");
   Deno.writeTextFileSync(`${box.root}/mine`, "mine");
   Deno.symlinkSync(`${box.root}/mine`, log);
   box.config({ debug_log: true });

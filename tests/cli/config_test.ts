@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { makeBox, makeFolder } from "../support/program.ts";
+import { assertMode } from "../support/store.ts";
 
 Deno.test("config shows every setting, changes one, and refuses what it cannot be", async () => {
   await using box = await makeBox();
@@ -13,7 +14,7 @@ Deno.test("config shows every setting, changes one, and refuses what it cannot b
   assertEquals(JSON.parse(Deno.readTextFileSync(box.path("config.json"))), {
     retry: { base: 0.5 },
   });
-  assertEquals(Deno.statSync(box.path("config.json")).mode! & 0o777, 0o600);
+  assertMode(box.path("config.json"), 0o600);
   await box.ok("config", "set", "timeout", "5m");
   await box.ok("config", "set", "retry.on", "exit, timeout");
   const changed = await box.json("config", "set", "auto_retry", "true");

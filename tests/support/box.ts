@@ -70,10 +70,15 @@ export interface Failure {
  * which knows `echo`, `exit`, `true`, `&&`, `||`, `;`, variables, redirections, and `deno`, which may do
  * the rest; tests of more need {@linkcode SHELL}.
  */
-export function runLine(line = "{userPrompt}"): AgentEntry {
+export function runLine(line = "{userPrompt}"): { command: string; args: string[] } {
   return SHELL === null
     ? { command: "sh", args: ["-c", line] }
     : { command: Deno.execPath(), args: ["task", "--quiet", "--eval", line] };
+}
+
+/** An agent that is a script of Deno's, where the system has no program that does it. */
+export function runScript(script: string, ...args: string[]): AgentEntry {
+  return { command: Deno.execPath(), args: ["eval", "--no-config", script, ...args] };
 }
 
 /** Agents of every workspace here; the prompt of each is a shell script, taken as it is. */

@@ -10,6 +10,7 @@ export {
   makeFolder,
   openBox,
   runLine,
+  runScript,
 } from "./box.ts";
 export { kill, lives, processesWith } from "./processes.ts";
 export {
