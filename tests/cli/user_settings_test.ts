@@ -1,10 +1,11 @@
 // The user's own settings and agents, below those of a workspace.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, succeeds, test } from "../support/needs.ts";
+import { GIVING, linking, NARROW, succeeds, test } from "../support/needs.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
 import { MAIN, spawn } from "../support/spawn.ts";
-import { type Box, makeBox, makeFolder } from "../support/program.ts";
+import { type Box, makeBox, makeFolder, runLine } from "../support/program.ts";
+import { lineCommand } from "../support/shell.ts";
 
 /** A place for the user's files, and a workspace whose commands see it. */
 async function makeUser() {
@@ -33,7 +34,9 @@ async function makeUser() {
 }
 
 const textOf = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
-const SH = { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit" };
+const SH = { ...runLine(), completion: "exit" };
+/** Makes a link to a file, which need not be there. */
+const linkTo = (target: string, path: string) => Deno.symlinkSync(target, path, { type: "file" });
 
 Deno.test("the user's settings hold below a workspace's own, key by key, and config show says whose each is", async () => {
   await using user = await makeUser();
@@ -66,10 +69,11 @@ Deno.test("an agent of the user's can be given work, a workspace's own comes fir
     "agents",
   );
   const row = (name: string) => rows.find((item) => item.name === name);
-  assertEquals([row("mine")?.origin, row("mine")?.command], ["user", "sh"]);
-  assertEquals([row("shell")?.origin, row("shell")?.command], ["workspace", "sh"]);
+  assertEquals([row("mine")?.origin, row("mine")?.command], ["user", SH.command]);
+  assertEquals([row("shell")?.origin, row("shell")?.command], ["workspace", SH.command]);
   assertEquals([row("broken")?.origin, row("broken")?.command], ["user", null]);
-  assertMatch((await user.run("agents")).stdout, /^mine +✓ installed +sh +user/m);
+  const [line] = /^mine .*/m.exec((await user.run("agents")).stdout)!;
+  assertEquals(line.split(/ +/), ["mine", "✓", "installed", SH.command, "user"]);
   assertEquals((await user.run("start", "--quiet", "mine", "true")).code, 0);
   assertEquals((await user.run("start", "--quiet", "shell", "true")).code, 0);
   assertEquals((await user.run("run", "--all", "--wait")).code, 0);
@@ -121,13 +125,13 @@ Deno.test("files of the user's that are malformed are told, and cost a workspace
 
 test(
   "the user's files may be kept elsewhere, with a link; those of somebody else do not count",
-  ON_POSIX,
+  linking(),
   async () => {
     await using user = await makeUser();
     const elsewhere = `${user.folder}/elsewhere.json`;
     Deno.writeTextFileSync(elsewhere, JSON.stringify({ priority: 2, agents: { mine: SH } }));
     for (const name of ["settings", "agents"]) {
-      Deno.symlinkSync(elsewhere, `${user.folder}/${name}.json`);
+      linkTo(elsewhere, `${user.folder}/${name}.json`);
     }
     assertMatch((await user.run("config")).stdout, /^priority +2 /m);
     assertStringIncludes((await user.run("agents")).stdout, "mine");
@@ -156,8 +160,8 @@ function linkSettings({ folder }: { folder: string }) {
   const [target, middle] = [`${elsewhere}/orchestra.json`, `${elsewhere}/middle.json`];
   Deno.mkdirSync(elsewhere);
   Deno.renameSync(link, target);
-  Deno.symlinkSync("orchestra.json", middle);
-  Deno.symlinkSync("../dotfiles/middle.json", link);
+  linkTo("orchestra.json", middle);
+  linkTo("../dotfiles/middle.json", link);
   return { link, middle, target };
 }
 
@@ -181,7 +185,7 @@ async function hooked(box: Box): Promise<string> {
 
 test(
   "hooks in linked settings run, and are not told what was before the link",
-  ON_POSIX,
+  linking(),
   async () => {
     await using user = await makeUser();
     const work = async () => {
@@ -191,7 +195,7 @@ test(
     };
     user.box.config({ hooks: [{ on: ["complete"], run: ["true"] }] });
     await work();
-    user.settings({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo linked >>hooked"] }] });
+    user.settings({ hooks: [{ on: ["complete"], run: lineCommand("echo linked >>hooked") }] });
     // The file is older than all that happened, and the link is not.
     Deno.utimeSync(`${user.folder}/settings.json`, new Date(0), new Date(0));
     const { target } = linkSettings(user);
@@ -211,17 +215,17 @@ test(
   },
 );
 
-test("trust writes what the user's settings lead to, and keeps the link", ON_POSIX, async () => {
+test("trust writes what the user's settings lead to, and keeps the link", linking(), async () => {
   await using user = await makeUser();
   user.settings({ priority: 2 });
   const { link, target } = linkSettings(user);
   Deno.writeTextFileSync(
     `${user.box.root}/.orchestra-cli/config.json`,
-    JSON.stringify({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo told >>hooked"] }] }),
+    JSON.stringify({ hooks: [{ on: ["complete"], run: lineCommand("echo told >>hooked") }] }),
   );
   const trusted = await user.run("trust", "--commands", "--yes");
   assertEquals(trusted.code, 0, trusted.stderr);
-  assertEquals(Deno.readLinkSync(link), "../dotfiles/middle.json");
+  assertEquals(Deno.readLinkSync(link).replaceAll("\\", "/"), "../dotfiles/middle.json");
   const { priority, approved } = JSON.parse(Deno.readTextFileSync(target));
   assertEquals([priority, Object.keys(approved)], [2, [user.box.root]]);
   assertEquals(await user.json("trust", "--list", "--commands"), [user.box.root]);
@@ -239,7 +243,7 @@ test("trust writes what the user's settings lead to, and keeps the link", ON_POS
 
 test(
   "settings that do not count are no place for trust, which says why and changes nothing",
-  ON_POSIX,
+  linking(),
   async () => {
     await using user = await makeUser();
     const link = `${user.folder}/settings.json`;
@@ -250,11 +254,11 @@ test(
         assertStringIncludes(stderr, `Reading your settings, ${link}: it ${why}`);
       }
     };
-    Deno.symlinkSync("nowhere.json", link);
+    linkTo("nowhere.json", link);
     await refused("is a link that leads nowhere");
     assertEquals([...Deno.readDirSync(user.folder)].map(({ name }) => name), ["settings.json"]);
     Deno.removeSync(link);
-    Deno.symlinkSync("settings.json", link);
+    linkTo("settings.json", link);
     await refused("is a link that leads nowhere");
     Deno.removeSync(link);
     for (const text of ["null", "[]"]) {
@@ -267,7 +271,7 @@ test(
 
 test(
   "a link or file of somebody else's in the place of the user's settings never counts",
-  ON_POSIX ?? (Deno.uid() === 0 ? null : "only root can give a link to somebody else"),
+  GIVING,
   async () => {
     await using user = await makeUser();
     await using theirs = await makeBox();
@@ -334,7 +338,7 @@ async function runNarrow(
   return await live.ended();
 }
 
-test("trust does not write over settings that it may not read", ON_POSIX, async () => {
+test("trust does not write over settings that it may not read", NARROW, async () => {
   await using user = await makeUser();
   user.settings({ priority: 2 });
   const { link, target } = linkSettings(user);
@@ -361,7 +365,7 @@ test("trust does not write over settings that it may not read", ON_POSIX, async 
 
 test(
   "under the narrow permissions the user's files are as if there were none",
-  ON_POSIX,
+  NARROW,
   async () => {
     await using user = await makeUser();
     user.settings({ priority: 2, machine: { concurrent: 1 }, wrong: 1 });
@@ -381,14 +385,13 @@ test(
   },
 );
 
-test(
+Deno.test(
   "who watches sees changes of the user's files, and of what they lead to",
-  ON_POSIX,
   async () => {
     await using user = await makeUser();
-    Deno.symlinkSync("mine.json", `${user.folder}/agents.json`);
+    if (linking() === null) linkTo("mine.json", `${user.folder}/agents.json`);
     const exits = (code: number) =>
-      user.agents({ agents: { mine: { ...SH, args: ["-c", `exit ${code}`] } } });
+      user.agents({ agents: { mine: { ...SH, ...runLine(`exit ${code}`) } } });
     exits(0);
     user.box.config({ interval: 0.2 });
     await using daemon = user.box.live({ env: user.env }, "daemon", "run");

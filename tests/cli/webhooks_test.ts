@@ -2,10 +2,13 @@
 // killed.
 
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { quote } from "../../lib/task/error.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, ON_WINDOWS, test } from "../support/needs.ts";
+import { KILLED, NARROW, ON_WINDOWS, SHELL, test } from "../support/needs.ts";
 import { type Box, kill, MAIN, makeBox, makeFolder, spawn } from "../support/program.ts";
 import { type Message, receive } from "../support/receiver.ts";
+import { lineCommand, waitingFor } from "../support/shell.ts";
+import { IDLE } from "../support/spawn.ts";
 
 const keyOf = ({ headers }: Message) => headers.get("webhook-id")!;
 
@@ -117,7 +120,7 @@ Deno.test("a retry carries the same id, and a receiver that is back gets all it 
   assertEquals(receiver.messages[0]!.body, receiver.messages[1]!.body);
 });
 
-test("a supervisor that is killed loses nothing, whenever that is", ON_POSIX, async () => {
+Deno.test("a supervisor that is killed loses nothing, whenever that is", async () => {
   await using box = await makeBox();
   // Killed while the receiver has it and has not answered, and just when it has.
   let deaths = 0;
@@ -130,7 +133,7 @@ test("a supervisor that is killed loses nothing, whenever that is", ON_POSIX, as
   });
   box.config({
     webhooks: [{ url: receiver.url, name: "chat", on: ["complete"] }],
-    hooks: [{ on: ["complete"], run: ["sh", "-c", 'echo "$ORCHESTRA_EVENT_KEY" >>told'] }],
+    hooks: [{ on: ["complete"], run: lineCommand('echo "$ORCHESTRA_EVENT_KEY" >>told') }],
   });
   const ids: string[] = [];
   for (let count = 0; count < 5; count++) ids.push(await box.start("shell", "true"));
@@ -157,12 +160,12 @@ test("a supervisor that is killed loses nothing, whenever that is", ON_POSIX, as
   assertEquals(owed(box, "chat"), []);
 });
 
-test("a receiver and a hook that hang hold up no task", ON_POSIX, async () => {
+Deno.test("a receiver and a hook that hang hold up no task", async () => {
   await using receiver = receive(() => new Promise(() => {}));
   await using box = await makeBox();
   box.config({
     webhooks: [{ url: receiver.url, name: "chat", on: ["launched", "complete"] }],
-    hooks: [{ on: ["launched", "complete"], run: ["sleep", "1000"], timeout: 900 }],
+    hooks: [{ on: ["launched", "complete"], run: IDLE.flat(), timeout: 900 }],
     max_concurrent: 1,
   });
   for (let count = 0; count < 3; count++) await box.start("shell", "true");
@@ -174,26 +177,23 @@ test("a receiver and a hook that hang hold up no task", ON_POSIX, async () => {
   assert(owed(box, "chat").length >= 5);
 });
 
-test("run --wait does not wait for a receiver that hangs", ON_POSIX, async () => {
+Deno.test("run --wait does not wait for a receiver that hangs", async () => {
   await using receiver = receive(() => new Promise(() => {}));
   await using box = await makeBox();
   box.config({ webhooks: [{ url: receiver.url, name: "chat", on: ["launched", "complete"] }] });
-  await box.start("shell", "until [ -e go ]; do sleep 0.05; done");
+  await box.start("shell", waitingFor("go"));
   await using live = box.live({}, "run", "--all", "--wait");
   await receiver.until((all) => all.length > 0);
   Deno.writeTextFileSync(`${box.root}/go`, "");
   assertEquals((await live.ended()).code, 0);
 });
 
-test(
+Deno.test(
   "while run --wait waits for a hook it watches, says so, and can be left",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
-    const script = 'echo "$ORCHESTRA_EVENT_TITLE" >>runs; until [ -e end ]; do sleep 0.05; done';
-    box.config({
-      hooks: [{ name: "bell", on: ["launched"], run: ["sh", "-c", script], timeout: 900 }],
-    });
+    const run = lineCommand(`echo "$ORCHESTRA_EVENT_TASK" >>runs; ${waitingFor("end")}`);
+    box.config({ hooks: [{ name: "bell", on: ["launched"], run, timeout: 900 }] });
     const runs = () => {
       try {
         return Deno.readTextFileSync(`${box.root}/runs`).trimEnd().split("\n");
@@ -201,8 +201,7 @@ test(
         return [];
       }
     };
-    const prompt = "until [ -e go ]; do sleep 0.05; done";
-    await box.start("shell", prompt);
+    const id = await box.start("shell", waitingFor("go"));
     await using live = box.live({}, "run", "--all", "--wait");
     await box.until("the hook", () => runs().length > 0);
     Deno.writeTextFileSync(`${box.root}/go`, "");
@@ -211,7 +210,7 @@ test(
     assertMatch(await box.ok("daemon", "status"), /run --wait/);
     const later = await box.start("shell", "true");
     await box.until("its end", () => live.stderr().includes(`✓ ${later}`));
-    assertEquals(runs(), [prompt]);
+    assertEquals(runs(), [id]);
     live.kill("SIGINT");
     const { code, stdout } = await live.ended();
     assertEquals(code, 130);
@@ -220,7 +219,7 @@ test(
     await box.until("the hook", () => runs().length > 1);
     Deno.writeTextFileSync(`${box.root}/end`, "");
     await box.unwatched();
-    assertEquals(runs(), [prompt, prompt, "true"]);
+    assertEquals(runs(), [id, id, later]);
   },
 );
 
@@ -282,13 +281,12 @@ Deno.test("a secret that is missing keeps a message back, which is said, until i
   assertMatch(receiver.messages[0]!.headers.get("webhook-signature")!, /^v1,/);
 });
 
-test(
+Deno.test(
   "a hook on what a short command does is run though the command does not wait",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
     box.config({
-      hooks: [{ on: ["queued", "cancelled"], run: ["sh", "-c", "echo $ORCHESTRA_EVENT >>told"] }],
+      hooks: [{ on: ["queued", "cancelled"], run: lineCommand("echo $ORCHESTRA_EVENT >>told") }],
     });
     const told = () => {
       try {
@@ -376,9 +374,8 @@ Deno.test("a test tells at once, and says what came of it", async () => {
   assertStringIncludes(message, '"chta"');
 });
 
-test(
+Deno.test(
   "a daemon tells too, and what is given up is told once more on request",
-  ON_POSIX,
   async () => {
     await using receiver = receive();
     await using box = await makeBox();
@@ -430,21 +427,21 @@ Deno.test("what was told is told again on request, by event and by task", async 
   assertMatch(await box.ok("webhooks", "enable", "bell"), /^bell is never switched off/);
 });
 
-test(
+Deno.test(
   "what came with a repository counts only while it is the text that was approved",
-  ON_POSIX,
   async () => {
     await using receiver = receive();
     await using box = await makeBox();
     await using home = await makeFolder();
     const env = { XDG_CONFIG_HOME: home.path };
     const file = `${box.root}/.orchestra-cli/config.json`;
+    const run = lineCommand("echo x >>hooked");
     const commit = (more: Record<string, unknown> = {}) =>
       Deno.writeTextFileSync(
         file,
         JSON.stringify({
           max_concurrent: 1,
-          hooks: [{ on: ["complete"], run: ["sh", "-c", "echo x >>hooked"] }],
+          hooks: [{ on: ["complete"], run }],
           webhooks: [{ url: receiver.url, name: "team", on: ["complete"] }],
           ...more,
         }),
@@ -468,7 +465,8 @@ test(
     assertMatch(doctor.stdout, /not approved[^]*orchestra trust --commands/);
     const unasked = await box.runWith({ env }, "trust");
     assertEquals(unasked.code, 4);
-    assertMatch(unasked.stderr, /runs {3}sh -c 'echo x >>hooked'[^]*tells {2}http:\/\/127/);
+    assertStringIncludes(unasked.stderr, `runs   ${quote(run)}`);
+    assertMatch(unasked.stderr, /runs {3}[^]*tells {2}http:\/\/127/);
     await work();
     assertEquals(receiver.messages.length, 0);
     assertEquals((await box.runWith({ env }, "trust", "--commands", "--yes")).code, 0);
@@ -482,7 +480,7 @@ test(
         return false;
       }
     });
-    commit({ hooks: [{ on: ["complete"], run: ["sh", "-c", "echo evil >>hooked"] }] });
+    commit({ hooks: [{ on: ["complete"], run: lineCommand("echo evil >>hooked") }] });
     const meanwhile = await work();
     assertEquals((await list()).subscribers[0].state, "not-approved");
     assertEquals(receiver.messages.length, 1);
@@ -619,7 +617,7 @@ Deno.test("the log of attempts is whole without the variable that names the rece
 
 test(
   "under the narrow permissions a webhook is delivered, and nothing committed counts",
-  ON_POSIX,
+  NARROW,
   async () => {
     await using receiver = receive();
     await using box = await makeBox();
@@ -656,7 +654,7 @@ test(
   },
 );
 
-test("a hook that somebody kills is run again, one that fails is not", ON_POSIX, async () => {
+test("a hook that somebody kills is run again, one that fails is not", KILLED, async () => {
   await using box = await makeBox();
   const killed = 'echo killed >>runs; [ "$(grep -c killed runs)" = 2 ] || kill -9 $$';
   box.config({
@@ -674,12 +672,11 @@ test("a hook that somebody kills is run again, one that fails is not", ON_POSIX,
   assertEquals([failed, twice, hopeless].map((lines) => lines?.length), [1, 2, 3]);
 });
 
-test(
+Deno.test(
   "run --wait lets a hook that runs come to its end, and nobody runs it again",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
-    const run = ["sh", "-c", "echo begun >>runs; sleep 4; echo ended >>runs"];
+    const run = lineCommand("echo begun >>runs; sleep 4; echo ended >>runs");
     box.config({ hooks: [{ on: ["complete"], run }] });
     await box.start("shell", "true");
     await box.ok("run", "--all", "--wait");
@@ -688,7 +685,7 @@ test(
   },
 );
 
-test("slow receivers and hooks hold up nobody else", ON_POSIX, async () => {
+Deno.test("slow receivers and hooks hold up nobody else", async () => {
   await using slow = receive(() => new Promise(() => {}));
   await using receiver = receive();
   await using box = await makeBox();
@@ -697,7 +694,7 @@ test("slow receivers and hooks hold up nobody else", ON_POSIX, async () => {
     hooks: [1, 2, 3].map((number) => ({
       name: `hook-${number}`,
       on,
-      run: ["sleep", "20"],
+      run: IDLE.flat(),
       timeout: 20,
     })),
     webhooks: [
@@ -712,9 +709,8 @@ test("slow receivers and hooks hold up nobody else", ON_POSIX, async () => {
   for (const name of ["hook-1", "slow-1"]) assertEquals(owed(box, name).length, 1);
 });
 
-test(
+Deno.test(
   "settings that are not there for a moment, or are touched, cost nothing that is owed",
-  ON_POSIX,
   async () => {
     let isUp = false;
     await using receiver = receive(() => new Response(null, { status: isUp ? 204 : 500 }));
@@ -747,9 +743,8 @@ test(
   },
 );
 
-test(
+Deno.test(
   "a webhook that has no name keeps what it is owed, and gets nothing of another's",
-  ON_POSIX,
   async () => {
     await using first = receive(() => new Response(null, { status: 500 }));
     await using second = receive(() => new Response(null, { status: 500 }));
@@ -771,9 +766,14 @@ test(
   },
 );
 
-test("a hook that ends whoever watches is not run for ever", ON_POSIX, async () => {
+Deno.test("a hook that ends whoever watches is not run for ever", async () => {
   await using box = await makeBox();
-  const run = ["sh", "-c", "echo run >>runs; kill -9 $PPID"];
+  // Without another shell between them.
+  const script = 'Deno.writeTextFileSync("runs", "run\\n", { append: true }); ' +
+    'Deno.kill(Deno.ppid, "SIGKILL")';
+  const run = SHELL === null
+    ? ["sh", "-c", "echo run >>runs; kill -9 $PPID"]
+    : [Deno.execPath(), "eval", "--no-config", script];
   box.config({ hooks: [{ name: "killer", on: ["complete"], run }] });
   await box.start("shell", "true");
   await box.ok("run");

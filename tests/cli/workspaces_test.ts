@@ -1,12 +1,10 @@
 // `orchestra workspaces`, and -w: which workspaces there are, and one of them by its name.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { GIVING, NAMES, test } from "../support/needs.ts";
 import { assertPrintable, assertRefused, makeFolder, runProgram } from "../support/program.ts";
 import { makeShelf } from "../support/shelf.ts";
 
-const AS_ROOT = ON_POSIX ??
-  (Deno.uid() === 0 ? null : "only root can give a file to somebody else");
 const NOBODY = 65534;
 
 Deno.test("init makes a workspace known, and is content where it may not", async () => {
@@ -133,7 +131,7 @@ Deno.test("one that is gone is said to be, once, and is forgotten", async () => 
   assertEquals((await shelf.json("workspaces")).length, 1);
 });
 
-test("another user's workspace is listed with what is wrong", AS_ROOT, async () => {
+test("another user's workspace is listed with what is wrong", GIVING, async () => {
   await using shelf = await makeShelf("app", "theirs");
   Deno.chownSync(`${shelf.boxes.theirs!.root}/.orchestra`, NOBODY, NOBODY);
   const env = { ...shelf.env, COLUMNS: "80" };
@@ -144,7 +142,7 @@ test("another user's workspace is listed with what is wrong", AS_ROOT, async () 
   for (const line of stdout.split("\n")) assert(line.length <= 80, line);
 });
 
-test("what a folder's name makes a terminal do is not done", ON_POSIX, async () => {
+test("what a folder's name makes a terminal do is not done", NAMES, async () => {
   await using shelf = await makeShelf();
   await using folder = await makeFolder();
   const root = `${folder.path}/\u001b[31mred\nline`;

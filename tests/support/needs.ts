@@ -51,6 +51,10 @@ export const STOPPED: Missing = onWindows("which stops no processes");
 export const NARROW: Missing = onWindows("which takes no permissions from a file's first line");
 /** Ends that tell that somebody else made them. */
 export const KILLED: Missing = onWindows("which tells nobody that a process was killed");
+/** Signals that ask a program to end, or end it, and it can tell which. */
+export const SIGNALS: Missing = onWindows("which has no signals");
+/** Someone who waits for the end of a killed `run --wait`, and goes on with it. */
+export const GUARDED: Missing = onWindows("where a run --wait that is killed has no guardian");
 /** Environments of others, which tell whose they are. */
 export const READ_ENVIRONMENTS: Missing = onWindows("which tells nobody another's environment");
 /** Folders whose names are synced. */
