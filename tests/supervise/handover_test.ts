@@ -3,8 +3,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, gone, openGate, stopOutsideLock, textIn } from "../support/gated.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
-import { type Box, kill, makeBox } from "../support/program.ts";
+import { GUARDED, STOPPED, test } from "../support/needs.ts";
+import { type Box, commandLine, kill, makeBox } from "../support/program.ts";
 import { Folder } from "../support/store.ts";
 import { announce, writeDaemonInfo } from "../../lib/supervise/watcher.ts";
 
@@ -15,7 +15,8 @@ function record(box: Box): any {
 }
 
 for (const signal of ["SIGINT", "SIGKILL"] as const) {
-  test(`what a run --wait was told to launch goes on after ${signal}`, ON_POSIX, async () => {
+  const missing = signal === "SIGKILL" ? GUARDED : null;
+  test(`what a run --wait was told to launch goes on after ${signal}`, missing, async () => {
     await using box = await makeBox();
     const ids = [await box.start("shell", gated())];
     for (let at = 0; at < 3; at++) ids.push(await box.start("shell", "true"));
@@ -24,7 +25,7 @@ for (const signal of ["SIGINT", "SIGKILL"] as const) {
     await box.until("its record", () => record(box).kind === "run");
     await box.ok("run", "--all", "--parallel", "1");
     assertEquals([record(box).launch, record(box).parallel], ["all", 1]);
-    kill(live.pid, signal);
+    live.kill(signal);
     await live.ended();
     await box.until("a supervisor", () => record(box).kind === "supervisor");
     assertEquals([record(box).launch, record(box).parallel], ["all", 1]);
@@ -36,7 +37,7 @@ for (const signal of ["SIGINT", "SIGKILL"] as const) {
 }
 
 for (const damage of ["text", "folder", "gone"] as const) {
-  test(`an order reaches who watches, its record damaged: ${damage}`, ON_POSIX, async () => {
+  Deno.test(`an order reaches who watches, its record damaged: ${damage}`, async () => {
     await using box = await makeBox();
     const first = await box.start("shell", gated());
     await box.ok("run");
@@ -56,9 +57,8 @@ for (const damage of ["text", "folder", "gone"] as const) {
   });
 }
 
-test(
+Deno.test(
   "run --wait has the watch, though somebody asked who has it when it came",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
     const id = await box.start("shell", gated());
@@ -72,7 +72,7 @@ test(
     lock.close();
     await agentOf(box, id);
     assertEquals(record(box).kind, "run");
-    kill(live.pid, "SIGKILL");
+    live.kill(GUARDED === null ? "SIGKILL" : "SIGINT");
     await live.ended();
     await box.until("a supervisor", () => record(box).kind === "supervisor");
     openGate(box);
@@ -81,20 +81,20 @@ test(
   },
 );
 
-test("a supervisor enforces limits while a setting is wrong", ON_POSIX, async () => {
+Deno.test("a supervisor enforces limits while a setting is wrong", async () => {
   await using box = await makeBox();
   const id = await box.start("--timeout=1", "shell", gated());
   await using live = box.live({}, "run", "--all", "--wait");
   await agentOf(box, id);
   await box.until("its record", () => record(box).kind === "run");
   box.config({ max_concurrent: "x" });
-  kill(live.pid, "SIGINT");
+  live.kill("SIGINT");
   await live.ended();
   assertEquals((await box.settled(id)).failureClass, "timeout");
   await box.unwatched();
 });
 
-test("a watcher that is stopped is named by status and doctor", ON_POSIX, async () => {
+test("a watcher that is stopped is named by status and doctor", STOPPED, async () => {
   await using box = await makeBox();
   const id = await box.start("shell", gated());
   await box.ok("run");
@@ -118,7 +118,7 @@ test("a watcher that is stopped is named by status and doctor", ON_POSIX, async 
   await gone(box, pid);
 });
 
-test("daemon start beside a run --wait says who watches", ON_POSIX, async () => {
+Deno.test("daemon start beside a run --wait says who watches", async () => {
   await using box = await makeBox();
   const id = await box.start("shell", gated());
   await using live = box.live({}, "run", "--wait");
@@ -130,14 +130,11 @@ test("daemon start beside a run --wait says who watches", ON_POSIX, async () => 
   assertEquals((await live.ended()).code, 0);
 });
 
-test(
+Deno.test(
   "an agent that waits does not wait for itself, nor for what waits for it",
-  ON_POSIX,
   async () => {
     await using box = await makeBox();
-    const self = Deno.execPath();
-    const main = new URL("../../main.ts", import.meta.url).pathname;
-    const call = `"${self}" run -A --quiet "${main}"`;
+    const call = commandLine().map((word) => `"${word.replaceAll("\\", "/")}"`).join(" ");
     const script = `${call} start -q shell true; ${call} run; ${call} wait; echo waited $?; ` +
       `${call} wait $ORCHESTRA_TASK_ID; echo refused $?; ${call} run --all --wait; echo refused $?`;
     const id = await box.start("shell", script);

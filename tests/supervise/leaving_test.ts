@@ -3,31 +3,38 @@
 
 import { assertEquals } from "../support/assert.ts";
 import { agentOf, gated, openGate, textIn } from "../support/gated.ts";
-import { needs, ON_POSIX, test } from "../support/needs.ts";
-import { kill, makeBox } from "../support/program.ts";
+import { GUARDED, needs, SIGNALS, test } from "../support/needs.ts";
+import { makeBox } from "../support/program.ts";
+import { IDLING } from "../support/shell.ts";
 import { inTerminal } from "../support/terminal.ts";
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
+for (
+  const [signal, missing] of [
+    ["SIGINT", null],
+    ["SIGTERM", SIGNALS],
+    ["SIGHUP", SIGNALS],
+    ["SIGKILL", GUARDED],
+  ] as const
+) {
   test(
     `run --all --wait that is ended by ${signal} leaves a supervisor that goes on`,
-    ON_POSIX,
+    missing,
     async () => {
       await using box = await makeBox();
       const [first, second, third] = [
         await box.start("shell", gated()),
         await box.start("shell", "true"),
-        await box.start("--timeout=1", "shell", "exec sleep 1000"),
+        await box.start("--timeout=1", "shell", IDLING),
       ];
       await using live = box.live({}, "run", "--all", "--wait", "--parallel", "1");
-      const agent = await agentOf(box, first);
-      kill(live.pid, signal);
+      await agentOf(box, first);
+      live.kill(signal);
       await live.ended();
       assertEquals(box.task(first).status, "running");
       await box.until("somebody else who watches", () => {
         const info = JSON.parse(textIn(box.path("daemon.json")) || "{}");
         return info.kind === "supervisor" && info.pid !== live.pid;
       });
-      kill(agent, "SIGCONT");
       openGate(box);
       assertEquals((await box.settled(first)).status, "complete");
       assertEquals((await box.settled(second)).status, "complete");
@@ -39,7 +46,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const) {
 
 test("run --wait that is left by q leaves a supervisor, and says so", needs("script"), async () => {
   await using box = await makeBox();
-  const id = await box.start("--timeout=2", "shell", "exec sleep 1000");
+  const id = await box.start("--timeout=2", "shell", IDLING);
   await using live = inTerminal(box, 80, 24, "run", "--wait");
   await live.printed((text) => text.includes("running"));
   await live.type("q");
