@@ -1,6 +1,6 @@
 // Processes of this machine: who lives, and whose they are.
 
-import { listPids, livesOnWindows, wordsOf } from "./windows_processes.ts";
+import { listChildren, listPids, livesOnWindows, wordsOf } from "./windows_processes.ts";
 
 const ON_WINDOWS = Deno.build.os === "windows";
 
@@ -44,6 +44,13 @@ export function familyOf(pid: number): string[] {
     for (const { ids: [own, parent] } of rows) if (family.has(parent!)) family.add(own!);
   }
   return rows.filter(({ ids: [own] }) => family.has(own!)).map(({ line }) => line);
+}
+
+/** Processes that were started by another one, on Linux and Windows. */
+export function childrenOf(pid: number): number[] {
+  if (ON_WINDOWS) return listChildren(pid);
+  const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+  return text.split(" ").filter((part) => part !== "").map(Number);
 }
 
 /** Processes whose command line or environment has all the given parts, in whatever order. */

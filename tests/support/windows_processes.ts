@@ -40,6 +40,11 @@ export function listPids(): number[] {
   return openWindowsSystem().list().map(({ pid }) => pid);
 }
 
+/** Processes that were started by another one, if that lives. */
+export function listChildren(parent: number): number[] {
+  return openWindowsSystem().list().filter(({ ppid }) => ppid === parent).map(({ pid }) => pid);
+}
+
 /** Whether a process lives. */
 export function livesOnWindows(pid: number): boolean {
   return openWindowsSystem().created(pid) !== undefined;
