@@ -106,7 +106,10 @@ function tryToWrite(path: string): void {
     const beside = `${path}.${Deno.pid}.tmp`;
     Deno.openSync(beside, { write: true, create: true }).close();
     Deno.removeSync(beside);
-  } else if (info.isFile || info.isDirectory) {
+  } else if (info.isDirectory) {
+    // Windows would open it.
+    throw new Deno.errors.IsADirectory("it is a folder");
+  } else if (info.isFile) {
     // Neither emptied nor made; a pipe would wait here for somebody to read it.
     Deno.openSync(path, { append: true }).close();
   }

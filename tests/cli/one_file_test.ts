@@ -2,11 +2,11 @@
 // to type instead. What it tells to type is typed here as it stands.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { NARROW, test } from "../support/needs.ts";
 import { type Box, makeBox, makeFolder, type Outcome, spawn } from "../support/program.ts";
 import { spell } from "../../lib/cli/calling.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
 
-const WINDOWS = Deno.build.os === "windows";
 const ROOT = new URL("../..", import.meta.url);
 
 interface OneFile extends AsyncDisposable {
@@ -59,10 +59,10 @@ function toType({ stderr }: Outcome): string {
   return /^ {2}(?:[A-Z][^:]*: )?(.*)\n$/m.exec(stderr)![1]!;
 }
 
-Deno.test({
-  name: "from a folder below and with -C the one file says where it works, and the line does",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "from a folder below and with -C the one file says where it works, and the line does",
+  NARROW,
+  async () => {
     await using one = await makeOneFile();
     const { box } = one;
     const id = (await one.run(".", "start", "-q", "shell", "true")).stdout.trim();
@@ -91,12 +91,12 @@ Deno.test({
     assertStringIncludes(alone.stderr, "No workspace here");
     assertEquals((await one.type(toType(alone).replace(/^.*?: /, ""), ".")).code, 0);
   },
-});
+);
 
-Deno.test({
-  name: "the one file runs agents in folders of their own, inside the workspace alone",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "the one file runs agents in folders of their own, inside the workspace alone",
+  NARROW,
+  async () => {
     await using one = await makeOneFile();
     const { box } = one;
     await using outside = await makeFolder();
@@ -119,12 +119,12 @@ Deno.test({
       assertStringIncludes(box.task(id).errorMessage!, "is no folder inside the workspace");
     }
   },
-});
+);
 
-Deno.test({
-  name: "a file that the one file may not use comes with the line that does without",
-  ignore: WINDOWS,
-  async fn() {
+test(
+  "a file that the one file may not use comes with the line that does without",
+  NARROW,
+  async () => {
     await using one = await makeOneFile();
     const { box } = one;
     Deno.writeTextFileSync(`${box.root}/src/t.jsonl`, '{"agent":"shell","prompt":"true"}\n');
@@ -144,25 +144,21 @@ Deno.test({
     const typed = await one.type(toType(imported));
     assertEquals([typed.code, typed.stdout], [0, `Imported 0 tasks from ${box.root}/old\n`]);
   },
-});
+);
 
-Deno.test({
-  name: "what the one file tells to type is typed as it was started",
-  ignore: WINDOWS,
-  async fn() {
-    await using one = await makeOneFile();
-    const folder = one.path.slice(0, one.path.lastIndexOf("/"));
-    const started = await one.run(".", "start", "shell", "true");
-    assertEquals(started.stderr, `Run it with: '${one.path}' run\n`);
-    const onPath = await one.type("orchestra.js start shell true", ".", `${folder}:`);
-    assertEquals(onPath.stderr, "Run it with: orchestra.js run\n");
-    const byDeno = await one.type(`deno run -A '${one.path}' start shell true`);
-    assertEquals(byDeno.stderr, `Run it with: deno run -A '${one.path}' run\n`);
-    // The sources, a registry: whoever has them has a command for them.
-    for (const program of ["file:///a/main.ts", "https://jsr.io/@orchestra/cli/0.1.0/main.ts"]) {
-      assertEquals(spell("See: orchestra status", program), "See: orchestra status");
-    }
-    const text = "the orchestra plays, orchestra: x";
-    assertEquals(spell(text, "file:///a/orchestra.js"), text);
-  },
+test("what the one file tells to type is typed as it was started", NARROW, async () => {
+  await using one = await makeOneFile();
+  const folder = one.path.slice(0, one.path.lastIndexOf("/"));
+  const started = await one.run(".", "start", "shell", "true");
+  assertEquals(started.stderr, `Run it with: '${one.path}' run\n`);
+  const onPath = await one.type("orchestra.js start shell true", ".", `${folder}:`);
+  assertEquals(onPath.stderr, "Run it with: orchestra.js run\n");
+  const byDeno = await one.type(`deno run -A '${one.path}' start shell true`);
+  assertEquals(byDeno.stderr, `Run it with: deno run -A '${one.path}' run\n`);
+  // The sources, a registry: whoever has them has a command for them.
+  for (const program of ["file:///a/main.ts", "https://jsr.io/@orchestra/cli/0.1.0/main.ts"]) {
+    assertEquals(spell("See: orchestra status", program), "See: orchestra status");
+  }
+  const text = "the orchestra plays, orchestra: x";
+  assertEquals(spell(text, "file:///a/orchestra.js"), text);
 });
