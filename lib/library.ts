@@ -22,7 +22,7 @@ import { refresh } from "./queue/refresh.ts";
 import { type Outcome, remove } from "./queue/remove.ts";
 import { retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
 import { readAgentNames } from "./settings/agents.ts";
-import { findRoot } from "./store/paths.ts";
+import { findRoot, realFolder } from "./store/paths.ts";
 import { endOfHistory, followEvents, readEvents } from "./store/events.ts";
 import { parseCursor } from "./store/history_files.ts";
 import type { ReadOptions } from "./store/history_read.ts";
@@ -164,7 +164,7 @@ export interface Workspace {
 export function openWorkspace(folder: string): Workspace {
   let start: string;
   try {
-    start = Deno.realPathSync(folder);
+    start = realFolder(folder);
   } catch (error) {
     throw new OrchestraError("no-workspace", `No workspace in ${folder}: it cannot be opened`, {
       hint: error instanceof Error ? error.message : undefined,

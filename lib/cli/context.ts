@@ -163,14 +163,14 @@ export function createContext(
       };
     },
     async root() {
-      return await givenRoot(globals) ?? Deno.cwd();
+      return await givenRoot(globals) ?? await currentFolder();
     },
     opened,
     async openQueue() {
       const given = await givenRoot(globals);
       if (given !== undefined) return await this.openQueueIn(given);
       const { findRoot } = await import("../store/paths.ts");
-      const cwd = Deno.cwd();
+      const cwd = await currentFolder();
       const root = findRoot(cwd);
       if (root === undefined) throw await noWorkspace(cwd);
       return await this.openQueueIn(root);
@@ -208,11 +208,18 @@ async function givenRoot({ dir, workspace }: Globals): Promise<string | undefine
   return root;
 }
 
+/** The folder that we are in. On Windows a shell tells it as somebody typed it: `c:\\WORK` is `C:\\work`. */
+async function currentFolder(): Promise<string> {
+  const cwd = Deno.cwd();
+  return Deno.build.os === "windows" && !mayOnlyUse(cwd) ? await findFolder(cwd) ?? cwd : cwd;
+}
+
 /** The absolute path of the folder that `-C` names. */
 async function resolveDir(dir: string): Promise<string> {
+  const { isAbsolute } = await import("../store/paths.ts");
   // Not allowed to look at the folder itself, only at what is in it: taken as it is spelled.
-  if (dir.startsWith("/") && mayOnlyUse(dir)) return dir;
-  const real = await realFolder(dir);
+  if (isAbsolute(dir) && mayOnlyUse(dir)) return dir;
+  const real = await findFolder(dir);
   if (real === undefined) {
     throw new OrchestraError("no-workspace", `-C ${JSON.stringify(dir)}: there is no such folder`);
   }
@@ -220,9 +227,10 @@ async function resolveDir(dir: string): Promise<string> {
   return real;
 }
 
-async function realFolder(dir: string): Promise<string | undefined> {
+async function findFolder(dir: string): Promise<string | undefined> {
+  const { realFolder } = await import("../store/paths.ts");
   try {
-    return Deno.realPathSync(dir);
+    return realFolder(dir);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) return undefined;
     const { askForFolder } = await import("./beyond.ts");

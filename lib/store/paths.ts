@@ -59,6 +59,44 @@ export function parentOf(path: string): string {
 }
 
 /**
+ * The real path of a folder, as its file system spells it. On Windows a drive that stands for a folder of
+ * a server stays one, for cmd.exe starts in no folder of a server; and where a file system tells no such
+ * paths, as those in memory do, it is the path that was given.
+ *
+ * @throws where there is none, or it may not be looked at
+ */
+export function realFolder(path: string): string {
+  if (Deno.build.os !== "windows") return Deno.realPathSync(path);
+  const given = fromDrive(path, Deno.cwd());
+  try {
+    const real = Deno.realPathSync(path);
+    return real.startsWith("\\\\") && given !== undefined ? given : real;
+  } catch (error) {
+    // Everything else that is known has a name of its own.
+    if (error instanceof Error && error.name !== "Error") throw error;
+    if (given === undefined || lstat(given)?.isDirectory !== true) throw error;
+    return given;
+  }
+}
+
+/**
+ * A path of Windows from its drive on, without `.` and `..`; undefined where no drive is named in it.
+ *
+ * @param cwd folder that it is relative to
+ */
+export function fromDrive(path: string, cwd: string): string | undefined {
+  const whole = /^(?:[a-z]:|[/\\])/i.test(path) ? path : `${cwd}\\${path}`;
+  if (!/^[a-z]:[/\\]/i.test(whole)) return undefined;
+  const [drive = "", ...names] = whole.split(/[/\\]+/);
+  const kept: string[] = [];
+  for (const name of names) {
+    if (name === "..") kept.pop();
+    else if (name !== "." && name !== "") kept.push(name);
+  }
+  return `${drive.toUpperCase()}\\${kept.join("\\")}`;
+}
+
+/**
  * The real path of a folder that must lie inside a workspace.
  *
  * @param folder absolute, or relative to the root
@@ -68,8 +106,12 @@ export function folderInside(root: string, folder: string): string | undefined {
   const path = isAbsolute(folder) ? folder : `${trimSlash(root)}/${folder}`;
   const [real, top] = realFolders(path, root) ?? [];
   if (real === undefined || top === undefined) return undefined;
-  const slash = Deno.build.os === "windows" ? "\\" : "/";
-  return real === top || real.startsWith(`${trimSlash(top)}${slash}`) ? real : undefined;
+  const windows = Deno.build.os === "windows";
+  const [base, slash] = [trimSlash(top), windows ? "\\" : "/"];
+  if (real !== top && !real.startsWith(`${base}${slash}`)) return undefined;
+  // A drive that stands for a folder of a server stays one.
+  const isMapped = windows && real.startsWith("\\\\") && fromDrive(root, "") !== undefined;
+  return isMapped ? untrimmed(`${trimSlash(root)}${real.slice(base.length)}`) : real;
 }
 
 function realFolders(...paths: string[]): string[] | undefined {

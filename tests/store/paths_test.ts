@@ -4,8 +4,10 @@ import {
   createFolders,
   findRoot,
   folderInside,
+  fromDrive,
   isAbsolute,
   isRefusedByWindows,
+  realFolder,
   untrimmed,
 } from "../../lib/store/paths.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
@@ -158,4 +160,34 @@ Deno.test("what is absolute on Windows begins with a drive and a slash, or with 
   for (const path of ["C:\\x", "\\x", "x"]) assert(!isAbsolute(path, false), path);
   assert(isAbsolute("/x", false));
   assertEquals(["", "C:", "/a", "C:\\a"].map(untrimmed), ["/", "C:\\", "/a", "C:\\a"]);
+});
+
+Deno.test("a path of Windows is told from its drive on", () => {
+  const cwd = "C:\\work\\shop";
+  const cases = [
+    ["c:/Work//./shop/", "C:\\Work\\shop"],
+    ["d:\\a\\..\\..\\b", "D:\\b"],
+    ["c:\\", "C:\\"],
+    ["..", "C:\\work"],
+    ["sub/deep", "C:\\work\\shop\\sub\\deep"],
+  ] as const;
+  for (const [path, told] of cases) assertEquals(fromDrive(path, cwd), told, path);
+  for (const path of ["\\x", "//nas/work", "C:x"]) {
+    assertEquals(fromDrive(path, cwd), undefined, path);
+  }
+  assertEquals(fromDrive("sub", "\\\\nas\\work"), undefined);
+});
+
+test("a folder on Windows is told as its file system spells it", ON_WINDOWS, () => {
+  using folder = new Folder();
+  Deno.mkdirSync(`${folder.path}/Work`);
+  const real = Deno.realPathSync(`${folder.path}/Work`);
+  for (const path of [real.toLowerCase(), real.toUpperCase(), `${real}\\..\\WORK\\`]) {
+    assertEquals(realFolder(path), real, path);
+  }
+  // Longer than what a file system under Wine tells the real path of.
+  const long = `${real}\\${Array(5).fill("d".repeat(60)).join("\\")}`;
+  Deno.mkdirSync(long, { recursive: true });
+  assertEquals(realFolder(`${long}\\.`), long);
+  assertThrows(() => realFolder(`${long}\\absent`), Deno.errors.NotFound);
 });

@@ -7,7 +7,7 @@ import { USUAL } from "../../settings/subscriber_shape.ts";
 import { committedPath, fingerprint } from "../../settings/subscribers.ts";
 import { lstat, readRegular, replaceFile } from "../../store/files.ts";
 import { isObeyed, readUserFile, safeIn, userSettingsPath } from "../../store/owner.ts";
-import { findRoot } from "../../store/paths.ts";
+import { findRoot, realFolder } from "../../store/paths.ts";
 import { maskUrl } from "../../notify/mask.ts";
 import { OrchestraError, printable, quote, UNPERMITTED } from "../../task/error.ts";
 import { forbiddenFile } from "../calling.ts";
@@ -226,7 +226,7 @@ function beyond(error: unknown): OrchestraError | undefined {
 
 function realPath(folder: string): string {
   try {
-    return Deno.realPathSync(folder);
+    return realFolder(folder);
   } catch {
     throw new OrchestraError("no-workspace", `There is no folder ${JSON.stringify(folder)}`);
   }

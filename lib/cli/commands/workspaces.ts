@@ -5,7 +5,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { countPhases, type PhasedTask } from "../../decide/view.ts";
 import { formatWorkspaces, type WorkspaceRow } from "../../format/workspaces.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
-import { findRoot, trimSlash } from "../../store/paths.ts";
+import { findRoot, realFolder, trimSlash } from "../../store/paths.ts";
 import { describeWatcher } from "../../supervise/watcher.ts";
 import { OrchestraError, toOrchestraError } from "../../task/error.ts";
 import { sanitize } from "../../text/width.ts";
@@ -169,7 +169,7 @@ function needsAttention({ task, phase }: PhasedTask): boolean {
 async function add(this: Context, flags: AddFlags, dir?: string): Promise<void> {
   const beyond = beyondReach(registryFolder(), "workspaces add");
   if (beyond !== undefined) throw beyond;
-  const folder = dir === undefined ? await this.root() : realFolder(dir);
+  const folder = dir === undefined ? await this.root() : folderAt(dir);
   const root = findRoot(folder);
   if (root === undefined) {
     throw new OrchestraError("no-workspace", `No workspace in ${folder} or above it`, {
@@ -184,7 +184,7 @@ async function add(this: Context, flags: AddFlags, dir?: string): Promise<void> 
   }
 }
 
-function realFolder(dir: string): string {
+function folderAt(dir: string): string {
   const real = realOf(dir);
   if (real !== undefined) return real;
   throw new OrchestraError("no-workspace", `There is no folder ${JSON.stringify(dir)}`);
@@ -192,7 +192,7 @@ function realFolder(dir: string): string {
 
 function realOf(dir: string): string | undefined {
   try {
-    return Deno.realPathSync(dir);
+    return realFolder(dir);
   } catch {
     return undefined;
   }

@@ -200,7 +200,9 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
       stopRewriting();
       const { file, args } = runnable;
       const line = windows ? parseCmd(file, args) : undefined;
-      const cmd = line === undefined ? undefined : cmdArguments(line, scriptFile);
+      const cmd = line === undefined
+        ? undefined
+        : cmdArguments(line, nameFrom(spec.cwd, scriptFile));
       if (cmd?.script !== undefined) {
         Deno.writeTextFileSync(scriptFile, cmd.script, { mode: 0o600 });
       }
@@ -245,6 +247,15 @@ export function cmdArguments(
   // UTF-8, as it was written, whatever the code page of the machine is.
   const script = `@echo off\n@chcp 65001 >nul\n${line}\n`.replace(/\r?\n/g, "\r\n");
   return { args: [...leading, `""${scriptFile}""`], script };
+}
+
+/**
+ * What cmd.exe is to call a batch file: it runs none of more than 259 characters, but it is started in a
+ * folder by a short name of that, and takes what is below as it is spelled from there.
+ */
+export function nameFrom(cwd: string, path: string): string {
+  const [folder, file] = [cwd, path].map((name) => name.replaceAll("/", "\\")) as [string, string];
+  return file.length > 259 && file.startsWith(`${folder}\\`) ? file.slice(folder.length + 1) : path;
 }
 
 /**
@@ -372,6 +383,9 @@ export function resolveCommand(
   const find = (name: string) => programCandidates(name, lookup).find(lookup.isFile);
   const file = find(command);
   if (file === undefined) return { problem: `${command} is not installed` };
+  if (lookup.windows && /(?:^|[\\/])cmd\.exe$/i.test(file) && isOfServer(lookup.root)) {
+    return { problem: noCmd(lookup.root) };
+  }
   if (!lookup.windows || !isBatch(file)) return { file, args: [...args] };
   const folder = file.slice(0, file.lastIndexOf("\\"));
   const npm = parseNpmShim(lookup.read(file));
@@ -392,8 +406,19 @@ export function resolveCommand(
         'standard input ("stdin": "{prompt}")',
     };
   }
+  if (isOfServer(lookup.root)) return { problem: noCmd(lookup.root) };
   return { file, args: [...args] };
 }
+
+/** Whether a folder is one of a server: `\\\\server\\share`. */
+function isOfServer(folder: string): boolean {
+  return /^[/\\]{2}(?![.?][/\\])/.test(folder);
+}
+
+/** It would say so, and go on in the folder of Windows. */
+const noCmd = (folder: string) =>
+  `cmd.exe starts in no folder of a server, which ${folder} is: give the server's folder a drive letter ` +
+  "(net use), and use the workspace from there";
 
 function isBatch(path: string): boolean {
   return /\.(?:bat|cmd)$/i.test(path);

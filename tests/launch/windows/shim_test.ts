@@ -13,6 +13,7 @@ import {
   formatExit,
   type Lookup,
   mergeEnvironment,
+  nameFrom,
   parseCmd,
   parseNpmShim,
   parseSpec,
@@ -118,6 +119,24 @@ Deno.test("resolveCommand refuses what cmd.exe could not be given, and says what
     args: ["a\nb"],
   });
   assertEquals(resolveCommand("absent", [], lookup(files)), { problem: "absent is not installed" });
+});
+
+Deno.test("cmd.exe is started in no folder of a server, where it would go on in another one", () => {
+  const files = {
+    "C:\\npm\\cmd.exe": "",
+    "C:\\npm\\mine.cmd": "@echo %*",
+    "C:\\npm\\codex.cmd": npmScript("node", "", CODEX),
+    "C:\\npm\\node.exe": "",
+  };
+  for (const command of ["cmd", "mine"]) {
+    const refused = resolveCommand(command, [], lookup(files, { root: "\\\\nas\\work" }));
+    assert("problem" in refused);
+    assertStringIncludes(refused.problem, "net use");
+    const local = resolveCommand(command, [], lookup(files, { root: "\\\\?\\C:\\work" }));
+    assert("file" in local);
+  }
+  // What a batch file of npm runs is started directly.
+  assert("file" in resolveCommand("codex", [], lookup(files, { root: "//nas/work" })));
 });
 
 Deno.test("nothing that somebody wrote goes through cmd.exe as an argument of a batch file", () => {
@@ -229,4 +248,12 @@ Deno.test("parseEntry finds pid and parent in a PROCESSENTRY32W", () => {
   view.setUint32(8, 4_000_000_001, true);
   view.setUint32(32, 1234, true);
   assertEquals(parseEntry(entry), { pid: 4_000_000_001, ppid: 1234 });
+});
+
+Deno.test("a batch file at a long path is called as it is spelled from the agent's folder", () => {
+  const long = `C:\\${"d".repeat(240)}`;
+  const file = `${long}/.orchestra/tasks/task_1.1.pid.cmd`;
+  assertEquals(nameFrom(long, file), ".orchestra\\tasks\\task_1.1.pid.cmd");
+  assertEquals(nameFrom("C:\\elsewhere", file), file);
+  assertEquals(nameFrom("C:\\w", "C:\\w/.orchestra/x.cmd"), "C:\\w/.orchestra/x.cmd");
 });
