@@ -217,10 +217,14 @@ function gather(child: Deno.ChildProcess, output: Output): { done: Promise<void>
 
 /** Asks its process group to end, and ends it. */
 async function end(child: Deno.ChildProcess, ended: Promise<unknown>): Promise<void> {
+  if (Deno.build.os === "windows") {
+    // There are no groups: it is ended with what descends from it.
+    const { endFamily } = await import("../launch/windows/launcher.ts");
+    return endFamily(child.pid);
+  }
   const send = (name: Deno.Signal) => {
     try {
-      if (Deno.build.os === "windows") child.kill();
-      else Deno.kill(-child.pid, name);
+      Deno.kill(-child.pid, name);
     } catch {
       // It has ended.
     }

@@ -131,7 +131,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     system.ask(others.map(({ pid }) => pid));
     for (const { pid } of members) signalled.add(pid);
     await allGone(members, grace, signal);
-    for (let round = 0; round < 20 && !signal?.aborted; round++) {
+    for (let round = 0; round < ROUNDS && !signal?.aborted; round++) {
       members = collect();
       if (members.length === 0) break;
       const left = members.filter(({ pid }) => pid !== shim?.pid);
@@ -178,6 +178,24 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     },
     endTree,
   };
+}
+
+/** Looks for what a process has started meanwhile, at most. */
+const ROUNDS = 20;
+
+/** Ends a child of this process at once, with all that descends from it. */
+export function endFamily(pid: number, system: WindowsSystem = openWindowsSystem()): void {
+  const created = system.created(pid);
+  if (typeof created !== "bigint") return;
+  const known = new Map([[pid, created]]);
+  for (let round = 0; round < ROUNDS; round++) {
+    const members = pickWindowsTree(system.list(), null, Deno.pid, known);
+    if (members.length === 0) return;
+    for (const member of members) {
+      known.set(member.pid, member.created);
+      system.end(member.pid, member.created);
+    }
+  }
 }
 
 /** A process with its creation time. */
