@@ -10,14 +10,15 @@ export interface Built {
   readonly csp: string;
 }
 
-const FOLDER = new URL("./page/", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
+const FOLDER = "lib/web/page/";
 
 /** Builds the page from its sources. */
 export async function buildPage(): Promise<Built> {
   const [script, style, skeleton] = await Promise.all([
-    bundleScript(new URL("main.tsx", FOLDER)),
+    bundleScript(),
     readStyle(),
-    Deno.readTextFile(new URL("page.html", FOLDER)),
+    readSource("page.html"),
   ]);
   return await assemble(skeleton, script, style);
 }
@@ -25,15 +26,19 @@ export async function buildPage(): Promise<Built> {
 /** What views have of their own stands beside them. */
 const STYLES = ["style.css", "log/log.css", "views/graph.css", "views/timeline.css"];
 
-async function readStyle(): Promise<string> {
-  const parts = STYLES.map((name) => Deno.readTextFile(new URL(name, FOLDER)));
-  return (await Promise.all(parts)).join("\n");
+function readSource(name: string): Promise<string> {
+  return Deno.readTextFile(new URL(FOLDER + name, ROOT));
 }
 
-async function bundleScript(entry: URL): Promise<string> {
+async function readStyle(): Promise<string> {
+  return (await Promise.all(STYLES.map(readSource))).join("\n");
+}
+
+async function bundleScript(): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform", "browser", "--minify", entry.pathname],
-    cwd: new URL("../../", import.meta.url),
+    // From the root on, which may have any name and, on Windows, a drive before it.
+    args: ["bundle", "--quiet", "--platform", "browser", "--minify", `${FOLDER}main.tsx`],
+    cwd: ROOT,
     stdin: "null",
   }).output();
   if (success) return new TextDecoder().decode(stdout);

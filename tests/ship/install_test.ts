@@ -1,7 +1,7 @@
 // The installers.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { type Missing, needs, ON_POSIX, test, which } from "../support/needs.ts";
+import { type Missing, needs, ON_POSIX, succeeds, test, which } from "../support/needs.ts";
 import { makeFolder, type Outcome } from "../support/program.ts";
 import { checksumLine, fileFor } from "../../.ci/compile.ts";
 import { execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
@@ -217,11 +217,17 @@ test("install.sh does with wget what it does with curl", ON_POSIX ?? needs("wget
   assertStringIncludes(none.stderr, "neither curl nor wget");
 });
 
-const POWERSHELL = WINDOWS ? "powershell.exe" : which("pwsh");
+const POWERSHELL = WINDOWS ? "powershell.exe" : which("pwsh") ?? "";
+
+/** A PowerShell that runs what it is given: that of Wine does nothing, and says that it went well. */
+const RUNS_POWERSHELL: Missing = succeeds(POWERSHELL, "-NoProfile", "-Command", "exit 0") &&
+    !succeeds(POWERSHELL, "-NoProfile", "-Command", "exit 1")
+  ? null
+  : "no PowerShell is here";
 
 test(
   "install.ps1 installs the program whose sum is right, and refuses any other",
-  POWERSHELL === undefined ? "no PowerShell is here" : null,
+  RUNS_POWERSHELL,
   async () => {
     await using site = await makeSite();
     const name = fileFor("x86_64-pc-windows-msvc");
@@ -230,7 +236,7 @@ test(
     site.files.set(path, site.files.get(linux)!);
     site.files.set(`${path}.sha256`, site.files.get(`${linux}.sha256`)!);
     const install = (env: Record<string, string> = {}) =>
-      execute(POWERSHELL!, ["-NoProfile", "-File", `${ROOT}/.ci/install.ps1`], {
+      execute(POWERSHELL, ["-NoProfile", "-File", `${ROOT}/.ci/install.ps1`], {
         env: { ORCHESTRA_INSTALL: site.folder, ORCHESTRA_URL: site.url, ...env },
       });
     assertStringIncludes(succeeded(await install(), "install.ps1").stdout, "Installed ");

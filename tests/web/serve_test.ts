@@ -215,7 +215,7 @@ Deno.test("no agent has the token, whoever launches it", async () => {
   assertStringIncludes(await logOf(here), "token <>");
   await using live = box.live(options, "--json", "serve", "--port", "0");
   const { address } = JSON.parse(await live.printed((text) => text.endsWith("}\n")));
-  const name = box.root.split("/").at(-1);
+  const name = box.root.split(/[/\\]/).at(-1);
   const there = await box.start("shell", prints);
   const answer = await fetch(`${address}api/v1/workspaces/${name}/run`, {
     method: "POST",

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { assert, assertEquals } from "../support/assert.ts";
+import { test, ZONES } from "../support/needs.ts";
 import {
   barsOf,
   fitRange,
@@ -48,7 +49,7 @@ Deno.test("labels have room, and there are some, whatever the range", () => {
   }));
 });
 
-Deno.test("no label stands on another where summer time begins", async () => {
+test("no label stands on another where summer time begins", ZONES, async () => {
   const module = JSON.stringify(new URL("../../lib/web/page/time_axis.ts", import.meta.url).href);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [

@@ -14,6 +14,7 @@ import {
 import { indexTable, pickTree } from "../../../lib/launch/posix/tree.ts";
 import { formatStart } from "../../../lib/launch/windows/processes.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
+import { ON_POSIX, test } from "../../support/needs.ts";
 
 Deno.test("parsePidFile reads what the shims write, a fence, and nothing else", () => {
   const place = null;
@@ -155,7 +156,7 @@ Deno.test("every column that ps is asked for is an option of its own", () => {
   assertEquals(PS_COLUMNS.length, 10);
 });
 
-Deno.test("readProcesses knows ourselves and our parent", () => {
+test("readProcesses knows ourselves and our parent", ON_POSIX, () => {
   const table = readProcesses();
   assertEquals(table.get(Deno.pid)?.ppid, Deno.ppid);
   assert(table.has(Deno.ppid));
