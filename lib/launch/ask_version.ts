@@ -6,7 +6,7 @@ import type { Store } from "../store/tasks.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
 import { OrchestraError } from "../task/error.ts";
 import { sanitize } from "../text/width.ts";
-import { findFolder, findProgram } from "./find.ts";
+import { findFolder, findProgram, isPath } from "./find.ts";
 
 /** What came of it. */
 export interface Version {
@@ -57,7 +57,7 @@ function find(
     );
   }
   if (found === null) {
-    const where = agent.command.includes("/") ? `in ${agent.cwd ?? store.root}` : "on PATH";
+    const where = isPath(agent.command) ? `in ${agent.cwd ?? store.root}` : "on PATH";
     throw new OrchestraError("environment", `Agent "${name}": no ${agent.command} ${where}`, {
       hint: 'Install it, or give its full path as "command".',
     });

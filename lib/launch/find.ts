@@ -40,16 +40,20 @@ export function programCandidates(command: string, rules: PathRules): string[] {
   // cannot run a file.
   const endings = windows ? windowsEndings(name, rules.pathext) : [""];
   let starts: string[];
-  if (windows ? /^(?:\\|[A-Za-z]:)/.test(name) : name.startsWith("/")) starts = [name];
+  if (isAbsolute(name, windows)) starts = [name];
   else if (name.includes(slash)) starts = [`${root}${slash}${name.replace(/^\.[/\\]/, "")}`];
   else {
     starts = rules.path.split(windows ? ";" : ":")
       .map((folder) => windows ? folder.replaceAll('"', "") : folder)
       .filter((folder) => folder !== "")
-      .map((folder) => windows || folder.startsWith("/") ? folder : `${root}/${folder}`)
+      .map((folder) => isAbsolute(folder, windows) ? folder : `${root}${slash}${folder}`)
       .map((folder) => `${folder.replace(windows ? /[/\\]+$/ : /\/+$/, "")}${slash}${name}`);
   }
   return starts.flatMap((start) => endings.map((ending) => start + ending));
+}
+
+function isAbsolute(path: string, windows: boolean): boolean {
+  return windows ? /^(?:[\\/]|[A-Za-z]:)/.test(path) : path.startsWith("/");
 }
 
 function windowsEndings(name: string, pathext: string | undefined): string[] {
@@ -128,16 +132,26 @@ export function findProgram(
     const path = isRelative(command) ? command : findOnPath(command, root);
     return path === null ? null : { path, cwd: undefined };
   }
-  const path = env?.PATH === undefined
+  const searched = ownPath(env);
+  const path = searched === undefined
     ? findOnPath(command, folder)
-    : findWith(command, substituteNamed(env.PATH, knownOf(name, root)), folder);
+    : findWith(command, substituteNamed(searched, knownOf(name, root)), folder);
   return path === null ? null : { path, cwd: folder };
 }
 
+/** An agent's own PATH, which on Windows may be called Path. */
+function ownPath(env: Readonly<Record<string, string>> = {}): string | undefined {
+  if (Deno.build.os !== "windows") return env.PATH;
+  return Object.entries(env).find(([name]) => name.toUpperCase() === "PATH")?.[1];
+}
+
 function isRelative(command: string): boolean {
-  return Deno.build.os === "windows"
-    ? /[\\/]/.test(command) && !/^(?:[\\/]|[A-Za-z]:)/.test(command)
-    : command.includes("/") && !command.startsWith("/");
+  return isPath(command) && !isAbsolute(command, Deno.build.os === "windows");
+}
+
+/** Whether a command is a path, and no name that is looked for on PATH. */
+export function isPath(command: string): boolean {
+  return command.includes("/") || Deno.build.os === "windows" && command.includes("\\");
 }
 
 function findWith(command: string, path: string, root: string): string | null {

@@ -28,6 +28,8 @@ Deno.test("programCandidates takes on Windows only what Windows can start", () =
     programCandidates("codex.CMD", { ...rules, path: "C:\\npm" })[0],
     "C:\\npm\\codex.CMD",
   );
+  const beside = programCandidates("x.exe", { ...rules, path: "bin" });
+  assertEquals(beside[0], "C:\\w\\bin\\x.exe");
   assertEquals(programCandidates("tools/run.exe", rules)[0], "C:\\w\\tools\\run.exe");
   assertEquals(programCandidates("D:/a/b", rules)[1], "D:\\a\\b.exe");
   assertEquals(
