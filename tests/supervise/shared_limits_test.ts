@@ -3,9 +3,12 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { DENO, execute } from "../support/execute.ts";
-import { ON_LINUX, ON_POSIX, test } from "../support/needs.ts";
+import { filePath } from "../support/file_path.ts";
+import { shimOf } from "../support/gated.ts";
+import { linking, type Missing, MOVABLE, SHELL, test } from "../support/needs.ts";
 import { kill, processesWith } from "../support/processes.ts";
-import { type Box, makeBox, makeFolder } from "../support/program.ts";
+import { type Box, makeBox, makeFolder, runLine } from "../support/program.ts";
+import { IDLING } from "../support/shell.ts";
 
 /** Some workspaces of one user. */
 async function makeUser(settings: unknown, count: number) {
@@ -47,10 +50,20 @@ async function makeUser(settings: unknown, count: number) {
   };
 }
 
-const SH = { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit" };
+const SH = { ...runLine(), completion: "exit" };
 
 /** Runs until a file is there. */
-const until = (path: string) => `while [ ! -e '${path}' ]; do sleep 0.02; done`;
+const until = (path: string) =>
+  SHELL === null
+    ? `while [ ! -e '${path}' ]; do sleep 0.02; done`
+    : `deno eval 'while (!await Deno.stat(${JSON.stringify(path)}).catch(() => null)) ` +
+      `await new Promise((resolve) => setTimeout(resolve, 20))'`;
+
+/** Tells in a file that it begins, and a little later that it ends. */
+function recorded(path: string): string {
+  const record = path.replaceAll("\\", "/");
+  return `echo + >>'${record}'; sleep 0.1; echo - >>'${record}'`;
+}
 
 function isRunning(box: Box, id: string): boolean {
   return box.task(id).status === "running";
@@ -64,9 +77,8 @@ function names(folder: string): string[] {
   }
 }
 
-test(
+Deno.test(
   "a task waits for a slot that another workspace has, and is launched when it is free",
-  ON_POSIX,
   async () => {
     await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
     const [one, other] = user.boxes;
@@ -97,10 +109,10 @@ test(
   },
 );
 
-test("the machine's limit holds for five workspaces together", ON_POSIX, async () => {
+Deno.test("the machine's limit holds for five workspaces together", async () => {
   await using user = await makeUser({ machine: { concurrent: 2 } }, 5);
   const record = `${user.home}/record`;
-  const work = `echo + >>'${record}'; sleep 0.1; echo - >>'${record}'`;
+  const work = recorded(record);
   for (const box of user.boxes) {
     for (const agent of ["claude", "shell"]) await user.start(box, agent, work);
   }
@@ -114,15 +126,14 @@ test("the machine's limit holds for five workspaces together", ON_POSIX, async (
   }
 });
 
-test(
+Deno.test(
   "the machine's limit holds for a program that opens several workspaces",
-  ON_POSIX,
   async () => {
     await using user = await makeUser({ machine: { concurrent: 1 } }, 3);
     const record = `${user.home}/record`;
     for (const box of user.boxes) {
       for (let at = 0; at < 2; at++) {
-        await user.start(box, "claude", `echo + >>'${record}'; sleep 0.1; echo - >>'${record}'`);
+        await user.start(box, "claude", recorded(record));
       }
     }
     const program = `${user.home}/program.ts`;
@@ -132,7 +143,7 @@ test(
       `import { openWorkspace } from ${JSON.stringify(library)};
      await Promise.all(Deno.args.map((root) => openWorkspace(root).run()));`,
     );
-    const config = decodeURIComponent(new URL("../../deno.json", import.meta.url).pathname);
+    const config = filePath(new URL("../../deno.json", import.meta.url));
     const roots = user.boxes.map(({ root }) => root);
     const args = ["run", "-A", "--quiet", "--config", config, program, ...roots];
     const { code, stderr } = await execute(DENO, args, { cwd: user.home, env: user.env });
@@ -142,29 +153,30 @@ test(
   },
 );
 
-test(
+Deno.test(
   "a slot of a workspace whose supervisor and agent were killed is free again",
-  ON_LINUX,
   async () => {
     await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
     const [one, other] = user.boxes;
-    const first = await user.start(one, "claude", "exec sleep 1000");
+    const first = await user.start(one, "claude", IDLING);
     await user.ok(one, "run");
-    const own = () => processesWith("environ", [`ORCHESTRA_TASK_ID=${first}`]);
-    await one.until("its launch", () => isRunning(one, first) && own().length > 1);
+    const shim = await shimOf(one, first);
+    const agents = () =>
+      processesWith("environ", [`ORCHESTRA_TASK_ID=${first}`]).filter((pid) => pid !== shim);
+    await one.until("its launch", () => isRunning(one, first) && agents().length > 0);
     const second = await user.start(other, "claude", "true");
     await user.ok(other, "run", "--all");
     await one.until("the supervisor", () => one.supervisors().length > 0);
     for (const watcher of one.supervisors()) kill(watcher, "SIGKILL");
     assertEquals(other.task(second).status, "pending");
     // The shim and what it started: nobody is left to tell how it ended.
-    for (const pid of own()) kill(pid, "SIGKILL");
+    for (const pid of [shim, ...agents()]) kill(pid, "SIGKILL");
     assertEquals((await other.settled(second)).status, "complete");
     assertEquals(one.task(first).failureClass, "lost");
   },
 );
 
-test("a launch window holds across workspaces, and says when it opens", ON_POSIX, async () => {
+Deno.test("a launch window holds across workspaces, and says when it opens", async () => {
   await using user = await makeUser({ limits: { anthropic: { launches: "1/1h" } } }, 2);
   const [one, other] = user.boxes;
   await user.start(one, "claude", "true");
@@ -181,7 +193,7 @@ test("a launch window holds across workspaces, and says when it opens", ON_POSIX
   assertEquals((await other.settled(second)).status, "complete");
 });
 
-test("a quota that is used up pauses the agent in all workspaces", ON_POSIX, async () => {
+Deno.test("a quota that is used up pauses the agent in all workspaces", async () => {
   await using user = await makeUser({}, 2);
   const [one, other] = user.boxes;
   const first = await user.start(one, "quota", "echo used up; exit 1");
@@ -207,9 +219,8 @@ test("a quota that is used up pauses the agent in all workspaces", ON_POSIX, asy
   assertMatch(await user.ok(other, "agents"), /^quota is paused until /m);
 });
 
-test(
+Deno.test(
   "where slots cannot be kept nothing is launched that is limited, and why is said",
-  ON_POSIX,
   async () => {
     await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
     const [box] = user.boxes;
@@ -230,7 +241,7 @@ test(
   },
 );
 
-test("without limits in the settings no file of theirs is touched", ON_POSIX, async () => {
+Deno.test("without limits in the settings no file of theirs is touched", async () => {
   await using user = await makeUser({ priority: 4 }, 2);
   const [box] = user.boxes;
   const id = await user.start(box, "claude", "true");
@@ -239,7 +250,7 @@ test("without limits in the settings no file of theirs is touched", ON_POSIX, as
   assertEquals(names(user.slots), []);
 });
 
-test("agents check --run keeps to the limits", ON_POSIX, async () => {
+Deno.test("agents check --run keeps to the limits", async () => {
   await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
   const [one, other] = user.boxes;
   const gate = `${user.home}/gate`;
@@ -259,11 +270,16 @@ test("agents check --run keeps to the limits", ON_POSIX, async () => {
 });
 
 /** What may stand in the place of the user's settings, and what is said of it. */
-const UNREADABLE: readonly [string, (path: string) => void, string][] = [
+const UNREADABLE: readonly [string, (path: string) => void, string, Missing?][] = [
   ["half of it is saved", (path) => Deno.writeTextFileSync(path, '{"limits": {'), "not valid JSON"],
   ["it is empty", (path) => Deno.writeTextFileSync(path, ""), "it is not valid JSON"],
   ["it is a folder", (path) => Deno.mkdirSync(path), "it is not a regular file"],
-  ["it is a link", (path) => Deno.symlinkSync("/dev/null", path), "it is not a regular file"],
+  [
+    "it is a link",
+    (path) => Deno.symlinkSync("/dev/null", path),
+    "it is not a regular file",
+    linking(),
+  ],
   [
     "it has a slip",
     (path) => Deno.writeTextFileSync(path, '{"limits": {"anthropic": {"concurent": 1}}}'),
@@ -271,14 +287,14 @@ const UNREADABLE: readonly [string, (path: string) => void, string][] = [
   ],
 ];
 
-test(
+Deno.test(
   "where the limits cannot be read nothing is launched, and run, status and doctor say why",
-  ON_POSIX,
   async () => {
     await using user = await makeUser({}, 1);
     const [box] = user.boxes;
     const id = await user.start(box, "claude", "true");
-    for (const [what, place, said] of UNREADABLE) {
+    for (const [what, place, said, missing = null] of UNREADABLE) {
+      if (missing !== null) continue;
       Deno.removeSync(user.settings, { recursive: true });
       place(user.settings);
       const { launched, waitsFor } = JSON.parse(
@@ -312,9 +328,8 @@ function replace(path: string, text: string): void {
   Deno.renameSync(`${path}.new`, path);
 }
 
-test(
+Deno.test(
   "who watches keeps the last good limits while the settings are half saved, and tells it once",
-  ON_POSIX,
   async () => {
     await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 1);
     const [box] = user.boxes;
@@ -352,9 +367,8 @@ test(
   },
 );
 
-test(
+Deno.test(
   "a supervisor that begins while the workspace's settings are broken keeps to the limits",
-  ON_POSIX,
   async () => {
     await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
     const [one, other] = user.boxes;
@@ -375,7 +389,7 @@ test(
 
 test(
   "a workspace that is moved away keeps its slot as long as its agent lives",
-  ON_POSIX,
+  MOVABLE,
   async () => {
     await using user = await makeUser({ limits: { anthropic: { concurrent: 1 } } }, 2);
     const [one, other] = user.boxes;

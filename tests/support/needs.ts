@@ -55,6 +55,8 @@ export const KILLED: Missing = onWindows("which tells nobody that a process was 
 export const SIGNALS: Missing = onWindows("which has no signals");
 /** Someone who waits for the end of a killed `run --wait`, and goes on with it. */
 export const GUARDED: Missing = onWindows("where a run --wait that is killed has no guardian");
+/** Folders that can be moved while somebody has files open in them. */
+export const MOVABLE: Missing = onWindows("which moves no folder that is in use");
 /** Environments of others, which tell whose they are. */
 export const READ_ENVIRONMENTS: Missing = onWindows("which tells nobody another's environment");
 /** Folders whose names are synced. */
