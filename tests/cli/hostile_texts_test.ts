@@ -3,12 +3,14 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { assertPrintable, assertRefused, makeBox, type Outcome } from "../support/program.ts";
 import { assertOnlyColors, EVIL } from "../support/hostile.ts";
+import { linking, SHELL, test } from "../support/needs.ts";
 
 Deno.test("what agents write into sentinels, logs and plans never reaches a table or a page as it is", async () => {
   await using box = await makeBox();
   box.config({ grace_period: 0.1 });
-  Deno.writeTextFileSync(`${box.root}/secret`, "root:x:0:0 the secret");
   Deno.writeTextFileSync(`${box.root}/evil`, EVIL);
+  Deno.writeFileSync(`${box.root}/zeros`, new Uint8Array(20_000_000));
+  Deno.writeTextFileSync(`${box.root}/deep`, "[[[[[[[\n".repeat(375_000));
   const json = JSON.stringify({ error: EVIL, details: `${EVIL}\n${EVIL}` });
   Deno.writeTextFileSync(`${box.root}/evil.json`, json);
   const scripts = [
@@ -18,12 +20,9 @@ Deno.test("what agents write into sentinels, logs and plans never reaches a tabl
     'cat "$ORCHESTRA_ROOT/evil" >"$ORCHESTRA_DONE_FILE"',
     `echo '{"summary": 5, "files": [{"a": 1}, "ok", null]}' >"$ORCHESTRA_DONE_FILE"`,
     `echo '{"error": {"deep": []}}' >"$ORCHESTRA_ERROR_FILE"`,
-    'head -c 20000000 /dev/zero >"$ORCHESTRA_ERROR_FILE"',
-    'yes "[[[[[[[" | head -c 3000000 >"$ORCHESTRA_DONE_FILE"',
-    'ln -s "$ORCHESTRA_ROOT/secret" "$ORCHESTRA_ERROR_FILE"',
-    'ln -s "$ORCHESTRA_ROOT/secret" "$ORCHESTRA_DONE_FILE"',
+    'cat "$ORCHESTRA_ROOT/zeros" >"$ORCHESTRA_ERROR_FILE"',
+    'cat "$ORCHESTRA_ROOT/deep" >"$ORCHESTRA_DONE_FILE"',
     'mkdir "$ORCHESTRA_DONE_FILE"',
-    'ln -s /nowhere/at/all "$ORCHESTRA_ERROR_FILE"',
   ];
   const ids = await Promise.all([
     ...scripts.map((script) => box.start("signal", script)),
@@ -31,14 +30,10 @@ Deno.test("what agents write into sentinels, logs and plans never reaches a tabl
   ]);
   const cancelled = await box.start("shell", EVIL, "--timeout", "5m");
   await box.ok("cancel", cancelled, "--reason", EVIL);
-  const run = await box.run("run", "--all", "--wait", "--parallel", "14");
+  const run = await box.run("run", "--all", "--wait", "--parallel", "11");
   assertEquals(run.code, 1);
   assertPrintable(run.stdout + run.stderr);
   for (const each of ids) assert(box.task(each).status !== "running", box.task(each).prompt);
-  assertEquals(box.task(ids[9]!).status, "complete");
-  for (const at of [8, 9, 10, 11]) {
-    assert(!JSON.stringify(box.task(ids[at]!)).includes("the secret"), "links are not read");
-  }
   const everything = [...ids, cancelled];
   const calls = [
     ["status"],
@@ -52,7 +47,6 @@ Deno.test("what agents write into sentinels, logs and plans never reaches a tabl
   for (const [at, { stdout, stderr }] of outputs.entries()) {
     if (at % 2 === 0) assertPrintable(stdout + stderr);
     assertOnlyColors(stdout);
-    assert(!stdout.includes("the secret"), calls[at >> 1]!.join(" "));
   }
   // As JSON the texts are whole, and what is not seen in them is spelled out.
   for (const args of [["status"], ["show", cancelled]]) {
@@ -64,6 +58,24 @@ Deno.test("what agents write into sentinels, logs and plans never reaches a tabl
   assertPrintable(stderr);
   const retried = await box.run("retry", ids[0]!);
   assertPrintable(retried.stdout + retried.stderr);
+});
+
+test("sentinels that are links are not read", SHELL ?? linking(), async () => {
+  await using box = await makeBox();
+  Deno.writeTextFileSync(`${box.root}/secret`, "root:x:0:0 the secret");
+  const scripts = [
+    'ln -s "$ORCHESTRA_ROOT/secret" "$ORCHESTRA_DONE_FILE"',
+    'ln -s "$ORCHESTRA_ROOT/secret" "$ORCHESTRA_ERROR_FILE"',
+    'ln -s /nowhere/at/all "$ORCHESTRA_ERROR_FILE"',
+  ];
+  const ids = await Promise.all(scripts.map((script) => box.start("signal", script)));
+  assertEquals((await box.run("run", "--all", "--wait", "--parallel", "3")).code, 1);
+  assertEquals(ids.map((each) => box.task(each).status), ["complete", "failed", "failed"]);
+  for (const each of ids) assert(!JSON.stringify(box.task(each)).includes("the secret"));
+  for (const args of [["status"], ["wait", ...ids], ...ids.map((each) => ["show", each])]) {
+    const { stdout } = await box.run(...args);
+    assert(!stdout.includes("the secret"), args.join(" "));
+  }
 });
 
 Deno.test("control characters in arguments and in names never come back in a message", async () => {
