@@ -7,10 +7,12 @@ import { commandLine, makeBox, makeFolder, spawn } from "../support/program.ts";
 /** A folder with an `orchestra` that runs the program, for shells. */
 async function makeProgramFolder(): Promise<{ path: string } & AsyncDisposable> {
   const folder = await makeFolder();
-  const quoted = commandLine().map((part) => `'${part}'`).join(" ");
-  Deno.writeTextFileSync(`${folder.path}/orchestra`, `#!/bin/sh\nexec ${quoted} "$@"\n`, {
+  const quoted = (mark: string) => commandLine().map((part) => mark + part + mark).join(" ");
+  Deno.writeTextFileSync(`${folder.path}/orchestra`, `#!/bin/sh\nexec ${quoted("'")} "$@"\n`, {
     mode: 0o755,
   });
+  // PowerShell takes this one on Windows, and a bash there the other.
+  Deno.writeTextFileSync(`${folder.path}/orchestra.cmd`, `@${quoted('"')} %*\r\n`);
   return folder;
 }
 
@@ -55,7 +57,8 @@ for (const [shell, args] of Object.entries(SHELLS)) {
     box.agents({ coder: { command: "true" } });
     const id = await box.start("shell", "true");
     await using bin = await makeProgramFolder();
-    const env = { PATH: `${bin.path}:${Deno.env.get("PATH")}` };
+    const between = Deno.build.os === "windows" ? ";" : ":";
+    const env = { PATH: `${bin.path}${between}${Deno.env.get("PATH")}` };
     const lines: [string, string[]][] = [
       ["st", ["start", "stats", "status"]],
       ["start c", ["coder"]],
