@@ -5,7 +5,7 @@
 import { loadRules, openQueue, type Queue } from "../queue/queue.ts";
 import { loadConfig } from "../settings/config.ts";
 import { type Telling, watchEverywhere } from "../supervise/everywhere.ts";
-import { askToStop, waitForWatch } from "../supervise/take.ts";
+import { askDaemonToStop, waitForWatch } from "../supervise/take.ts";
 import {
   findUserDaemon,
   type KeptWorkspace,
@@ -41,7 +41,7 @@ import type { Context } from "./context.ts";
 import { type LogFlags, logTo, printLog } from "./daemon_log.ts";
 import { type DaemonOrders, watchAsDaemon } from "./daemon_of.ts";
 import { serveArguments, type ServePort } from "./daemon_flags.ts";
-import { stopSignal } from "./look_on.ts";
+import { daemonStopSignal } from "./look_on.ts";
 import { leaveWatcher, look } from "./supervision.ts";
 
 /** Milliseconds that a folder gets to answer: a network disk may never do. */
@@ -68,7 +68,7 @@ export async function runEverywhere(
   using lock = await takeUserLock(places);
   if (lock === undefined) throw runsAlready(findUserDaemon(places));
   context.endsByExit = true;
-  const stop = stopSignal();
+  const stop = await daemonStopSignal();
   const folder = registryFolder()!;
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
   const say = orders.log ? sayToLog(places) : sayToTerminal(context);
@@ -317,7 +317,7 @@ export async function stopEverywhere(context: Context): Promise<void> {
     });
   }
   const { pid } = daemon;
-  askToStop(pid);
+  await askDaemonToStop(pid);
   for (let turn = 0; isLockHeld(places.lock); turn++) {
     if (turn > 3000) {
       throw new OrchestraError("environment", `The daemon (pid ${pid}) did not stop in time`, {

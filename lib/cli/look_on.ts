@@ -69,3 +69,13 @@ export function stopSignal(onStop: () => void = () => {}): AbortController {
   }
   return stop;
 }
+
+/** The same for a daemon, which others ask to stop: on Windows not by a signal. */
+export async function daemonStopSignal(): Promise<AbortController> {
+  const stop = stopSignal();
+  if (Deno.build.os === "windows") {
+    const { onStopAsked } = await import("../launch/windows/stopping.ts");
+    onStopAsked(() => stop.abort());
+  }
+  return stop;
+}

@@ -66,6 +66,15 @@ export function askToStop(pid: number): void {
   }
 }
 
+/** Asks a daemon to stop. On Windows one that does not listen, for it has only begun, is ended. */
+export async function askDaemonToStop(pid: number): Promise<void> {
+  if (Deno.build.os === "windows") {
+    const { askProcess } = await import("../launch/windows/stopping.ts");
+    if (askProcess(pid)) return;
+  }
+  askToStop(pid);
+}
+
 /** The error for a daemon where somebody watches who does not give way. */
 export function watchedBy(
   { root }: Pick<Store, "root">,

@@ -6,7 +6,7 @@ import { startOf } from "../../launch/life.ts";
 import { loadRules } from "../../queue/queue.ts";
 import { loadConfig } from "../../settings/config.ts";
 import { watchFolder } from "../../store/watch.ts";
-import { askToStop, isSame, takeWatch, watchedBy } from "../../supervise/take.ts";
+import { askDaemonToStop, isSame, takeWatch, watchedBy } from "../../supervise/take.ts";
 import { spawnDetached } from "../../supervise/spawn.ts";
 import {
   announce,
@@ -24,7 +24,7 @@ import { logTo, printLog } from "../daemon_log.ts";
 import { watchAsDaemon } from "../daemon_of.ts";
 import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
-import { stopSignal } from "../look_on.ts";
+import { daemonStopSignal } from "../look_on.ts";
 import { look } from "../supervision.ts";
 
 interface EverywhereFlags {
@@ -110,7 +110,7 @@ async function runDaemon(this: Context, flags: DaemonRunFlags): Promise<void> {
   const config = await this.config(store);
   if (config.debug_log || (this.globals.debug && flags.log)) await this.traceToFile(store);
   this.endsByExit = true;
-  const stop = stopSignal();
+  const stop = await daemonStopSignal();
   const { lock } = await takeWatch(store);
   announce(store, "daemon", { launch: "all", parallel: flags.maxConcurrent });
   const say = flags.log
@@ -224,7 +224,7 @@ async function stopDaemon(this: Context, flags: EverywhereFlags): Promise<void> 
       },
     );
   }
-  askToStop(info.pid);
+  await askDaemonToStop(info.pid);
   for (let turn = 0; isWatched(queue.store); turn++) {
     if (turn > 500) {
       throw new OrchestraError("environment", `The daemon (pid ${info.pid}) did not stop in time`, {
