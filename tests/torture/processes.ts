@@ -57,8 +57,9 @@ export function findProcesses(root: string): Found[] {
   for (const pid of allPids()) {
     if (pid === Deno.pid) continue;
     const words = read(pid, "cmdline");
-    // A zombie has an empty one.
-    if (!words[0]) continue;
+    // A zombie has an empty one. What Windows starts itself, consoles and its desktop, has the environment
+    // of who needed it first.
+    if (!words[0] || /^C:\/windows\//i.test(words[0])) continue;
     const text = words.join(" ");
     if (words[words.indexOf("-C") + 1] === root) {
       const watches = words.includes("_supervise") || / daemon run\b/.test(text);
