@@ -228,6 +228,8 @@ async function watchRun(
     return { tasks, index, damaged: [...mirror.damaged.values()], interrupted, launched };
   } finally {
     view.close();
+    // On Windows no guardian waits for our end: a supervisor is left now.
+    if (interrupted && guardian === undefined) handOver();
     leave();
   }
 }
