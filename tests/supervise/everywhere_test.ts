@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { makeUser, recordOf } from "../support/everywhere.ts";
 import { agentOf, exitIn, gated, gone, openGate } from "../support/gated.ts";
-import { mounting, ON_POSIX, succeeds, test } from "../support/needs.ts";
+import { mounting, MOVABLE, ON_POSIX, succeeds, test } from "../support/needs.ts";
 import { type Box, kill, lives, makeBox, makeFolder, openBox } from "../support/program.ts";
 import { makeSite } from "../support/site.ts";
 import { type Telling, watchEverywhere } from "../../lib/supervise/everywhere.ts";
@@ -13,9 +13,8 @@ import type { KeptWorkspace } from "../../lib/supervise/user_daemon.ts";
 /** Whether a daemon with this number watches over a workspace, as its record says. */
 const has = (box: Box, pid: number) => recordOf(box).kind === "daemon" && recordOf(box).pid === pid;
 
-test(
+Deno.test(
   "what is queued runs in every known workspace, each with its own record",
-  ON_POSIX,
   async () => {
     await using user = await makeUser();
     await using one = await makeBox();
@@ -42,7 +41,7 @@ test(
   },
 );
 
-test("it takes over from a supervisor, and hands back to one what runs", ON_POSIX, async () => {
+Deno.test("it takes over from a supervisor, and hands back to one what runs", async () => {
   await using user = await makeUser();
   await using box = await makeBox();
   user.add(box);
@@ -70,7 +69,7 @@ test("it takes over from a supervisor, and hands back to one what runs", ON_POSI
 });
 
 for (const ordered of ["before it came", "while it watches"] as const) {
-  test(`run --all, ordered ${ordered}, goes on when it has left`, ON_POSIX, async () => {
+  Deno.test(`run --all, ordered ${ordered}, goes on when it has left`, async () => {
     await using user = await makeUser();
     await using box = await makeBox();
     user.add(box);
@@ -94,7 +93,7 @@ for (const ordered of ["before it came", "while it watches"] as const) {
   });
 }
 
-test("what was ordered and is done is not handed back", ON_POSIX, async () => {
+Deno.test("what was ordered and is done is not handed back", async () => {
   await using user = await makeUser();
   await using box = await makeBox();
   user.add(box);
@@ -110,9 +109,8 @@ test("what was ordered and is done is not handed back", ON_POSIX, async () => {
   assertEquals(box.supervisors(), []);
 });
 
-test(
+Deno.test(
   "a workspace with a run --wait or a daemon of its own is taken when it is free",
-  ON_POSIX,
   async () => {
     await using user = await makeUser();
     await using waited = await makeBox();
@@ -139,7 +137,7 @@ test(
 
 test(
   "a new workspace is seen, a forgotten one handed back, a removed one let go",
-  ON_POSIX,
+  MOVABLE,
   async () => {
     await using user = await makeUser();
     await using stays = await makeBox();
@@ -174,9 +172,8 @@ test(
   },
 );
 
-test(
+Deno.test(
   "one of five with broken settings is told, left alone and taken once it is mended",
-  ON_POSIX,
   async () => {
     await using user = await makeUser();
     await using boxes = new AsyncDisposableStack();
@@ -201,9 +198,8 @@ test(
   },
 );
 
-test(
+Deno.test(
   "settings that break while it watches are told once, and the last good ones hold",
-  ON_POSIX,
   async () => {
     await using user = await makeUser();
     await using box = await makeBox();
@@ -242,9 +238,8 @@ test(
   },
 );
 
-test(
+Deno.test(
   "killed, it loses nothing: the next command heals, and the next daemon takes over",
-  ON_POSIX,
   async () => {
     await using user = await makeUser();
     await using box = await makeBox();
@@ -266,7 +261,7 @@ test(
   },
 );
 
-test("killed again and again over five workspaces, each task runs once", ON_POSIX, async () => {
+Deno.test("killed again and again over five workspaces, each task runs once", async () => {
   await using user = await makeUser();
   await using boxes = new AsyncDisposableStack();
   await using ledgers = await makeFolder();
@@ -276,7 +271,7 @@ test("killed again and again over five workspaces, each task runs once", ON_POSI
     const box = boxes.use(await makeBox());
     user.add(box, `box-${at}`);
     all.push(box);
-    const ledger = `${ledgers.path}/${at}`;
+    const ledger = `${ledgers.path}/${at}`.replaceAll("\\", "/");
     const names = Array.from({ length: 6 }, (_, number) => `${at}.${number}`);
     const stdin = names.map((name) =>
       JSON.stringify({ agent: "shell", prompt: `echo ${name} >>${ledger}; sleep 0.05` })
@@ -299,7 +294,7 @@ test("killed again and again over five workspaces, each task runs once", ON_POSI
   assertEquals(ran.sort(), ids.sort());
 });
 
-test("of two that are started at once one watches, and the other names it", ON_POSIX, async () => {
+Deno.test("of two that are started at once one watches, and the other names it", async () => {
   await using user = await makeUser();
   await using box = await makeBox();
   user.add(box);
@@ -380,7 +375,7 @@ test("a disk that goes away takes along its own workspace alone", mounting(), as
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
-test("a lock that somebody holds for ever in one stops no other", ON_POSIX, async () => {
+Deno.test("a lock that somebody holds for ever in one stops no other", async () => {
   await using user = await makeUser();
   await using stuck = await makeBox();
   await using box = await makeBox();
