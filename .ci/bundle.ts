@@ -1,6 +1,7 @@
 // `deno task bundle [--output file]`: the whole program as one minified file, `dist/orchestra.js`,
 // that starts itself with the permissions it needs and no others; and beside it `orchestra-web.js`, the
-// server with its page, which only `serve` loads. They need no network and no cache.
+// server with its page, which only `serve` loads, and `orchestra.cmd`, by which Windows starts the one
+// file. They need no network and no cache.
 
 import { minify } from "terser";
 import { calledFunctions, compileEagerly } from "./eager.ts";
@@ -39,6 +40,19 @@ export function startFlags(): string[] {
   );
   // A settings file that happens to lie beside the program, or above it, is none of its business.
   return ["--no-config", V8_FLAGS, ...short];
+}
+
+/**
+ * The batch file that starts the one file beside it, with all that was given: what is in quotation marks
+ * cmd.exe leaves as it is. As npm's batch files do it leaves the batch first, by a label that is not there:
+ * on Ctrl+C cmd.exe would ask whether to terminate the batch, though the program has ended by then. There
+ * are no narrow permissions on Windows: to look at processes it calls Windows' own library.
+ *
+ * @param name of the one file
+ */
+export function batchFile(name: string): string {
+  const program = `deno run -A --no-config ${V8_FLAGS} "%~dp0${name}" %*`;
+  return `@goto #_undefined_# 2>nul || title %COMSPEC% & ${program}\r\n`;
 }
 
 /** Stands in `lib/web/page.ts` where the page goes. */
@@ -139,11 +153,15 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const output = path ?? "dist/orchestra.js";
-  const beside = `${output.slice(0, output.lastIndexOf("/") + 1)}${WEB_ASSET}`;
-  if (!await bundle(output) || !await bundleWeb(beside)) return 1;
-  for (const file of [output, beside]) {
+  const name = output.replace(/^.*[/\\]/, "");
+  const folder = output.slice(0, output.length - name.length);
+  const web = `${folder}${WEB_ASSET}`;
+  if (!await bundle(output) || !await bundleWeb(web)) return 1;
+  const batch = `${folder}${name.replace(/\.js$/, "")}.cmd`;
+  await Deno.writeTextFile(batch, batchFile(name));
+  for (const file of [output, web, batch]) {
     const { size } = await Deno.stat(file);
-    console.log(`${file}: ${Math.round(size / 1024)} KB`);
+    console.log(`${file}: ${Math.ceil(size / 1024)} KB`);
   }
   return 0;
 }

@@ -1,13 +1,12 @@
 // The one file, under its own permissions.
 
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
 import { ENV, permissionFlags } from "../../lib/supervise/permissions.ts";
 import { VERSION } from "../../lib/task/version.ts";
-import { execute, namesBelow, ROOT, succeeded } from "../support/execute.ts";
-import { makeDesk, ship } from "../support/desk.ts";
+import { execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
+import { ENDLESS, makeDesk, ship } from "../support/desk.ts";
 
-test("the bundle is one file that asks for its permissions and no others", ON_POSIX, async () => {
+Deno.test("the bundle is one file that asks for its permissions and no others", async () => {
   const { path } = await ship();
   const text = Deno.readTextFileSync(path);
   assertEquals(
@@ -16,11 +15,13 @@ test("the bundle is one file that asks for its permissions and no others", ON_PO
       "-R=.orchestra,.orchestra-cli -W=.orchestra,.orchestra-cli --allow-run -S=uid " +
       `-E=${ENV.join(",")}`,
   );
+  const beside = namesBelow(path.replace(/[^/]*$/, ""));
+  assertEquals(beside, ["orchestra-web.js", "orchestra.cmd", "orchestra.js"]);
   const everything = permissionFlags().filter((flag) =>
     /^(?:-A|--allow-(?:all|net|ffi|sys|import|read|write|env))$/.test(flag)
   );
   assertEquals(everything, []);
-  assert((Deno.statSync(path).mode! & 0o777) === 0o755);
+  if (!WINDOWS) assert((Deno.statSync(path).mode! & 0o777) === 0o755);
   // Nothing of the machine that made it, and nothing to be fetched.
   assert(!text.includes(ROOT) && !text.includes("registry.npmjs.org"));
   // What begins a module can stand in parentheses, and be in the code cache: a method could not.
@@ -28,7 +29,7 @@ test("the bundle is one file that asks for its permissions and no others", ON_PO
   assertEquals(text.match(/\(\{(?:async )?m\(/g), null);
 });
 
-test("what is to be disposed of is so in the bundle too", ON_POSIX, async () => {
+Deno.test("what is to be disposed of is so in the bundle too", async () => {
   const { path } = await ship();
   const output = await Deno.makeTempFile({ suffix: ".js" });
   try {
@@ -44,9 +45,8 @@ test("what is to be disposed of is so in the bundle too", ON_POSIX, async () => 
   }
 });
 
-test(
+Deno.test(
   "the bundle runs from any folder, with an empty Deno cache and without a network",
-  ON_POSIX,
   async () => {
     await using desk = await makeDesk();
     const { box, run } = desk;
@@ -67,17 +67,17 @@ test(
       "prompts/default.md",
     ]);
     const good = await desk.start("echo good");
-    const bad = await desk.start("echo bad >&2; exit 3");
+    const bad = await desk.start(WINDOWS ? "echo bad>&2& exit 3" : "echo bad >&2; exit 3");
     const both = await run(["run", "--all", "--wait"]);
     assertEquals(both.code, 1, JSON.stringify(both));
     assertEquals(box.task(good).status, "complete");
     assertEquals([box.task(bad).status, box.task(bad).exitCode], ["failed", 3]);
-    assertEquals((await run(["logs", bad])).stdout, "bad\n");
+    assertEquals((await run(["logs", bad])).stdout.trimEnd(), "bad");
     const { stdout: table } = succeeded(await run(["status"]), "status");
     assertMatch(table, new RegExp(`${good}.*complete`));
     assertMatch(table, new RegExp(`${bad}.*failed`));
 
-    const long = await desk.start("sleep 600");
+    const long = await desk.start(ENDLESS);
     succeeded(await run(["run"]), "run");
     await box.until("a running task", () => box.task(long).status === "running");
     succeeded(await run(["cancel", long]), "cancel");
@@ -88,9 +88,8 @@ test(
   },
 );
 
-test(
+Deno.test(
   "the supervisor that the bundle leaves behind works with the same permissions",
-  ON_POSIX,
   async () => {
     await using desk = await makeDesk();
     const { box, run } = desk;
@@ -100,7 +99,7 @@ test(
     Deno.writeTextFileSync(beside, "{ this is no JSON");
     try {
       succeeded(await run(["init"]), "init");
-      const id = await desk.start("sleep 600", "--timeout", "1");
+      const id = await desk.start(ENDLESS, "--timeout", "1");
       succeeded(await run(["run"]), "run");
       const [pid] = await box.until("a supervisor", () => {
         const found = box.supervisors();

@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type Missing, needs, ON_POSIX, succeeds, test, which } from "../support/needs.ts";
 import { makeFolder, type Outcome } from "../support/program.ts";
-import { checksumLine, fileFor } from "../../.ci/compile.ts";
-import { execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
+import { checksumLine, fileFor, TARGETS } from "../../.ci/compile.ts";
+import { DENO, execute, namesBelow, ROOT, succeeded, WINDOWS } from "../support/execute.ts";
 
 /** What install.sh fetches with. */
 const FETCHES: Missing = ON_POSIX ??
@@ -224,6 +224,62 @@ const RUNS_POWERSHELL: Missing = succeeds(POWERSHELL, "-NoProfile", "-Command", 
     !succeeds(POWERSHELL, "-NoProfile", "-Command", "exit 1")
   ? null
   : "no PowerShell is here";
+
+Deno.test("install.ps1 fetches what a release has with its sum, and reads the variables that it names", () => {
+  const script = Deno.readTextFileSync(`${ROOT}/.ci/install.ps1`);
+  const fetched = new Set(script.match(/(?<=')orchestra[^']*(?=')/g));
+  // Where it puts the executable.
+  fetched.delete("orchestra.exe");
+  const release = Deno.readTextFileSync(`${ROOT}/.github/workflows/release.yml`);
+  const summed = /for file in (.*); do sha256sum/.exec(release)![1]!.split(" ");
+  const executable = TARGETS.filter((target) => target.includes("windows")).map(fileFor);
+  assertEquals(fetched, new Set([...executable, ...summed]));
+  const variables = (text: string) => new Set(text.match(/\bORCHESTRA_[A-Z_]+/g));
+  const comments = script.split("\n").filter((line) => line.startsWith("#   ")).join("\n");
+  assertEquals(variables((script.match(/\$env:\w+/g) ?? []).join(" ")), variables(comments));
+});
+
+test(
+  "install.ps1 installs the one file where that is asked for, and where there is no executable",
+  RUNS_POWERSHELL,
+  async () => {
+    await using site = await makeSite();
+    const names = ["orchestra-web.js", "orchestra.cmd", "orchestra.js"];
+    await using folder = await makeFolder();
+    for (const name of names) {
+      const path = `${folder.path}/${name}`;
+      Deno.writeTextFileSync(path, `this is ${name}`);
+      site.files.set(`/releases/latest/download/${name}`, `this is ${name}`);
+      site.files.set(`/releases/latest/download/${name}.sha256`, await checksumLine(path));
+    }
+    const path = [DENO.replace(/[/\\][^/\\]*$/, ""), Deno.env.get("PATH")];
+    const install = (env: Record<string, string> = {}) =>
+      execute(POWERSHELL, ["-NoProfile", "-File", `${ROOT}/.ci/install.ps1`], {
+        env: {
+          ORCHESTRA_INSTALL: site.folder,
+          ORCHESTRA_URL: site.url,
+          PATH: path.join(WINDOWS ? ";" : ":"),
+          ...env,
+        },
+      });
+    // Here the release has none for Windows.
+    const { stdout } = succeeded(await install(), "install.ps1");
+    assertMatch(stdout, /^Installed .*orchestra\.cmd\r?$/m);
+    assertEquals(inFolder(site.folder), names);
+    const windows = `/releases/latest/download/${fileFor("x86_64-pc-windows-msvc")}`;
+    const linux = `/releases/latest/download/${fileFor(LINUX)}`;
+    for (const end of ["", ".sha256"]) site.files.set(windows + end, site.files.get(linux + end)!);
+    succeeded(await install(), "install.ps1");
+    assertEquals(inFolder(site.folder), [...names, "orchestra.exe"].sort());
+    succeeded(await install({ ORCHESTRA_ONE_FILE: "1" }), "install.ps1");
+    assertEquals(inFolder(site.folder), names);
+    site.files.set("/releases/latest/download/orchestra.cmd", "something else");
+    const refused = await install({ ORCHESTRA_ONE_FILE: "1" });
+    assert(refused.code !== 0);
+    assertStringIncludes(refused.stderr + refused.stdout, "is not what its sum says");
+    assertEquals(Deno.readTextFileSync(`${site.folder}/orchestra.cmd`), "this is orchestra.cmd");
+  },
+);
 
 test(
   "install.ps1 installs the program whose sum is right, and refuses any other",

@@ -1,7 +1,7 @@
 // Every command under the narrow permissions, and what the runtime refuses.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { NARROW, test } from "../support/needs.ts";
 import { makeFolder, type Outcome } from "../support/program.ts";
 import { loadCommands } from "../../lib/cli/application.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
@@ -108,7 +108,7 @@ Deno.test("every command is among those that are run under the narrow permission
   assertEquals(names.filter((name) => !lines.some((it) => it.startsWith(`${name} `))), []);
 });
 
-test("every command runs under the narrow permissions alone", ON_POSIX, async (t) => {
+test("every command runs under the narrow permissions alone", NARROW, async (t) => {
   await using desk = await makeDesk();
   const ids: string[] = [];
   const fill = (text: string) => text.replace(/\$(\d)/g, (_, at) => ids[Number(at) - 1]!);

@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { makeDesk, ship } from "../support/desk.ts";
 import { DENO, ROOT } from "../support/execute.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { NARROW, test } from "../support/needs.ts";
 import { makeBox, makeFolder } from "../support/program.ts";
 import { spawn } from "../support/spawn.ts";
 
@@ -21,6 +21,7 @@ async function serveBy(file: string, root: string, cache: string) {
     "0",
   ], {
     cwd: root,
+    console: true,
     env: {
       DENO_DIR: cache,
       ORCHESTRA_TOKEN: "mine".repeat(4),
@@ -32,7 +33,7 @@ async function serveBy(file: string, root: string, cache: string) {
   return live;
 }
 
-test("the one file serves the page that is built into its asset", ON_POSIX, async () => {
+Deno.test("the one file serves the page that is built into its asset", async () => {
   const { path } = await ship();
   await using box = await makeBox();
   await using cache = await makeFolder();
@@ -57,19 +58,23 @@ test("the one file serves the page that is built into its asset", ON_POSIX, asyn
   assertEquals((await live.ended()).code, 130);
 });
 
+Deno.test("without its asset the one file says what lacks", async () => {
+  const { path } = await ship();
+  await using box = await makeBox();
+  await using folder = await makeFolder();
+  const alone = `${folder.path}/orchestra.js`;
+  Deno.copyFileSync(path, alone);
+  await using live = await serveBy(alone, box.root, folder.path);
+  const { code, stderr } = await live.ended();
+  assertEquals(code, 5, stderr);
+  assertStringIncludes(stderr, "orchestra-web.js is not beside this program");
+});
+
 test(
-  "without its asset the one file says what lacks, and without permissions what it needs",
-  ON_POSIX,
+  "without permissions the one file says what it needs to serve",
+  NARROW,
   async () => {
-    const { path } = await ship();
     await using desk = await makeDesk();
-    await using folder = await makeFolder();
-    const alone = `${folder.path}/orchestra.js`;
-    Deno.copyFileSync(path, alone);
-    await using live = await serveBy(alone, desk.box.root, folder.path);
-    const { code, stderr } = await live.ended();
-    assertEquals(code, 5, stderr);
-    assertStringIncludes(stderr, "orchestra-web.js is not beside this program");
     const narrow = await desk.run(["serve"]);
     assertEquals(narrow.code, 5);
     assertStringIncludes(narrow.stderr, "To let it do all that you may: deno run -A");

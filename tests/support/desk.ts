@@ -10,12 +10,24 @@ import {
   type RunOptions,
   spawn,
 } from "./program.ts";
-import { DENO, execute, ROOT, succeeded } from "./execute.ts";
+import { DENO, execute, ROOT, succeeded, WINDOWS } from "./execute.ts";
 
-/** The file, made once for all tests here, and a folder of programs in which `deno` is ours. */
-let shipped: Promise<{ path: string; programs: string }> | undefined;
+/** The one file, and what it needs. */
+interface Shipped {
+  readonly path: string;
+  /** What is started: the file itself, and on Windows the batch file beside it. */
+  readonly command: string;
+  /** A folder of programs in which `deno` is ours. */
+  readonly programs: string;
+}
 
-export function ship(): Promise<{ path: string; programs: string }> {
+/** A prompt of the agent `shell` that goes on until it is ended. */
+export const ENDLESS = WINDOWS ? 'deno eval "setTimeout(() => {}, 6e5)"' : "sleep 600";
+
+/** Made once for all tests of a file. */
+let shipped: Promise<Shipped> | undefined;
+
+export function ship(): Promise<Shipped> {
   shipped ??= (async () => {
     const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "orchestra-ship-" }));
     globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -24,9 +36,13 @@ export function ship(): Promise<{ path: string; programs: string }> {
     const args = ["run", "-A", ".ci/bundle.ts", "--output", path];
     Deno.mkdirSync(`${folder}/bin`);
     succeeded(await execute(DENO, args, { cwd: ROOT }), "the bundler");
+    if (WINDOWS) {
+      const command = `${folder}/bin/orchestra.cmd`;
+      return { path, command, programs: DENO.replace(/[^\\]*$/, "") };
+    }
     Deno.mkdirSync(`${folder}/programs`);
     Deno.symlinkSync(DENO, `${folder}/programs/deno`);
-    return { path, programs: `${folder}/programs` };
+    return { path, command: path, programs: `${folder}/programs` };
   })();
   return shipped;
 }
@@ -51,6 +67,8 @@ interface Desk extends AsyncDisposable {
   readonly box: Box;
   /** Deno's cache folder. */
   readonly cache: string;
+  /** What is set in the environment of all that runs here. */
+  readonly env: Readonly<Record<string, string>>;
   run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
   live(args: readonly string[]): ReturnType<typeof spawn>;
   /** Queues a script, and returns its id. */
@@ -58,7 +76,7 @@ interface Desk extends AsyncDisposable {
 }
 
 export async function makeDesk(): Promise<Desk> {
-  const { path, programs } = await ship();
+  const shipped = await ship();
   const folder = await makeFolder();
   // A comma parts names in what Deno is allowed.
   const root = `${folder.path}/work,play`;
@@ -66,21 +84,22 @@ export async function makeDesk(): Promise<Desk> {
   Deno.mkdirSync(root);
   Deno.mkdirSync(cache);
   const env = {
-    PATH: `${programs}:${Deno.env.get("PATH")}`,
+    PATH: `${shipped.programs}${WINDOWS ? ";" : ":"}${Deno.env.get("PATH")}`,
     DENO_DIR: cache,
     // Where the network cannot be taken away, nothing gets through this.
     HTTP_PROXY: "http://127.0.0.1:9",
     HTTPS_PROXY: "http://127.0.0.1:9",
   };
-  const [command, ...rest] = [...isolation, path];
+  const [command, ...rest] = [...isolation, shipped.command];
   const box = openBox(root);
   const run = (args: readonly string[], options: RunOptions = {}) =>
     execute(command!, [...rest, ...args], { cwd: root, ...options, env });
   return {
     box,
     cache,
+    env,
     run,
-    live: (args) => spawn(command!, [...rest, ...args], { cwd: root, env }),
+    live: (args) => spawn(command!, [...rest, ...args], { cwd: root, env, console: true }),
     async start(script, ...options) {
       const args = ["start", "--quiet", ...options, "shell", script];
       return succeeded(await run(args), args.join(" ")).stdout.trim();
