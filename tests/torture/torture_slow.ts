@@ -2,7 +2,7 @@
 // least; the long one is `deno task torture`.
 
 import { assertEquals, assertGreater } from "../support/assert.ts";
-import { ON_LINUX, test } from "../support/needs.ts";
+import { ON_LINUX, ON_WINDOWS, test } from "../support/needs.ts";
 import { formatEverywhere } from "./everywhere.ts";
 import { formatReport, torture, tortureWorkspaces } from "./torture.ts";
 
@@ -11,7 +11,7 @@ const SEED = Number(Deno.env.get("ORCHESTRA_TORTURE_SEED") ?? 20261122);
 
 test(
   `${SECONDS} seconds of kills at random moments lose nothing (seed ${SEED})`,
-  ON_LINUX,
+  ON_WINDOWS && ON_LINUX,
   async () => {
     const report = await torture({
       seed: SEED,
