@@ -48,8 +48,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ],
   "preact": ["lib/web/page/"],
   "uplot": ["lib/web/page/parts/chart.tsx"],
-  // Handing a file to a child as its output is not possible otherwise, on Windows.
-  "node:": ["lib/launch/windows/shim.ts"],
+  // Handing a file to a child as its output is not possible otherwise, on Windows, nor a hidden console.
+  "node:": ["lib/launch/windows/shim.ts", "lib/launch/windows/hidden.ts"],
 };
 
 interface Edge {

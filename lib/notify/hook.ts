@@ -3,6 +3,7 @@
 // group. Should we be killed meanwhile it goes on, what it printed is lost, and its event is told once more.
 
 import { spawnSession } from "../launch/posix/launcher.ts";
+import type { Child } from "../launch/windows/hidden.ts";
 import { findOnPath, programCandidates } from "../launch/find.ts";
 import { pause } from "../launch/pause.ts";
 import { lstat, openNamed, renameFile } from "../store/files.ts";
@@ -113,7 +114,7 @@ async function runInto(
   const failed = (problem: string): HookOutcome => ({ ok: false, problem });
   const path = findOnPath(program, root);
   if (path === null) return failed(noProgram(program, root));
-  let child: Deno.ChildProcess;
+  let child: Child;
   try {
     const options = {
       args,
@@ -124,7 +125,7 @@ async function runInto(
       env: { ...hookVariables(event, root), ...env },
     } as const;
     child = Deno.build.os === "windows"
-      ? new Deno.Command(path, options).spawn()
+      ? await (await import("../launch/windows/hidden.ts")).spawnHidden(path, options)
       : spawnSession(path, options);
   } catch (error) {
     return failed(`cannot be started: ${error instanceof Error ? error.message : String(error)}`);
@@ -154,7 +155,7 @@ async function runInto(
 }
 
 /** Gives it the event; one that does not read it is none the worse. */
-function feed(child: Deno.ChildProcess, text: string): void {
+function feed(child: Child, text: string): void {
   const writer = child.stdin.getWriter();
   writer.closed.catch(() => {});
   writer.write(new TextEncoder().encode(text)).then(() => writer.close()).catch(() => {});
@@ -193,7 +194,7 @@ function createOutput(): Output {
 const NEWLINE = 10;
 
 /** Its output as it comes: the first of it is kept, the rest is read and dropped. */
-function gather(child: Deno.ChildProcess, output: Output): { done: Promise<void>; stop(): void } {
+function gather(child: Child, output: Output): { done: Promise<void>; stop(): void } {
   const readers = [child.stdout, child.stderr].map((stream) => stream.getReader());
   const read = async (reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>) => {
     try {
@@ -216,7 +217,7 @@ function gather(child: Deno.ChildProcess, output: Output): { done: Promise<void>
 }
 
 /** Asks its process group to end, and ends it. */
-async function end(child: Deno.ChildProcess, ended: Promise<unknown>): Promise<void> {
+async function end(child: Child, ended: Promise<unknown>): Promise<void> {
   if (Deno.build.os === "windows") {
     // There are no groups: it is ended with what descends from it.
     const { endFamily } = await import("../launch/windows/launcher.ts");

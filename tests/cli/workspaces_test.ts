@@ -9,8 +9,8 @@ const NOBODY = 65534;
 
 Deno.test("init makes a workspace known, and is content where it may not", async () => {
   await using shelf = await makeShelf();
-  const root = `${shelf.path}/site`;
-  Deno.mkdirSync(root);
+  Deno.mkdirSync(`${shelf.path}/site`);
+  const root = Deno.realPathSync(`${shelf.path}/site`);
   const first = await runProgram(root, ["init"], { env: shelf.env });
   assertStringIncludes(first.stdout, "known as site");
   assertEquals(
