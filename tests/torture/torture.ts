@@ -618,6 +618,10 @@ function parseArgs(args: readonly string[]): TortureOptions & { workspaces?: num
     }
     values[match[1]!] = value;
   }
+  if (ON_WINDOWS && values.workspaces !== undefined) {
+    console.error("Torturing several workspaces takes agents that need sh: leave --workspaces out");
+    Deno.exit(2);
+  }
   if (values.kills === undefined && values.seconds === undefined) values.kills = 2000;
   return { seed: Date.now() % 1_000_000, ...values };
 }
