@@ -2,7 +2,7 @@
 // way. Numbers are given away again; start times tell whose a number is. Reads, and loads nothing of
 // Windows' own before it is asked there.
 
-import { readProcesses } from "./posix/processes.ts";
+import { isTaskAlive as isAliveOnPosix, readProcesses } from "./posix/processes.ts";
 import { openWindowsSystem } from "./windows/processes.ts";
 
 /** A process as a record has it. */
@@ -34,4 +34,10 @@ export function isStopped({ pid, start }: Recorded): boolean {
   if (windows !== undefined) return false;
   const process = readProcesses([pid]).get(pid);
   return process?.stopped === true && process.start === start;
+}
+
+/** Whether any process lives that carries the mark of a task, in whichever workspace. */
+export function isTaskAlive(task: string): boolean {
+  if (windows === undefined) return isAliveOnPosix(task);
+  return windows.list().some(({ pid }) => windows.marker(pid)?.endsWith(`/${task}`) === true);
 }

@@ -7,7 +7,7 @@ import type { LaunchProblem, Prepared } from "../decide/launch_plan.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import type { Held } from "../decide/room.ts";
 import { FENCE, type Launched } from "../launch/launcher.ts";
-import { isTaskAlive } from "../launch/posix/processes.ts";
+import { isTaskAlive } from "../launch/life.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
 import { lstat } from "../store/files.ts";
 import { createFolders } from "../store/paths.ts";

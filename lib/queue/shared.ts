@@ -6,7 +6,7 @@ import { NOTHING_SHARED, type Shared, sharedRoom, type SharedView } from "../dec
 import { loadAgents } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
 import type { Agents } from "../task/agent.ts";
-import { isTaskAlive } from "../launch/posix/processes.ts";
+import { isTaskAlive } from "../launch/life.ts";
 import type { Task } from "../task/fields.ts";
 import { pausesOf, readPauses, readTaken } from "../workspaces/slots.ts";
 import type { Queue, Rules } from "./queue.ts";

@@ -198,9 +198,13 @@ export interface StoreOptions {
   patience?: number;
 }
 
-/** A folder by what no other has at the same time, and by when it was made: numbers are given out again. */
+/**
+ * A folder by what no other has at the same time, and by when it was made: numbers are given out again. On
+ * Windows a number says itself how often it was, and Wine takes each change for a making.
+ */
 function identityOf({ dev, ino, birthtime }: Deno.FileInfo): string {
-  return [dev, ino ?? 0, birthtime?.getTime() ?? 0].map((part) => part.toString(36)).join(".");
+  const made = Deno.build.os === "windows" ? 0 : birthtime?.getTime() ?? 0;
+  return [dev, ino ?? 0, made].map((part) => part.toString(36)).join(".");
 }
 
 /**

@@ -1,13 +1,13 @@
 // doctor names what lives of a task that is over, and ends nothing of it.
 
 import { assert, assertEquals } from "../support/assert.ts";
-import { ON_LINUX, READ_ENVIRONMENTS, test } from "../support/needs.ts";
+import { ON_LINUX, SHELL, test } from "../support/needs.ts";
 import { lives, makeBox } from "../support/program.ts";
 import { readNumber } from "../support/shell.ts";
 
 test(
   "doctor names the server that a finished agent has left, and lets it be",
-  READ_ENVIRONMENTS ?? ON_LINUX,
+  SHELL ?? ON_LINUX,
   async () => {
     await using box = await makeBox();
     const script = `cd "$ORCHESTRA_WORKSPACE"

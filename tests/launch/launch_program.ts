@@ -4,16 +4,18 @@
 
 import type { Identity, Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
-import { readLookout, readProcesses } from "../../lib/launch/posix/processes.ts";
+import { readLookout, readMarks, readProcesses } from "../../lib/launch/posix/processes.ts";
 import { createWindowsLauncher } from "../../lib/launch/windows/launcher.ts";
-import type { WindowsSystem } from "../../lib/launch/windows/processes.ts";
+import { openWindowsSystem, type WindowsSystem } from "../../lib/launch/windows/processes.ts";
 import { formatIdentity, runShim } from "../../lib/launch/windows/shim.ts";
 
 /** A launcher and its name in test titles. */
 export type Kind = "windows" | readonly [string, ...string[]];
 
+const WINDOWS = Deno.build.os === "windows";
+
 /** What the Windows launcher asks of its system, answered by this one. */
-const HERE: WindowsSystem = {
+const HERE: WindowsSystem = WINDOWS ? openWindowsSystem() : {
   place: () => ({ ...readLookout(), boot: "-", machine: "-", namespace: "-" }),
   list: () =>
     [...readProcesses().values()].filter(({ zombie }) => !zombie)
@@ -24,6 +26,11 @@ const HERE: WindowsSystem = {
   },
   ask: (pids) => pids.forEach((pid) => kill(pid, "SIGTERM")),
   end: (pid, created) => HERE.created(pid) === created && kill(pid, "SIGKILL"),
+  marker(pid) {
+    const processes = [...readProcesses([pid]).values()];
+    readMarks(processes);
+    return processes[0]?.marker ?? null;
+  },
 };
 
 function createdOf(start: string): bigint {
@@ -74,7 +81,7 @@ if (import.meta.main) {
         return own(...args);
       }) as typeof setTimeout;
     }
-    await runShim(specFile, { windows: false, identity });
+    await runShim(specFile, { windows: WINDOWS, identity });
   } else {
     const order = JSON.parse(first);
     if (order.launch !== undefined) {

@@ -11,7 +11,7 @@ import { formatTime, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { IDLE, lives, makeBox, spawn, withPatience } from "../support/program.ts";
 import { exitIn, forge, textIn } from "../support/gated.ts";
-import { ON_POSIX, READ_ENVIRONMENTS, SHELL, test } from "../support/needs.ts";
+import { ON_POSIX, SHELL, test } from "../support/needs.ts";
 
 Deno.test("what ends while nobody watches is settled by the next command that looks", async () => {
   await using box = await makeBox();
@@ -61,9 +61,8 @@ test("a claim whose owner died before the launch is taken back, and run once", S
   assertEquals(textIn(box.path("workspace/count")), "ran\n");
 });
 
-test(
+Deno.test(
   "a shim that slept before it could tell its number is waited for, a dead one is not",
-  READ_ENVIRONMENTS,
   async () => {
     await using box = await makeBox();
     const [slept, verifies, died] = [
@@ -89,8 +88,8 @@ test(
         cwd: box.root,
         env: { ORCHESTRA_MARK: processMark(identity, id) },
       });
-      await using _shim = spawn("sleep", ["1000"], env(slept));
-      await using _verify = spawn("sleep", ["1000"], env(verifies));
+      await using _shim = spawn(...IDLE, env(slept));
+      await using _verify = spawn(...IDLE, env(verifies));
       await box.ok("status");
       assertEquals(box.task(slept).status, "running");
       assertEquals(box.task(verifies).status, "running");

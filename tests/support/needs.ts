@@ -57,8 +57,6 @@ export const SIGNALS: Missing = onWindows("which has no signals");
 export const GUARDED: Missing = onWindows("where a run --wait that is killed has no guardian");
 /** Folders that can be moved while somebody has files open in them. */
 export const MOVABLE: Missing = onWindows("which moves no folder that is in use");
-/** Environments of others, which tell whose they are. */
-export const READ_ENVIRONMENTS: Missing = onWindows("which tells nobody another's environment");
 /** Folders whose names are synced. */
 export const SYNCED_FOLDERS: Missing = onWindows("which syncs no folders");
 /** Names with control characters in them. */

@@ -244,6 +244,11 @@ function readEnvironment({ pid, threads }: Process): string | undefined {
   return environment;
 }
 
+/** The mark of a task in an environment, whose lines end with NUL; empty where it has none. */
+export function markIn(environment: string): string {
+  return MARK.exec(environment)?.[1] ?? "";
+}
+
 /** Fills in the marks of the given processes of a table, where they did not come with it. */
 export function readMarks(processes: readonly Process[]): void {
   if (Deno.build.os !== "linux") return;
@@ -251,7 +256,7 @@ export function readMarks(processes: readonly Process[]): void {
     for (const process of processes) {
       if (process.marker !== null) continue;
       const environment = readEnvironment(process);
-      process.marker = environment === undefined ? null : MARK.exec(environment)?.[1] ?? "";
+      process.marker = environment === undefined ? null : markIn(environment);
       process.blank = environment === "";
     }
   } catch (error) {
@@ -259,9 +264,8 @@ export function readMarks(processes: readonly Process[]): void {
   }
 }
 
-/** Whether any process lives that carries the mark of a task, in whichever workspace; on Windows none is seen. */
+/** Whether any process lives that carries the mark of a task, in whichever workspace. */
 export function isTaskAlive(task: string): boolean {
-  if (Deno.build.os === "windows") return false;
   const processes = [...readProcesses().values()];
   readMarks(processes);
   return processes.some(({ marker, zombie }) => !zombie && marker?.endsWith(`/${task}`));

@@ -1,9 +1,9 @@
 // Agents on Windows. The shim is a process of this program (shim.ts): it creates the
 // claim's pid file exclusively, hands the log to the agent as its own output file and records the
-// exit code. No pipe leads back to us, so our death changes nothing for it. Windows tells nobody
-// another process's environment and knows no sessions, so a task's tree is known by parentage from
-// a living shim alone; what the agent leaves behind when it ends by itself is not found again. (The
-// agent itself ends with its shim: the runtime puts it in a job that Windows closes with the shim.)
+// exit code. No pipe leads back to us, so our death changes nothing for it. A task's tree is known by
+// parentage from a living shim, and by the mark in the environment of its processes. (A job object would
+// hold those of the tasks, too, that an agent queues and runs. The agent itself ends with its shim: the
+// runtime puts it in a job that Windows closes with the shim.)
 
 import { pause } from "../pause.ts";
 import { NO_TRACE, type Trace } from "../../task/trace.ts";
@@ -18,6 +18,7 @@ import type {
 } from "../launcher.ts";
 import { parsePidFile } from "../posix/launcher.ts";
 import { parsePidText, type Shim, sightOf } from "../posix/place.ts";
+import { MARKER } from "../posix/processes.ts";
 import {
   formatStart,
   openWindowsSystem,
@@ -86,6 +87,8 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
         stdout: "null",
         stderr: "null",
         detached: true,
+        // An agent of another task may have started us.
+        env: { [MARKER]: spec.env[MARKER] ?? "" },
       }).spawn();
       child.unref();
       return { pid: child.pid, ended: child.status.then(() => {}, () => {}) };
@@ -118,8 +121,10 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     }
     const known = new Map<number, bigint>();
     const signalled = new Set<number>();
+    const marks = createMarks(system);
     const collect = () => {
-      const members = pickWindowsTree(system.list(), shim, Deno.pid, known);
+      const table = system.list();
+      const members = pickWindowsTree(table, shim, Deno.pid, known, mark, marks.of(table, shim));
       for (const { pid, created } of members) known.set(pid, created);
       return members;
     };
@@ -164,13 +169,19 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     launch,
     parsePidFile,
     probe,
-    // Windows tells nobody another process's environment.
-    marked: () => Promise.resolve("dead"),
-    survey: () =>
-      Promise.resolve({
-        pids: new Set(system.list().map(({ pid }) => pid)),
-        marked: new Map(),
-      }),
+    marked(mark) {
+      const lives = system.list().some(({ pid }) => system.marker(pid) === mark);
+      return Promise.resolve(lives ? "alive" : "dead");
+    },
+    survey() {
+      const pids = system.list().map(({ pid }) => pid);
+      const marked = new Map<string, number[]>();
+      for (const pid of pids) {
+        const mark = pid === Deno.pid ? "" : system.marker(pid);
+        if (mark) marked.set(mark, [...marked.get(mark) ?? [], pid]);
+      }
+      return Promise.resolve({ pids: new Set(pids), marked });
+    },
     // The ancestor recorded no creation time: what has its number is not proven to be the task's.
     legacy({ pid }) {
       const created = pid === null ? undefined : system.created(pid);
@@ -198,6 +209,30 @@ export function endFamily(pid: number, system: WindowsSystem = openWindowsSystem
   }
 }
 
+/** Marks of processes by their numbers; those that may not be read are not among them. */
+export type Marks = ReadonlyMap<number, string>;
+
+/** Reads the marks of processes, each once: an environment is what a process was created with. */
+function createMarks(system: WindowsSystem) {
+  const read = new Map<number, { created: bigint; mark: string }>();
+  return {
+    /** Those of a table that may carry the mark of a task: what is older than its shim cannot. */
+    of(table: readonly WindowsProcess[], shim: Shim | null): Marks {
+      const since = shim === null ? 0n : createdIn(shim);
+      const marks = new Map<number, string>();
+      for (const { pid, created } of table) {
+        if (created === null || created < since || pid === Deno.pid) continue;
+        const before = read.get(pid);
+        const mark = before?.created === created ? before.mark : system.marker(pid);
+        if (mark === null) continue;
+        read.set(pid, { created, mark });
+        marks.set(pid, mark);
+      }
+      return marks;
+    },
+  };
+}
+
 /** A process with its creation time. */
 export interface Proven extends WindowsProcess {
   created: bigint;
@@ -207,21 +242,32 @@ function lives(created: bigint | null | undefined, shim: Shim): boolean {
   return typeof created === "bigint" && formatStart(created) === shim.start;
 }
 
+/** When a shim was created, as its pid file says; 0 where that is none. */
+function createdIn({ start }: Shim): bigint {
+  const digits = /^- (\d+)$/.exec(start)?.[1];
+  return digits === undefined ? 0n : BigInt(digits);
+}
+
 /**
- * The processes of one task: the shim where its creation time proves it, and what descends from it.
- * A child is younger than its parent: an older one has the number of a parent that is long gone.
+ * The processes of one task: the shim where its creation time proves it, what carries the task's mark, and
+ * what descends from those. A child is younger than its parent: an older one has the number of a parent that
+ * is long gone. What carries another task's mark is that task's, with all that descends from it.
  *
  * @param table all processes
  * @param shim root of the tree, where known
  * @param self our own pid, never part of it
  * @param known creation times by pid of what was proven before: it may have ended since, and its
  *   children still have its number
+ * @param mark of the task
+ * @param marks of the processes
  */
 export function pickWindowsTree(
   table: readonly WindowsProcess[],
   shim: Shim | null,
   self: number,
   known: ReadonlyMap<number, bigint> = new Map(),
+  mark = "",
+  marks: Marks = new Map(),
 ): Proven[] {
   const living = new Map<number, Proven>();
   const children = new Map<number, Proven[]>();
@@ -236,14 +282,23 @@ export function pickWindowsTree(
   const queue: { pid: number; created: bigint }[] = [];
   for (const [pid, created] of known) queue.push({ pid, created });
   const root = shim === null ? undefined : living.get(shim.pid);
-  if (root !== undefined && lives(root.created, shim!)) queue.push(root);
+  // A pid file may be forged: what can be read and has no mark is not a task's.
+  const isOurs = ({ pid }: Proven) => (marks.get(pid) ?? mark) === mark;
+  if (root !== undefined && lives(root.created, shim!) && isOurs(root)) queue.push(root);
+  for (const process of living.values()) {
+    if (mark !== "" && marks.get(process.pid) === mark) queue.push(process);
+  }
   const found = new Map<number, Proven>();
   const visited = new Set<number>();
   for (let parent = queue.pop(); parent !== undefined; parent = queue.pop()) {
     if (visited.has(parent.pid) || parent.pid === self) continue;
     visited.add(parent.pid);
     const now = living.get(parent.pid);
-    if (now?.created === parent.created) found.set(now.pid, now);
+    if (now?.created === parent.created) {
+      // No mark at all may be the doing of who cleared an environment.
+      if ((marks.get(now.pid) || mark) !== mark) continue;
+      found.set(now.pid, now);
+    }
     for (const child of children.get(parent.pid) ?? []) {
       const younger = child.created >= parent.created;
       // Another process has the number now: what is younger than that one is its child.

@@ -4,6 +4,7 @@
 // has given away in the meantime is never hit. Loads nothing until it is first asked.
 
 import { knownHost, type Lookout } from "../posix/place.ts";
+import { markIn } from "../posix/processes.ts";
 
 /** One process. */
 export interface WindowsProcess {
@@ -26,6 +27,8 @@ export interface WindowsSystem {
   ask(pids: readonly number[]): void;
   /** Ends a process, if it is the one that was created then. Tells whether it was. */
   end(pid: number, created: bigint): boolean;
+  /** The mark of a task in a process's environment: empty where it has none, null where it may not be read. */
+  marker(pid: number): string | null;
 }
 
 /** `<boot> <start>` of a process in a pid file. Creation times need no boot to be told apart. */
@@ -64,23 +67,44 @@ const SYMBOLS = {
   },
   WaitForSingleObject: { parameters: ["isize", "u32"], result: "u32" },
   TerminateProcess: { parameters: ["isize", "u32"], result: "i32" },
+  ReadProcessMemory: { parameters: ["isize", "u64", "buffer", "usize", "buffer"], result: "i32" },
   CloseHandle: { parameters: ["isize"], result: "i32" },
   GetLastError: { parameters: [], result: "u32" },
+} as const;
+
+const NATIVE_SYMBOLS = {
+  NtQueryInformationProcess: {
+    parameters: ["isize", "u32", "buffer", "u32", "buffer"],
+    result: "i32",
+  },
 } as const;
 
 const SNAP_PROCESS = 2;
 const TERMINATE = 0x1;
 const QUERY_LIMITED = 0x1000;
+const VM_READ = 0x10;
 const SYNCHRONIZE = 0x100000;
 const WAIT_TIMEOUT = 258;
 const ERROR_INVALID_PARAMETER = 87;
 const CURRENT_PROCESS = -1n;
 const INVALID_HANDLE = -1n;
 
+/**
+ * Where the environment of a process is, as every 64-bit Windows has it, and Wine: its basic information has
+ * the address of its PEB, that has the one of its parameters, and those have address and size.
+ */
+const PEB = { kind: 0, size: 48, at: 8 };
+const PARAMETERS = { at: 0x20 };
+const ENVIRONMENT = { at: 0x80, size: 0x3f0 };
+/** Windows itself lets an environment have so many bytes. */
+const LARGEST_ENVIRONMENT = 2 * 32_767;
+
 /** The system that this runs on, which must be Windows. */
 export function openWindowsSystem(): WindowsSystem {
   let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
   const kernel = () => (library ??= Deno.dlopen("kernel32.dll", SYMBOLS)).symbols;
+  let nativeLibrary: Deno.DynamicLibrary<typeof NATIVE_SYMBOLS> | undefined;
+  const native = () => (nativeLibrary ??= Deno.dlopen("ntdll.dll", NATIVE_SYMBOLS)).symbols;
 
   function createdOf(handle: bigint): bigint | null {
     const times = Array.from({ length: 4 }, () => new BigUint64Array(1));
@@ -154,10 +178,35 @@ export function openWindowsSystem(): WindowsSystem {
     }) === true;
   }
 
+  function marker(pid: number): string | null {
+    return withProcess(pid, QUERY_LIMITED | VM_READ, readMarker) ?? null;
+  }
+
+  function readMarker(handle: bigint): string | null {
+    const read = (address: bigint, size: number): DataView | undefined => {
+      const bytes = new Uint8Array(size);
+      const done = kernel().ReadProcessMemory(handle, address, bytes, BigInt(size), null);
+      return done === 0 ? undefined : new DataView(bytes.buffer);
+    };
+    const number = (address: bigint) => read(address, 8)?.getBigUint64(0, true) ?? 0n;
+    const basic = new Uint8Array(PEB.size);
+    if (native().NtQueryInformationProcess(handle, PEB.kind, basic, PEB.size, null) !== 0) {
+      return null;
+    }
+    const peb = new DataView(basic.buffer).getBigUint64(PEB.at, true);
+    const parameters = number(peb + BigInt(PARAMETERS.at));
+    // It is just being started, or has ended.
+    if (parameters === 0n) return null;
+    const [at, size] = [ENVIRONMENT.at, ENVIRONMENT.size]
+      .map((offset) => number(parameters + BigInt(offset))) as [bigint, bigint];
+    const text = read(at, Math.min(Number(size), LARGEST_ENVIRONMENT));
+    return text === undefined ? null : markIn(new TextDecoder("utf-16le").decode(text));
+  }
+
   function place(): Lookout {
     const host = knownHost(Deno.env.get("COMPUTERNAME") ?? "");
     return { boot: "-", machine: "-", host, namespace: "-", whole: true };
   }
 
-  return { place, list, created, ask, end };
+  return { place, list, created, ask, end, marker };
 }

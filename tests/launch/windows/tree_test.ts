@@ -36,6 +36,31 @@ Deno.test("pickWindowsTree still knows the children of what it had proven and ha
   assertEquals(pidsOf(pickWindowsTree(later, null, 7, known)), [102, 110]);
 });
 
+Deno.test("pickWindowsTree knows by its mark what has lost its parent, and whose else something is", () => {
+  const [mark, other] = ["a.b.c/task_1795338125627", "a.b.c/task_1795338125628"];
+  const table = [
+    { pid: 100, ppid: 50, created: 1000n },
+    { pid: 101, ppid: 100, created: 1001n },
+    // Its parent has ended, and so has that of the next, which cleared its environment.
+    { pid: 110, ppid: 60, created: 1100n },
+    { pid: 111, ppid: 110, created: 1101n },
+    // Another task, launched from within this one.
+    { pid: 120, ppid: 101, created: 1200n },
+    { pid: 121, ppid: 120, created: 1201n },
+  ];
+  const marks = new Map([[100, mark], [101, mark], [110, mark], [111, ""], [120, other]]);
+  const shim = { pid: 100, start: formatStart(1000n) };
+  const pick = (of: string, shimOf: typeof shim | null, self = 7) =>
+    pidsOf(pickWindowsTree(table, shimOf, self, new Map(), of, marks));
+  assertEquals(pick(mark, shim), [100, 101, 110, 111]);
+  assertEquals(pick(mark, null), [100, 101, 110, 111]);
+  assertEquals(pick(other, null), [120, 121]);
+  assertEquals(pick(mark, shim, 110), [100, 101]);
+  // A pid file that was forged: who can be seen to have no such mark is not the task's.
+  assertEquals(pick("a.b.c/task_1795338125629", shim), []);
+  assertEquals(pick(mark, { pid: 111, start: formatStart(1101n) }, 110), [100, 101]);
+});
+
 Deno.test("pickWindowsTree ends in any table, with nothing that is not proven", () => {
   const process = fc.record({
     pid: fc.nat(12),
