@@ -6,8 +6,18 @@ import { FENCE, type LaunchSpec } from "../../lib/launch/launcher.ts";
 import { parsePidText } from "../../lib/launch/posix/place.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { forEachLauncher } from "../support/contract.ts";
-import { held, namesIn } from "../support/launch.ts";
+import { held, namesIn, WINDOWS } from "../support/launch.ts";
+import { linking, MODES, SIGNALS } from "../support/needs.ts";
 import { type Kind, programArguments } from "./launch_program.ts";
+
+/** Variables that Windows, its cmd.exe and Wine give to every program. */
+const WINDOWS_VARIABLES =
+  /^(?:SYSTEM(?:ROOT|DRIVE)|PROCESSOR_.*|COMSPEC|PATHEXT|PROMPT|HOME(?:DRIVE|PATH)|LOGONSERVER|TEMP|USER.*|WINDIR|WINE.*)$/i;
+
+/** Code that prints its arguments, each with NUL at its end. */
+const PRINT_ARGUMENTS = `
+const bytes = new TextEncoder().encode(Deno.args.map((arg) => arg + "\\0").join(""));
+for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));`;
 
 function mode(path: string): number {
   return Deno.statSync(path).mode! & 0o777;
@@ -21,13 +31,13 @@ async function launchElsewhere(
   order: { launch: Kind; spec: LaunchSpec },
   { env = {}, umask = "022" }: { env?: Record<string, string>; umask?: string },
 ): Promise<void> {
-  const { success, stderr } = await new Deno.Command("/bin/sh", {
-    args: [
-      ...["-c", `umask ${umask}; exec "$@"`, "sh", Deno.execPath(), "run", "-A"],
-      ...programArguments({ ...order, wait: true }),
-    ],
-    env,
-  }).output();
+  const args = ["run", "-A", ...programArguments({ ...order, wait: true })];
+  const { success, stderr } = WINDOWS
+    ? await new Deno.Command(Deno.execPath(), { args, env }).output()
+    : await new Deno.Command("/bin/sh", {
+      args: ["-c", `umask ${umask}; exec "$@"`, "sh", Deno.execPath(), ...args],
+      env,
+    }).output();
   assert(success, new TextDecoder().decode(stderr));
 }
 
@@ -46,7 +56,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
   contract("records 128 and the signal's number where a signal ended the agent", async (place) => {
     await whole(place.script("kill -KILL $$"));
     assertEquals(place.read("exitcode"), "137\n");
-  });
+  }, SIGNALS);
 
   contract("runs one of many launches of the same claim", async (place) => {
     const spec = place.script("echo ran >>count");
@@ -69,7 +79,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
       Deno.removeSync(`${place.dir}/t.1.pid`);
       assertEquals(namesIn(place.dir), ["t.json"]);
     }
-  });
+  }, linking());
 
   contract("does nothing for a task that is gone, and gives the claim back", async (place) => {
     Deno.removeSync(`${place.dir}/t.json`);
@@ -84,19 +94,26 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
   contract("gives the agent a file to read, or nothing", async (place) => {
     const bytes = new Uint8Array(70_000).map((_, at) => at % 256);
     Deno.writeFileSync(`${place.dir}/input`, bytes);
-    await whole(place.spec("/bin/cat", [], { stdinFile: `${place.dir}/input` }));
+    const cat = (more: Partial<LaunchSpec>) =>
+      WINDOWS
+        ? place.code("await Deno.stdin.readable.pipeTo(Deno.stdout.writable);", [], more)
+        : place.spec("/bin/cat", [], more);
+    await whole(cat({ stdinFile: `${place.dir}/input` }));
     assertEquals(Deno.readFileSync(`${place.dir}/log`), bytes);
     Deno.removeSync(`${place.dir}/t.1.pid`);
     Deno.removeSync(`${place.dir}/log`);
-    await whole(place.spec("/bin/cat"));
+    await whole(cat({}));
     assertEquals([place.read("log"), place.read("exitcode")], ["", "0\n"]);
   });
 
   contract("runs the agent in its folder", async (place) => {
-    const cwd = `${place.dir}/a folder 'with' \"$(quotes)`;
+    const name = WINDOWS
+      ? "a folder 'with' 100% ^ $(quotes) & %PATH%"
+      : "a folder 'with' \"$(quotes)";
+    const cwd = `${place.dir}/${name}`;
     Deno.mkdirSync(cwd);
-    await whole(place.script("pwd -P", { cwd }));
-    assertEquals(place.read("log"), `${cwd}\n`);
+    await whole(place.either("pwd -P", "console.log(Deno.cwd());", { cwd }));
+    assertEquals(place.read("log"), `${WINDOWS ? cwd.replaceAll("/", "\\") : cwd}\n`);
   });
 
   contract("hands the environment on as it is, with what the launch sets", async (place) => {
@@ -104,24 +121,34 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     const env = { ORCHESTRA_MARK: place.mark, start: "set $(here)\nand 'there'" };
     const names = ["out", "line", "start", "boot", "mask"];
     const print = `for n in ${names.join(" ")}; do eval "printf '%s=%s\\n' $n \\"\\$$n\\""; done`;
-    await launchElsewhere({ launch: kind, spec: place.script(print, { env }) }, { env: mine });
+    const code = `for (const name of ${JSON.stringify(names)}) {
+      console.log(\`\${name}=\${Deno.env.get(name)}\`);
+    }`;
+    const spec = place.either(print, code, { env });
+    await launchElsewhere({ launch: kind, spec }, { env: mine });
     const expected = { ...mine, ...env } as Record<string, string>;
     assertEquals(place.read("log"), names.map((n) => `${n}=${expected[n]}\n`).join(""));
   });
 
   contract("hands on only the variables that are named, where they are", async (place) => {
     const inherit = ["PATH", "ORCHESTRA_TEST_PASSED", "ORCHESTRA_TEST_ABSENT"];
-    await launchElsewhere({ launch: kind, spec: place.spec("/usr/bin/env", [], { inherit }) }, {
+    const spec = WINDOWS
+      ? place.spec("cmd.exe", ["/d", "/s", "/c", "set"], { inherit })
+      : place.spec("/usr/bin/env", [], { inherit });
+    await launchElsewhere({ launch: kind, spec }, {
       env: { ORCHESTRA_TEST_SECRET: "secret", ORCHESTRA_TEST_PASSED: "passed" },
     });
     const got = new Map(
-      place.read("log").trimEnd().split("\n").map((line) => {
+      place.read("log").trimEnd().split(/\r?\n/).map((line) => {
         const at = line.indexOf("=");
         return [line.slice(0, at), line.slice(at + 1)];
       }),
     );
     // Some shells set these by themselves.
     for (const own of ["PWD", "OLDPWD", "SHLVL", "_"]) got.delete(own);
+    for (const name of WINDOWS ? [...got.keys()] : []) {
+      if (WINDOWS_VARIABLES.test(name)) got.delete(name);
+    }
     assertEquals(Object.fromEntries(got), {
       PATH: Deno.env.get("PATH")!,
       ORCHESTRA_TEST_PASSED: "passed",
@@ -137,9 +164,11 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
       place.spec(`${place.dir}/no-such-file`),
       place.spec("-p", ["ls"]),
       place.spec(""),
-      place.spec("/bin/true", [], { cwd: `${place.dir}/no-such-folder` }),
-      place.spec("/bin/true", [], { cwd: `${place.dir}/file` }),
-      place.spec("/bin/true", [], { stdinFile: `${place.dir}/no-such-input` }),
+      ...[
+        { cwd: `${place.dir}/no-such-folder` },
+        { cwd: `${place.dir}/file` },
+        { stdinFile: `${place.dir}/no-such-input` },
+      ].map((more) => WINDOWS ? place.code("", [], more) : place.spec("/bin/true", [], more)),
       ...(kind === "windows" ? [] : [place.spec(`${place.dir}/plain`)]),
     ];
     for (const spec of specs) {
@@ -169,13 +198,16 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
       "--inspect",
       "-e",
       `${Deno.execPath()} x`,
-      "x".repeat(100_000),
+      // A whole command line has no more than 32,767 characters on Windows.
+      "x".repeat(WINDOWS ? 20_000 : 100_000),
       "",
     ];
     const argument = fc.string({ unit: "binary", maxLength: 40 })
       .filter((text) => !text.includes("\0"));
     const print = (args: readonly string[]) =>
-      place.spec("/bin/sh", ["-c", 'printf "%s\\0" "$@"', "sh", ...args]);
+      WINDOWS
+        ? place.code(PRINT_ARGUMENTS, args)
+        : place.spec("/bin/sh", ["-c", 'printf "%s\\0" "$@"', "sh", ...args]);
     const runs = [hard, ...fc.sample(fc.array(argument, { minLength: 1, maxLength: 60 }), 4)];
     for (const args of runs) {
       await whole(print(args));
@@ -186,12 +218,13 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
   });
 
   contract("lets no argument be taken for one of its own runtime's", async (place) => {
-    const spec = place.spec("/bin/sh", [
-      "-c",
-      `echo "${Deno.execPath()} x.ts"; echo "$1 $2"`,
-      "sh",
-    ]);
-    await whole({ ...spec, args: [...spec.args, Deno.execPath(), "x.ts"] });
+    const [given, deno] = [[Deno.execPath(), "x.ts"], JSON.stringify(Deno.execPath())];
+    const line = `echo "${Deno.execPath()} x.ts"; echo "$1 $2"`;
+    await whole(
+      WINDOWS
+        ? place.code(`console.log(${deno} + " x.ts"); console.log(Deno.args.join(" "));`, given)
+        : place.spec("/bin/sh", ["-c", line, "sh", ...given]),
+    );
     assertEquals(place.read("log"), `${Deno.execPath()} x.ts\n${Deno.execPath()} x.ts\n`);
   });
 
@@ -203,5 +236,5 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
       mode(`${place.dir}/${file}`)
     );
     assertEquals(modes, [0o640, 0o600, 0o600, 0o600]);
-  });
+  }, MODES);
 });

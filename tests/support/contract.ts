@@ -1,19 +1,23 @@
 // The contract of a launcher, run for every implementation that can run here: the POSIX shim under
 // each shell that is installed, and the Windows shim, whose code needs nothing of Windows but the
-// process table.
+// process table. On Windows that one is all there is.
 
 import type { Launcher, LaunchSpec } from "../../lib/launch/launcher.ts";
 import { type Kind, makeLauncher } from "../launch/launch_program.ts";
-import { type Missing, ON_POSIX, test } from "./needs.ts";
-import { held, installed, openPlace, type Place } from "./launch.ts";
+import { type Missing, test } from "./needs.ts";
+import { held, installed, openPlace, type Place, WINDOWS } from "./launch.ts";
 
-const KINDS: readonly { name: string; kind: Kind; program: string }[] = [
-  { name: "sh", kind: ["/bin/sh"], program: "/bin/sh" },
-  { name: "bash", kind: ["/bin/bash", "--posix"], program: "/bin/bash" },
-  { name: "busybox", kind: ["/bin/busybox", "sh"], program: "/bin/busybox" },
-  { name: "mksh", kind: ["/bin/mksh"], program: "/bin/mksh" },
-  { name: "windows shim", kind: "windows", program: "/bin/sh" },
-];
+const KINDS: readonly { name: string; kind: Kind; program: string }[] = WINDOWS
+  ? [
+    { name: "windows", kind: "windows", program: Deno.execPath() },
+  ]
+  : [
+    { name: "sh", kind: ["/bin/sh"], program: "/bin/sh" },
+    { name: "bash", kind: ["/bin/bash", "--posix"], program: "/bin/bash" },
+    { name: "busybox", kind: ["/bin/busybox", "sh"], program: "/bin/busybox" },
+    { name: "mksh", kind: ["/bin/mksh"], program: "/bin/mksh" },
+    { name: "windows shim", kind: "windows", program: "/bin/sh" },
+  ];
 
 /** One implementation, and how its tests are defined. */
 export interface Contracted {
@@ -34,7 +38,7 @@ export function forEachLauncher(define: (contracted: Contracted) => void): void 
       kind,
       launcher,
       contract: (title, run, missing = null) =>
-        test(`launch (${name}): ${title}`, ON_POSIX ?? here ?? missing, async () => {
+        test(`launch (${name}): ${title}`, here ?? missing, async () => {
           await using place = await openPlace();
           await run(place);
         }),

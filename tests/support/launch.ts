@@ -6,10 +6,23 @@ import type { Identity, Launcher, LaunchSpec } from "../../lib/launch/launcher.t
 import type { Shim } from "../../lib/launch/posix/place.ts";
 import { parsePidFile } from "../../lib/launch/posix/launcher.ts";
 import { readProcesses } from "../../lib/launch/posix/processes.ts";
+import { formatStart, openWindowsSystem } from "../../lib/launch/windows/processes.ts";
 import { assert } from "./assert.ts";
-import { PATIENCE } from "./program.ts";
+import { lives, PATIENCE, processesWith, runLine } from "./program.ts";
 
 export const LINUX = Deno.build.os === "linux";
+export const WINDOWS = Deno.build.os === "windows";
+
+/** The file with the code that an agent runs, which is none of what a launch makes. */
+const CODE = "code.ts";
+
+/** Code for Deno that waits until a line is in the file `gate` of its folder, and has it in `word`. */
+const GATE = `let word = "";
+while (!word.endsWith("\\n")) {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  try { word = Deno.readTextFileSync("gate"); } catch { /* Not there yet. */ }
+}
+`;
 
 /** An identity that tells its number. */
 export type Known = Identity & { readonly pid: number };
@@ -38,8 +51,19 @@ export interface Place extends AsyncDisposable {
   readonly dir: string;
   mark: string;
   spec(command: string, args?: readonly string[], more?: Partial<LaunchSpec>): LaunchSpec;
-  /** A spec for a script for sh, which runs in the folder. */
+  /**
+   * A spec for a script, which runs in the folder: for sh, or where there is none for Deno's own shell, which
+   * knows no more than `echo`, `rm`, `exit` and redirections.
+   */
   script(text: string, more?: Partial<LaunchSpec>): LaunchSpec;
+  /** A spec for code for Deno, which runs in the folder. */
+  code(text: string, args?: readonly string[], more?: Partial<LaunchSpec>): LaunchSpec;
+  /** A spec for what both do: the script where there is sh, else the code. */
+  either(script: string, code: string, more?: Partial<LaunchSpec>): LaunchSpec;
+  /** The same for what waits at a gate: the script reads the fifo `gate`, the code finds its line in `word`. */
+  gated(script: string, before: string, after: string): LaunchSpec;
+  /** Lets in what waits at the gate. */
+  openGate(line: string): void;
   read(name: string): string;
   /** Waits until a file has a whole line that is not empty, and returns its first. */
   line(name: string): Promise<string>;
@@ -69,6 +93,17 @@ export async function openPlace(): Promise<Place> {
     inherit: null,
     ...more,
   });
+  const script: Place["script"] = (text, more) => {
+    const { command, args } = WINDOWS ? runLine(text) : { command: "/bin/sh", args: ["-c", text] };
+    return spec(command, args, more);
+  };
+  const code: Place["code"] = (text, args = [], more) => {
+    const file = `${dir}/${CODE}`;
+    Deno.writeTextFileSync(file, text);
+    return spec(Deno.execPath(), ["run", "-A", "--quiet", "--no-config", file, ...args], more);
+  };
+  const either: Place["either"] = (script_, code_, more) =>
+    WINDOWS ? code(code_, [], more) : script(script_, more);
   const read = (name: string) => Deno.readTextFileSync(`${dir}/${name}`);
   async function line(name: string): Promise<string> {
     let text = "";
@@ -86,7 +121,14 @@ export async function openPlace(): Promise<Place> {
     dir,
     mark,
     spec,
-    script: (text, more) => spec("/bin/sh", ["-c", text], more),
+    script,
+    code,
+    either,
+    gated(script_, before, after) {
+      if (!WINDOWS) fifo(`${dir}/gate`);
+      return either(script_, before + GATE + after);
+    },
+    openGate: (line) => Deno.writeTextFileSync(`${dir}/gate`, `${line}\n`),
     read,
     line,
     async shim() {
@@ -95,7 +137,8 @@ export async function openPlace(): Promise<Place> {
     },
     async [Symbol.asyncDispose]() {
       // What a failed test leaves: all that was started in here.
-      for (const process of inFolder(dir)) {
+      const left = WINDOWS ? processesWith("environ", [`ORCHESTRA_MARK=${mark}`]) : inFolder(dir);
+      for (const process of left) {
         try {
           Deno.kill(process, "SIGKILL");
         } catch {
@@ -141,6 +184,7 @@ export async function seen(dir: string, check: () => boolean, what: string): Pro
 }
 
 export function living(pids: readonly number[]): number[] {
+  if (WINDOWS) return pids.filter(lives);
   const table = readProcesses(pids);
   return pids.filter((pid) => table.get(pid)?.zombie === false);
 }
@@ -165,6 +209,7 @@ export async function held<T>(promise: Promise<T>): Promise<T> {
 }
 
 export function shimOf(pid: number): Shim {
+  if (WINDOWS) return { pid, start: formatStart(openWindowsSystem().created(pid)!) };
   return { pid, start: readProcesses([pid]).get(pid)!.start };
 }
 
@@ -172,8 +217,10 @@ export function fifo(path: string): void {
   assert(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
 }
 
+/** Names of what a launch left in a folder. */
 export function namesIn(dir: string): string[] {
-  return [...Deno.readDirSync(dir)].map((entry) => entry.name).sort();
+  return [...Deno.readDirSync(dir)].map((entry) => entry.name).filter((name) => name !== CODE)
+    .sort();
 }
 
 export function installed(path: string): boolean {

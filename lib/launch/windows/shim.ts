@@ -284,11 +284,15 @@ async function record(
 ): Promise<void> {
   try {
     room?.writeSync(new TextEncoder().encode(text));
-    if (isFile(exitFile) && Deno.readTextFileSync(exitFile) === text) return;
   } catch {
     // It is made anew.
-  } finally {
-    room?.close();
+  }
+  // On Windows a name that was removed goes when the last one closes the file.
+  room?.close();
+  try {
+    if (isFile(exitFile) && Deno.readTextFileSync(exitFile) === text) return;
+  } catch {
+    // It went just now.
   }
   const temporary = `${exitFile}.${Deno.pid}.tmp`;
   for (let attempt = 0; attempt < EXIT_TRIES; attempt++) {
