@@ -10,7 +10,7 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 import { forEachLauncher } from "../support/contract.ts";
-import { linking, type Missing, mounting, succeeds } from "../support/needs.ts";
+import { linking, type Missing, mounting, needs, succeeds } from "../support/needs.ts";
 import {
   alive,
   gone,
@@ -247,6 +247,7 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
         "rm exitcode; echo mine >mine; ln mine exitcode",
         'Deno.removeSync("exitcode"); Deno.writeTextFileSync("mine", "mine\\n"); ' +
         'Deno.linkSync("mine", "exitcode");',
+        needs("ln"),
       ],
     ] as readonly [what: string, script: string, code: string, missing?: Missing][]
   ) {

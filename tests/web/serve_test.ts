@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../supp
 import { makeBox, runProgram, withPatience } from "../support/program.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
 import { lstat } from "../../lib/store/files.ts";
+import { WINDOWS } from "../support/execute.ts";
 import { MAIN } from "../support/spawn.ts";
 
 const ADDRESS = /^http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)\n$/;
@@ -136,15 +137,22 @@ Deno.test("--open hands on a file that only the user can read, whose token opens
   await using box = await makeBox();
   const file = `${box.root}/opened`;
   Deno.mkdirSync(`${box.root}/bin`);
-  const script =
-    `#!/bin/sh\nprintf %s "$*" >'${file}.tmp' && mv '${file}.tmp' '${file}'\nsleep 600\n`;
-  const opener = Deno.build.os === "darwin" ? "open" : "xdg-open";
+  const [opener, script] = WINDOWS
+    ? [
+      "rundll32.cmd",
+      `@echo %~2>"${file}.tmp"\r\n@move /y "${file}.tmp" "${file}" >nul\r\n@ping -n 600 127.0.0.1 >nul\r\n`
+        .replaceAll("/opened", "\\opened"),
+    ]
+    : [
+      Deno.build.os === "darwin" ? "open" : "xdg-open",
+      `#!/bin/sh\nprintf %s "$*" >'${file}.tmp' && mv '${file}.tmp' '${file}'\nsleep 600\n`,
+    ];
   Deno.writeTextFileSync(`${box.root}/bin/${opener}`, script, { mode: 0o755 });
   const state = `${box.root}/state`;
   // Somebody made it before, for all to read.
   Deno.mkdirSync(`${state}/orchestra/open`, { recursive: true, mode: 0o755 });
   const env = {
-    PATH: `${box.root}/bin:${Deno.env.get("PATH")}`,
+    PATH: `${box.root}/bin${WINDOWS ? ";" : ":"}${Deno.env.get("PATH")}`,
     ORCHESTRA_ROOT: box.root,
     XDG_STATE_HOME: state,
   };
@@ -152,14 +160,19 @@ Deno.test("--open hands on a file that only the user can read, whose token opens
   const printed = await live.printed((text) => text.endsWith("\n"));
   const path = await box.until("the browser", () => {
     try {
-      return Deno.readTextFileSync(file);
+      const opened = Deno.readTextFileSync(file).trimEnd();
+      return WINDOWS ? opened.replaceAll("\\", "/") : opened;
     } catch {
       return undefined;
     }
   });
-  assert(path.startsWith(`${state}/orchestra/open/`) && path.endsWith(".html"), path);
-  assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
-  assertEquals(Deno.statSync(`${state}/orchestra/open`).mode! & 0o777, 0o700);
+  const folder = `${WINDOWS ? state.replaceAll("\\", "/") : state}/orchestra/open/`;
+  assert(path.startsWith(folder) && path.endsWith(".html"), path);
+  // What only the user may read says the folder's access control list on Windows.
+  if (!WINDOWS) {
+    assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
+    assertEquals(Deno.statSync(folder).mode! & 0o777, 0o700);
+  }
   const address = /url=(http:[^"]+)"/.exec(Deno.readTextFileSync(path))![1]!;
   const [own, lent] = [printed.trim(), address].map((address) => new URL(address));
   assertEquals(own!.origin, lent!.origin);

@@ -228,7 +228,7 @@ async function openBrowser(context: Context, path: string): Promise<void> {
   const [command, ...args] = Deno.build.os === "darwin"
     ? ["open", path]
     : Deno.build.os === "windows"
-    ? ["rundll32", "url.dll,FileProtocolHandler", path]
+    ? ["rundll32", "url.dll,FileProtocolHandler", path.replaceAll("/", "\\")]
     : ["xdg-open", path];
   try {
     const { success } = await new Deno.Command(command!, {
