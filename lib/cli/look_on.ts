@@ -70,6 +70,9 @@ export function stopSignal(onStop: () => void = () => {}): AbortController {
   return stop;
 }
 
+/** A daemon has begun within this, milliseconds, also on a machine that has much to do. */
+export const STARTS = 30_000;
+
 /** The same for a daemon, which others ask to stop: on Windows not by a signal. */
 export async function daemonStopSignal(): Promise<AbortController> {
   const stop = stopSignal();

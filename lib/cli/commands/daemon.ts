@@ -24,7 +24,7 @@ import { logTo, printLog } from "../daemon_log.ts";
 import { watchAsDaemon } from "../daemon_of.ts";
 import { duration, integer } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
-import { daemonStopSignal } from "../look_on.ts";
+import { daemonStopSignal, STARTS } from "../look_on.ts";
 import { look } from "../supervision.ts";
 
 interface EverywhereFlags {
@@ -176,7 +176,7 @@ async function startDaemon(this: Context, flags: DaemonFlags): Promise<void> {
     ...(flags.interval === undefined ? [] : [`--interval=${flags.interval}`]),
     ...(flags.serve === undefined ? [] : serveArguments(flags.serve)),
   ]);
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + STARTS;
   for (;;) {
     const info = readDaemonInfo(queue.store);
     if (info?.kind === "daemon" && info.pid === pid) break;
