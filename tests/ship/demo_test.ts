@@ -1,19 +1,19 @@
 // The demo as a user runs it, not on a terminal; judged by the files that it leaves.
 
 import { assert, assertEquals } from "../support/assert.ts";
-import { ON_POSIX, test } from "../support/needs.ts";
+import { filePath } from "../support/file_path.ts";
 import type { Task } from "../../lib/task/fields.ts";
 
-const DEMO = decodeURIComponent(new URL("../../templates/demo.ts", import.meta.url).pathname);
+const DEMO = filePath(new URL("../../templates/demo.ts", import.meta.url));
 
-test("the demo runs its pipeline to the expected end", ON_POSIX, async () => {
+Deno.test("the demo runs its pipeline to the expected end", async () => {
   const folder = await Deno.makeTempDir({ prefix: "orchestra-demo-test-" });
   try {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", DEMO],
       cwd: folder,
       stdin: "null",
-      env: { TMPDIR: folder, NO_COLOR: "1" },
+      env: { TMPDIR: folder, TMP: folder, TEMP: folder, NO_COLOR: "1" },
     }).output();
     const text = new TextDecoder().decode(stdout);
     assertEquals(code, 0, text + new TextDecoder().decode(stderr));
@@ -42,8 +42,10 @@ test("the demo runs its pipeline to the expected end", ON_POSIX, async () => {
     assert(Deno.readTextFileSync(`${root}/notes/usage.md`).includes("(install.md)"));
     const { total } = JSON.parse(Deno.readTextFileSync(`${made}/words.json`));
     assert(total > 50 && text.includes(`${total} words in 3 files`));
-    for (const word of ["Three commands to try next", `show ${retry.taskId}`, made]) {
-      assert(text.includes(word), `${JSON.stringify(word)} is not in:\n${text}`);
+    const said = text.replaceAll("\\", "/");
+    const place = made.replaceAll("\\", "/");
+    for (const word of ["Three commands to try next", `show ${retry.taskId}`, place]) {
+      assert(said.includes(word), `${JSON.stringify(word)} is not in:\n${text}`);
     }
     assert(!text.includes("\x1b"), "escape sequences though not on a terminal");
   } finally {

@@ -22,7 +22,7 @@ interface Shipped {
 }
 
 /** A prompt of the agent `shell` that goes on until it is ended. */
-export const ENDLESS = WINDOWS ? 'deno eval "setTimeout(() => {}, 6e5)"' : "sleep 600";
+export const ENDLESS = WINDOWS ? 'deno eval --no-config "setTimeout(() => {}, 6e5)"' : "sleep 600";
 
 /** Made once for all tests of a file. */
 let shipped: Promise<Shipped> | undefined;
