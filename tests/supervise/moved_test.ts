@@ -2,32 +2,37 @@
 
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, gone, numberIn, openGate } from "../support/gated.ts";
+import { MOVABLE, test } from "../support/needs.ts";
 import { makeBox, makeFolder, openBox } from "../support/program.ts";
 
-Deno.test("a supervisor whose workspace was moved away ends, and another takes over at the new place", async () => {
-  await using box = await makeBox();
-  await using elsewhere = await makeFolder();
-  box.config({ interval: 0.1 });
-  const id = await box.start("shell", gated());
-  await box.ok("run");
-  await agentOf(box, id);
-  const [supervisor] = await box.until("the supervisor", () => {
-    const found = box.supervisors();
-    return found.length > 0 && found;
-  });
-  await box.until("its taking over", () => numberIn(box.path("daemon.lock")) === undefined);
-  const root = `${elsewhere.path}/moved`;
-  Deno.renameSync(box.root, root);
-  Deno.mkdirSync(`${box.root}/.orchestra`, { recursive: true });
-  await using moved = openBox(root);
-  await gone(moved, supervisor!);
-  await moved.ok("status");
-  await moved.until("another supervisor", () => moved.supervisors().length > 0);
-  // The agent itself was told the old place, and waits there; its shim has the room for its code open.
-  openGate(box);
-  assertEquals((await moved.settled(id)).status, "complete");
-  await moved.unwatched();
-});
+test(
+  "a supervisor whose workspace was moved away ends, and another takes over at the new place",
+  MOVABLE,
+  async () => {
+    await using box = await makeBox();
+    await using elsewhere = await makeFolder();
+    box.config({ interval: 0.1 });
+    const id = await box.start("shell", gated());
+    await box.ok("run");
+    await agentOf(box, id);
+    const [supervisor] = await box.until("the supervisor", () => {
+      const found = box.supervisors();
+      return found.length > 0 && found;
+    });
+    await box.until("its taking over", () => numberIn(box.path("daemon.lock")) === undefined);
+    const root = `${elsewhere.path}/moved`;
+    Deno.renameSync(box.root, root);
+    Deno.mkdirSync(`${box.root}/.orchestra`, { recursive: true });
+    await using moved = openBox(root);
+    await gone(moved, supervisor!);
+    await moved.ok("status");
+    await moved.until("another supervisor", () => moved.supervisors().length > 0);
+    // The agent itself was told the old place, and waits there; its shim has the room for its code open.
+    openGate(box);
+    assertEquals((await moved.settled(id)).status, "complete");
+    await moved.unwatched();
+  },
+);
 
 Deno.test("a supervisor whose workspace was removed ends", async () => {
   await using box = await makeBox();
