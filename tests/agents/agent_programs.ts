@@ -269,7 +269,8 @@ export async function waitForFile(path: string, signal?: AbortSignal): Promise<v
   }
 }
 
-function codexConfig(url: string): string {
+/** Settings of Codex for a model server. */
+export function codexConfig(url: string): string {
   return `model = "test-model"
 model_provider = "loopback"
 approval_policy = "never"
