@@ -17,7 +17,7 @@ import {
 } from "../../lib/workspaces/slots.ts";
 import { assert, assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
 import { filePath } from "../support/file_path.ts";
-import { NOT_ROOT, ON_POSIX, test } from "../support/needs.ts";
+import { NOT_ROOT, test } from "../support/needs.ts";
 import { AGENTS, LIMITS } from "./slots_support.ts";
 
 const NOW = Date.now();
@@ -246,9 +246,8 @@ async function program(...args: string[]): Promise<Deno.CommandOutput> {
   }).output();
 }
 
-test(
+Deno.test(
   "killed at any change of a file, a slot is held as long as its task runs, and free after that",
-  ON_POSIX,
   async () => {
     let kills = 0;
     const seen = new Set<string>();
@@ -270,8 +269,11 @@ test(
       const left = [...Deno.readDirSync(place.folder)].map(({ name }) => name)
         .filter((name) => name.endsWith(".tmp"));
       assertEquals(left, [], `killed at ${at}`);
-      if (signal !== "SIGKILL") {
-        assertEquals(code, 0, new TextDecoder().decode(stderr));
+      const said = new TextDecoder().decode(stderr);
+      // Windows tells nobody that a process was killed.
+      const killed = Deno.build.os === "windows" ? code === 1 && said === "" : signal === "SIGKILL";
+      if (!killed) {
+        assertEquals(code, 0, said);
         break;
       }
       kills++;
@@ -281,7 +283,7 @@ test(
   },
 );
 
-test("of many that want the last slot at once one gets it", ON_POSIX, async () => {
+Deno.test("of many that want the last slot at once one gets it", async () => {
   using place = new Place();
   const stores = [1, 2, 3, 4, 5].map((number) => place.workspace(`w${number}`));
   // Whoever gets it keeps it: its task is left running.
