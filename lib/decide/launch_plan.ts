@@ -95,6 +95,13 @@ export type LaunchProblem =
   /** The system refused; what it said. */
   | { readonly kind: "refused"; readonly message: string };
 
+/** The places as programs of Windows take them: to `type` and `copy` of cmd.exe what follows `/` is an option. */
+function spellForWindows(places: Places): Places {
+  const { mark, root, ...files } = places;
+  const spelled = Object.entries(files).map(([name, path]) => [name, path.replaceAll("/", "\\")]);
+  return { mark, root, ...Object.fromEntries(spelled) as typeof files };
+}
+
 /**
  * Decides a launch.
  *
@@ -102,7 +109,7 @@ export type LaunchProblem =
  * @param agent its agent
  * @param template text of the prompt template; null for the bare prompt
  * @param retryNote template of the paragraph that tells a retry what went wrong before
- * @param places absolute paths
+ * @param given absolute paths
  * @param sessionId a new UUID, for a program that lets its caller name the session
  * @param windows whether it is launched on Windows
  * @returns the launch, or why there can be none
@@ -112,10 +119,11 @@ export function prepareLaunch(
   agent: AgentDefinition,
   template: string | null,
   retryNote: string,
-  places: Places,
+  given: Places,
   sessionId: string,
   windows = false,
 ): Prepared | { problem: LaunchProblem } {
+  const places = windows ? spellForWindows(given) : given;
   const previous = task.retryHistory.at(-1)?.error ?? "";
   const basic: Omit<Variables, "prompt"> = {
     promptFile: places.promptFile,

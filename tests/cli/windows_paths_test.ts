@@ -44,3 +44,13 @@ test(
     assertStringIncludes(await run("logs", "@last"), "two");
   },
 );
+
+test("cmd.exe takes the files that an agent is told of as they are", ON_WINDOWS, async () => {
+  await using box = await makeBox();
+  const line = "type %ORCHESTRA_PLAN_FILE% & echo done>%ORCHESTRA_DONE_FILE%";
+  box.agents({ cmd: { command: "cmd", args: ["/d", "/s", "/c", line], completion: "sentinel" } });
+  const id = await box.start("cmd", "hello there");
+  await box.ok("run", "--all", "--wait");
+  assertEquals(box.task(id).status, "complete");
+  assertStringIncludes(Deno.readTextFileSync(box.path(`logs/${id}.log`)), "hello there");
+});

@@ -146,6 +146,20 @@ Deno.test("an argument over the system's limit is refused with the ways around i
   }
 });
 
+Deno.test("an agent on Windows is told of its files as programs there take them", () => {
+  const root = "C:\\work";
+  const places = { ...PLACES, root, doneFile: `${root}/.orchestra/tasks/${ID}.done` };
+  const agent = { command: "agent", args: ["{doneFile}"] };
+  const task = taskWith("say a/b");
+  const result = prepareLaunch(task, agent, "{prompt}: {doneFile}", "", places, SESSION, true);
+  assert(!("problem" in result));
+  const told = `C:\\work\\.orchestra\\tasks\\${ID}.done`;
+  assertEquals(result.args, [told]);
+  assertEquals(result.prompt, `say a/b: ${told}`);
+  assertEquals(result.env.ORCHESTRA_DONE_FILE, told);
+  assertEquals([result.env.ORCHESTRA_ROOT, result.env.ORCHESTRA_MARK], [root, PLACES.mark]);
+});
+
 Deno.test("a session's id goes to the programs that ask for it, and is known of no other", () => {
   const asked = prepared(taskWith("x"), { args: ["--session-id={sessionId}", "{prompt}"] });
   assertEquals([asked.args[0], asked.sessionId], [`--session-id=${SESSION}`, SESSION]);

@@ -46,7 +46,9 @@ Deno.test("an agent sees the variables of its task, and with passEnv no others o
     [seen.ORCHESTRA_TASK_ID, seen.ORCHESTRA_ROOT, seen.OWN],
     [closed, box.root, `${closed} of closed`],
   );
-  assertEquals(seen.ORCHESTRA_DONE_FILE, box.path(`tasks/${closed}.done`));
+  const done = box.path(`tasks/${closed}.done`);
+  const told = Deno.build.os === "windows" ? done.replaceAll("/", "\\") : done;
+  assertEquals(seen.ORCHESTRA_DONE_FILE, told);
   assert(seen.PATH !== undefined);
   assert(seen[ON_POSIX === null ? "HOME" : "USERPROFILE"] !== undefined);
 });
