@@ -34,6 +34,8 @@ export interface TurnRules {
     readonly answer_grace: number;
     readonly retry: RetryPolicy;
   };
+  /** Milliseconds after which a claim without a shim is taken back; {@linkcode LAUNCH_GRACE} where absent. */
+  readonly launchGrace?: number;
 }
 
 /** What is to be done now. All of it is checked again by whoever does it, inside the lock. */
@@ -96,7 +98,7 @@ export const NO_HOLD: Hold = {
   warned: new Set(),
 };
 
-/** Milliseconds after which a claim without a shim is taken back. */
+/** Milliseconds after which a claim without a shim is taken back, where nothing else is said. */
 export const LAUNCH_GRACE = 2000;
 
 /** How the end of a task is known, by its agent and the settings. */
@@ -110,7 +112,7 @@ export function endRulesOf(task: Task, rules: TurnRules, limits: boolean): EndRu
     grace: grace_period * 1000,
     answerGrace: 1000 *
       (agent?.usage === undefined ? grace_period : Math.max(grace_period, answer_grace)),
-    launchGrace: LAUNCH_GRACE,
+    launchGrace: rules.launchGrace ?? LAUNCH_GRACE,
     limits,
   };
 }
@@ -196,7 +198,7 @@ function dueTime(model: Model, task: Task, rules: TurnRules, limits: boolean): n
   const due = nextDue(task, evidence ?? NO_EVIDENCE, endRulesOf(task, rules, limits));
   if (evidence !== undefined) return due;
   // Nobody has looked yet: most have ended before it is worth it.
-  return earliest(due, (parseTime(task.startedAt) ?? 0) + LAUNCH_GRACE);
+  return earliest(due, (parseTime(task.startedAt) ?? 0) + (rules.launchGrace ?? LAUNCH_GRACE));
 }
 
 /** Whether a retry follows some task by itself, now or later. */

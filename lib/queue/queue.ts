@@ -24,7 +24,7 @@
 // task's own file loses neither (cancel.ts, step.ts).
 
 import type { MachineLimits } from "../decide/room.ts";
-import type { TurnRules } from "../decide/turn.ts";
+import { LAUNCH_GRACE, type TurnRules } from "../decide/turn.ts";
 import { type Launchers, openLaunchers } from "../launch/mod.ts";
 
 import { loadAgents } from "../settings/agents.ts";
@@ -59,6 +59,12 @@ export interface QueueOptions {
   /** How long the workspace's lock is waited for, milliseconds; for ever where absent. */
   patience?: number;
 }
+
+/**
+ * On Windows the shim is a Deno, which starts at once, and in several seconds where the machine is busy or a
+ * virus scanner reads it first. What comes too late has been fenced off, and is launched again in vain.
+ */
+const SHIM_GRACE = Deno.build.os === "windows" ? 10 * LAUNCH_GRACE : LAUNCH_GRACE;
 
 /** Settings and agents, loaded. */
 export interface Rules extends TurnRules {
@@ -102,7 +108,7 @@ export async function loadRules(
     return { config: DEFAULT_CONFIG, limits: await loadUserLimits(store), stale: null };
   });
   const [{ config, limits, stale }, agents] = await Promise.all([settings, loadAgents(store)]);
-  return { config, agents, limits, stale };
+  return { config, agents, limits, stale, launchGrace: SHIM_GRACE };
 }
 
 /** The definition of a task's agent; null where it has none, or a broken one. */
