@@ -11,6 +11,9 @@ Environment:
 /** What Debian and Wine take, with room for the packages they are unpacked from. */
 const NEEDED_BYTES = 4e9;
 
+/** The version of esbuild that this version of Deno fetches for `deno bundle`. */
+const ESBUILD = "0.25.5";
+
 /** The environment of everything that runs in that Debian. */
 const ENVIRONMENT = {
   PATH: "/usr/lib/wine:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -273,7 +276,8 @@ async function packages(root: string): Promise<{ npm: string; deno: string }> {
   const { deno: version } = Deno.version;
   await run("install", "--quiet", "--config", `${root}/deno.json`);
   // Deno looks at what it gets as the registry says that it is.
-  await run("cache", "--quiet", "--no-config", "--no-lock", `npm:@deno/win32-x64@${version}`);
+  const programs = [`npm:@deno/win32-x64@${version}`, `npm:@esbuild/win32-x64@${ESBUILD}`];
+  await run("cache", "--quiet", "--no-config", "--no-lock", ...programs);
   for await (const { name } of Deno.readDir(npmCache)) {
     const deno = `${npmCache}/${name}/@deno/win32-x64/${version}`;
     if (await exists(`${deno}/deno.exe`)) return { npm: npmCache, deno };
