@@ -1,6 +1,6 @@
 // Why an agent cannot be launched, as data: what somebody wrote is never taken for it.
 
-import { MAX_ARGUMENT, MAX_LINE, MAX_LINE, prepareLaunch } from "../../lib/decide/launch_plan.ts";
+import { MAX_ARGUMENT, MAX_LINE, prepareLaunch } from "../../lib/decide/launch_plan.ts";
 import { tryAdd } from "../../lib/queue/add.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { newTask } from "../../lib/task/fields.ts";
@@ -69,8 +69,13 @@ Deno.test("a long prompt is refused for its length alone, not for the name of a 
     const [bytes, most] = [MAX_ARGUMENT + 1, MAX_ARGUMENT];
     // Windows has one line for all of them, with quotation marks and the program.
     const reason = Deno.build.os === "windows"
-      ? { kind: "too-long-line", agent: "writer", characters: bytes + 3 + 4, most: MAX_LINE }
-      : { kind: "too-long", agent: "writer", argument: 1, bytes, most };
+      ? {
+        kind: "too-long-line",
+        agent: "writer",
+        characters: bytes + 3 + 4,
+        most: MAX_LINE,
+      } as const
+      : { kind: "too-long", agent: "writer", argument: 1, bytes, most } as const;
     assertEquals(await tryAdd(queue, [{ agent: "writer", prompt }]), {
       refusal: { at: 0, reason },
     });
