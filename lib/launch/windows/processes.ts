@@ -96,8 +96,8 @@ const INVALID_HANDLE = -1n;
 const PEB = { kind: 0, size: 48, at: 8 };
 const PARAMETERS = { at: 0x20 };
 const ENVIRONMENT = { at: 0x80, size: 0x3f0 };
-/** Windows itself lets an environment have so many bytes. */
-const LARGEST_ENVIRONMENT = 2 * 32_767;
+/** So many bytes of an environment are read: Windows bounds each variable, and not how many there are. */
+const LARGEST_ENVIRONMENT = 8 * 1024 * 1024;
 
 /** The system that this runs on, which must be Windows. */
 export function openWindowsSystem(): WindowsSystem {
@@ -199,7 +199,9 @@ export function openWindowsSystem(): WindowsSystem {
     if (parameters === 0n) return null;
     const [at, size] = [ENVIRONMENT.at, ENVIRONMENT.size]
       .map((offset) => number(parameters + BigInt(offset))) as [bigint, bigint];
-    const text = read(at, Math.min(Number(size), LARGEST_ENVIRONMENT));
+    // Half of it would tell of no mark where there is one.
+    if (size > LARGEST_ENVIRONMENT) return null;
+    const text = read(at, Number(size));
     return text === undefined ? null : markIn(new TextDecoder("utf-16le").decode(text));
   }
 
