@@ -3,6 +3,7 @@
 // same claim ends having done nothing; if it dies before, no agent runs, and if after, the task is
 // seen to have lost it. `node:child_process` is what can hand a file to a child as its output.
 
+import { type CmdLine, isCmd, parseCmd } from "../../decide/cmd_line.ts";
 import { programCandidates } from "../find.ts";
 import type { LaunchSpec } from "../launcher.ts";
 import { formatPidText } from "../posix/place.ts";
@@ -34,13 +35,6 @@ export interface ShimSystem {
 
 /** What a shim is to run: its program and arguments, or why it cannot. */
 export type Runnable = { file: string; args: string[] } | { problem: string };
-
-/** What cmd.exe is told to run, by `/c LINE` at the end of its arguments. */
-export interface CmdLine {
-  /** The arguments before the line, `/c` among them. */
-  readonly leading: readonly string[];
-  readonly line: string;
-}
 
 /** What a batch file made by npm runs. */
 export interface NpmShim {
@@ -225,13 +219,6 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
   return code;
 }
 
-/** What cmd.exe is to run; undefined for another program, and where it is told otherwise. */
-export function parseCmd(file: string, args: readonly string[]): CmdLine | undefined {
-  const at = args.findIndex((arg) => /^\/c$/i.test(arg));
-  if (!/(?:^|[\\/])cmd\.exe$/i.test(file) || at < 0 || at !== args.length - 2) return undefined;
-  return { leading: args.slice(0, at + 1), line: args[at + 1]! };
-}
-
 /**
  * The arguments of cmd.exe, to be handed over as they are: with `/s` it takes all between the first quotation
  * mark and the last one as it was written. A line is all that it takes there: several become a batch file.
@@ -384,35 +371,52 @@ export function resolveCommand(
   args: readonly string[],
   lookup: Lookup,
 ): Runnable {
-  const find = (name: string) => programCandidates(name, lookup).find(lookup.isFile);
-  const file = find(command);
+  const file = programCandidates(command, lookup).find(lookup.isFile);
   if (file === undefined) return { problem: `${command} is not installed` };
-  if (lookup.windows && /(?:^|[\\/])cmd\.exe$/i.test(file) && isOfServer(lookup.root)) {
-    return { problem: noCmd(lookup.root) };
-  }
-  if (!lookup.windows || !isBatch(file)) return { file, args: [...args] };
-  const folder = file.slice(0, file.lastIndexOf("\\"));
-  const npm = parseNpmShim(lookup.read(file));
-  if (npm !== undefined) {
-    const target = `${folder}\\${npm.target}`;
-    if (npm.interpreter === null) return { file: target, args: [...args] };
-    const beside = `${folder}\\${npm.interpreter}.exe`;
-    const interpreter = lookup.isFile(beside) ? beside : find(npm.interpreter);
-    if (interpreter !== undefined && !isBatch(interpreter)) {
-      return { file: interpreter, args: [...npm.args, target, ...args] };
+  if (!lookup.windows) return { file, args: [...args] };
+  if (!isBatch(file)) {
+    if (!isCmd(file)) return { file, args: [...args] };
+    // A prompt that is the whole line is meant to be the program; anywhere else it must not become one.
+    if (lookup.prompted && parseCmd(file, args) === undefined) {
+      return { problem: readsPrompt(`${file} takes one line, as the last argument behind "/c"`) };
     }
+    return isOfServer(lookup.root) ? { problem: noCmd(lookup.root) } : { file, args: [...args] };
   }
+  const direct = throughNpm(file, args, lookup);
+  if (direct !== undefined) return direct;
   if (lookup.prompted || args.some((arg) => /[\r\n\0]/.test(arg))) {
-    return {
-      problem:
-        `${file} is a batch file, and cmd.exe would read the prompt as a part of a program: ` +
-        'let the agent read the prompt from a file ("{promptFile}" in "args") or from its ' +
-        'standard input ("stdin": "{prompt}")',
-    };
+    return { problem: readsPrompt(`${file} is a batch file`) };
   }
   if (isOfServer(lookup.root)) return { problem: noCmd(lookup.root) };
   return { file, args: [...args] };
 }
+
+/** What a batch file of npm's would run, where that is a program which cmd.exe has no part in. */
+function throughNpm(file: string, args: readonly string[], lookup: Lookup): Runnable | undefined {
+  const npm = parseNpmShim(lookup.read(file));
+  if (npm === undefined) return undefined;
+  const folder = file.slice(0, file.lastIndexOf("\\"));
+  const target = `${folder}\\${npm.target}`;
+  if (npm.interpreter === null) {
+    return isDirect(target) ? { file: target, args: [...args] } : undefined;
+  }
+  const beside = `${folder}\\${npm.interpreter}.exe`;
+  const interpreter = lookup.isFile(beside)
+    ? beside
+    : programCandidates(npm.interpreter, lookup).find(lookup.isFile);
+  if (interpreter === undefined || !isDirect(interpreter)) return undefined;
+  return { file: interpreter, args: [...npm.args, target, ...args] };
+}
+
+/** Whether Windows starts a file itself: what else has another name is handed to cmd.exe, or may be. */
+function isDirect(path: string): boolean {
+  return /\.(?:exe|com)$/i.test(path) && !isCmd(path);
+}
+
+const readsPrompt = (why: string) =>
+  `${why}, and cmd.exe would read the prompt as a part of a program: ` +
+  'let the agent read the prompt from a file ("{promptFile}" in "args") or from its ' +
+  'standard input ("stdin": "{prompt}")';
 
 /** Whether a folder is one of a server: `\\\\server\\share`. */
 function isOfServer(folder: string): boolean {

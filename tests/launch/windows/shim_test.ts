@@ -1,5 +1,6 @@
 // What the Windows shim decides: what is run, with which arguments and environment.
 
+import { parseCmd } from "../../../lib/decide/cmd_line.ts";
 import type { LaunchSpec } from "../../../lib/launch/launcher.ts";
 import { shimCommand } from "../../../lib/launch/windows/launcher.ts";
 import {
@@ -14,7 +15,6 @@ import {
   type Lookup,
   mergeEnvironment,
   nameFrom,
-  parseCmd,
   parseNpmShim,
   parseSpec,
   resolveCommand,
@@ -153,6 +153,52 @@ Deno.test("nothing that somebody wrote goes through cmd.exe as an argument of a 
     file: "C:\\nodejs\\node.exe",
     args: [`C:\\npm\\${CODEX}`, "a & b"],
   });
+});
+
+Deno.test("what a batch file of npm's runs is no way around that where it is cmd.exe's again", () => {
+  const program = (target: string) => `${NPM_START}"%dp0%\\${target}"   %*\r\n`;
+  const shims = [
+    ...["evil.cmd", "evil.BAT", "evil.cmd.", "evil.cmd ", "evil", "..\\Windows\\cmd.exe"].map(
+      program,
+    ),
+    npmScript("cmd", "/d /c", "evil.txt"),
+    npmScript("other", "", "evil.txt"),
+  ];
+  for (const shim of shims) {
+    const files = {
+      "C:\\npm\\tool.cmd": shim,
+      "C:\\npm\\other.cmd": "@echo %*",
+      "C:\\nodejs\\cmd.exe": "",
+    };
+    const refused = resolveCommand("tool", ["x"], lookup(files, { prompted: true }));
+    assert("problem" in refused, shim);
+    assertStringIncludes(refused.problem, "tool.cmd is a batch file");
+    const file = "C:\\npm\\tool.cmd";
+    assertEquals(resolveCommand("tool", ["x"], lookup(files)), { file, args: ["x"] });
+  }
+});
+
+Deno.test("cmd.exe is given what somebody wrote as its whole line, and in no other way", () => {
+  const files = { "C:\\npm\\cmd.exe": "" };
+  const run = (args: string[], prompted = true) =>
+    resolveCommand("cmd", args, lookup(files, { prompted }));
+  for (const args of [["/d", "/s", "/c", "a & b"], ["/D", "/V:ON", "/C", "a & b"]]) {
+    assertEquals(run(args), { file: "C:\\npm\\cmd.exe", args });
+  }
+  for (
+    const args of [
+      ["/d", "/c", "bin\\hand.bat", "& calc"],
+      ["/k", "bin\\hand.bat", "/c", "& calc"],
+      ["bin\\hand.bat", "/c", "& calc"],
+      ["/s/c", "& calc"],
+      ["/k", "& calc"],
+    ]
+  ) {
+    const refused = run(args);
+    assert("problem" in refused, args.join(" "));
+    assertStringIncludes(refused.problem, "{promptFile}");
+    assertEquals(run(args, false), { file: "C:\\npm\\cmd.exe", args });
+  }
 });
 
 Deno.test("cmd.exe is given its line as it was written, and several lines as a batch file", () => {
