@@ -124,7 +124,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     const marks = createMarks(system);
     const collect = () => {
       const table = system.list();
-      const members = pickWindowsTree(table, shim, Deno.pid, known, mark, marks.of(table, shim));
+      const members = pickWindowsTree(table, shim, Deno.pid, known, mark, marks.of(table));
       for (const { pid, created } of members) known.set(pid, created);
       return members;
     };
@@ -216,12 +216,11 @@ export type Marks = ReadonlyMap<number, string>;
 function createMarks(system: WindowsSystem) {
   const read = new Map<number, { created: bigint; mark: string }>();
   return {
-    /** Those of a table that may carry the mark of a task: what is older than its shim cannot. */
-    of(table: readonly WindowsProcess[], shim: Shim | null): Marks {
-      const since = shim === null ? 0n : createdIn(shim);
+    /** Those of a table, and of what seems older than its shim, too: the clock may have been set back. */
+    of(table: readonly WindowsProcess[]): Marks {
       const marks = new Map<number, string>();
       for (const { pid, created } of table) {
-        if (created === null || created < since || pid === Deno.pid) continue;
+        if (created === null || pid === Deno.pid) continue;
         const before = read.get(pid);
         const mark = before?.created === created ? before.mark : system.marker(pid);
         if (mark === null) continue;
@@ -242,16 +241,10 @@ function lives(created: bigint | null | undefined, shim: Shim): boolean {
   return typeof created === "bigint" && formatStart(created) === shim.start;
 }
 
-/** When a shim was created, as its pid file says; 0 where that is none. */
-function createdIn({ start }: Shim): bigint {
-  const digits = /^- (\d+)$/.exec(start)?.[1];
-  return digits === undefined ? 0n : BigInt(digits);
-}
-
 /**
  * The processes of one task: the shim where its creation time proves it, what carries the task's mark, and
- * what descends from those. A child is younger than its parent: an older one has the number of a parent that
- * is long gone. What carries another task's mark is that task's, with all that descends from it.
+ * what descends from those. A child without a mark is younger than its parent: an older one has the number of
+ * a parent that is long gone. What carries another task's mark is that task's, with all that descends from it.
  *
  * @param table all processes
  * @param shim root of the tree, where known

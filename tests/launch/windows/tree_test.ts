@@ -1,8 +1,9 @@
 // Which processes are a task's, where only parents and times tell.
 
 import fc from "fast-check";
-import { pickWindowsTree } from "../../../lib/launch/windows/launcher.ts";
-import { formatStart } from "../../../lib/launch/windows/processes.ts";
+import { formatPidText } from "../../../lib/launch/posix/place.ts";
+import { createWindowsLauncher, pickWindowsTree } from "../../../lib/launch/windows/launcher.ts";
+import { formatStart, type WindowsSystem } from "../../../lib/launch/windows/processes.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { pidsOf } from "../../support/process_table.ts";
 
@@ -59,6 +60,31 @@ Deno.test("pickWindowsTree knows by its mark what has lost its parent, and whose
   // A pid file that was forged: who can be seen to have no such mark is not the task's.
   assertEquals(pick("a.b.c/task_1795338125629", shim), []);
   assertEquals(pick(mark, { pid: 111, start: formatStart(1101n) }, 110), [100, 101]);
+});
+
+Deno.test("a task's tree is ended where the clock was set back after its shim had started", async () => {
+  const mark = "a.b.c/task_1795338125627";
+  const shim = { pid: 100, start: formatStart(1000n) };
+  const table = new Map([
+    [100, { ppid: 50, created: 1000n, mark }],
+    [101, { ppid: 100, created: 400n, mark }],
+    // Older than what has the number of its parent, and of no task.
+    [102, { ppid: 100, created: 300n, mark: "" }],
+  ]);
+  const place = { boot: "-", machine: "-", host: "here", namespace: "-", whole: true };
+  const system: WindowsSystem = {
+    place: () => place,
+    list: () => [...table].map(([pid, { ppid, created }]) => ({ pid, ppid, created })),
+    created: (pid) => table.get(pid)?.created,
+    ask: () => Promise.resolve(),
+    end: (pid) => table.delete(pid),
+    marker: (pid) => table.get(pid)?.mark ?? null,
+  };
+  const identity = { pid: 100, token: formatPidText(shim, place) };
+  const report = await createWindowsLauncher({ shim: ["never"], system })
+    .endTree(mark, identity, { grace: 0 });
+  assertEquals(report, { signalled: 2, left: 0, unknown: false });
+  assertEquals([...table.keys()], [102]);
 });
 
 Deno.test("pickWindowsTree ends in any table, with nothing that is not proven", () => {
