@@ -24,7 +24,7 @@ const HERE: WindowsSystem = WINDOWS ? openWindowsSystem() : {
     const process = readProcesses([pid]).get(pid);
     return process === undefined || process.zombie ? undefined : createdOf(process.start);
   },
-  ask: (pids) => pids.forEach((pid) => kill(pid, "SIGTERM")),
+  ask: (pids) => Promise.resolve(pids.forEach((pid) => kill(pid, "SIGTERM"))),
   end: (pid, created) => HERE.created(pid) === created && kill(pid, "SIGKILL"),
   marker(pid) {
     const processes = [...readProcesses([pid]).values()];

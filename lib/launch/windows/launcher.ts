@@ -133,7 +133,7 @@ export function createWindowsLauncher(options: WindowsOptions = {}): Launcher {
     trace("signalled", { task: mark, pids: members.map(({ pid }) => pid) });
     // The shim has nothing that could be asked; it ends by itself with the agent.
     const others = members.filter(({ pid }) => pid !== shim?.pid);
-    system.ask(others.map(({ pid }) => pid));
+    await system.ask(others.map(({ pid }) => pid));
     for (const { pid } of members) signalled.add(pid);
     await allGone(members, grace, signal);
     for (let round = 0; round < ROUNDS && !signal?.aborted; round++) {

@@ -3,6 +3,7 @@
 // time, and is ended through a handle whose creation time was looked at, so that a pid that Windows
 // has given away in the meantime is never hit. Loads nothing until it is first asked.
 
+import { pause } from "../pause.ts";
 import { knownHost, type Lookout } from "../posix/place.ts";
 import { markIn } from "../posix/processes.ts";
 
@@ -23,8 +24,8 @@ export interface WindowsSystem {
   list(): WindowsProcess[];
   /** Creation time of a living process; undefined where there is none, null where we may not ask. */
   created(pid: number): bigint | null | undefined;
-  /** Asks processes to end, as a user would close their windows. */
-  ask(pids: readonly number[]): void;
+  /** Asks processes to end, as a user would close their windows; does not wait for long that they are asked. */
+  ask(pids: readonly number[]): Promise<void>;
   /** Ends a process, if it is the one that was created then. Tells whether it was. */
   end(pid: number, created: bigint): boolean;
   /** The mark of a task in a process's environment: empty where it has none, null where it may not be read. */
@@ -54,6 +55,36 @@ export function askArguments(pids: readonly number[]): string[] {
 /** A program of the system's own folder: a name alone would also be looked for in ours. */
 export function systemProgram(name: string, systemRoot: string | undefined): string {
   return `${systemRoot || "C:\\Windows"}\\System32\\${name}`;
+}
+
+/** Milliseconds that asking may take: what does not listen is ended all the same. */
+const ASKING = 5000;
+
+/**
+ * Runs a program of which nothing but its doing is wanted: one that is not there is as good as none.
+ *
+ * @param within milliseconds after which it is ended
+ */
+export async function runBriefly(
+  program: string,
+  args: readonly string[],
+  within: number,
+): Promise<void> {
+  const stdio = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, { args: [...args], ...stdio }).spawn();
+  } catch {
+    return;
+  }
+  // Not even the system may be able to end it.
+  child.unref();
+  await pause(within, undefined, [child.status.then(() => {})]);
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended.
+  }
 }
 
 const SYMBOLS = {
@@ -162,14 +193,10 @@ export function openWindowsSystem(): WindowsSystem {
     return processes;
   }
 
-  function ask(pids: readonly number[]): void {
+  async function ask(pids: readonly number[]): Promise<void> {
     if (pids.length === 0) return;
-    new Deno.Command(systemProgram("taskkill.exe", Deno.env.get("SystemRoot")), {
-      args: askArguments(pids),
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).outputSync();
+    const program = systemProgram("taskkill.exe", Deno.env.get("SystemRoot"));
+    await runBriefly(program, askArguments(pids), ASKING);
   }
 
   function end(pid: number, wanted: bigint): boolean {

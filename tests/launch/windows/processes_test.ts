@@ -1,8 +1,10 @@
 // What Windows tells of a process.
 
-import { openWindowsSystem } from "../../../lib/launch/windows/processes.ts";
+import { pause } from "../../../lib/launch/pause.ts";
+import { openWindowsSystem, runBriefly } from "../../../lib/launch/windows/processes.ts";
 import { assertEquals } from "../../support/assert.ts";
-import { ON_WINDOWS, test } from "../../support/needs.ts";
+import { ON_LINUX, ON_WINDOWS, test } from "../../support/needs.ts";
+import { processesWith } from "../../support/processes.ts";
 
 /** The mark that is read of a process with some variables. */
 async function markOf(env: Record<string, string>): Promise<string | null> {
@@ -31,3 +33,15 @@ test("a mark is read however large the environment is", ON_WINDOWS, async () => 
   assertEquals(await markOf({ ...large, ORCHESTRA_MARK: mark }), mark);
   assertEquals(await markOf({ ...large, ORCHESTRA_MARK: "" }), "");
 });
+
+test(
+  "a program that never ends is waited for no longer than is said, and ended",
+  ON_WINDOWS === null ? null : ON_LINUX,
+  async () => {
+    const word = `never-${crypto.randomUUID()}`;
+    const args = ["eval", "--no-config", "setTimeout(() => {}, 1e6)", word];
+    await runBriefly(Deno.execPath(), args, 100);
+    while (processesWith("cmdline", [word]).length > 0) await pause(20);
+    await runBriefly(`/nowhere/${word}`, [], 100);
+  },
+);
