@@ -53,6 +53,8 @@ export type Wrong =
   | { readonly code: "pipe" }
   /** An agent's program is not on PATH. */
   | { readonly code: "agent-missing"; readonly command: string | null }
+  /** It is on a server that its definition names, and was not looked for. */
+  | { readonly code: "agent-on-server" }
   /** Its definition is malformed. */
   | { readonly code: "agent-broken"; readonly problem: string }
   /** Pending tasks have an agent that is not defined. */
@@ -84,7 +86,8 @@ export interface Facts {
       name: string;
       problem: string | null;
       command: string | null;
-      found: boolean;
+      /** Whether its program is there; null where it is on a server, and was not looked for. */
+      found: boolean | null;
     }[]
     | null;
   watched: boolean;
@@ -286,7 +289,9 @@ function diagnoseAgents({ tasks, agents }: Facts): Finding[] {
   );
   for (const { name, problem, command, found } of agents) {
     if (problem !== null) findings.push(error(name, { code: "agent-broken", problem }));
-    else if (!found) {
+    else if (found === null) {
+      findings.push(warning(name, { code: "agent-on-server" }, false));
+    } else if (!found) {
       const wrong = { code: "agent-missing", command } as const;
       findings.push(used.has(name) ? error(name, wrong) : warning(name, wrong, false));
     }

@@ -161,6 +161,13 @@ function wordsOf(
         }`,
         remedy: "Install it, or take the agent out of .orchestra-cli/agent-config.json.",
       };
+    case "agent-on-server":
+      return {
+        message: `Agent "${subject}": its program is on a server, and was not looked at: ` +
+          "that server would be told who you are",
+        remedy: "Where you do not know that server, take the agent out of " +
+          ".orchestra-cli/agent-config.json: a task for it calls the server.",
+      };
     case "agent-broken":
       return {
         message: `Agent "${subject}": ${finding.problem}`,

@@ -139,9 +139,32 @@ export function findProgram(
   return path === null ? null : { path, cwd: folder };
 }
 
+/**
+ * Whether a look for an agent's program would be a call to a server that its definition names: Windows then
+ * tells that one who the user is, whoever wrote the definition. A workspace's own server has been called already.
+ */
+export function isOnServer(
+  name: string,
+  { command, cwd = ".", env }: Pick<AgentDefinition, "command" | "cwd" | "env">,
+  root: string,
+  windows: boolean = Deno.build.os === "windows",
+): boolean {
+  if (!windows) return false;
+  const spell = (path: string) =>
+    substituteNamed(path, knownOf(name, root)).replaceAll("/", "\\").toLowerCase();
+  const folders = spell(ownPath(env, windows) ?? "").replaceAll('"', "").split(";");
+  const [own, ...places] = [root, command, cwd, ...folders].map(spell) as [string, ...string[]];
+  return places.some((path) =>
+    /^\\(?:\\|\?\?\\)/.test(path) && path !== own && !path.startsWith(`${own}\\`)
+  );
+}
+
 /** An agent's own PATH, which on Windows may be called Path. */
-function ownPath(env: Readonly<Record<string, string>> = {}): string | undefined {
-  if (Deno.build.os !== "windows") return env.PATH;
+function ownPath(
+  env: Readonly<Record<string, string>> = {},
+  windows: boolean = Deno.build.os === "windows",
+): string | undefined {
+  if (!windows) return env.PATH;
   return Object.entries(env).find(([name]) => name.toUpperCase() === "PATH")?.[1];
 }
 

@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { textIn } from "../support/gated.ts";
+import { ON_WINDOWS, test } from "../support/needs.ts";
 import { makeBox, runLine } from "../support/program.ts";
 
 /** A shell by its name, as it is found on PATH, and its arguments before a line. */
@@ -39,6 +40,23 @@ Deno.test("agents lists who is installed, and check launches its --version", asy
   const near = await box.fails(3, "agents", "check", "ther");
   assertStringIncludes(near.hint!, '"there"');
 });
+
+test(
+  "what is on a server that an agent's definition names is not looked for",
+  ON_WINDOWS,
+  async () => {
+    await using box = await makeBox();
+    box.agents({ remote: { command: "\\\\server.invalid\\share\\x.exe" } });
+    assertMatch(await box.ok("agents"), /^remote\s+on a server; not looked at/m);
+    const rows = await box.json("agents");
+    const row = rows.find(({ name }: { name: string }) => name === "remote");
+    assertEquals([row.installed, row.onServer], [null, true]);
+    const { findings } = JSON.parse((await box.run("doctor", "--json")).stdout);
+    const codes = findings.filter(({ subject }: { subject: string }) => subject === "remote")
+      .map(({ code }: { code: string }) => code);
+    assertEquals(codes, ["agent-on-server"]);
+  },
+);
 
 Deno.test("agents check --run sends one prompt, and shows what came back", async () => {
   await using box = await makeBox();

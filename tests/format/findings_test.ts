@@ -59,6 +59,7 @@ Deno.test("what cannot work comes first, and says how to mend it", () => {
     { name: "bad", problem: "args must be a list", command: null, found: false },
     { name: "idle", problem: null, command: "idle", found: false },
     { name: "shell", problem: null, command: "sh", found: false },
+    { name: "remote", problem: null, command: "x", found: null },
   ];
   const tasks = [task(1), task(2, { agent: "gone" })];
   const mend = "Mend its entry in .orchestra-cli/agent-config.json.";
@@ -91,6 +92,12 @@ Deno.test("what cannot work comes first, and says how to mend it", () => {
       [
         ...["warning", "agent-missing", "idle", false],
         ...['Agent "idle": there is no idle on PATH', install],
+      ],
+      [
+        ...["warning", "agent-on-server", "remote", false],
+        'Agent "remote": its program is on a server, and was not looked at: that server would be told who you are',
+        "Where you do not know that server, take the agent out of .orchestra-cli/agent-config.json: " +
+        "a task for it calls the server.",
       ],
     ],
   );

@@ -1,6 +1,7 @@
 // Where a program is looked for.
 
-import { programCandidates } from "../../lib/launch/find.ts";
+import { isOnServer, programCandidates } from "../../lib/launch/find.ts";
+import type { AgentDefinition } from "../../lib/task/agent.ts";
 import { assertEquals } from "../support/assert.ts";
 
 Deno.test("programCandidates goes through PATH, or starts at the root", () => {
@@ -37,4 +38,34 @@ Deno.test("programCandidates takes on Windows only what Windows can start", () =
     "C:\\p\\python3.11.com",
   );
   assertEquals(programCandidates("x", { ...rules, pathext: undefined, path: "C:\\p" }).length, 4);
+});
+
+type Agent = Pick<AgentDefinition, "command" | "cwd" | "env">;
+
+Deno.test("isOnServer knows a program that cannot be looked for without a call to a server", () => {
+  const asked = (agent: Agent, root = "C:/w") => isOnServer("x", agent, root, true);
+  const server = "\\\\server\\share";
+  const onServers: Agent[] = [
+    { command: `${server}\\x.exe` },
+    { command: "//server/share/x" },
+    { command: "/\\server/share/x" },
+    { command: "\\\\?\\UNC\\server\\share\\x" },
+    { command: "\\??\\UNC\\server\\share\\x" },
+    { command: "x", cwd: server },
+    { command: "x", env: { Path: `C:\\a;"${server}";C:\\b` } },
+    { command: "x", env: { PATH: "C:\\a;//server/share" } },
+  ];
+  for (const agent of onServers) {
+    assertEquals(asked(agent), true, JSON.stringify(agent));
+    assertEquals(isOnServer("x", agent, "/w", false), false);
+  }
+  const elsewhere: Agent[] = [
+    { command: "x" },
+    { command: "C:\\a\\x.exe", cwd: "sub", env: { PATH: "C:\\a;;bin", OTHER: server } },
+    { command: "\\a\\x.exe", cwd: "{workspace}" },
+  ];
+  for (const agent of elsewhere) assertEquals(asked(agent), false, JSON.stringify(agent));
+  // What is in the workspace is called with it.
+  assertEquals(asked({ command: "//SERVER/share/x.exe", cwd: "{workspace}" }, server), false);
+  assertEquals(asked({ command: "//server/shared/x.exe" }, server), true);
 });

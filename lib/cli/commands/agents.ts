@@ -8,7 +8,7 @@ import { formatMoment } from "../../text/time.ts";
 import { formatTable } from "../../text/table.ts";
 import { sanitize } from "../../text/width.ts";
 import { askVersion, PATIENCE } from "../../launch/ask_version.ts";
-import { findProgram } from "../../launch/find.ts";
+import { findProgram, isOnServer } from "../../launch/find.ts";
 import type { Context } from "../context.ts";
 import { agentArgument, optional } from "../parameters.ts";
 import { allLanes } from "../status_input.ts";
@@ -53,19 +53,23 @@ async function listAgents(this: Context): Promise<void> {
   const lanes = allLanes({ tasks, shared: await viewShared(queue, tasks) }, now);
   const rows = [...agents].map(([name, agent]) => {
     const origin = origins.get(name)!;
-    return "problem" in agent
-      ? { name, origin, command: null, installed: null, description: null, problem: agent.problem }
-      : {
-        name,
-        origin,
-        command: agent.command,
-        installed: findProgram(name, agent, store.root)?.path ?? null,
-        description: agent.description ?? null,
-        completion: agent.completion ?? "sentinel",
-        provider: agent.provider ?? null,
-        pausedUntil: lanes.has(name) ? formatTime(lanes.get(name)!.until) : null,
-        problem: null,
-      };
+    if ("problem" in agent) {
+      const unknown = { command: null, installed: null, onServer: false, description: null };
+      return { name, origin, ...unknown, problem: agent.problem };
+    }
+    const onServer = isOnServer(name, agent, store.root);
+    return {
+      name,
+      origin,
+      command: agent.command,
+      installed: onServer ? null : findProgram(name, agent, store.root)?.path ?? null,
+      onServer,
+      description: agent.description ?? null,
+      completion: agent.completion ?? "sentinel",
+      provider: agent.provider ?? null,
+      pausedUntil: lanes.has(name) ? formatTime(lanes.get(name)!.until) : null,
+      problem: null,
+    };
   });
   if (this.globals.json) return this.printJson(rows);
   if (rows.length === 0) {
@@ -89,6 +93,8 @@ async function listAgents(this: Context): Promise<void> {
         row.name,
         row.problem !== null
           ? "broken"
+          : row.onServer
+          ? "on a server; not looked at"
           : row.installed === null
           ? `${no} missing`
           : `${yes} installed`,

@@ -19,7 +19,7 @@ import { type FindingJson, formatFinding } from "../../format/findings.ts";
 import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
 import { sanitize } from "../../text/width.ts";
-import { findProgram } from "../../launch/find.ts";
+import { findProgram, isOnServer } from "../../launch/find.ts";
 import type { Queue } from "../../queue/queue.ts";
 import { readTaken } from "../../workspaces/slots.ts";
 import { localLocks } from "../../store/mounts.ts";
@@ -277,7 +277,9 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
           name,
           problem: null,
           command: agent.command,
-          found: findProgram(name, agent, store.root) !== null,
+          found: isOnServer(name, agent, store.root)
+            ? null
+            : findProgram(name, agent, store.root) !== null,
         }
       ),
     watched,
