@@ -140,6 +140,10 @@ function removeLaunchMarks({ store }: Queue, task: Task): void {
       const content = store.readMark(id, mark);
       if (content !== undefined && content.text !== FENCE) store.removeMark(id, mark);
     }
+    // It holds the prompt, and a shim that was killed has not removed it.
+    if (Deno.build.os === "windows") {
+      for (const mark of pids) store.removeMark(id, `${mark}.cmd`);
+    }
   } catch {
     // What cannot be removed (a folder, planted) decides nothing: the task is settled.
   }

@@ -1,6 +1,7 @@
-// What is known of a task by its name. The files beside it: sentinels (`done`, `error`, `cancelled`, `timeout`), what shims
-// write (`<claim>.pid`, `exitcode`, and for a check `verify.<claim>.pid`, `verifycode`), and what a write
-// that was interrupted left. What each holds, and who writes it, is in docs/formats.md.
+// What is known of a task by its name. The files beside it: sentinels (`done`, `error`, `cancelled`, `timeout`),
+// what shims write (`<claim>.pid`, `exitcode`, and for a check `verify.<claim>.pid`, `verifycode`; on Windows
+// also `<claim>.pid.cmd`, the lines for cmd.exe), and what a write that was interrupted left. What each holds,
+// and who writes it, is in docs/formats.md.
 
 /**
  * What marks the processes of a task in their environment.
@@ -17,4 +18,4 @@ export function isOwnMark(mark: string): boolean {
 }
 
 const OWN_MARK =
-  /^(?:done|error|cancelled|timeout|exitcode|verifycode|(?:verify\.)?\d+\.pid)$|\.tmp$/;
+  /^(?:done|error|cancelled|timeout|exitcode|verifycode|(?:verify\.)?\d+\.pid(?:\.cmd)?)$|\.tmp$/;

@@ -1,7 +1,9 @@
 // Workspaces at paths that only Windows has: a drive and folders in any case, another drive, and more
 // characters than its older programs can name.
 
+import { lstat } from "../../lib/store/files.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { holdFile } from "../support/hold_file.ts";
 import { ON_WINDOWS, test } from "../support/needs.ts";
 import { makeBox, makeFolder, runProgram } from "../support/program.ts";
 
@@ -42,6 +44,59 @@ test(
     await run("start", "shell", "echo one\necho two");
     await run("run", "--all", "--wait");
     assertStringIncludes(await run("logs", "@last"), "two");
+  },
+);
+
+test(
+  "several lines run whatever the folder is called and holds, and leave nothing behind",
+  ON_WINDOWS,
+  async () => {
+    await using folder = await makeFolder();
+    const root = `${Deno.realPathSync(folder.path)}\\100%OS% & (more)`;
+    Deno.mkdirSync(root);
+    for (const name of ["chcp.cmd", "chcp.bat"]) {
+      Deno.writeTextFileSync(`${root}\\${name}`, "@echo planted\r\n");
+    }
+    const run = async (...args: string[]) => {
+      const outcome = await runProgram(root, args);
+      assertEquals(outcome.code, 0, outcome.stderr);
+      return outcome.stdout;
+    };
+    await run("init");
+    await run("start", "shell", "echo one\necho two [%ORCHESTRA_SCRIPT%]");
+    await run("run", "--all", "--wait");
+    const log = await run("logs", "@last");
+    assertStringIncludes(log, "two []");
+    assertEquals(log.includes("planted"), false, log);
+    const tasks = [...Deno.readDirSync(`${root}\\.orchestra\\tasks`)].map(({ name }) => name);
+    assertEquals(tasks.filter((name) => name.endsWith(".cmd")), []);
+  },
+);
+
+test(
+  "lines for cmd.exe that somebody holds cost no exit code, and go with their task",
+  ON_WINDOWS,
+  async () => {
+    await using box = await makeBox();
+    const wait = "while (true) try { Deno.statSync('go'); break; } catch { " +
+      "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20); }";
+    box.agents({
+      cmd: { command: "cmd", args: ["/d", "/s", "/c", "{prompt}"], completion: "exit" },
+    });
+    const id = await box.start("cmd", `echo begun\n"${Deno.execPath()}" eval "${wait}"\nexit 3`);
+    const script = `${box.path("tasks")}/${id}.1.pid.cmd`;
+    const ended = box.run("run", "--all", "--wait");
+    await box.until("the lines for cmd.exe", () => lstat(script) !== undefined);
+    {
+      await using held = await holdFile(script, "writing");
+      Deno.writeTextFileSync(`${box.root}/go`, "");
+      assertEquals((await ended).code, 1);
+      assertEquals([box.task(id).exitCode, box.task(id).failureClass], [3, "exit"]);
+      assertEquals(lstat(script) !== undefined, true);
+      await held.release();
+    }
+    await box.ok("clean", "--yes", "all");
+    assertEquals(lstat(script) !== undefined, false);
   },
 );
 

@@ -6,11 +6,16 @@
 import { type CmdLine, isCmd, parseCmd } from "../../decide/cmd_line.ts";
 import { programCandidates } from "../find.ts";
 import type { LaunchSpec } from "../launcher.ts";
+import { whenShared } from "../../store/files.ts";
 import { formatPidText } from "../posix/place.ts";
 import { formatStart, openWindowsSystem, type WindowsSystem } from "./processes.ts";
 
 /** Seconds for which the exit code is written again where the disk is full. */
 const EXIT_TRIES = 20;
+/** Variable that tells cmd.exe which batch file it is to run. */
+const SCRIPT = "ORCHESTRA_SCRIPT";
+/** Milliseconds that a file of the launch may be held by somebody else, as by a virus scanner. */
+const OPENING = 10_000;
 /** Numbers of the signals that end programs on the systems that have them. */
 const SIGNALS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
@@ -68,6 +73,16 @@ export async function runShim(
   }
   const code = await runAgent(spec, system.windows);
   await record(spec.exitFile, room, `${code}\n`);
+  try {
+    if (system.windows) Deno.removeSync(scriptOf(spec));
+  } catch {
+    // There was none; or somebody has it open: it goes with the task.
+  }
+}
+
+/** Where a line of cmd.exe's that is several becomes a batch file. */
+function scriptOf({ pidFile }: Pick<LaunchSpec, "pidFile">): string {
+  return `${pidFile}.cmd`;
 }
 
 /**
@@ -160,9 +175,9 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
   const { closeSync, openSync } = await import("node:fs");
   const { promise, resolve } = Promise.withResolvers<string>();
   const fds: number[] = [];
-  const scriptFile = `${spec.pidFile}.cmd`;
+  const scriptFile = scriptOf(spec);
   const open = (path: string, flags: string) => {
-    fds.push(openSync(path, flags, 0o600));
+    fds.push(whenShared(path, () => openSync(path, flags, 0o600), OPENING, windows));
     return fds.at(-1)!;
   };
   const refuse = (problem: string) => {
@@ -172,9 +187,9 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
         mode: 0o600,
       });
     } catch {
-      // The exit file tells the rest.
+      // The exit file tells it too.
     }
-    resolve("127 spawn");
+    resolve(formatRefusal(problem));
   };
   try {
     const log = open(spec.logFile, "a");
@@ -194,11 +209,12 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
       stopRewriting();
       const { file, args } = runnable;
       const line = windows ? parseCmd(file, args) : undefined;
-      const cmd = line === undefined
-        ? undefined
-        : cmdArguments(line, nameFrom(spec.cwd, scriptFile));
+      const cmd = line === undefined ? undefined : cmdArguments(line);
       if (cmd?.script !== undefined) {
-        Deno.writeTextFileSync(scriptFile, cmd.script, { mode: 0o600 });
+        const { script } = cmd;
+        const write = () => Deno.writeTextFileSync(scriptFile, script, { mode: 0o600 });
+        whenShared(scriptFile, write, OPENING, windows);
+        env[SCRIPT] = nameFrom(spec.cwd, scriptFile);
       }
       const child = spawn(file, cmd?.args ?? args, {
         cwd: spec.cwd,
@@ -215,7 +231,6 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
   }
   const code = await promise;
   fds.forEach((fd) => closeSync(fd));
-  if (windows && isFile(scriptFile)) Deno.removeSync(scriptFile);
   return code;
 }
 
@@ -223,17 +238,16 @@ async function runAgent(spec: LaunchSpec, windows: boolean): Promise<string> {
  * The arguments of cmd.exe, to be handed over as they are: with `/s` it takes all between the first quotation
  * mark and the last one as it was written. A line is all that it takes there: several become a batch file.
  *
- * @param scriptFile where that may be
- * @returns its text, where there is to be one
+ * @returns its text, where there is to be one: the variable {@linkcode SCRIPT} is to tell where it is, for
+ *   in a path cmd.exe would take `%NAME%` for a variable, and what a variable holds it takes as it is
  */
-export function cmdArguments(
-  { leading, line }: CmdLine,
-  scriptFile: string,
-): { args: string[]; script?: string } {
+export function cmdArguments({ leading, line }: CmdLine): { args: string[]; script?: string } {
   if (!/[\r\n]/.test(line.trim())) return { args: [...leading, `"${line.trim()}"`] };
-  // UTF-8, as it was written, whatever the code page of the machine is.
-  const script = `@echo off\n@chcp 65001 >nul\n${line}\n`.replace(/\r?\n/g, "\r\n");
-  return { args: [...leading, `""${scriptFile}""`], script };
+  // UTF-8, as it was written, whatever the code page of the machine is. A name alone would be looked for in
+  // the agent's folder first.
+  const script = `@echo off\n@set "${SCRIPT}="\n` +
+    `@"%SystemRoot%\\System32\\chcp.com" 65001 >nul\n${line}\n`;
+  return { args: [...leading, `""%${SCRIPT}%""`], script: script.replace(/\r?\n/g, "\r\n") };
 }
 
 /**
@@ -253,6 +267,11 @@ function stopRewriting(): void {
   Object.defineProperty(Deno, "execPath", { value: () => "\0" });
   // This one it would hand on whatever the environment is.
   Deno.env.delete("NODE_V8_COVERAGE");
+}
+
+/** What the exit file says of a launch that came to nothing: one line, in a room that a full disk leaves. */
+export function formatRefusal(problem: string): string {
+  return `127 spawn: ${problem.replace(/\s+/g, " ").trim().slice(0, 1000)}`;
 }
 
 /** What the exit file says of an end. */

@@ -206,10 +206,11 @@ Deno.test("cmd.exe is given its line as it was written, and several lines as a b
   const line = 'echo "a b" & exit 3';
   const cmd = parseCmd("C:\\Windows\\System32\\cmd.exe", [...args, line]);
   assertEquals(cmd, { leading: args, line });
-  assertEquals(cmdArguments(cmd!, "C:\\w\\1.cmd"), { args: [...args, `"${line}"`] });
-  assertEquals(cmdArguments({ leading: args, line: "echo a\necho b" }, "C:\\w w\\1.cmd"), {
-    args: [...args, '""C:\\w w\\1.cmd""'],
-    script: "@echo off\r\n@chcp 65001 >nul\r\necho a\r\necho b\r\n",
+  assertEquals(cmdArguments(cmd!), { args: [...args, `"${line}"`] });
+  assertEquals(cmdArguments({ leading: args, line: "echo a\necho b" }), {
+    args: [...args, '""%ORCHESTRA_SCRIPT%""'],
+    script: '@echo off\r\n@set "ORCHESTRA_SCRIPT="\r\n' +
+      '@"%SystemRoot%\\System32\\chcp.com" 65001 >nul\r\necho a\r\necho b\r\n',
   });
   for (const other of [["/d", "/c"], [...args, "echo", "a"], ["echo"]]) {
     assertEquals(parseCmd("C:\\cmd.exe", other), undefined);
