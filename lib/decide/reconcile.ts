@@ -24,7 +24,8 @@ export interface Evidence {
   timeout: { timeout: number | null; at: number | null; cause: "limit" | "idle" | "hand" } | null;
   error: { message: string; details: string | null } | null;
   done: TaskResult | null;
-  exit: { code: number; spawn: boolean } | null;
+  /** The code, whether the command could not be started, and why not where the shim says it. */
+  exit: { code: number; spawn: boolean; why?: string } | null;
   shim: ShimState;
   /**
    * The `verify` command: not begun; ordered, and its shim has not come yet; fenced off, so that it
@@ -82,7 +83,7 @@ export interface EndRules {
 
 /** Why a task failed: the class, and what is known of it. */
 export type Failure =
-  /** Null: the system found no such program. */
+  /** Null: the shim does not say why; mostly there is no such program. */
   | { readonly kind: "spawn"; readonly agent: string; readonly problem: LaunchProblem | null }
   /** What its output tells of why, where it does. */
   | { readonly kind: "exit"; readonly code: number; readonly said?: string | null }
@@ -244,10 +245,11 @@ function idleDue(task: Task, evidence: Evidence, started: number): number {
 }
 
 function decideExit(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
-  const { code, spawn } = evidence.exit!;
+  const { code, spawn, why } = evidence.exit!;
   const endedAt = evidence.at.exit ?? null;
   if (spawn) {
-    return fail(evidence, { kind: "spawn", agent: task.agent, problem: null }, { endedAt });
+    const problem = why === undefined ? null : { kind: "refused", message: why } as const;
+    return fail(evidence, { kind: "spawn", agent: task.agent, problem }, { endedAt });
   }
   const end = { endedAt, reapAt: atOnce(evidence, now) };
   // An agent that succeeded may well have printed what it read about quotas.

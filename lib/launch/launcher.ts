@@ -30,7 +30,7 @@ export interface LaunchSpec {
    * Created by the shim before it runs the command, with an empty line, so that the code has its room
    * however full the disk is then. Written when the command has ended, so that its time is the end's:
    * the exit code, 128 and the number of the signal that ended it, or `127 spawn` where it could not
-   * be started.
+   * be started, which `: why` may follow.
    */
   exitFile: string;
   /** Appended to by the command's own process. */

@@ -268,10 +268,15 @@ function logTime(store: Store, task: Task): number | null {
   }
 }
 
-/** The code in an exit file: `0`, or `127 spawn` where the command could not be started. */
-export function parseExitFile(text: string): { code: number; spawn: boolean } | null {
-  const match = /^(-?\d+)( spawn)?\s*$/.exec(text);
-  return match === null ? null : { code: Number(match[1]), spawn: match[2] !== undefined };
+/**
+ * The code in an exit file: `0`, or `127 spawn` where the command could not be started, which `: why` may
+ * follow in a line that is whole.
+ */
+export function parseExitFile(text: string): NonNullable<Evidence["exit"]> | null {
+  const match = /^(-?\d+)(?:( spawn)(?:: (.+)\n)?)?\s*$/.exec(text);
+  if (match === null) return null;
+  const [, code, spawn, why] = match;
+  return { code: Number(code), spawn: spawn !== undefined, ...why === undefined ? {} : { why } };
 }
 
 /** What an `.error` file says: JSON `{error, details?}`, or plain text. */

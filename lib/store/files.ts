@@ -43,9 +43,12 @@ export function whenShared<T>(
   }
 }
 
-/** A sharing violation (32) or a lock violation (33); or access denied (5), as which most are told. */
+/**
+ * A sharing violation (32) or a lock violation (33); or access denied (5), as which most are told. Node.js has
+ * words of its own for them.
+ */
 function isSharingViolation(error: unknown): boolean {
-  return /\(os error (?:5|32|33)\)/.test(messageOf(error));
+  return /\(os error (?:5|32|33)\)|^(?:EBUSY|EPERM|EACCES):/.test(messageOf(error));
 }
 
 /** Gives a file another name, and replaces the file that has it. */

@@ -43,11 +43,28 @@ Deno.test("a .done file is JSON with summary and files, or plain text, or empty"
   ) assertEquals(parseDoneSentinel(text), result as ReturnType<typeof parseDoneSentinel>, text);
 });
 
-Deno.test("an exit file is a number, with or without the word spawn, and nothing else", () => {
+Deno.test("an exit file is a number, with or without the word spawn and why, and nothing else", () => {
   assertEquals(parseExitFile("0\n"), { code: 0, spawn: false });
   assertEquals(parseExitFile("137"), { code: 137, spawn: false });
   assertEquals(parseExitFile("127 spawn\n"), { code: 127, spawn: true });
-  for (const text of ["", "\n", "x", "0x1", "1 2", "1 spawned", "1.5", " 1", "0\n0", "\0"]) {
+  const why = "x: it is held";
+  assertEquals(parseExitFile(`127 spawn: ${why}\n`), { code: 127, spawn: true, why });
+  for (
+    const text of [
+      "",
+      "\n",
+      "x",
+      "0x1",
+      "1 2",
+      "1 spawned",
+      "1: x\n",
+      "127 spawn: ha",
+      "1.5",
+      " 1",
+      "0\n0",
+      "\0",
+    ]
+  ) {
     assertEquals(parseExitFile(text), null, JSON.stringify(text));
   }
 });
