@@ -2,6 +2,7 @@
 // environment, folder. Pure; the files it asks for are written by the caller.
 
 import type { AgentDefinition } from "../task/agent.ts";
+import { isCmd, parseCmd } from "./cmd_line.ts";
 import { mentions, substitute, substituteNamed, type Variables } from "./template.ts";
 import type { Task } from "../task/fields.ts";
 
@@ -14,6 +15,9 @@ export const MAX_ARGUMENT = 128 * 1024 - 1;
  */
 export const MAX_LINE = 32_767 - 1024;
 export const MAX_CMD_LINE = 8191 - 1024;
+
+/** Characters that a variable of the environment may have there, name and value; what has more arrives cut. */
+export const MAX_VARIABLE = 32_766;
 
 /** Variables that an agent with `passEnv` inherits all the same: it could not work without. */
 export const BASIC_ENV: readonly string[] = [
@@ -86,6 +90,14 @@ export type LaunchProblem =
   | {
     readonly kind: "too-long-line";
     readonly agent: string;
+    readonly characters: number;
+    readonly most: number;
+  }
+  /** The same of a variable of its environment, characters: on Windows. */
+  | {
+    readonly kind: "too-long-variable";
+    readonly agent: string;
+    readonly name: string;
     readonly characters: number;
     readonly most: number;
   }
@@ -169,6 +181,8 @@ export function prepareLaunch(
   for (const [name, value] of Object.entries(agent.env ?? {})) {
     env[name] = substituteNamed(value, variables);
   }
+  const cut = windows ? longVariable(task.agent, env) : undefined;
+  if (cut !== undefined) return { problem: cut };
   return {
     prompt,
     command: agent.command,
@@ -199,10 +213,29 @@ function longLine(
   command: string,
   args: readonly string[],
 ): LaunchProblem | undefined {
-  const most = /^(?:.*[\\/])?cmd(?:\.exe)?$/i.test(command) ? MAX_CMD_LINE : MAX_LINE;
-  const quoted = args.map((arg) => arg.length + 3 + (arg.match(/["\\]/g)?.length ?? 0));
+  const most = isCmd(command) ? MAX_CMD_LINE : MAX_LINE;
+  const line = parseCmd(command, args)?.line.trim();
+  // Several lines become a batch file, each of whose lines may be as long.
+  const longest = (line ?? "").split(/\r?\n/).reduce((most, one) => Math.max(most, one.length), 0);
+  const rest = line === undefined ? args : args.slice(0, -1);
+  const quoted = rest.map((arg) => arg.length + 3 + (arg.match(/["\\]/g)?.length ?? 0));
+  // cmd.exe takes its line as it was written, between two quotation marks.
+  if (line !== undefined) quoted.push(longest + 3);
   const characters = command.length + quoted.reduce((sum, length) => sum + length, 0);
   return characters > most ? { kind: "too-long-line", agent, characters, most } : undefined;
+}
+
+/** The first variable that would arrive cut. */
+function longVariable(
+  agent: string,
+  env: Readonly<Record<string, string>>,
+): LaunchProblem | undefined {
+  for (const [name, value] of Object.entries(env)) {
+    const characters = name.length + 1 + value.length;
+    if (characters <= MAX_VARIABLE) continue;
+    return { kind: "too-long-variable", agent, name, characters, most: MAX_VARIABLE };
+  }
+  return undefined;
 }
 
 function byteLength(text: string): number {

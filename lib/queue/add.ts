@@ -147,8 +147,11 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
     }
     const { launchProblem } = await import("./prepare.ts");
     const problem = launchProblem(queue, newTask("task_0000000000", { agent, prompt }, 0), rules);
-    if (problem?.kind === "too-long" || problem?.kind === "too-long-line") {
-      return { at, reason: problem };
+    switch (problem?.kind) {
+      case "too-long":
+      case "too-long-line":
+      case "too-long-variable":
+        return { at, reason: problem };
     }
   }
   return undefined;

@@ -14,8 +14,8 @@ import { nameError } from "./names.ts";
 export type Reason =
   | WishProblem
   | { readonly kind: "no-agent"; readonly agent: string; readonly known: readonly string[] }
-  /** The agent's command line cannot hold the prompt. */
-  | Extract<LaunchProblem, { kind: "too-long" | "too-long-line" }>
+  /** The agent's command line, or its environment, cannot hold the prompt. */
+  | Extract<LaunchProblem, { kind: "too-long" | "too-long-line" | "too-long-variable" }>
   /** No task file can. */
   | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
   /** Nothing would tell what a run costs. */
@@ -69,6 +69,7 @@ export async function refusalError(reason: Reason): Promise<OrchestraError> {
       return await unknownAgent(reason.agent, reason.known);
     case "too-long":
     case "too-long-line":
+    case "too-long-variable":
       return usage(
         `The prompt is too long for agent "${reason.agent}": ${formatTooLong(reason)}`,
         'Let the agent read it from a file ("{promptFile}" in "args") or from its standard ' +

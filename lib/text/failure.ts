@@ -75,6 +75,7 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
       return problem.problem;
     case "too-long":
     case "too-long-line":
+    case "too-long-variable":
       return `${formatTooLong(problem)}: let agent "${problem.agent}" read the prompt from ` +
         'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")';
     case "no-template":
@@ -86,13 +87,17 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
   }
 }
 
-/** By how much an argument, or a command line, is too long. */
+/** By how much an argument, a command line or a variable is too long. */
 export function formatTooLong(
-  problem: Extract<LaunchProblem, { kind: "too-long" | "too-long-line" }>,
+  problem: Extract<LaunchProblem, { kind: "too-long" | "too-long-line" | "too-long-variable" }>,
 ): string {
   const { most } = problem;
   if (problem.kind === "too-long-line") {
     return `its command line would have ${problem.characters} characters, and Windows takes at most ${most}`;
+  }
+  if (problem.kind === "too-long-variable") {
+    const { name, characters } = problem;
+    return `its variable ${name} would have ${characters} characters, and Windows takes at most ${most}`;
   }
   const { argument, bytes } = problem;
   return `its argument ${argument} would have ${bytes} bytes, and the system takes at most ${most}`;

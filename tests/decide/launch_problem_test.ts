@@ -1,6 +1,12 @@
 // Why an agent cannot be launched, as data: what somebody wrote is never taken for it.
 
-import { MAX_ARGUMENT, MAX_LINE, prepareLaunch } from "../../lib/decide/launch_plan.ts";
+import {
+  MAX_ARGUMENT,
+  MAX_CMD_LINE,
+  MAX_LINE,
+  MAX_VARIABLE,
+  prepareLaunch,
+} from "../../lib/decide/launch_plan.ts";
 import { tryAdd } from "../../lib/queue/add.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { newTask } from "../../lib/task/fields.ts";
@@ -50,6 +56,48 @@ Deno.test("on Windows a command line is measured as a whole, that of cmd.exe by 
   });
   assertEquals(problemOf(1000, "C:\\Windows\\cmd.EXE"), undefined);
   assert(problemOf(4000, "cmd")?.kind === "too-long-line");
+});
+
+Deno.test("several lines for cmd.exe may each be as long as one: they become a batch file", () => {
+  const agent = { command: "cmd", args: ["/d", "/s", "/c", "{prompt}"] };
+  const problemOf = (prompt: string) => {
+    const task = newTask("task_1772625600612", { agent: "x", prompt }, 0);
+    const result = prepareLaunch(task, agent, null, "", PLACES, "", true);
+    return "problem" in result ? result.problem : undefined;
+  };
+  const line = `echo "${"x".repeat(6000)}"`;
+  assertEquals(problemOf(line), undefined);
+  assertEquals(problemOf(Array(20).fill(line).join("\n")), undefined);
+  assertEquals(problemOf(Array(20).fill(line).join("\r\n")), undefined);
+  assertEquals(problemOf("rem\n".repeat(250_000)), undefined);
+  for (const long of ["x".repeat(MAX_CMD_LINE), `echo a\n${"x".repeat(MAX_CMD_LINE)}`]) {
+    assertEquals(problemOf(long), {
+      kind: "too-long-line",
+      agent: "x",
+      characters: MAX_CMD_LINE + "cmd".length + 5 + 5 + 5 + 3,
+      most: MAX_CMD_LINE,
+    });
+  }
+});
+
+Deno.test("on Windows a variable that would arrive cut is named, with its size and the most", () => {
+  const agent = { command: "agent.exe", args: [], env: { WANTED: "{prompt}" } };
+  const prepare = (length: number, windows: boolean) => {
+    const task = newTask("task_1772625600612", { agent: "x", prompt: "x".repeat(length) }, 0);
+    return prepareLaunch(task, agent, null, "", PLACES, "", windows);
+  };
+  const room = MAX_VARIABLE - "WANTED=".length;
+  assert(!("problem" in prepare(room, true)));
+  assertEquals(prepare(room + 1, true), {
+    problem: {
+      kind: "too-long-variable",
+      agent: "x",
+      name: "WANTED",
+      characters: MAX_VARIABLE + 1,
+      most: MAX_VARIABLE,
+    },
+  });
+  assert(!("problem" in prepare(room + 1, false)));
 });
 
 Deno.test("a long prompt is refused for its length alone, not for the name of a template", async () => {

@@ -47,6 +47,17 @@ Deno.test("a launch that cannot be is told in the words of every earlier version
       '"x" read the prompt from a file ("{promptFile}" in "args") or from its standard input ' +
       '("stdin": "{prompt}")',
   );
+  const variable = {
+    kind: "too-long-variable",
+    agent: "x",
+    name: "V",
+    characters: 9,
+    most: 8,
+  } as const;
+  assertEquals(
+    formatLaunchProblem(variable).split(": let agent")[0],
+    "its variable V would have 9 characters, and Windows takes at most 8",
+  );
   assertEquals(
     formatLaunchProblem({ kind: "no-template", file: "a.md" }),
     'its prompt template "a.md" is not there',
