@@ -59,8 +59,8 @@ export async function runShim(
   specFile: string,
   system: ShimSystem = ownSystem(),
 ): Promise<void> {
-  const text = Deno.readTextFileSync(specFile);
-  Deno.removeSync(specFile);
+  const text = whenShared(specFile, () => Deno.readTextFileSync(specFile), OPENING, system.windows);
+  whenShared(specFile, () => Deno.removeSync(specFile), OPENING, system.windows);
   const spec = parseSpec(text);
   if (spec === undefined || !claim(spec.pidFile, system)) return;
   let room: Deno.FsFile | undefined;
