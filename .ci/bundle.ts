@@ -45,14 +45,23 @@ export function startFlags(): string[] {
 /**
  * The batch file that starts the one file beside it, with all that was given: what is in quotation marks
  * cmd.exe leaves as it is. As npm's batch files do it leaves the batch first, by a label that is not there:
- * on Ctrl+C cmd.exe would ask whether to terminate the batch, though the program has ended by then. There
- * are no narrow permissions on Windows: to look at processes it calls Windows' own library.
+ * on Ctrl+C cmd.exe would ask whether to terminate the batch, though the program has ended by then. Deno is
+ * looked for on PATH alone: a bare name cmd.exe would look for in the current folder first, whoever wrote what
+ * is in that. There are no narrow permissions on Windows: to look at processes it calls Windows' own library.
  *
  * @param name of the one file
  */
 export function batchFile(name: string): string {
-  const program = `deno run -A --no-config ${V8_FLAGS} "%~dp0${name}" %*`;
-  return `@goto #_undefined_# 2>nul || title %COMSPEC% & ${program}\r\n`;
+  const program = `"%deno%" run -A --no-config ${V8_FLAGS} "%~dp0${name}" %*`;
+  return [
+    "@setlocal",
+    '@set "deno="',
+    '@for %%I in (deno.exe deno.cmd) do @if not defined deno set "deno=%%~$PATH:I"',
+    "@if not defined deno echo orchestra: Deno is not on the PATH: install it as https://deno.com says>&2" +
+    " & exit /b 9009",
+    `@endlocal & goto #_undefined_# 2>nul || title %COMSPEC% & ${program}`,
+    "",
+  ].join("\r\n");
 }
 
 /** Stands in `lib/web/page.ts` where the page goes. */

@@ -25,7 +25,9 @@ async function makeTeller() {
   const env = { PATH: path.join(";"), WORD: "expanded" };
   return {
     path: folder.path,
-    run: (line: string) => runTyped(line, { cwd: folder.path, env }),
+    run: (line: string, more: Record<string, string> = {}) =>
+      runTyped(line, { cwd: folder.path, env: { ...env, ...more } }),
+    bin,
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
@@ -79,6 +81,27 @@ test("the exit code comes through the batch file, to whoever called it", ON_WIND
   assertEquals((await teller.run("calls.cmd")).stdout.replaceAll("\r", ""), '["4"]\nthen 4\n');
 });
 
+test(
+  "the batch file runs no Deno of the current folder, and says where none is",
+  ON_WINDOWS,
+  async () => {
+    await using teller = await makeTeller();
+    for (const ending of ["exe", "com", "cmd", "bat"]) {
+      Deno.writeTextFileSync(`${teller.path}/deno.${ending}`, "@echo planted\r\n");
+    }
+    assertEquals((await teller.run("told.cmd 5")).stdout, '["5"]\n');
+    // Nor one that a variable of the caller names; and it leaves none behind.
+    const { stdout } = await teller.run("call told.cmd 0 & set deno", { deno: "planted" });
+    const [given, variable] = stdout.replaceAll("\r", "").split("\n");
+    assertEquals([given, variable], ['["0"]', "deno=planted"]);
+    const system = `${Deno.env.get("SystemRoot")}\\System32`;
+    const PATH = `${system};${teller.bin.replaceAll("/", "\\")}`;
+    const none = await teller.run("told.cmd 0", { PATH });
+    assertEquals([none.code, none.stdout], [9009, ""]);
+    assertStringIncludes(none.stderr, "Deno is not on the PATH");
+  },
+);
+
 test("cmd.exe calls the one file by its name, from any folder", ON_WINDOWS, async () => {
   await using desk = await makeDesk();
   const bin = (await ship()).path.replace(/[\\/][^\\/]*$/, "").replaceAll("/", "\\");
@@ -104,7 +127,7 @@ test("cmd.exe calls the one file by its name, from any folder", ON_WINDOWS, asyn
 
 Deno.test("the batch file starts the one file that is beside it, and no other", () => {
   const text = batchFile("orchestra.js");
-  assertMatch(text, /^@[^\r\n]+\r\n$/);
-  assertStringIncludes(text, " & deno run -A --no-config ");
+  assertMatch(text, /^(?:@[^\r\n]+\r\n)+$/);
+  assertStringIncludes(text, ' & "%deno%" run -A --no-config ');
   assertStringIncludes(text, ' "%~dp0orchestra.js" %*\r\n');
 });
