@@ -3,6 +3,7 @@
 
 import { lstat } from "../../lib/store/files.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { shimOf } from "../support/gated.ts";
 import { holdFile } from "../support/hold_file.ts";
 import { ON_WINDOWS, test } from "../support/needs.ts";
 import { makeBox, makeFolder, runProgram } from "../support/program.ts";
@@ -73,18 +74,33 @@ test(
   },
 );
 
+/** A box with an agent of cmd.exe's, and lines for it that go on when there is a file `go`. */
+async function makeLines() {
+  const box = await makeBox();
+  box.agents({ cmd: { command: "cmd", args: ["/d", "/s", "/c", "{prompt}"], completion: "exit" } });
+  const wait = "while (true) try { Deno.statSync('go'); break; } catch { " +
+    "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20); }";
+  const id = await box.start("cmd", `echo begun\n"${Deno.execPath()}" eval "${wait}"\nexit 3`);
+  return { box, id, script: `${box.path("tasks")}/${id}.1.pid.cmd` };
+}
+
+test("lines for cmd.exe go with their task, though its shim is killed", ON_WINDOWS, async () => {
+  const { box: made, id, script } = await makeLines();
+  await using box = made;
+  await box.ok("run");
+  await box.until("the lines for cmd.exe", () => lstat(script) !== undefined);
+  Deno.kill(await shimOf(box, id), "SIGKILL");
+  await box.settled(id);
+  assertEquals(box.task(id).failureClass, "lost");
+  await box.until("the end of the lines for cmd.exe", () => lstat(script) === undefined);
+});
+
 test(
   "lines for cmd.exe that somebody holds cost no exit code, and go with their task",
   ON_WINDOWS,
   async () => {
-    await using box = await makeBox();
-    const wait = "while (true) try { Deno.statSync('go'); break; } catch { " +
-      "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20); }";
-    box.agents({
-      cmd: { command: "cmd", args: ["/d", "/s", "/c", "{prompt}"], completion: "exit" },
-    });
-    const id = await box.start("cmd", `echo begun\n"${Deno.execPath()}" eval "${wait}"\nexit 3`);
-    const script = `${box.path("tasks")}/${id}.1.pid.cmd`;
+    const { box: made, id, script } = await makeLines();
+    await using box = made;
     const ended = box.run("run", "--all", "--wait");
     await box.until("the lines for cmd.exe", () => lstat(script) !== undefined);
     {
