@@ -64,7 +64,9 @@ test(
       return outcome.stdout;
     };
     await run("init");
-    await run("start", "shell", "echo one\necho two [%ORCHESTRA_SCRIPT%]");
+    // All together have more characters than cmd.exe takes in one line.
+    const more = `rem ${"x".repeat(1000)}\n`.repeat(10);
+    await run("start", "shell", `echo one\n${more}echo two [%ORCHESTRA_SCRIPT%]`);
     await run("run", "--all", "--wait");
     const log = await run("logs", "@last");
     assertStringIncludes(log, "two []");
