@@ -127,3 +127,30 @@ test("cmd.exe takes the files that an agent is told of as they are", ON_WINDOWS,
   assertEquals(box.task(id).status, "complete");
   assertStringIncludes(Deno.readTextFileSync(box.path(`logs/${id}.log`)), "hello there");
 });
+
+test(
+  "a prompt is no program to a batch file, nor to one behind it, nor to cmd.exe's",
+  ON_WINDOWS,
+  async () => {
+    await using box = await makeBox();
+    const head =
+      "@ECHO off\nGOTO start\n:find_dp0\nSET dp0=%~dp0\nEXIT /b\n:start\nSETLOCAL\nCALL :find_dp0\n";
+    Deno.writeTextFileSync(`${box.root}/npm.cmd`, `${head}"%dp0%\\hand.cmd"   %*\n`);
+    Deno.writeTextFileSync(`${box.root}/hand.cmd`, "@echo hand %*\r\n");
+    const agents = {
+      hand: { command: "./hand.cmd", args: ["{prompt}"], completion: "exit" },
+      npm: { command: "./npm.cmd", args: ["{prompt}"], completion: "exit" },
+      slash: { command: "cmd", args: ["/d", "/c", "hand.cmd", "{prompt}"], completion: "exit" },
+    };
+    box.agents(agents);
+    const prompt = 'x" & echo injected>injected.txt & rem "';
+    const ids = await Promise.all(Object.keys(agents).map((name) => box.start(name, prompt)));
+    await box.run("run", "--all", "--wait");
+    assertEquals(lstat(`${box.root}/injected.txt`), undefined);
+    for (const id of ids) {
+      const { failureClass, errorMessage } = box.task(id);
+      assertEquals(failureClass, "spawn", id);
+      assertStringIncludes(errorMessage!, "{promptFile}");
+    }
+  },
+);
