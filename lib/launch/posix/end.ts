@@ -14,6 +14,8 @@ import { isSettled, pickMarkable, pickTree } from "./tree.ts";
 const DEAD_POLL = [1, 0.5, 0.5, 1, 1, 2, 2, 3, 5, 10, 20, 40, 80] as const;
 /** Milliseconds between looks that found nothing and may have missed something. */
 const UNSETTLED_POLL = [0, 1, 2, 4, 8, 16, 32, 64] as const;
+/** How often who shows no environment is looked at again before it counts as having none. */
+const DOUBTS = 4;
 /** How often what is left of a tree is looked for again. */
 const ROUNDS = 20;
 /** Milliseconds that what was killed gets to be gone. */
@@ -82,8 +84,15 @@ export function createTree(
         // What may not be signalled (an agent's `sudo`) is not waited for either.
         const members = pickTree(index, mark, shim, Deno.pid, known)
           .filter((member) => !forbidden.has(member.pid));
-        for (const { pid, start } of members) known.set(pid, start);
         const wait = UNSETTLED_POLL[turn];
+        // Another task's may be among them: whose it is it tells when it has become another program.
+        const isDoubtful = (member: Process) =>
+          member.blank && member.session !== shim?.pid && known.get(member.pid) !== member.start;
+        if (turn < DOUBTS && members.some(isDoubtful)) {
+          await pause(wait!);
+          continue;
+        }
+        for (const { pid, start } of members) known.set(pid, start);
         if (members.length > 0 || wait === undefined) return members;
         if (isSettled(taken.table, taken.vanished, shim, dead)) return members;
         dead = new Set([...taken.table.values()].flatMap(({ pid, zombie }) => zombie ? pid : []));

@@ -132,6 +132,32 @@ Deno.test("nothing counts as gone while a look may have missed something", async
   assertEquals(await collect(ended, ended, tool), []);
 });
 
+Deno.test("who is becoming another program below a task is not taken for that task's before it has", async () => {
+  const shim = { pid: 100, start: "b 100" };
+  const root = { pid: 100, session: 100, marker: TASK };
+  const other = { pid: 200, ppid: 100, session: 200, marker: "", blank: true };
+  const look = (...processes: Parameters<typeof tableOf>): Look => {
+    const table = tableOf(...processes);
+    return { table, vanished: 0, place: undefined, alone: true, index: () => indexTable(table) };
+  };
+  const collect = (...coming: Look[]) => {
+    const looks: Looks = {
+      take: () => Promise.resolve(coming.length > 1 ? coming.shift()! : coming[0]!),
+      begin: () => ({ [Symbol.dispose]() {} }),
+    };
+    return createTree(TASK, shim, coming.shift()!, looks, () => {}).collect().then(pidsOf);
+  };
+  const becoming = look(root, other);
+  const become = look(root, { ...other, blank: false, marker: "w/task_1795331564660" });
+  assertEquals(await collect(becoming, become), [100]);
+  assertEquals(await collect(becoming, becoming, becoming, become), [100]);
+  // One that has no environment at all is known by its parent.
+  assertEquals(await collect(becoming, becoming), [100, 200]);
+  // In the session of the shim there is nobody else's.
+  const own = look(root, { ...other, session: 100 });
+  assertEquals(await collect(own, become), [100, 200]);
+});
+
 Deno.test("pickTree believes no pid file where a mark could be read and there is none", () => {
   const bare = { pid: 100, session: 100, marker: "" };
   const table = tableOf(bare, { pid: 101, ppid: 100, session: 100, marker: "" }, {
