@@ -61,7 +61,8 @@ export class OrchestraError extends Error {
 export const UNPERMITTED = "Start it with the permissions that README lists, or with -A.";
 
 const FULL = "The disk is full: free some space and try again; nothing was lost.";
-const WINDOWS = Deno.build.os === "windows";
+// The page of a browser has this module too.
+const WINDOWS = typeof Deno !== "undefined" && Deno.build.os === "windows";
 const FORBIDDEN = WINDOWS
   ? "Close the program that has the file open, or see who may change it, and try again."
   : "Check who owns the file and its folder, and whether the disk is mounted read-only.";
