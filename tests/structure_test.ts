@@ -407,3 +407,18 @@ Deno.test("what the program imports is a file beside it or an entry of the impor
     }
   }
 });
+
+Deno.test("what the page shares with the program asks for no Deno when it is loaded", async () => {
+  const loaded = closure(await wholeGraph(), [PAGE], ["static", "dynamic"])
+    .filter((name) => isOurs(name) && !name.startsWith("lib/web/page/"));
+  assertGreater(loaded.length, 10);
+  const modules = loaded.map((name) => new URL(`../${name}`, import.meta.url).href);
+  const code = `delete globalThis.Deno;
+    for (const name of ${JSON.stringify(modules)}) await import(name);`;
+  const { code: exitCode, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--no-check", code],
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  assertEquals([exitCode, new TextDecoder().decode(stderr)], [0, ""]);
+});

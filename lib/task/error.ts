@@ -61,21 +61,28 @@ export class OrchestraError extends Error {
 export const UNPERMITTED = "Start it with the permissions that README lists, or with -A.";
 
 const FULL = "The disk is full: free some space and try again; nothing was lost.";
-// The page of a browser has this module too.
-const WINDOWS = typeof Deno !== "undefined" && Deno.build.os === "windows";
-const FORBIDDEN = WINDOWS
-  ? "Close the program that has the file open, or see who may change it, and try again."
-  : "Check who owns the file and its folder, and whether the disk is mounted read-only.";
 /** What to do about what the system refuses, by its name for it: its numbers differ by system. */
-const SYSTEM_HINTS: ReadonlyMap<unknown, string> = new Map([
-  ["ENOSPC", FULL],
-  ["EDQUOT", FULL],
-  ["EACCES", FORBIDDEN],
-  ["EPERM", FORBIDDEN],
-  ["EROFS", FORBIDDEN],
-  // As Windows tells of a file that somebody has open.
-  ...WINDOWS ? [["EBUSY", FORBIDDEN] as const] : [],
-]);
+function systemHint(name: unknown): string | undefined {
+  // Not asked when this is loaded: the page of a browser has this module too.
+  const windows = Deno.build.os === "windows";
+  switch (name) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return FULL;
+    case "EBUSY":
+      // As Windows tells of a file that somebody has open.
+      if (!windows) return undefined;
+      // falls through
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return windows
+        ? "Close the program that has the file open, or see who may change it, and try again."
+        : "Check who owns the file and its folder, and whether the disk is mounted read-only.";
+    default:
+      return undefined;
+  }
+}
 
 /**
  * Any thrown value as an {@linkcode OrchestraError}: what the system refused (permission, disk,
@@ -100,7 +107,7 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
     ("code" in error || Object.values(Deno.errors).some((type) => error instanceof type));
   if (system) {
     return new OrchestraError("environment", `${attempted}: ${text}`, {
-      hint: "code" in error ? SYSTEM_HINTS.get(error.code) : undefined,
+      hint: "code" in error ? systemHint(error.code) : undefined,
       cause: error,
     });
   }
@@ -113,7 +120,7 @@ export function toOrchestraError(error: unknown, attempted: string): OrchestraEr
 /** Words as a shell takes them, for a hint that tells what to type: on Windows cmd.exe and PowerShell. */
 export function quote(
   words: readonly string[],
-  windows: boolean = WINDOWS,
+  windows: boolean = Deno.build.os === "windows",
 ): string {
   const [plain, quoted] = windows
     ? [/^[\w+=:./\\-]+$/, (word: string) => `"${word.replaceAll('"', '\\"')}"`]
