@@ -65,23 +65,14 @@ const FULL = "The disk is full: free some space and try again; nothing was lost.
 function systemHint(name: unknown): string | undefined {
   // Not asked when this is loaded: the page of a browser has this module too.
   const windows = Deno.build.os === "windows";
-  switch (name) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return FULL;
-    case "EBUSY":
-      // As Windows tells of a file that somebody has open.
-      if (!windows) return undefined;
-      // falls through
-    case "EACCES":
-    case "EPERM":
-    case "EROFS":
-      return windows
-        ? "Close the program that has the file open, or see who may change it, and try again."
-        : "Check who owns the file and its folder, and whether the disk is mounted read-only.";
-    default:
-      return undefined;
-  }
+  if (name === "ENOSPC" || name === "EDQUOT") return FULL;
+  const isForbidden = ["EACCES", "EPERM", "EROFS"].includes(name as string) ||
+    // As Windows tells of a file that somebody has open.
+    (windows && name === "EBUSY");
+  if (!isForbidden) return undefined;
+  return windows
+    ? "Close the program that has the file open, or see who may change it, and try again."
+    : "Check who owns the file and its folder, and whether the disk is mounted read-only.";
 }
 
 /**
