@@ -3,7 +3,20 @@
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, gone, numberIn, openGate } from "../support/gated.ts";
 import { MOVABLE, test } from "../support/needs.ts";
-import { makeBox, makeFolder, openBox } from "../support/program.ts";
+import { type Box, makeBox, makeFolder, openBox } from "../support/program.ts";
+
+/** Leaves a supervisor with an agent that waits at a gate. */
+async function supervise(box: Box): Promise<{ id: string; supervisor: number }> {
+  box.config({ interval: 0.1 });
+  const id = await box.start("shell", gated());
+  await box.ok("run");
+  await agentOf(box, id);
+  const [supervisor] = await box.until("the supervisor", () => {
+    const found = box.supervisors();
+    return found.length > 0 && found;
+  });
+  return { id, supervisor: supervisor! };
+}
 
 test(
   "a supervisor whose workspace was moved away ends, and another takes over at the new place",
@@ -11,20 +24,13 @@ test(
   async () => {
     await using box = await makeBox();
     await using elsewhere = await makeFolder();
-    box.config({ interval: 0.1 });
-    const id = await box.start("shell", gated());
-    await box.ok("run");
-    await agentOf(box, id);
-    const [supervisor] = await box.until("the supervisor", () => {
-      const found = box.supervisors();
-      return found.length > 0 && found;
-    });
+    const { id, supervisor } = await supervise(box);
     await box.until("its taking over", () => numberIn(box.path("daemon.lock")) === undefined);
     const root = `${elsewhere.path}/moved`;
     Deno.renameSync(box.root, root);
     Deno.mkdirSync(`${box.root}/.orchestra`, { recursive: true });
     await using moved = openBox(root);
-    await gone(moved, supervisor!);
+    await gone(moved, supervisor);
     await moved.ok("status");
     await moved.until("another supervisor", () => moved.supervisors().length > 0);
     // The agent itself was told the old place, and waits there; its shim has the room for its code open.
@@ -36,18 +42,11 @@ test(
 
 Deno.test("a supervisor whose workspace was removed ends", async () => {
   await using box = await makeBox();
-  box.config({ interval: 0.1 });
-  const id = await box.start("shell", gated());
-  await box.ok("run");
-  await agentOf(box, id);
-  const [supervisor] = await box.until("the supervisor", () => {
-    const found = box.supervisors();
-    return found.length > 0 && found;
-  });
+  const { supervisor } = await supervise(box);
   Deno.removeSync(`${box.root}/.orchestra`, { recursive: true });
   Deno.mkdirSync(`${box.root}/.orchestra/tasks`, { recursive: true });
   for (const name of ["logs", "workspace"]) Deno.mkdirSync(`${box.root}/.orchestra/${name}`);
-  await gone(box, supervisor!);
+  await gone(box, supervisor);
 });
 
 Deno.test("a daemon whose workspace was made anew in its place leaves it to the next one", async () => {

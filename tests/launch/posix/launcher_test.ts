@@ -271,6 +271,21 @@ posix("ps takes the columns that macOS is asked for", async () => {
   assertMatch(mine.start, /^- [A-Z][a-z]{2}_[A-Z][a-z]{2}_\d+_\d\d:\d\d:\d\d_\d{4}$/);
 }, needs("ps"));
 
+/** Does something that is told how often all processes were looked at since. */
+async function countLooks<T>(action: (looked: () => number) => Promise<T>): Promise<T> {
+  const own = Deno.readDirSync;
+  let looks = 0;
+  Deno.readDirSync = (path) => {
+    if (path === "/proc") looks++;
+    return own(path);
+  };
+  try {
+    return await action(() => looks);
+  } finally {
+    Deno.readDirSync = own;
+  }
+}
+
 test("posix launcher: trees that are ended at once are looked for together", ON_LINUX, async () => {
   const trees = await Promise.all(Array.from({ length: 6 }, async () => {
     const own = await openPlace();
@@ -279,20 +294,13 @@ test("posix launcher: trees that are ended at once are looked for together", ON_
     await own.line("log");
     return { own, launched, shim };
   }));
-  const own = Deno.readDirSync;
-  let looks = 0;
-  Deno.readDirSync = (path) => {
-    if (path === "/proc") looks++;
-    return own(path);
-  };
-  try {
+  const looks = await countLooks(async (looked) => {
     const reports = await Promise.all(
       trees.map(({ own: { mark }, shim }) => launcher.endTree(mark, shim, { grace: PATIENCE })),
     );
     for (const report of reports) assertEquals(report.left, 0);
-  } finally {
-    Deno.readDirSync = own;
-  }
+    return looked();
+  });
   // Alone each would look twice: at the beginning, and to find nothing left. Where processes of others end
   // between being listed and being read, which nobody can keep from happening, it is looked once more.
   assert(looks < 2 * trees.length, `${looks} looks for ${trees.length} trees`);
@@ -305,21 +313,12 @@ test("posix launcher: trees that are ended at once are looked for together", ON_
 test(
   "who asks for a look before it is taken gets the same one as all others",
   ON_LINUX,
-  async () => {
-    const own = Deno.readDirSync;
-    let looked = 0;
-    Deno.readDirSync = (path) => {
-      if (path === "/proc") looked++;
-      return own(path);
-    };
-    try {
+  () =>
+    countLooks(async (looked) => {
       const looks = createLooks();
       const all = await Promise.all(Array.from({ length: 500 }, () => looks.take()));
-      assertEquals([looked, new Set(all).size, all[0]!.alone], [1, 1, false]);
+      assertEquals([looked(), new Set(all).size, all[0]!.alone], [1, 1, false]);
       const next = await looks.take();
-      assertEquals([looked, next === all[0], next.alone], [2, false, true]);
-    } finally {
-      Deno.readDirSync = own;
-    }
-  },
+      assertEquals([looked(), next === all[0], next.alone], [2, false, true]);
+    }),
 );

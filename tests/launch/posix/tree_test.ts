@@ -99,20 +99,24 @@ Deno.test("pickMarkable leaves out what is older than the shim, and the kernel's
   assertEquals(pidsOf(pickMarkable(table, { pid: 1, start: "- Tue_Sep_1" })), [10, 11, 12, 13]);
 });
 
-Deno.test("nothing counts as gone while a look may have missed something", async () => {
+/** A look at processes that nobody has. */
+function look(...processes: Parameters<typeof tableOf>): Look {
+  const table = tableOf(...processes);
+  return { table, vanished: 0, place: undefined, alone: true, index: () => indexTable(table) };
+}
+
+/** What is found of a task whose shim is process 100 by some looks, the last one again and again. */
+function collect(first: Look, ...coming: Look[]): Promise<number[]> {
+  const looks: Looks = {
+    take: () => Promise.resolve(coming.length > 1 ? coming.shift()! : coming[0]!),
+    begin: () => ({ [Symbol.dispose]() {} }),
+  };
   const shim = { pid: 100, start: "b 100" };
+  return createTree(TASK, shim, first, looks, () => {}).collect().then(pidsOf);
+}
+
+Deno.test("nothing counts as gone while a look may have missed something", async () => {
   const changing = { pid: 101, session: 100, start: "b 101", marker: "", blank: true };
-  const look = (...processes: Parameters<typeof tableOf>): Look => {
-    const table = tableOf(...processes);
-    return { table, vanished: 0, place: undefined, alone: true, index: () => indexTable(table) };
-  };
-  const collect = (first: Look, ...coming: Look[]) => {
-    const looks: Looks = {
-      take: () => Promise.resolve(coming.length > 1 ? coming.shift()! : coming[0]!),
-      begin: () => ({ [Symbol.dispose]() {} }),
-    };
-    return createTree(TASK, shim, first, looks, () => {}).collect().then(pidsOf);
-  };
   const none = look();
   const tool = look({ pid: 102, marker: TASK });
   assertEquals(await collect(none, tool), []);
@@ -133,20 +137,8 @@ Deno.test("nothing counts as gone while a look may have missed something", async
 });
 
 Deno.test("who is becoming another program below a task is not taken for that task's before it has", async () => {
-  const shim = { pid: 100, start: "b 100" };
   const root = { pid: 100, session: 100, marker: TASK };
   const other = { pid: 200, ppid: 100, session: 200, marker: "", blank: true };
-  const look = (...processes: Parameters<typeof tableOf>): Look => {
-    const table = tableOf(...processes);
-    return { table, vanished: 0, place: undefined, alone: true, index: () => indexTable(table) };
-  };
-  const collect = (...coming: Look[]) => {
-    const looks: Looks = {
-      take: () => Promise.resolve(coming.length > 1 ? coming.shift()! : coming[0]!),
-      begin: () => ({ [Symbol.dispose]() {} }),
-    };
-    return createTree(TASK, shim, coming.shift()!, looks, () => {}).collect().then(pidsOf);
-  };
   const becoming = look(root, other);
   const become = look(root, { ...other, blank: false, marker: "w/task_1795331564660" });
   assertEquals(await collect(becoming, become), [100]);
