@@ -1,7 +1,8 @@
 // `deno task test:windows [folder | file | option of deno test]…`: the tests on Windows' Deno, which runs
 // under Wine 10 in a Debian of its own. That is set up once and then only read: each run writes to
 // memory, in a mount and process namespace that vanishes with it, however it ends. So a run can leave
-// nothing behind, and several may go on at once. Where it cannot be done that is said, with exit code 0.
+// nothing behind, and several may go on at once. All tests are run room by room, each with a Wine of its
+// own, which has too few threads for all of them. Where it cannot be done that is said, with exit code 0.
 
 const USAGE = `usage: deno task test:windows [folder | file | option of deno test]…
 Environment:
@@ -108,10 +109,14 @@ export function placeFor(env: Readonly<Record<string, string | undefined>>): str
   return env.ORCHESTRA_WINDOWS || `${cache}/orchestra-windows`;
 }
 
-/** Arguments of `deno test`: what was given, and all tests where no file or folder was. */
-export function testArguments(given: readonly string[]): string[] {
+/**
+ * Arguments of `deno test`, one list for each run: what was given, and where no file or folder was, each
+ * of the rooms.
+ */
+export function testRuns(given: readonly string[], rooms: readonly string[]): string[][] {
   const named = given.some((it, at) => !it.startsWith("-") && given[at - 1] !== "--filter");
-  return ["-A", "--quiet", "--no-check", "--parallel", ...given, ...(named ? [] : ["tests/"])];
+  const options = ["-A", "--quiet", "--no-check", "--parallel", ...given];
+  return named ? [options] : rooms.map((room) => [...options, "--permit-no-files", room]);
 }
 
 /** How a run of `deno test` ended. */
@@ -147,13 +152,28 @@ export function hangingTest(output: string): string | null {
   return /^'(.*)' has been running for over \((?:8|16)m/m.exec(output)?.[1] ?? null;
 }
 
-/** The last lines of a run. */
+/** What several runs came to together. */
+export function sumUp(results: readonly Result[]): Result {
+  const reasons = new Map<string, number>();
+  for (const [reason, tests] of results.flatMap((it) => [...it.reasons])) {
+    reasons.set(reason, (reasons.get(reason) ?? 0) + tests);
+  }
+  const sum = (of: (result: Result) => number) => results.reduce((sum, it) => sum + of(it), 0);
+  return {
+    passed: sum((it) => it.passed),
+    failed: sum((it) => it.failed),
+    notRun: sum((it) => it.notRun),
+    reasons,
+  };
+}
+
+/** The last lines of a run. The very last is as `deno test` has it, which .ci/run reads. */
 export function closingLines({ passed, failed, notRun, reasons }: Result): string[] {
   const sorted = [...reasons].sort(([a], [b]) => a < b ? -1 : 1);
   return [
     ...(sorted.length > 0 ? ["== not run"] : []),
     ...sorted.map(([reason, tests]) => `not run: ${reason} (tests: ${tests})`),
-    `${passed} passed, ${failed} failed, ${notRun} not run`,
+    `${failed > 0 ? "FAILED" : "ok"} | ${passed} passed | ${failed} failed | ${notRun} not run`,
   ];
 }
 
@@ -287,6 +307,30 @@ async function packages(root: string): Promise<{ npm: string; deno: string }> {
   );
 }
 
+/** Folders and files of tests, relative to the repository's folder. */
+function roomsOf(root: string): string[] {
+  return [...Deno.readDirSync(`${root}/tests`)]
+    .filter(({ name, isDirectory }) => isDirectory || name.endsWith("_test.ts"))
+    .map(({ name, isDirectory }) => `tests/${name}${isDirectory ? "/" : ""}`).sort();
+}
+
+/** Runs `deno test` in a Wine of its own, and prints what it prints. */
+async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
+  let hanging: string | null = null;
+  const decoder = new TextDecoder();
+  const goesOn = (chunk: Uint8Array) => {
+    for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+    hanging ??= hangingTest(decoder.decode(chunk));
+    return hanging === null;
+  };
+  const all = [...given, "sh", "-c", TEST, "sh", ...args];
+  const { success, output } = await inNamespaces(RUN, all, place, goesOn);
+  if (hanging !== null) console.log(`== ended, for this test does not end: ${hanging}`);
+  const result = readResult(output);
+  // What fails outside of tests is counted too.
+  return { ...result, failed: success ? result.failed : Math.max(result.failed, 1) };
+}
+
 async function main(args: string[]): Promise<number> {
   if (args.includes("--help")) {
     console.log(USAGE);
@@ -301,21 +345,14 @@ async function main(args: string[]): Promise<number> {
   const root = await Deno.realPath(new URL("..", import.meta.url));
   await setUp(place);
   const { npm, deno } = await packages(root);
-  let hanging: string | null = null;
-  const decoder = new TextDecoder();
-  const goesOn = (chunk: Uint8Array) => {
-    for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
-    hanging ??= hangingTest(decoder.decode(chunk));
-    return hanging === null;
-  };
-  const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...testArguments(args)];
-  const { success, output } = await inNamespaces(RUN, given, place, goesOn);
-  if (hanging !== null) console.log(`== ended, for this test does not end: ${hanging}`);
-  const result = readResult(output);
-  // What fails outside of tests is counted too.
-  const failed = success ? result.failed : Math.max(result.failed, 1);
-  console.log(closingLines({ ...result, failed }).join("\n"));
-  return failed > 0 ? 1 : 0;
+  const results: Result[] = [];
+  for (const run of testRuns(args, roomsOf(root))) {
+    console.log(`== Windows: ${run.at(-1)}`);
+    results.push(await runTests(run, [root, npm, deno, ...environment()], place));
+  }
+  const result = sumUp(results);
+  console.log(closingLines(result).join("\n"));
+  return result.failed > 0 ? 1 : 0;
 }
 
 if (import.meta.main) {

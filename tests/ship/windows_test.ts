@@ -9,7 +9,8 @@ import {
   missing,
   placeFor,
   readResult,
-  testArguments,
+  sumUp,
+  testRuns,
 } from "../../.ci/windows.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { DENO, execute, ROOT } from "../support/execute.ts";
@@ -56,13 +57,19 @@ Deno.test("Wine's place is in the user's cache, or where a variable says", () =>
   assertEquals(placeFor({ XDG_CACHE_HOME: "/cache", ORCHESTRA_WINDOWS: "/big/wine" }), "/big/wine");
 });
 
-Deno.test("all tests are run on Windows where no file or folder is named", () => {
-  const last = (...given: string[]) => testArguments(given).slice(4);
-  assertEquals(last(), ["tests/"]);
-  assertEquals(last("tests/decide", "tests/a_test.ts"), ["tests/decide", "tests/a_test.ts"]);
-  assertEquals(last("--filter", "a lock"), ["--filter", "a lock", "tests/"]);
-  assertEquals(last("--filter=a lock"), ["--filter=a lock", "tests/"]);
-  assertEquals(last("--filter", "a lock", "tests/store"), ["--filter", "a lock", "tests/store"]);
+Deno.test("each room of the tests is run where no file or folder is named", () => {
+  const runs = (...given: string[]) =>
+    testRuns(given, ["tests/cli/", "tests/a_test.ts"]).map((args) =>
+      args.slice(4).filter((it) => it !== "--permit-no-files")
+    );
+  assertEquals(runs(), [["tests/cli/"], ["tests/a_test.ts"]]);
+  assertEquals(runs("tests/decide", "tests/b_test.ts"), [["tests/decide", "tests/b_test.ts"]]);
+  assertEquals(runs("--filter", "a lock"), [
+    ["--filter", "a lock", "tests/cli/"],
+    ["--filter", "a lock", "tests/a_test.ts"],
+  ]);
+  assertEquals(runs("--filter=a lock").length, 2);
+  assertEquals(runs("--filter", "a lock", "tests/store"), [["--filter", "a lock", "tests/store"]]);
 });
 
 Deno.test("what was not run is counted by its reasons, of tests one after the other or side by side", () => {
@@ -86,10 +93,17 @@ error: Test failed
     "not run: no reason is given (tests: 1)",
     "not run: this is Windows (tests: 2)",
     "not run: zsh (5 or newer) is not here (tests: 1)",
-    "12 passed, 2 failed, 4 not run",
+    "FAILED | 12 passed | 2 failed | 4 not run",
   ]);
   assertEquals(closingLines(readResult("ok | 3 passed | 0 failed (4ms)\n")), [
-    "3 passed, 0 failed, 0 not run",
+    "ok | 3 passed | 0 failed | 0 not run",
+  ]);
+  assertEquals(closingLines(sumUp([result, result, readResult("ok | 3 passed | 0 failed\n")])), [
+    "== not run",
+    "not run: no reason is given (tests: 2)",
+    "not run: this is Windows (tests: 4)",
+    "not run: zsh (5 or newer) is not here (tests: 2)",
+    "FAILED | 27 passed | 4 failed | 8 not run",
   ]);
 });
 
@@ -101,7 +115,7 @@ Deno.test("a test that does not end is found, and counted with what was run befo
 `;
   assertEquals(hangingTest(begun), null);
   assertEquals(hangingTest(`${begun}'it's four' has been running for over (8m0s)\n`), "it's four");
-  assertEquals(closingLines(readResult(begun)).at(-1), "1 passed, 2 failed, 1 not run");
+  assertEquals(closingLines(readResult(begun)).at(-1), "FAILED | 1 passed | 2 failed | 1 not run");
 });
 
 Deno.test("where tools are missing Windows' tests are not run, which is no failure", async () => {
