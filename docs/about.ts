@@ -119,6 +119,7 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   notBefore: "launched no earlier than this; not believed where it is more than 31 days ahead",
   result: "what the agent said of its work",
   usage: "what the agent says it consumed",
+  git: "branch and worktree that it works on",
   schemaVersion: "version of this file's form",
 };
 

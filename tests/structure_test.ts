@@ -22,6 +22,7 @@ const ROOMS: readonly { name: string; modules: readonly string[] }[] = [
   { name: "agents", modules: ["lib/agents/"] },
   { name: "templates", modules: ["templates/"] },
   { name: "launch", modules: ["lib/launch/"] },
+  { name: "worktree", modules: ["lib/worktree/"] },
   { name: "queue", modules: ["lib/queue/"] },
   { name: "metrics", modules: ["lib/metrics/"] },
   { name: "notify", modules: ["lib/notify/"] },

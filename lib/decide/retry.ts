@@ -35,7 +35,13 @@ export function labelsHandedOn({ agent, labels }: Pick<Task, "agent" | "labels">
 }
 
 /** Failures that another try cannot mend, whatever the settings say. */
-export const NEVER_RETRIED: readonly FailureClass[] = ["spawn", "dependency", "budget", "billing"];
+export const NEVER_RETRIED: readonly FailureClass[] = [
+  "conflict",
+  "spawn",
+  "dependency",
+  "budget",
+  "billing",
+];
 
 /** How often a task was queued anew because a quota was used up: that uses up no retry. */
 export function handovers({ retryHistory, retryCount }: Task): number {

@@ -57,6 +57,7 @@ const RESULTS: Readonly<Record<FailureClass, Result>> = {
   "verify": "failure",
   "lost": "error",
   "dependency": "skip",
+  "conflict": "failure",
 };
 
 /**

@@ -27,6 +27,7 @@ export const FAILURE_CLASSES = [
   "verify",
   "lost",
   "dependency",
+  "conflict",
 ] as const;
 /** Why a task failed; docs/concepts.md says what each means. */
 export type FailureClass = typeof FAILURE_CLASSES[number];
@@ -52,6 +53,30 @@ export interface TaskResult {
   summary?: string;
   /** Paths of what was made. */
   files?: string[];
+}
+
+/** The branch that a task works on, in a worktree of its own. Read through `branchOf`, lib/decide/branch.ts. */
+export interface TaskBranch {
+  /** Its name, without `refs/heads/`. */
+  branch: string;
+  /** Commit that it began from, 40 or 64 hex digits. */
+  base: string;
+  /** Absolute path of the worktree. */
+  path: string;
+  /** Folder in it where the agent works, relative to `path`; empty for its top. */
+  folder: string;
+  /** Commit at its end; null until what the agent left is committed. */
+  tip: string | null;
+  /** How many files changed between base and tip; null until then. */
+  files: number | null;
+  /** Lines added. */
+  insertions: number | null;
+  /** Lines removed. */
+  deletions: number | null;
+  /** Which files changed, relative to the top, the first thousand in order; absent until then. */
+  paths?: string[];
+  /** Why the worktree stays when the task is over, in words; null where it does not, or is not over. */
+  left: string | null;
 }
 
 /** What a run consumed, as the agent itself reported it. */
@@ -140,6 +165,8 @@ export interface Task extends TaskOptions {
   result: TaskResult | null;
   /** What the agent says it consumed. */
   usage: Usage | null;
+  /** The branch that it works on; null where it works in the workspace itself. */
+  git: TaskBranch | null;
   /** Version of this file's form. */
   schemaVersion: number;
 }
@@ -197,6 +224,7 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   notBefore: { kind: "time?", fallback: null },
   result: { kind: "object?", fallback: null },
   usage: { kind: "object?", fallback: null },
+  git: { kind: "object?", fallback: null },
   schemaVersion: { kind: "number", fallback: 2 },
 };
 

@@ -85,7 +85,7 @@ Deno.test("a failure is retried by itself when the task, the count and the setti
     const everything = { on: FAILURE_CLASSES };
     assertEquals(mayRetry(willing, name, everything), !NEVER_RETRIED.includes(name), name);
   }
-  assertEquals([...NEVER_RETRIED].sort(), ["billing", "budget", "dependency", "spawn"]);
+  assertEquals([...NEVER_RETRIED].sort(), ["billing", "budget", "conflict", "dependency", "spawn"]);
 });
 
 function legacyIndex(): TaskIndex {

@@ -141,6 +141,7 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   verify: fc.option(fc.array(anyText, { minLength: 1 })),
   result: fc.option(fc.record({ summary: anyText, files: fc.array(anyText) })),
   usage: fc.option(fc.record({ inputTokens: fc.nat() })),
+  git: fc.constant(null),
   schemaVersion: fc.nat(),
 }).map((task) =>
   // What runs tells by what it is known.

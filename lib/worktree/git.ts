@@ -1,0 +1,154 @@
+// Runs git. Nothing of the caller's environment says which repository, index or configuration it means,
+// nothing is asked of a person, and no hook, pager, editor or signing program of the user is started.
+
+import { OrchestraError } from "../task/error.ts";
+
+/** What a run of git came to. */
+export interface GitOutput {
+  /** Its exit code; -1 where a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  /** What it said, without the line ends at its end. */
+  readonly stderr: string;
+}
+
+/** How git is run. */
+export interface GitOptions {
+  /** Text for its standard input. */
+  readonly input?: string;
+  /** Variables beside those of this process, `GIT_INDEX_FILE` for example. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends it. */
+  readonly signal?: AbortSignal;
+}
+
+/** Variables that no git of ours inherits: `git rev-parse --local-env-vars`, and what changes who commits or how. */
+const FOREIGN = /^GIT_/;
+
+/** Without these nobody is asked anything, and every message is in one language. */
+const SILENT: Readonly<Record<string, string>> = {
+  GIT_TERMINAL_PROMPT: "0",
+  GIT_EDITOR: "true",
+  GIT_SEQUENCE_EDITOR: "true",
+  GIT_PAGER: "cat",
+  GIT_OPTIONAL_LOCKS: "0",
+  LC_ALL: "C",
+};
+
+/** Where no hook is. */
+const NO_HOOKS = Deno.build.os === "windows" ? "NUL" : "/dev/null";
+
+/** Settings that hold whatever the repository and the user say. */
+const SETTINGS = [
+  `core.hooksPath=${NO_HOOKS}`,
+  "core.fsmonitor=false",
+  "commit.gpgSign=false",
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "core.quotePath=false",
+  "advice.detachedHead=false",
+  "submodule.recurse=false",
+];
+
+/** The environment of a git of ours. */
+function environment(extra: GitOptions["env"]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(Deno.env.toObject())) {
+    if (!FOREIGN.test(name)) env[name] = value;
+  }
+  return { ...env, ...SILENT, ...extra };
+}
+
+/**
+ * Runs git in a folder.
+ *
+ * @param folder where
+ * @param args its command and arguments
+ * @returns what it came to; that it failed is for the caller
+ * @throws OrchestraError `environment` where there is no git, or the folder is not there
+ */
+export async function git(
+  folder: string,
+  args: readonly string[],
+  { input, env, signal }: GitOptions = {},
+): Promise<GitOutput> {
+  const settings = SETTINGS.flatMap((setting) => ["-c", setting]);
+  const decoder = new TextDecoder();
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command("git", {
+      args: [...settings, ...args],
+      cwd: folder,
+      clearEnv: true,
+      env: environment(env),
+      stdin: input === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+      signal,
+    }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new OrchestraError("environment", `git ${args[0]}: there is no git, or no ${folder}`, {
+      hint: "Install git, 2.38 or newer, and see that it is on PATH.",
+    });
+  }
+  const written = input === undefined ? undefined : write(child.stdin, input);
+  const { code, signal: ended, stdout, stderr } = await child.output();
+  await written;
+  return {
+    code: ended === null ? code : -1,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr).trimEnd(),
+  };
+}
+
+/** A git that reads no further than it has to is no error. */
+async function write(stdin: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
+  } catch {
+    await writer.abort().catch(() => {});
+  }
+}
+
+/** Git refused. */
+export class GitError extends Error {
+  override name = "GitError";
+  constructor(readonly args: readonly string[], readonly output: GitOutput) {
+    super(`git ${args.join(" ")}: ${lastLine(output)}`);
+  }
+}
+
+/** The line that says what was wrong, without `fatal: `. */
+export function lastLine({ stderr, stdout, code }: GitOutput): string {
+  const lines = (stderr || stdout).trim().split("\n");
+  const said = lines.find((line) => /^(?:fatal|error): /.test(line)) ?? lines.at(-1) ?? "";
+  return said.replace(/^(?:fatal|error): /, "") || `exit code ${code}`;
+}
+
+/**
+ * What git printed, without the line end at its end.
+ *
+ * @throws GitError where it failed
+ */
+export async function ask(
+  folder: string,
+  args: readonly string[],
+  options: GitOptions = {},
+): Promise<string> {
+  const output = await git(folder, args, options);
+  if (output.code !== 0) throw new GitError(args, output);
+  return output.stdout.replace(/\r?\n$/, "");
+}
+
+/** The same; null where git failed. */
+export async function tryAsk(
+  folder: string,
+  args: readonly string[],
+  options: GitOptions = {},
+): Promise<string | null> {
+  const { code, stdout } = await git(folder, args, options);
+  return code === 0 ? stdout.replace(/\r?\n$/, "") : null;
+}
