@@ -72,26 +72,15 @@ export async function git(
   args: readonly string[],
   { input, env, signal }: GitOptions = {},
 ): Promise<GitOutput> {
-  const settings = SETTINGS.flatMap((setting) => ["-c", setting]);
   const decoder = new TextDecoder();
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command("git", {
-      args: [...settings, ...args],
-      cwd: folder,
-      clearEnv: true,
-      env: environment(env),
-      stdin: input === undefined ? "null" : "piped",
-      stdout: "piped",
-      stderr: "piped",
-      signal,
-    }).spawn();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new OrchestraError("environment", `git ${args[0]}: there is no git, or no ${folder}`, {
-      hint: "Install git, 2.38 or newer, and see that it is on PATH.",
-    });
-  }
+  const child = start(folder, args, {
+    clearEnv: true,
+    env: environment(env),
+    stdin: input === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+    signal,
+  });
   const written = input === undefined ? undefined : write(child.stdin, input);
   const { code, signal: ended, stdout, stderr } = await child.output();
   await written;
@@ -100,6 +89,24 @@ export async function git(
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr).trimEnd(),
   };
+}
+
+/** Starts git with the settings that hold in any case. */
+function start(
+  folder: string,
+  args: readonly string[],
+  options: Deno.CommandOptions,
+): Deno.ChildProcess {
+  const settings = SETTINGS.flatMap((setting) => ["-c", setting]);
+  try {
+    return new Deno.Command("git", { args: [...settings, ...args], cwd: folder, ...options })
+      .spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new OrchestraError("environment", `git ${args[0]}: there is no git, or no ${folder}`, {
+      hint: "Install git, 2.38 or newer, and see that it is on PATH.",
+    });
+  }
 }
 
 /** A git that reads no further than it has to is no error. */
@@ -151,4 +158,74 @@ export async function tryAsk(
 ): Promise<string | null> {
   const { code, stdout } = await git(folder, args, options);
   return code === 0 ? stdout.replace(/\r?\n$/, "") : null;
+}
+
+/**
+ * The beginning of what git prints; a git that has more to say is ended.
+ *
+ * @param most bytes that are read of it
+ * @returns what was read, and whether there was more
+ * @throws GitError where it failed before that
+ */
+export async function askPart(
+  folder: string,
+  args: readonly string[],
+  most: number,
+  { env, signal }: Omit<GitOptions, "input"> = {},
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; cut: boolean }> {
+  const child = start(folder, args, {
+    clearEnv: true,
+    env: environment(env),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal,
+  });
+  const said = new Response(child.stderr).text();
+  const bytes = new Uint8Array(most);
+  let length = 0;
+  let cut = false;
+  for await (const part of child.stdout) {
+    const room = part.subarray(0, most - length);
+    bytes.set(room, length);
+    length += room.length;
+    cut = room.length < part.length;
+    if (cut) break;
+  }
+  if (cut) end(child);
+  const { code, signal: ended } = await child.status;
+  const stderr = (await said).trimEnd();
+  if (!cut && (code !== 0 || ended !== null)) {
+    throw new GitError(args, { code: ended === null ? code : -1, stdout: "", stderr });
+  }
+  return { bytes: bytes.slice(0, length), cut };
+}
+
+/** It may have ended meanwhile. */
+function end(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has.
+  }
+}
+
+/**
+ * Runs git for who sits before the terminal: what it prints goes there, through the pager and in the
+ * colours that its user has chosen.
+ *
+ * @returns its exit code
+ */
+export async function showGit(
+  folder: string,
+  args: readonly string[],
+  { env }: Pick<GitOptions, "env"> = {},
+): Promise<number> {
+  const { GIT_PAGER: _, ...silent } = environment(env);
+  const pager = Deno.env.get("GIT_PAGER");
+  const child = start(folder, args, {
+    clearEnv: true,
+    env: pager === undefined ? silent : { ...silent, GIT_PAGER: pager },
+  });
+  return (await child.status).code;
 }
