@@ -273,6 +273,7 @@ const KIND_TEXT: Readonly<Record<Kind, string>> = {
   "boolean": "true or false",
   "id?": "task id or null",
   "ids": "list of task ids",
+  "texts": "list of texts",
   "command?": "list of texts or null",
   "count": "whole number",
   "labels": "object of texts",

@@ -143,6 +143,7 @@ const KIND_SCHEMAS: Readonly<Record<Kind, JsonSchema>> = {
   "boolean": { type: "boolean" },
   "id?": { type: "string", pattern: TASK_ID },
   "ids": { type: "array", items: { type: "string", pattern: TASK_ID } },
+  "texts": { type: "array", items: { type: "string" } },
   "command?": { type: "array", items: { type: "string" }, minItems: 1 },
   "count": { type: "integer", minimum: 0, maximum: MOST },
   "labels": { type: "object", additionalProperties: { type: "string" } },

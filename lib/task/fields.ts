@@ -394,6 +394,11 @@ const KINDS = {
     must: "an object of texts",
     is: (value) => isObject(value) && Object.values(value).every(isText),
   },
+  "texts": {
+    must: "a list of texts",
+    is: (value) => Array.isArray(value) && value.every(isText),
+    quick: isEmptyList,
+  },
   "history": {
     must: "a list of objects, one for each earlier attempt",
     is: (value) => Array.isArray(value) && value.every(isRetryEntry),

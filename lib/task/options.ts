@@ -29,6 +29,8 @@ export interface TaskOptions {
   dependsOn: string[];
   /** Names and values of the user's own. */
   labels: Record<string, string>;
+  /** Globs of the files that it will change, as far as is known. */
+  touches: string[];
 }
 
 /** Name of an option, as task files and task lists spell it. */
@@ -41,7 +43,8 @@ export type OptionName = keyof TaskOptions;
 export type GivenOptions = {
   readonly [K in keyof TaskOptions]?:
     | Readonly<TaskOptions[K]>
-    | (K extends "timeout" | "timeoutWarning" | "idleTimeout" | "verify" | "dependsOn" ? string
+    | (K extends "timeout" | "timeoutWarning" | "idleTimeout" | "verify" | "dependsOn" | "touches"
+      ? string
       : never);
 };
 
@@ -71,7 +74,8 @@ export interface OptionKind<T> {
     | "boolean"
     | "command?"
     | "ids"
-    | "labels";
+    | "labels"
+    | "texts";
   /** What a value must be, to be read after "must be" and "is not". */
   readonly must: string;
   /** How to write one on the command line. */
@@ -276,6 +280,37 @@ const LABELS: OptionKind<Record<string, string>> = {
   several: { one: "a label", join: (values) => Object.fromEntries(values.flatMap(Object.entries)) },
 };
 
+/** Relative, with "/" between names, and nothing that leads out. */
+const GLOB =
+  "^(?!/|[A-Za-z]:)(?!(?:.*/)?\\.\\.(?:/|$))[^\\0\\\\\\r\\n]*[^\\s\\0\\\\][^\\0\\\\\\r\\n]*$";
+const GLOB_FORM = new RegExp(GLOB);
+const isGlob = (value: unknown): value is string =>
+  typeof value === "string" && value.length <= 1000 && GLOB_FORM.test(value);
+
+/** Files by globs; what they mean is told in lib/decide/overlap.ts. */
+const GLOBS: OptionKind<string[]> = {
+  field: "texts",
+  must: 'a glob of files below the workspace, with "/" between names, or a list of them',
+  hint: "For example: 'src/**/*.ts'",
+  parse: (text) => isGlob(text) ? [text] : undefined,
+  check(value) {
+    if (typeof value === "string") return GLOBS.parse(value);
+    return Array.isArray(value) && value.length <= 1000 && value.every(isGlob)
+      ? [...value]
+      : undefined;
+  },
+  schema: {
+    anyOf: [
+      { type: "string", pattern: GLOB, maxLength: 1000 },
+      { type: "array", maxItems: 1000, items: { type: "string", pattern: GLOB, maxLength: 1000 } },
+    ],
+  },
+  several: {
+    one: 'a glob of files below the workspace, with "/" between names',
+    join: (values) => values.flat(),
+  },
+};
+
 const KEY: OptionKind<string | null> = {
   field: "string?",
   must: "a key: letters, digits and ._:/+#=@()- after a letter or digit, not a number of an id",
@@ -380,6 +415,13 @@ export const OPTIONS: { readonly [K in OptionName]: Option<TaskOptions[K]> } = {
     letter: "l",
     flag: "label",
     fallback: {},
+    inherited: true,
+  },
+  touches: {
+    kind: GLOBS,
+    about: "files that it changes, as a glob: tasks that change the same are marked, or kept apart",
+    placeholder: "glob",
+    fallback: [],
     inherited: true,
   },
 };

@@ -65,6 +65,7 @@ const KINDS: Readonly<Record<Kind, Schema>> = {
   "boolean": YES,
   "id?": orNull(ID),
   "ids": list(ID),
+  "texts": list(TEXT),
   "command?": orNull(list(TEXT)),
   "count": COUNT,
   "labels": map(TEXT),

@@ -26,6 +26,7 @@ const GOOD: Readonly<Record<OptionName, { text: string; value: unknown }>> = {
   verify: { text: "make test", value: ["sh", "-c", "make test"] },
   dependsOn: { text: "task_1772625600009", value: ["task_1772625600009"] },
   labels: { text: "team=x=y", value: { team: "x=y" } },
+  touches: { text: "src/**/*.{ts,tsx}", value: ["src/**/*.{ts,tsx}"] },
 };
 
 /** What no option takes, and what some do not. */
@@ -44,6 +45,10 @@ const BAD: Readonly<Record<OptionName, { texts: string[]; values: unknown[] }>> 
   verify: { texts: ["", " "], values: ["", "\t", [], [1], ["a\0"], {}] },
   dependsOn: { texts: [""], values: ["", [""], [5], {}] },
   labels: { texts: ["oops", "=x", ""], values: [[], "a=b", { a: 1 }, { "": "x" }, null] },
+  touches: {
+    texts: ["", " ", "/etc/*", "C:/x", "../x", "a/../b", "a/..", "a\\b", "a\nb", "a\0"],
+    values: ["", [""], [5], {}, null, ["a", "/b"], "x".repeat(1001)],
+  },
 };
 
 Deno.test("every option has what follows from it: a field, a description, a schema", () => {

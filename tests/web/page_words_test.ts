@@ -33,6 +33,7 @@ Deno.test("each option of a task has the control that fits its values", () => {
     verify: "text",
     dependsOn: "list",
     labels: "pairs",
+    touches: "text",
   });
 });
 
