@@ -21,6 +21,7 @@ export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
   cwd: "folder it runs in, with placeholders; must lie inside the workspace root, the default",
   completion: "how its end is known: `sentinel` (the default), `exit` or `auto`",
   verify: "command that must exit with 0 before a success counts",
+  worktree: "whether its tasks work in a git worktree each, where they do not say",
   timeout: "seconds a task may run, for tasks that have no limit of their own",
   idleTimeout: "seconds without output after which a task is ended, likewise",
   maxConcurrent: "most of its tasks at once",
@@ -157,6 +158,7 @@ export const ERROR_ABOUT = {
 
 /** What the groups of settings mean; the settings themselves are in lib/settings/config.ts. */
 export const CONFIG_GROUP_ABOUT: Readonly<Record<string, string>> = {
+  worktrees: "how worktrees of tasks are made",
   retry: "which failures are retried, and after what waits",
   archive: "when the daemon archives what is finished",
   history: "how much of what happened is kept",

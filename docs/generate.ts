@@ -271,6 +271,7 @@ const KIND_TEXT: Readonly<Record<Kind, string>> = {
   "seconds?": "number or null",
   "pid?": "number or null",
   "boolean": "true or false",
+  "boolean?": "true, false or null",
   "id?": "task id or null",
   "ids": "list of task ids",
   "texts": "list of texts",

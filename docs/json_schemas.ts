@@ -141,6 +141,7 @@ const KIND_SCHEMAS: Readonly<Record<Kind, JsonSchema>> = {
   // Some versions of the ancestor wrote it as a text.
   "pid?": { type: ["number", "string"], pattern: "^[0-9]{1,10}$" },
   "boolean": { type: "boolean" },
+  "boolean?": { type: "boolean" },
   "id?": { type: "string", pattern: TASK_ID },
   "ids": { type: "array", items: { type: "string", pattern: TASK_ID } },
   "texts": { type: "array", items: { type: "string" } },

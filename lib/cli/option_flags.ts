@@ -5,7 +5,7 @@ import { type Option, OPTION_LIST } from "../task/options.ts";
 
 /** A flag, as the framework takes it; of what kind its value is, is known to the table alone. */
 export type OptionFlag =
-  | { kind: "boolean"; optional: true; withNegated: false; brief: string }
+  | { kind: "boolean"; optional: true; withNegated: boolean; brief: string }
   | {
     kind: "parsed";
     optional: true;
@@ -32,8 +32,10 @@ function flagOf<This>(
   proposeTasks: ProposeTasks<This>,
 ): OptionFlag {
   const { kind, about, placeholder, fallback } = option;
-  if (kind.field === "boolean") {
-    return { kind: "boolean", optional: true, withNegated: false, brief: about };
+  if (kind.field === "boolean" || kind.field === "boolean?") {
+    // What others may have said can be taken back.
+    const withNegated = kind.field === "boolean?";
+    return { kind: "boolean", optional: true, withNegated, brief: about };
   }
   return {
     kind: "parsed",

@@ -5,6 +5,7 @@
 import { findCycle } from "../decide/dependencies.ts";
 import { MAX_ARGUMENT, MAX_CMD_LINE } from "../decide/launch_plan.ts";
 import { type Known, type NameProblem, resolveName } from "../decide/names.ts";
+import { wantsWorktree } from "../decide/worktree.ts";
 import { readAgentNames, readOwnAgentNames } from "../settings/agents.ts";
 import { loadConfig } from "../settings/config.ts";
 import type { Config } from "../settings/config_fields.ts";
@@ -129,7 +130,9 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
   // than three bytes for each of its units, and a template may be half of what there is room for.
   const most = Deno.build.os === "windows" ? MAX_CMD_LINE : MAX_ARGUMENT;
   const isLong = ({ prompt }: Wish) => prompt.length * 3 > most / 2;
-  const needed = wishes.some((wish) => isLong(wish) || (wish.budget ?? null) !== null);
+  const needed = wishes.some((wish) =>
+    isLong(wish) || (wish.budget ?? null) !== null || ofWorktree(wish) !== undefined
+  );
   const rules = needed ? await loadRules(queue) : undefined;
   for (const [at, wish] of wishes.entries()) {
     const { agent, prompt } = wish;
@@ -139,6 +142,10 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
     if (definition === undefined || "problem" in definition) continue;
     if ((wish.budget ?? null) !== null && !COST_FORMATS.includes(definition.usage)) {
       return { at, reason: { kind: "no-cost", agent, usage: definition.usage } };
+    }
+    const option = ofWorktree(wish);
+    if (option !== undefined && !wantsWorktree(wish, rules)) {
+      return { at, reason: { kind: "no-worktree", option } };
     }
     if (!isLong(wish)) continue;
     const bytes = bytesAsJson(prompt);
@@ -155,6 +162,11 @@ async function checkAgents(queue: Queue, wishes: readonly Wish[]): Promise<Refus
     }
   }
   return undefined;
+}
+
+/** An option that means nothing without a worktree. */
+function ofWorktree(wish: Wish): "base" | "dirty" | undefined {
+  return (["base", "dirty"] as const).find((name) => (wish[name] ?? null) !== null);
 }
 
 /** Bytes of a text as JSON; not exact where it is far from being too large. */

@@ -20,6 +20,8 @@ export type Reason =
   | { readonly kind: "too-large"; readonly bytes: number; readonly most: number }
   /** Nothing would tell what a run costs. */
   | { readonly kind: "no-cost"; readonly agent: string; readonly usage: UsageFormat | undefined }
+  /** The option is for a worktree, and the task has none. */
+  | { readonly kind: "no-worktree"; readonly option: "base" | "dirty" }
   | { readonly kind: "dependency"; readonly problem: NameProblem }
   | { readonly kind: "cycle"; readonly path: readonly string[] }
   /** Another task of the same list has the key. */
@@ -86,6 +88,11 @@ export async function refusalError(reason: Reason): Promise<OrchestraError> {
           (reason.usage === undefined ? "" : ` ("usage": "${reason.usage}")`),
         'Leave the budget out, or set "usage" to "claude" or "opencode" in ' +
           ".orchestra-cli/agent-config.json where it prints their events.",
+      );
+    case "no-worktree":
+      return usage(
+        `"${reason.option}" is for a task with a worktree, and this one works in the workspace itself`,
+        `Ask for one (--worktree), or leave "${reason.option}" out.`,
       );
     case "dependency": {
       const { problem } = reason;

@@ -51,6 +51,7 @@ const FORMS: Readonly<Record<keyof AgentDefinition, (value: unknown) => boolean>
   cwd: isText,
   completion: isOneOf("sentinel", "exit", "auto"),
   verify: isCommand,
+  worktree: isOneOf(true, false),
   timeout: isAmount,
   idleTimeout: isAmount,
   maxConcurrent: isAmount,

@@ -24,6 +24,7 @@ import {
 } from "./subscriber_shape.ts";
 import { parseObject, readUserSettingsText, userPaths, type UserText } from "./user.ts";
 import { readVerdict } from "./verdict.ts";
+import { isAbsoluteFolder, isAuthor, isBranchPattern, isDirty } from "./worktree_shape.ts";
 
 /** Path of the settings file. */
 export function configPath(store: Store): string {
@@ -291,6 +292,10 @@ const FORMS: Readonly<Record<string, (value: unknown) => boolean>> = {
   webhooks: areWebhooks,
   "notify.desktop": isDesktop,
   "otlp.endpoint": isEndpoint,
+  "worktrees.branch": isBranchPattern,
+  "worktrees.folder": (value) => value === null || isAbsoluteFolder(value),
+  "worktrees.author": (value) => value === null || isAuthor(value),
+  "worktrees.dirty": isDirty,
 };
 
 /**

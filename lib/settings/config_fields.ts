@@ -1,6 +1,7 @@
 // The settings of a workspace: their names, defaults and meaning.
 
 import type { FailureClass } from "../task/fields.ts";
+import type { Dirty } from "../task/options.ts";
 import type { HookEntry, WebhookEntry } from "./subscriber_shape.ts";
 
 /** All settings. Names are spelled as the ancestor spelled them, with underscores. */
@@ -17,6 +18,13 @@ export interface Config {
   answer_grace: number;
   supervise: boolean;
   debug_log: boolean;
+  worktree: boolean;
+  worktrees: {
+    branch: string;
+    folder: string | null;
+    author: string | null;
+    dirty: Dirty;
+  };
   retry: {
     base: number;
     factor: number;
@@ -61,6 +69,13 @@ export const DEFAULT_CONFIG: Config = {
   answer_grace: 60,
   supervise: true,
   debug_log: false,
+  worktree: false,
+  worktrees: {
+    branch: "orchestra/{taskId}",
+    folder: null,
+    author: null,
+    dirty: "ignore",
+  },
   retry: {
     base: 1,
     factor: 2,
@@ -106,6 +121,12 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
     "seconds that an agent which tells its usage has for its last answer, once it has succeeded",
   supervise: "whether run and status leave a supervisor in the background",
   debug_log: "whether supervisors and daemons tell .orchestra/debug.log what they do",
+  worktree:
+    "whether a task works in a git worktree of its own, unless it or its agent says otherwise",
+  "worktrees.branch": "name of a task's branch, with {taskId} in it",
+  "worktrees.folder": "absolute path of the folder for worktrees, or null for the user's own",
+  "worktrees.author": 'who commits what an agent left, "Name <mail>", or null for git\'s own user',
+  "worktrees.dirty": "what becomes of your uncommitted changes: ignore, carry or refuse",
   "retry.base": "seconds before the first retry, at most",
   "retry.factor": "by what each further wait grows",
   "retry.cap": "longest wait before a retry, seconds",

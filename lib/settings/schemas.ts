@@ -19,6 +19,8 @@ import { OrchestraError } from "../task/error.ts";
 import { closest } from "../text/suggest.ts";
 import { EVENTS } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
+import { DIRTY } from "../task/options.ts";
+import { isAbsoluteFolder, isAuthor, isBranchPattern } from "./worktree_shape.ts";
 
 const seconds = z.number().check(z.positive(), z.maximum(315_360_000));
 const count = z.int().check(z.positive());
@@ -84,6 +86,29 @@ export const ConfigSchema = z.strictObject({
   answer_grace: z._default(z.number().check(z.nonnegative(), z.maximum(3600)), D.answer_grace),
   supervise: z._default(z.boolean(), D.supervise),
   debug_log: z._default(z.boolean(), D.debug_log),
+  worktree: z._default(z.boolean(), D.worktree),
+  worktrees: z.prefault(
+    z.strictObject({
+      branch: z._default(
+        z.string().check(
+          z.refine(isBranchPattern, "must be the name of a branch with {taskId} in it"),
+        ),
+        D.worktrees.branch,
+      ),
+      folder: z._default(
+        z.nullable(
+          z.string().check(z.refine(isAbsoluteFolder, "must be the absolute path of a folder")),
+        ),
+        D.worktrees.folder,
+      ),
+      author: z._default(
+        z.nullable(z.string().check(z.refine(isAuthor, 'must be "Name <mail>"'))),
+        D.worktrees.author,
+      ),
+      dirty: z._default(z.enum(DIRTY), D.worktrees.dirty),
+    }),
+    {},
+  ),
   retry: z.prefault(
     z.strictObject({
       base: z._default(z.number().check(z.nonnegative()), D.retry.base),
@@ -149,6 +174,7 @@ export const AgentSchema = z.strictObject({
   cwd: z.optional(nonEmpty),
   completion: z.optional(z.enum(["sentinel", "exit", "auto"])),
   verify: z.optional(command),
+  worktree: z.optional(z.boolean()),
   timeout: z.optional(seconds),
   idleTimeout: z.optional(seconds),
   maxConcurrent: z.optional(count),

@@ -60,6 +60,8 @@ export interface AgentDefinition {
   completion?: Completion;
   /** Command that must exit 0 before a success counts. */
   verify?: readonly string[];
+  /** Whether its tasks work in a git worktree each, where they do not say. */
+  worktree?: boolean;
   /** Seconds. */
   timeout?: number;
   /** Seconds without output. */

@@ -375,6 +375,7 @@ const KINDS = {
       typeof value === "string" && /^[0-9]{1,10}$/.test(value) ? Number(value) : undefined,
   },
   "boolean": { must: "true or false", is: (value) => typeof value === "boolean" },
+  "boolean?": { must: "true or false", is: (value) => typeof value === "boolean" },
   "id?": { must: "a task id", is: (value) => typeof value === "string" && isTaskId(value) },
   "ids": {
     must: "a list of task ids",

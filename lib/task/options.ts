@@ -25,6 +25,12 @@ export interface TaskOptions {
   budget: number | null;
   /** Command that must exit 0 before a success counts, overriding the agent's. */
   verify: string[] | null;
+  /** Whether it works in a git worktree of its own; null for what its agent or the settings say. */
+  worktree: boolean | null;
+  /** Commit that its worktree begins from; null for what its dependencies made, or the current one. */
+  base: string | null;
+  /** What becomes of uncommitted changes in the user's own working copy; null for what the settings say. */
+  dirty: Dirty | null;
   /** Tasks that must be complete first. */
   dependsOn: string[];
   /** Names and values of the user's own. */
@@ -32,6 +38,11 @@ export interface TaskOptions {
   /** Globs of the files that it will change, as far as is known. */
   touches: string[];
 }
+
+/** What may become of the user's uncommitted changes when a worktree is made. */
+export const DIRTY = ["ignore", "carry", "refuse"] as const;
+/** They stay where they are, come along as well, or keep the task from being launched. */
+export type Dirty = typeof DIRTY[number];
 
 /** Name of an option, as task files and task lists spell it. */
 export type OptionName = keyof TaskOptions;
@@ -72,6 +83,7 @@ export interface OptionKind<T> {
     | "number?"
     | "seconds?"
     | "boolean"
+    | "boolean?"
     | "command?"
     | "ids"
     | "labels"
@@ -160,6 +172,39 @@ const SWITCH: OptionKind<boolean> = {
   parse: (text) => text === "true" ? true : text === "false" ? false : undefined,
   check: (value) => typeof value === "boolean" ? value : undefined,
   schema: { type: "boolean" },
+};
+
+/** The same, or null for what others say. */
+const CHOICE: OptionKind<boolean | null> = {
+  field: "boolean?",
+  must: "true or false",
+  hint: "Give true or false.",
+  parse: SWITCH.parse,
+  check: (value) => value === null ? null : SWITCH.check(value),
+  schema: { anyOf: [{ type: "boolean" }, { type: "null" }] },
+};
+
+/** A commit by any of its names, which git resolves when the worktree is made. */
+const REF_PATTERN = "^[^-\\x00-\\x20\\x7f][^\\x00-\\x20\\x7f]*$";
+
+const REF: OptionKind<string | null> = {
+  field: "string?",
+  must: "a commit, a branch or a tag: no spaces, and no - in front",
+  hint: "For example: main",
+  parse: (text) => text.length <= 500 && new RegExp(REF_PATTERN).test(text) ? text : undefined,
+  check: (value) =>
+    value === null ? null : typeof value === "string" ? REF.parse(value) : undefined,
+  schema: { anyOf: [{ type: "string", maxLength: 500, pattern: REF_PATTERN }, { type: "null" }] },
+};
+
+const CHANGES: OptionKind<Dirty | null> = {
+  field: "string?",
+  must: `one of ${DIRTY.join(", ")}`,
+  hint: "Give ignore, carry or refuse.",
+  parse: (text) => DIRTY.find((one) => one === text),
+  check: (value) =>
+    value === null ? null : typeof value === "string" ? CHANGES.parse(value) : undefined,
+  schema: { anyOf: [{ enum: [...DIRTY] }, { type: "null" }] },
 };
 
 /** Seconds, or null for none. */
@@ -399,6 +444,28 @@ export const OPTIONS: { readonly [K in OptionName]: Option<TaskOptions[K]> } = {
     placeholder: "command",
     fallback: null,
     agent: "at need",
+    inherited: true,
+  },
+  worktree: {
+    kind: CHOICE,
+    about: "work in a git worktree of its own, on a branch of its own",
+    placeholder: "",
+    fallback: null,
+    agent: "at need",
+    inherited: true,
+  },
+  base: {
+    kind: REF,
+    about: "commit that its worktree begins from, instead of what its dependencies made, or HEAD",
+    placeholder: "ref",
+    fallback: null,
+    inherited: true,
+  },
+  dirty: {
+    kind: CHANGES,
+    about: "your uncommitted changes, for its worktree: ignore, carry or refuse",
+    placeholder: "what",
+    fallback: null,
     inherited: true,
   },
   dependsOn: {

@@ -63,6 +63,7 @@ const KINDS: Readonly<Record<Kind, Schema>> = {
   "seconds?": orNull(NUMBER),
   "pid?": orNull(NUMBER),
   "boolean": YES,
+  "boolean?": orNull(YES),
   "id?": orNull(ID),
   "ids": list(ID),
   "texts": list(TEXT),

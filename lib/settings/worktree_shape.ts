@@ -1,0 +1,32 @@
+// What the settings of worktrees must be, without the schemas.
+
+import { isBranchName } from "../decide/branch.ts";
+import { DIRTY } from "../task/options.ts";
+
+/** Whether a value is the name of a branch in which the task's id stands. */
+export function isBranchPattern(value: unknown): value is string {
+  return typeof value === "string" && value.includes("{taskId}") &&
+    isBranchName(branchName(value, "task_0000000000"));
+}
+
+/** The name of a task's branch, from the setting. */
+export function branchName(pattern: string, taskId: string): string {
+  return pattern.replaceAll("{taskId}", taskId);
+}
+
+/** Whether a value is the absolute path of a folder. */
+export function isAbsoluteFolder(value: unknown): value is string {
+  return typeof value === "string" && /^(?:\/|[A-Za-z]:[\\/]|\\\\)/.test(value) &&
+    !/[\0\n]|(?:^|[\\/])\.\.(?:[\\/]|$)/.test(value);
+}
+
+/** Whether a value is a name and an address, as git writes them. */
+export function isAuthor(value: unknown): value is string {
+  return typeof value === "string" &&
+    /^[^<>\0\n]*[^<>\0\n\s][^<>\0\n]* <[^<>\0\n\s]+>$/.test(value);
+}
+
+/** Whether a value says what becomes of uncommitted changes. */
+export function isDirty(value: unknown): boolean {
+  return DIRTY.some((one) => one === value);
+}
