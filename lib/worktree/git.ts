@@ -50,13 +50,48 @@ const SETTINGS = [
   "submodule.recurse=false",
 ];
 
-/** The environment of a git of ours. */
-function environment(extra: GitOptions["env"]): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(Deno.env.toObject())) {
-    if (!FOREIGN.test(name)) env[name] = value;
+/** What is taken away by name where we may not see what there is. */
+const FOREIGN_NAMES = [
+  ..."ALTERNATE_OBJECT_DIRECTORIES CONFIG CONFIG_PARAMETERS CONFIG_COUNT CONFIG_GLOBAL".split(" "),
+  ..."CONFIG_SYSTEM CONFIG_NOSYSTEM OBJECT_DIRECTORY DIR WORK_TREE IMPLICIT_WORK_TREE".split(" "),
+  ..."GRAFT_FILE INDEX_FILE NO_REPLACE_OBJECTS REPLACE_REF_BASE PREFIX SHALLOW_FILE".split(" "),
+  ..."COMMON_DIR INTERNAL_SUPER_PREFIX NAMESPACE CEILING_DIRECTORIES ATTR_SOURCE".split(" "),
+  ..."DISCOVERY_ACROSS_FILESYSTEM DEFAULT_HASH INDEX_VERSION EXTERNAL_DIFF DIFF_OPTS".split(" "),
+  ..."LITERAL_PATHSPECS GLOB_PATHSPECS NOGLOB_PATHSPECS ICASE_PATHSPECS QUARANTINE_PATH".split(" "),
+  ..."AUTHOR_NAME AUTHOR_EMAIL AUTHOR_DATE COMMITTER_NAME COMMITTER_EMAIL".split(" "),
+  ..."COMMITTER_DATE EXEC_PATH TEMPLATE_DIR TRACE TRACE2 TRACE2_EVENT".split(" "),
+].map((name) => `GIT_${name}`);
+
+/** Our own environment; undefined where Deno's permissions let us see a few variables only. */
+function ownEnvironment(): Record<string, string> | undefined {
+  try {
+    return Deno.env.toObject();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
   }
-  return { ...env, ...SILENT, ...extra };
+}
+
+/** The command that starts git with the settings and the environment that hold in any case. */
+function command(
+  folder: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>>,
+  options: Deno.CommandOptions,
+): Deno.Command {
+  const words = [...SETTINGS.flatMap((setting) => ["-c", setting]), ...args];
+  const own = ownEnvironment();
+  if (own === undefined) {
+    // Deno can add to what a program inherits and take nothing away: env(1) can.
+    const without = FOREIGN_NAMES.flatMap((name) => ["-u", name]);
+    const added = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    const all = [...without, ...added, "git", ...words];
+    return new Deno.Command("env", { ...options, args: all, cwd: folder });
+  }
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(own)) if (!FOREIGN.test(name)) env[name] = value;
+  Object.assign(env, variables);
+  return new Deno.Command("git", { ...options, args: words, cwd: folder, clearEnv: true, env });
 }
 
 /**
@@ -73,9 +108,7 @@ export async function git(
   { input, env, signal }: GitOptions = {},
 ): Promise<GitOutput> {
   const decoder = new TextDecoder();
-  const child = start(folder, args, {
-    clearEnv: true,
-    env: environment(env),
+  const child = start(folder, args, { ...SILENT, ...env }, {
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
@@ -95,12 +128,11 @@ export async function git(
 function start(
   folder: string,
   args: readonly string[],
+  variables: Readonly<Record<string, string>>,
   options: Deno.CommandOptions,
 ): Deno.ChildProcess {
-  const settings = SETTINGS.flatMap((setting) => ["-c", setting]);
   try {
-    return new Deno.Command("git", { args: [...settings, ...args], cwd: folder, ...options })
-      .spawn();
+    return command(folder, args, variables, options).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new OrchestraError("environment", `git ${args[0]}: there is no git, or no ${folder}`, {
@@ -173,9 +205,7 @@ export async function askPart(
   most: number,
   { env, signal }: Omit<GitOptions, "input"> = {},
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; cut: boolean }> {
-  const child = start(folder, args, {
-    clearEnv: true,
-    env: environment(env),
+  const child = start(folder, args, { ...SILENT, ...env }, {
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -221,11 +251,9 @@ export async function showGit(
   args: readonly string[],
   { env }: Pick<GitOptions, "env"> = {},
 ): Promise<number> {
-  const { GIT_PAGER: _, ...silent } = environment(env);
-  const pager = Deno.env.get("GIT_PAGER");
-  const child = start(folder, args, {
-    clearEnv: true,
-    env: pager === undefined ? silent : { ...silent, GIT_PAGER: pager },
-  });
+  const { GIT_PAGER: _, ...silent } = SILENT;
+  const pager = ownEnvironment()?.GIT_PAGER;
+  const chosen: Record<string, string> = pager === undefined ? {} : { GIT_PAGER: pager };
+  const child = start(folder, args, { ...silent, ...chosen, ...env }, {});
   return (await child.status).code;
 }
