@@ -1,0 +1,98 @@
+// Who is at work in a repository, as far as the system lets us see: on Linux, by /proc. Not to see a
+// process is not to know that there is none; whoever asks is told whether everything can be seen.
+
+import { readLookout } from "../launch/posix/processes.ts";
+
+/** A process's numbers are turned to times with this; USER_HZ of Linux, proc_pid_stat(5). */
+const TICKS = 100;
+
+/** Numbers of all processes; none where they cannot be listed. */
+function pidsOf(): number[] {
+  if (Deno.build.os !== "linux") return [];
+  try {
+    return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => pid > 0);
+  } catch {
+    return [];
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes whose current folder is a folder or below it. */
+export function processesIn(path: string): number[] {
+  return pidsOf().filter((pid) => {
+    const cwd = linkOf(`/proc/${pid}/cwd`);
+    return cwd !== undefined && (cwd === path || cwd.startsWith(`${path}/`));
+  });
+}
+
+/** Processes that have a file open. */
+export function holdersOf(path: string): number[] | null {
+  if (Deno.build.os !== "linux") return null;
+  return pidsOf().filter((pid) => {
+    try {
+      return [...Deno.readDirSync(`/proc/${pid}/fd`)]
+        .some(({ name }) => linkOf(`/proc/${pid}/fd/${name}`) === path);
+    } catch {
+      // It is gone, or somebody else's, who cannot have opened what is closed to others.
+      return false;
+    }
+  });
+}
+
+/**
+ * When each git that runs here began, milliseconds since the epoch; null where not all processes of this
+ * machine can be seen.
+ */
+export function beginningsOfGit(): number[] | null {
+  try {
+    if (Deno.build.os !== "linux" || !readLookout().whole) return null;
+    const boot = Number(/^btime (\d+)$/m.exec(Deno.readTextFileSync("/proc/stat"))?.[1]) * 1000;
+    if (!(boot > 0)) return null;
+    return pidsOf().flatMap((pid) => {
+      const stat = textOf(`/proc/${pid}/stat`);
+      const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+      if (!name.startsWith("git")) return [];
+      const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+      return [boot + ticks / TICKS * 1000];
+    });
+  } catch {
+    return null;
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** File systems that no other machine writes to. */
+const LOCAL = /^(?:ext[234]|xfs|btrfs|zfs|f2fs|tmpfs|overlay|ramfs|bcachefs)$/;
+
+/** Whether a folder is on a disk of this machine alone; null where that is not known. */
+export function isOnOwnDisk(path: string): boolean | null {
+  if (Deno.build.os !== "linux") return null;
+  try {
+    const { dev } = Deno.statSync(path);
+    // makedev(3)
+    const device = BigInt(dev);
+    const major = (device >> 8n & 0xfffn) | (device >> 32n & ~0xfffn);
+    const minor = (device & 0xffn) | (device >> 12n & ~0xffn);
+    for (const line of Deno.readTextFileSync("/proc/self/mountinfo").split("\n")) {
+      const [left = "", right = ""] = line.split(" - ");
+      if (left.split(" ")[2] === `${major}:${minor}`) return LOCAL.test(right.split(" ", 1)[0]!);
+    }
+  } catch {
+    // Not for us to look at.
+  }
+  return null;
+}
