@@ -2,7 +2,7 @@
 // where no search of the user's and no build of theirs finds them.
 
 import { userStateFolder } from "../store/owner.ts";
-import { isAbsolute } from "../store/paths.ts";
+import { isAbsolute, parentOf, realFolder } from "../store/paths.ts";
 import { OrchestraError } from "../task/error.ts";
 import { hash } from "../task/hash.ts";
 import { isTaskId } from "../task/id.ts";
@@ -19,7 +19,7 @@ import type { Repository } from "./repository.ts";
 export function worktreeFolder(repo: Repository, setting: string | null): string {
   if (setting !== null) {
     const path = setting.replace(/(?<=.)[/\\]+$/, "");
-    return isAbsolute(path) ? path : `${repo.top}/${path}`;
+    return real(isAbsolute(path) ? path : `${repo.top}/${path}`);
   }
   const state = stateFolder();
   if (state === undefined) {
@@ -27,7 +27,30 @@ export function worktreeFolder(repo: Repository, setting: string | null): string
       hint: "Set HOME or XDG_STATE_HOME, or say where: orchestra config set worktrees.folder PATH",
     });
   }
-  return `${state}/worktrees/${nameOf(repo.gitDir)}-${hash(repo.gitDir).slice(0, 8)}`;
+  return real(`${state}/worktrees/${nameOf(repo.gitDir)}-${hash(repo.gitDir).slice(0, 8)}`);
+}
+
+/** A path as git will tell it: of what is there already, links are followed. */
+function real(path: string): string {
+  for (let folder = path;;) {
+    const found = tryReal(folder);
+    if (found !== null) return `${found === "/" ? "" : found}${path.slice(folder.length)}` || "/";
+    const parent = parentOf(folder);
+    if (parent === folder || parent === "") return path;
+    folder = parent;
+  }
+}
+
+function tryReal(folder: string): string | null {
+  try {
+    return realFolder(folder);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) return null;
+  }
+  const args = ["-c", 'cd -P -- "$1" && pwd -P', "sh", folder];
+  const { success, stdout } = new Deno.Command("sh", { args, stdin: "null", stderr: "null" })
+    .outputSync();
+  return success ? new TextDecoder().decode(stdout).replace(/\n$/, "") : null;
 }
 
 /** The user's folder; where Deno's permissions hide the variables that name it, a shell is asked. */

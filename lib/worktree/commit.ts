@@ -1,0 +1,232 @@
+// Commits on a task's branch what its agent has left. Whatever stops halfway is done again from the
+// beginning: the branch moves last, and only from where it was.
+
+import { isBranchName } from "../decide/branch.ts";
+import type { Author } from "./author.ts";
+import { commitTree, isAncestor } from "./base.ts";
+import { isFolder, isThere, sizeOf } from "./disk.ts";
+import { ask, git, GitError, tryAsk } from "./git.ts";
+import { findWorktree, listWorktrees, type Repository, samePath } from "./repository.ts";
+import { ownGitDir, readStatus, worktreeState } from "./state.ts";
+
+/** What a branch has come to. */
+export interface Committed {
+  /** Its last commit. */
+  readonly tip: string;
+  /** How many files differ from where it began. */
+  readonly files: number;
+  /** Lines; of what is no text none. */
+  readonly insertions: number;
+  readonly deletions: number;
+  /** Those files, relative to the top, in order. */
+  readonly paths: string[];
+  /** Whether something was committed now. */
+  readonly committed: boolean;
+}
+
+/** Larger files are not put into the user's repository unasked, bytes. */
+const LARGEST = 1024 * 1024 * 1024;
+/** How long a lock on the index is waited for: a git that is being ended needs a moment. */
+const PATIENCE = 5000;
+
+/** Nothing was committed, and all is as it was; the message says why. */
+export class NotCommitted extends GitError {
+  constructor(why: string) {
+    super(["commit"], { code: 1, stdout: "", stderr: why });
+    this.message = why;
+  }
+}
+
+/**
+ * Commits what is uncommitted in a worktree, and brings its branch to where the agent has gone.
+ *
+ * @param path as the repository's own list names it. Where the folder is gone, the branch is as it is
+ * @param wanted `base`: where the branch began; `branch`: its name; `message`; `author`
+ * @throws GitError where that cannot be done without losing something, or git refuses; the tree is as it was
+ */
+export async function commitLeft(
+  repo: Repository,
+  path: string,
+  { base, branch, message, author }: {
+    base: string;
+    branch: string;
+    message: string;
+    author: Author;
+  },
+): Promise<Committed> {
+  if (!isBranchName(branch)) throw new NotCommitted(`${branch} is no name of a branch`);
+  const before = await tipOf(repo, branch);
+  const here = await standing(repo, path);
+  if (here === "gone") {
+    if (before === null) {
+      throw new NotCommitted(`the worktree is gone, and its branch ${branch} too`);
+    }
+    return { ...await changes(repo, base, before), committed: false };
+  }
+  await refuseLosses(repo, path);
+  await stage(path);
+  const tree = await ask(path, ["write-tree"]);
+  const { head, branch: on } = await readHead(path);
+  const tip = await place(repo, path, { tree, head, on, branch, before, base, message, author });
+  return { ...await changes(repo, base, tip), committed: tip !== before && tip !== head };
+}
+
+/** The commit of a branch; null where there is none. */
+async function tipOf(repo: Repository, branch: string): Promise<string | null> {
+  return await tryAsk(repo.gitDir, [
+    "rev-parse",
+    "--verify",
+    "--quiet",
+    `refs/heads/${branch}^{commit}`,
+  ]);
+}
+
+/** Whether a worktree is there. Where only git's file in it is gone, that is mended. */
+async function standing(repo: Repository, path: string): Promise<"here" | "gone"> {
+  const entry = await findWorktree(repo, path);
+  if (entry === undefined) {
+    if (!await isThere(path)) return "gone";
+    throw new NotCommitted(`${path} is no worktree of ${repo.top}`);
+  }
+  if (!await isThere(path)) return "gone";
+  if (await isFolder(path) && !await isThere(`${path}/.git`)) {
+    await ask(repo.gitDir, ["worktree", "repair", path]);
+  }
+  if (await ownGitDir(repo, path) !== null) return "here";
+  throw new NotCommitted(`${path} is no longer a worktree of ${repo.top}`);
+}
+
+/** What `git add` would lose or spoil. */
+async function refuseLosses(repo: Repository, path: string): Promise<void> {
+  const { operation } = await worktreeState(repo, path);
+  if (operation !== null) throw new NotCommitted(`git is in the middle of a ${operation} there`);
+  const { conflicts, changed, untracked } = await readStatus(path);
+  if (conflicts.length > 0) {
+    throw new NotCommitted(`in conflict: ${conflicts.slice(0, 3).join(", ")}`);
+  }
+  // Only the name of its commit would be committed, and its files be nowhere.
+  const nested = untracked.filter((name) => name.endsWith("/"));
+  if (nested.length > 0) {
+    throw new NotCommitted(`a repository of its own is within: ${nested.slice(0, 3).join(", ")}`);
+  }
+  for (const name of [...changed, ...untracked]) {
+    if (await sizeOf(`${path}/${name}`) <= LARGEST) continue;
+    throw new NotCommitted(`${name} is larger than 1 GB: ignore it, or commit it yourself`);
+  }
+}
+
+/** Puts everything into the index. */
+async function stage(path: string): Promise<void> {
+  const args = [
+    ...["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"],
+    // Also outside of what a sparse checkout shows.
+    ...["add", "--all", "--sparse", "--", ":(top)"],
+  ];
+  const until = performance.now() + PATIENCE;
+  for (let wait = 20;; wait = Math.min(wait * 2, 500)) {
+    const output = await git(path, args);
+    if (output.code === 0) return;
+    const lock = /Unable to create '(.*\.lock)': File exists/.exec(output.stderr)?.[1];
+    if (lock === undefined) throw new GitError(args, output);
+    // Whose it is cannot be known for sure: it is not taken from anybody.
+    if (performance.now() + wait > until) throw new NotCommitted(`another git holds ${lock}`);
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
+/** Where HEAD is: its commit, null where there is none; its branch, null where it is at the commit itself. */
+async function readHead(path: string): Promise<{ head: string | null; branch: string | null }> {
+  const head = await tryAsk(path, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+  const ref = await tryAsk(path, ["symbolic-ref", "--quiet", "HEAD"]);
+  return { head, branch: ref?.replace(/^refs\/heads\//, "") ?? null };
+}
+
+interface Found {
+  /** Everything that is in the worktree. */
+  readonly tree: string;
+  readonly head: string | null;
+  /** Branch that is checked out. */
+  readonly on: string | null;
+  readonly branch: string;
+  /** Where the branch is; null where there is none any more. */
+  readonly before: string | null;
+  readonly base: string;
+  readonly message: string;
+  readonly author: Author;
+}
+
+/**
+ * Brings the branch to a commit that has the tree and all that was committed in the worktree.
+ *
+ * @returns that commit
+ */
+async function place(repo: Repository, path: string, found: Found): Promise<string> {
+  const { tree, head, on, branch, before, base } = found;
+  // A branch without a commit, or one that has been taken away: it goes on where it last was.
+  const from = head ?? before ?? await lastHead(path) ?? base;
+  const work = async () =>
+    await treeOf(repo, from) === tree ? from : await commitTree(repo, tree, [from], found);
+  let tip: string;
+  if (before === null || before === from) tip = await work();
+  else if (await treeOf(repo, before) === tree && await isAncestor(repo, from, before)) {
+    tip = before;
+  } else if (await isAncestor(repo, before, from)) tip = await work();
+  else if (await treeOf(repo, from) === tree && await isAncestor(repo, from, before)) {
+    // The agent has looked at an older commit, and left it as it was.
+    return before;
+  } else {
+    const where = on === null ? `at ${from.slice(0, 10)}` : `on ${on}`;
+    throw new NotCommitted(`HEAD is ${where}, which does not go on from ${branch}`);
+  }
+  if (tip !== before) {
+    const old = before ?? "0".repeat(tip.length);
+    const args = ["update-ref", "-m", "orchestra: what the agent left"];
+    await ask(repo.gitDir, [...args, `refs/heads/${branch}`, tip, old]);
+  }
+  if (on !== branch) await goTo(repo, path, branch);
+  return tip;
+}
+
+async function treeOf(repo: Repository, commit: string): Promise<string> {
+  return await ask(repo.gitDir, ["rev-parse", "--verify", `${commit}^{tree}`]);
+}
+
+/** The last commit that a HEAD without one was at, as its log tells. */
+async function lastHead(path: string): Promise<string | null> {
+  return await tryAsk(path, ["rev-parse", "--verify", "--quiet", "HEAD@{0}^{commit}"]);
+}
+
+/** The worktree is on its branch again, as its files are; unless another worktree is. */
+async function goTo(repo: Repository, path: string, branch: string): Promise<void> {
+  const all = await listWorktrees(repo);
+  if (all.some((it) => it.branch === branch && !samePath(it.path, path))) return;
+  await ask(path, [
+    "symbolic-ref",
+    "-m",
+    "orchestra: back on the branch",
+    "HEAD",
+    `refs/heads/${branch}`,
+  ]);
+}
+
+/** What differs between two commits. */
+async function changes(
+  repo: Repository,
+  base: string,
+  tip: string,
+): Promise<Omit<Committed, "committed">> {
+  const said = await ask(repo.gitDir, [
+    ...["diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"],
+    ...[base, tip, "--"],
+  ]);
+  let [insertions, deletions] = [0, 0];
+  const paths: string[] = [];
+  for (const line of said.split("\0")) {
+    const [added, removed, ...name] = line.split("\t");
+    if (name.length === 0) continue;
+    insertions += Number(added) || 0;
+    deletions += Number(removed) || 0;
+    paths.push(name.join("\t"));
+  }
+  return { tip, files: paths.length, insertions, deletions, paths };
+}

@@ -1,0 +1,67 @@
+// One at a time makes and removes worktrees of a repository: git's own locks do not wait for each other.
+
+import { openLockFile } from "../store/lock.ts";
+import { OrchestraError, quote } from "../task/error.ts";
+import type { Repository } from "./repository.ts";
+
+/** So long somebody may have it, milliseconds: registering a worktree takes some, not seconds. */
+const PATIENCE = 60_000;
+
+/** Who in this process waits for which. */
+const queues = new Map<string, Promise<void>>();
+
+/**
+ * Does something while nobody else of us makes or removes worktrees of a repository. The kernel frees the
+ * lock when its owner dies.
+ *
+ * @throws OrchestraError `environment` where somebody does not let go
+ */
+export async function alone<T>(repo: Repository, act: () => Promise<T>): Promise<T> {
+  const before = queues.get(repo.gitDir) ?? Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const own = before.then(() => promise);
+  queues.set(repo.gitDir, own);
+  await before;
+  try {
+    const { file, path } = open(repo);
+    try {
+      await take(file, path);
+      return await act();
+    } finally {
+      file.close();
+    }
+  } finally {
+    resolve();
+    if (queues.get(repo.gitDir) === own) queues.delete(repo.gitDir);
+  }
+}
+
+/**
+ * In git's folder, so that all worktrees and workspaces have the same. Where we may not write there, git
+ * may all the same; then the workspace's own keeps out most, and what collides is tried again.
+ */
+function open(repo: Repository): { file: Deno.FsFile; path: string } {
+  const path = `${repo.gitDir}/orchestra.lock`;
+  try {
+    return { file: openLockFile(path), path };
+  } catch (error) {
+    const forbidden = error instanceof Deno.errors.NotCapable ||
+      error instanceof Deno.errors.PermissionDenied;
+    if (!forbidden) throw error;
+    const workspace = repo.prefix === "" ? repo.top : `${repo.top}/${repo.prefix}`;
+    const other = `${workspace}/.orchestra/worktree.lock`;
+    return { file: openLockFile(other), path: other };
+  }
+}
+
+async function take(file: Deno.FsFile, path: string): Promise<void> {
+  const until = performance.now() + PATIENCE;
+  for (let wait = 1; !file.tryLockSync(true); wait = Math.min(wait * 2, 20)) {
+    if (performance.now() > until) {
+      throw new OrchestraError("environment", `Somebody holds ${path} and does not let go`, {
+        hint: `See who with: fuser ${quote([path])}`,
+      });
+    }
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
