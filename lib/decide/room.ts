@@ -3,6 +3,7 @@
 // a limit that is not reached.
 
 import { type Agents, pickAgent } from "../task/agent.ts";
+import type { Task } from "../task/fields.ts";
 import type { PausedLane } from "./waits.ts";
 
 /** Most launches in any stretch of time. */
@@ -56,7 +57,15 @@ export type Held =
   /** What the limits are cannot be told. */
   | { readonly kind: "unread" } & Unread
   /** Slots cannot be kept, and so no limit can be held. */
-  | { readonly kind: "no-slots"; readonly problem: string };
+  | { readonly kind: "no-slots"; readonly problem: string }
+  /** A task is at work that touches the same files: no limit of the machine, but of this workspace. */
+  | { readonly kind: "overlap"; readonly id: string };
+
+/** What is known of a task that is to be launched. */
+export interface Wanted extends Pick<Task, "agent"> {
+  readonly taskId?: string;
+  readonly touches?: readonly string[];
+}
 
 /** What is taken of the machine at one moment. */
 export interface Taken {
@@ -108,10 +117,10 @@ export function sharedRoom({ limits, taken }: Shared, agents: Agents, now: numbe
 
 /** The room there is, of which launches take their part. */
 export interface Room {
-  /** Why an agent may not be launched now; null where it may. */
-  held(agent: string): Held | null;
-  /** One of it is about to be launched. */
-  take(agent: string): void;
+  /** Why a task may not be launched now; null where it may. */
+  held(wanted: Wanted): Held | null;
+  /** It is about to be launched. */
+  take(wanted: Wanted): void;
 }
 
 /** Who counts what an agent uses; null where its definition does not say. */
@@ -153,7 +162,7 @@ export function roomIn(limits: MachineLimits, taken: Taken, agents: Agents, now:
   let all = taken.slots.length;
   const begun = new Map<string, number>();
   return {
-    held(agent) {
+    held({ agent }) {
       const provider = providerOf(agents, agent);
       if (!isLimited(limits, provider)) return null;
       const unread = unreadFor(limits, provider);
@@ -172,7 +181,7 @@ export function roomIn(limits: MachineLimits, taken: Taken, agents: Agents, now:
       const until = opensAt(launches, taken.launches.get(provider) ?? [], begun.get(provider), now);
       return until === null ? null : { kind: "launches", provider, rate: launches.text, until };
     },
-    take(agent) {
+    take({ agent }) {
       all++;
       const provider = providerOf(agents, agent);
       if (provider === null) return;

@@ -13,7 +13,7 @@ export interface Limits {
   perAgent: ReadonlyMap<string, number>;
   /** Agents that launch nothing for now. */
   lanes: ReadonlyMap<string, PausedLane>;
-  /** What limits across workspaces leave; any where absent. */
+  /** What limits across workspaces, and tasks that touch the same files, leave; any where absent. */
   room?: Room;
 }
 
@@ -58,8 +58,8 @@ export function pickNext(
     if (limit !== undefined && count >= limit) continue;
     if (heldUntil(task, limits.lanes, now) !== null) continue;
     if (limits.room !== undefined) {
-      if (limits.room.held(task.agent) !== null) continue;
-      limits.room.take(task.agent);
+      if (limits.room.held(task) !== null) continue;
+      limits.room.take(task);
     }
     used.set(task.agent, count + 1);
     picked.push(task);

@@ -5,6 +5,7 @@
 import { type Agents, pickAgent } from "../task/agent.ts";
 import { isTerminal, parseTime, type Task } from "../task/fields.ts";
 import type { Model } from "./model.ts";
+import { apartFrom, type OverlapRule } from "./overlap.ts";
 import { type EndRules, nextDue, NO_EVIDENCE } from "./reconcile.ts";
 import { followDue, QUEUED_FOR, type RetryPolicy } from "./retry.ts";
 import { type Held, NOTHING_SHARED, type Shared, sharedRoom, withPauses } from "./room.ts";
@@ -33,6 +34,8 @@ export interface TurnRules {
     readonly grace_period: number;
     readonly answer_grace: number;
     readonly retry: RetryPolicy;
+    readonly overlap?: OverlapRule;
+    readonly worktree?: boolean;
   };
   /** Milliseconds after which a claim without a shim is taken back; {@linkcode LAUNCH_GRACE} where absent. */
   readonly launchGrace?: number;
@@ -240,8 +243,17 @@ function readiness(
   }
   const { shared = NOTHING_SHARED } = orders;
   const lanes = withPauses(model.lanes(now), shared, now);
-  const room = sharedRoom(shared, rules.agents, now);
-  const ready = model.ready(orders.launch === "retries");
+  const atWork = [...model.running.values(), ...model.reaping.values()];
+  const room = apartFrom(atWork, rules.config.overlap, sharedRoom(shared, rules.agents, now));
+  // Those for which a worktree is being made have their places; where one could not be made, others go on.
+  const isHeld = ({ taskId }: Task) => hold.making.has(taskId) || hold.refused.has(taskId);
+  const all = model.ready(orders.launch === "retries");
+  const ready = hold.making.size + hold.refused.size === 0
+    ? all
+    : [...all].filter((task) => !isHeld(task));
+  const making = [...hold.making].flatMap((id) => model.index.byId.get(id) ?? []);
+  for (const task of making) room?.take(task);
+  const busy = model.running.size + making.length;
   const parallel = typeof orders.parallel === "number"
     ? orders.parallel
     : model.running.size + orders.parallel.more;
@@ -261,9 +273,10 @@ function readiness(
   for (const task of ready) {
     const until = heldUntil(task, lanes, now);
     const held = until === null && room !== undefined && !launched.has(task.taskId)
-      ? room.held(task.agent)
+      ? room.held(task)
       : null;
-    first ??= held;
+    // What holds across workspaces is told first, for whoever watches must wait for it.
+    if (first === null || first.kind === "overlap") first = held ?? first;
     // That a slot is free is told by whoever frees it; that the time has come, by nobody.
     at = earliest(at, held?.kind === "launches" ? held.until : until);
     if (until === null) left = "ready";

@@ -15,7 +15,7 @@ export type Wait =
   | { readonly kind: "time"; readonly until: number }
   /** The quota of its agent, milliseconds since the epoch. */
   | { readonly kind: "lane"; readonly agent: string; readonly until: number }
-  /** A limit that holds across workspaces. */
+  /** A limit that holds across workspaces, or a task at work on the same files. */
   | { readonly kind: "limit"; readonly held: Held };
 
 /** The stored status, refined, with what there is to know of it. */
@@ -59,7 +59,7 @@ export interface TaskView extends PhasedTask {
  * @param now milliseconds since the epoch
  * @param memo shared between calls over one snapshot
  * @param lanes paused lanes by agent
- * @param room what limits across workspaces leave; any where absent
+ * @param room what limits across workspaces and tasks at work leave; any where absent
  */
 export function viewTask(
   task: Task,
@@ -120,7 +120,7 @@ function pendingPhase(
     const { agent, until } = lane;
     return { kind: "waiting", wait: { kind: "lane", agent, until } };
   }
-  const held = room?.held(task.agent) ?? null;
+  const held = room?.held(task) ?? null;
   return held === null ? READY : { kind: "waiting", wait: { kind: "limit", held } };
 }
 

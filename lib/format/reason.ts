@@ -53,16 +53,20 @@ export function formatReason(
     case "lane":
       return `agent ${wait.agent} is paused until ${formatTime(wait.until)}`;
     case "limit":
-      return formatHeld(wait.held, formatTime);
+      return formatHeld(wait.held, formatTime, names);
   }
 }
 
 /**
- * Why a task may not be launched for a limit that holds across workspaces.
+ * Why a task may not be launched for a limit that holds across workspaces, or for another task.
  *
  * @param say a time, milliseconds since the epoch
  */
-export function formatHeld(held: Held, say: (millis: number) => string): string {
+export function formatHeld(
+  held: Held,
+  say: (millis: number) => string,
+  { call }: Names = WHOLE_IDS,
+): string {
   switch (held.kind) {
     case "provider":
       return `the limit of ${held.provider}, ${held.most} at once, holds`;
@@ -74,6 +78,8 @@ export function formatHeld(held: Held, say: (millis: number) => string): string 
       return `the limits in ${held.path} cannot be read: ${held.problem}`;
     case "no-slots":
       return `limits across workspaces cannot be held: ${held.problem}`;
+    case "overlap":
+      return `waits for task ${call(held.id)}, which touches the same files`;
   }
 }
 
@@ -108,6 +114,6 @@ function explainWait(wait: Wait, now: number, names: Names): string {
     case "lane":
       return `agent ${wait.agent} is paused until ${formatMoment(wait.until, now)}`;
     case "limit":
-      return formatHeld(wait.held, (millis) => formatMoment(millis, now));
+      return formatHeld(wait.held, (millis) => formatMoment(millis, now), names);
   }
 }

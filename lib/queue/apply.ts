@@ -74,7 +74,11 @@ export function applyTurn(
     claim(queue, turn.launch, rules, ({ task, launched }) => {
       keep(task.taskId, task);
       if (launched !== undefined) doer.launched?.(launched);
-    }, (_, held) => doer.held?.(held));
+    }, (_, held) => {
+      doer.held?.(held);
+      // It was launched by somebody else, just now.
+      if (held.kind === "overlap") readAgain([held.id]);
+    });
     readAgain(turn.launch.filter((id) => model.index.byId.get(id)?.status === "pending"));
   }
 }

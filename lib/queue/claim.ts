@@ -4,6 +4,7 @@
 
 import { agentOptions } from "../task/options.ts";
 import type { LaunchProblem, Prepared } from "../decide/launch_plan.ts";
+import { apartFrom, isAtWork } from "../decide/overlap.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import type { Held } from "../decide/room.ts";
 import { FENCE, type Launched } from "../launch/launcher.ts";
@@ -48,6 +49,8 @@ export function claim(
     if (task?.status !== "pending") return;
     // Whoever looks next cancels it.
     if (store.readMark(id, "cancelled") !== undefined) return;
+    const apart = heldByOther(queue, task, rules);
+    if (apart !== null) return onHeld(task, apart);
     const outcome = tryClaim(queue, task, rules);
     if ("held" in outcome) onHeld(task, outcome.held);
     else onClaimed(outcome);
@@ -60,6 +63,15 @@ class SystemRefusal extends Error {}
 /** EAGAIN, ENOMEM, ENFILE and EMFILE: too many processes, too little memory, too many open files. */
 function isPassing(error: unknown): boolean {
   return error instanceof Error && /\(os error (?:11|12|23|24)\)/.test(error.message);
+}
+
+/**
+ * The task at work that touches the same files, where the settings keep such apart. Others may have
+ * launched it since: only here, inside the lock, it is sure.
+ */
+function heldByOther({ store }: Queue, task: Task, { config }: Rules): Held | null {
+  if (config.overlap === "allow" || task.touches.length === 0) return null;
+  return apartFrom(store.scan().tasks.filter(isAtWork), config.overlap)?.held(task) ?? null;
 }
 
 /** What one task's own files make impossible fails that task. */

@@ -2,9 +2,16 @@
 // leave, and the pauses of providers. Where the user has set no limits and nothing is paused, it costs one
 // look.
 
-import { NOTHING_SHARED, type Shared, sharedRoom, type SharedView } from "../decide/room.ts";
+import { apartFrom, isAtWork } from "../decide/overlap.ts";
+import {
+  NOTHING_SHARED,
+  type Room,
+  type Shared,
+  sharedRoom,
+  type SharedView,
+} from "../decide/room.ts";
 import { loadAgents } from "../settings/agents.ts";
-import { loadConfig } from "../settings/config.ts";
+import { loadConfig, type Settings } from "../settings/config.ts";
 import type { Agents } from "../task/agent.ts";
 import { isTaskAlive } from "../launch/life.ts";
 import type { Task } from "../task/fields.ts";
@@ -39,14 +46,16 @@ export function readShared(
   };
 }
 
-/** The same for who watches and shows tasks. */
+/** The same for who watches and shows tasks; with the tasks that are at work. */
 export function sharedView(
-  rules: Pick<Rules, "agents" | "limits">,
+  rules: Pick<Rules, "agents" | "limits" | "config">,
   now: number,
   isReady: boolean,
+  atWork: readonly Task[],
 ): SharedView {
   const shared = readShared(rules, now, isReady);
-  return { pauses: shared.pauses, room: sharedRoom(shared, rules.agents, now) };
+  const room = sharedRoom(shared, rules.agents, now);
+  return { pauses: shared.pauses, room: apartFrom(atWork, rules.config.overlap, room) };
 }
 
 /** The same for who only shows tasks. Settings that are broken are told by others. */
@@ -57,18 +66,20 @@ export async function viewShared(
   const time = now();
   try {
     const waits = tasks.some(({ status }) => status === "pending");
-    const limits = waits ? (await loadConfig(store)).limits : null;
+    const { limits = null, config } = waits ? await loadConfig(store) : NO_SETTINGS;
     const pauses = readPauses(time);
-    if (limits === null && pauses.length === 0) return NOTHING;
+    const apart = (room?: Room) => apartFrom(tasks.filter(isAtWork), config?.overlap, room);
+    if (limits === null && pauses.length === 0) return { ...NOTHING, room: apart() };
     const agents = await loadAgents(store);
     const taken = limits === null ? null : readTaken(undefined, undefined, isTaskAlive);
     return {
       pauses: pausesOf(agents, pauses),
-      room: sharedRoom({ ...NOTHING_SHARED, limits, taken }, agents, time),
+      room: apart(sharedRoom({ ...NOTHING_SHARED, limits, taken }, agents, time)),
     };
   } catch {
     return NOTHING;
   }
 }
 
+const NO_SETTINGS: Partial<Pick<Settings, "limits" | "config">> = {};
 const NOTHING: SharedView = { pauses: NOTHING_SHARED.pauses, room: undefined };

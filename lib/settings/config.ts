@@ -10,6 +10,7 @@ import type { Store } from "../store/tasks.ts";
 import type { EventKind } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import type { Origin, SettingsWarning } from "../task/settings.ts";
+import { isOverlapRule } from "../decide/overlap.ts";
 import { firstUnread, type MachineLimits } from "../decide/room.ts";
 import { type Config, DEFAULT_CONFIG, USER_ABOUT } from "./config_fields.ts";
 import {
@@ -292,6 +293,7 @@ const FORMS: Readonly<Record<string, (value: unknown) => boolean>> = {
   webhooks: areWebhooks,
   "notify.desktop": isDesktop,
   "otlp.endpoint": isEndpoint,
+  overlap: isOverlapRule,
   "worktrees.branch": isBranchPattern,
   "worktrees.folder": (value) => value === null || isAbsoluteFolder(value),
   "worktrees.author": (value) => value === null || isAuthor(value),

@@ -1,5 +1,6 @@
 // The settings of a workspace: their names, defaults and meaning.
 
+import type { OverlapRule } from "../decide/overlap.ts";
 import type { FailureClass } from "../task/fields.ts";
 import type { Dirty } from "../task/options.ts";
 import type { HookEntry, WebhookEntry } from "./subscriber_shape.ts";
@@ -18,6 +19,7 @@ export interface Config {
   answer_grace: number;
   supervise: boolean;
   debug_log: boolean;
+  overlap: OverlapRule;
   worktree: boolean;
   worktrees: {
     branch: string;
@@ -69,6 +71,7 @@ export const DEFAULT_CONFIG: Config = {
   answer_grace: 60,
   supervise: true,
   debug_log: false,
+  overlap: "allow",
   worktree: false,
   worktrees: {
     branch: "orchestra/{taskId}",
@@ -121,6 +124,7 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
     "seconds that an agent which tells its usage has for its last answer, once it has succeeded",
   supervise: "whether run and status leave a supervisor in the background",
   debug_log: "whether supervisors and daemons tell .orchestra/debug.log what they do",
+  overlap: "whether tasks that declare to touch the same files may run at once: allow or serialize",
   worktree:
     "whether a task works in a git worktree of its own, unless it or its agent says otherwise",
   "worktrees.branch": "name of a task's branch, with {taskId} in it",

@@ -16,6 +16,7 @@ import {
   WEBHOOK_FORMATS,
 } from "./subscriber_shape.ts";
 import { OrchestraError } from "../task/error.ts";
+import { OVERLAP_RULES } from "../decide/overlap.ts";
 import { closest } from "../text/suggest.ts";
 import { EVENTS } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
@@ -86,6 +87,7 @@ export const ConfigSchema = z.strictObject({
   answer_grace: z._default(z.number().check(z.nonnegative(), z.maximum(3600)), D.answer_grace),
   supervise: z._default(z.boolean(), D.supervise),
   debug_log: z._default(z.boolean(), D.debug_log),
+  overlap: z._default(z.enum(OVERLAP_RULES), D.overlap),
   worktree: z._default(z.boolean(), D.worktree),
   worktrees: z.prefault(
     z.strictObject({

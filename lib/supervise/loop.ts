@@ -239,7 +239,7 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
       onKeep: options.onKeep,
       onProblem: (reason) =>
         tell(`The folder cannot be watched, it is looked at now and then: ${reason}`),
-      shared: (isReady) => sharedView(rules.current, queue.now(), isReady),
+      shared: (isReady, atWork) => sharedView(rules.current, queue.now(), isReady, atWork),
       // That a child of ours has ended we are told by the system.
       isKnown: (id, mark) => mark === "exitcode" && children.has(id),
     }),
@@ -343,7 +343,8 @@ function noteStale(watch: Watch): void {
 
 /** What a limit across workspaces holds waits for room; that it cannot be held is told. */
 function noteHeld(watch: Watch, held: Held | null): void {
-  watch.room.note(held);
+  // What waits for a task of this workspace goes on with its end.
+  watch.room.note(held?.kind === "overlap" ? null : held);
   if (held?.kind === "no-slots") {
     watch.tell(`Nothing is launched, for limits across workspaces cannot be held: ${held.problem}`);
   } else if (held?.kind === "unread") {

@@ -26,7 +26,7 @@ export interface MirrorOptions {
   /** The tasks as they were last seen: what has changed since is told of. */
   from?: readonly Task[];
   /** What holds across workspaces; nothing where absent. */
-  shared?(isReady: boolean): SharedView;
+  shared?(isReady: boolean, atWork: readonly Task[]): SharedView;
   /** Whether a file beside a task tells nothing that will not be told otherwise. */
   isKnown?(id: string, mark: string): boolean;
 }
@@ -189,7 +189,8 @@ export function openMirror(store: Store, options: MirrorOptions): Mirror {
     ...model,
     damaged,
     get shared() {
-      return options.shared?.(hasOne(model.ready(false)));
+      const atWork = [...model.running.values(), ...model.reaping.values()];
+      return options.shared?.(hasOne(model.ready(false)), atWork);
     },
     get watched() {
       return watch.active && !silent;

@@ -163,7 +163,7 @@ export function takeSlot(
       const now = clock();
       const held = freeRest(folder, wanted.root, isAlive);
       const taken = takenIn(folder, held);
-      const refused = roomIn(limits, taken, agents, now).held(wanted.agent);
+      const refused = roomIn(limits, taken, agents, now).held({ agent: wanted.agent });
       if (refused !== null) return refused;
       // First the time: killed before the slot is there, a launch is counted that never was.
       noteLaunch(folder, wanted, limits, taken.launches, now);

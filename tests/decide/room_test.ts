@@ -72,7 +72,7 @@ Deno.test("limits that are malformed are named, hold up whom they may be for, an
   });
   assertEquals(problems.length, 4);
   // Nobody can tell what the machine's limit is, and so nothing is launched.
-  const machine = roomIn(limits!, taken(), AGENTS, NOW).held("shell");
+  const machine = roomIn(limits!, taken(), AGENTS, NOW).held({ agent: "shell" });
   assertEquals(machine, {
     kind: "unread",
     path: "settings.json",
@@ -80,16 +80,16 @@ Deno.test("limits that are malformed are named, hold up whom they may be for, an
   });
   const slip = { limits: { anthropic: { concurent: 1 }, openai: { concurrent: 1 } } };
   const room = roomIn(readLimits(slip, "/settings.json").limits!, taken(), AGENTS, NOW);
-  const held = room.held("claude");
+  const held = room.held({ agent: "claude" });
   assertEquals(
     held?.kind === "unread" && formatHeld(held, String),
     'the limits in /settings.json cannot be read: "limits.anthropic" may have only "concurrent" ' +
       'and "launches" in it, and no "concurent"',
   );
-  assertEquals([room.held("codex"), room.held("shell")], [null, null]);
+  assertEquals([room.held({ agent: "codex" }), room.held({ agent: "shell" })], [null, null]);
   // The name alone is wrong: who was meant waits.
   const named = readLimits({ limits: { Anthropic: { concurrent: 1 } } }).limits!;
-  assertEquals(roomIn(named, taken(), AGENTS, NOW).held("opus")?.kind, "unread");
+  assertEquals(roomIn(named, taken(), AGENTS, NOW).held({ agent: "opus" })?.kind, "unread");
   assertEquals(readLimits({ limits: {} }), { limits: null, problems: [] });
   assertEquals(readLimits({}), { limits: null, problems: [] });
 });
@@ -97,18 +97,20 @@ Deno.test("limits that are malformed are named, hold up whom they may be for, an
 Deno.test("a provider's limit counts all its agents, and no others", () => {
   const limits = limitsOf({ limits: { anthropic: { concurrent: 2 } } });
   const room = roomIn(limits, taken(["anthropic", "openai", null]), AGENTS, NOW);
-  assertEquals(room.held("claude"), null);
-  room.take("claude");
-  assertEquals(room.held("opus"), { kind: "provider", provider: "anthropic", most: 2 });
-  for (const name of ["codex", "shell", "broken", "unknown"]) assertEquals(room.held(name), null);
+  assertEquals(room.held({ agent: "claude" }), null);
+  room.take({ agent: "claude" });
+  assertEquals(room.held({ agent: "opus" }), { kind: "provider", provider: "anthropic", most: 2 });
+  for (const name of ["codex", "shell", "broken", "unknown"]) {
+    assertEquals(room.held({ agent: name }), null);
+  }
 });
 
 Deno.test("the machine's limit counts every agent", () => {
   const limits = limitsOf({ machine: { concurrent: 3 } });
   const room = roomIn(limits, taken(["anthropic", null]), AGENTS, NOW);
-  assertEquals(room.held("shell"), null);
-  room.take("shell");
-  assertEquals(room.held("codex"), { kind: "machine", most: 3 });
+  assertEquals(room.held({ agent: "shell" }), null);
+  room.take({ agent: "shell" });
+  assertEquals(room.held({ agent: "codex" }), { kind: "machine", most: 3 });
 });
 
 Deno.test("a rate opens when its oldest launch leaves the stretch, and counts what is about to be launched", () => {
