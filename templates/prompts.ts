@@ -64,6 +64,17 @@ First look at what it left in the project, keep what is right, and put right wha
 the paths given above count now, not those that an earlier attempt was given.
 `;
 
+/** Added to the prompt of a task with a worktree whose template does not say where it is. */
+export const WORKTREE_NOTE = `
+---
+
+## Where you work
+
+Your current directory lies in a git worktree of your own, \`{worktree}\`, on the branch
+\`{worktreeBranch}\`: change files there and nowhere else in the project. Stay on that branch. You may
+commit; what you leave uncommitted is committed for you.
+`;
+
 /** All templates by name; `init` writes each but the retry note to `<name>.md`. */
 export const PROMPTS: Readonly<Record<"default" | "coder", string>> = {
   default: DEFAULT_PROMPT,

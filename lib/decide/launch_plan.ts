@@ -3,7 +3,13 @@
 
 import type { AgentDefinition } from "../task/agent.ts";
 import { isCmd, parseCmd } from "./cmd_line.ts";
-import { mentions, substitute, substituteNamed, type Variables } from "./template.ts";
+import {
+  isForWorktree,
+  mentions,
+  substitute,
+  substituteNamed,
+  type Variables,
+} from "./template.ts";
 import type { Task } from "../task/fields.ts";
 
 /** Bytes that one argument may have: Linux's MAX_ARG_STRLEN with its NUL, execve(2). */
@@ -55,6 +61,19 @@ export interface Places {
   workspace: string;
 }
 
+/** The worktree of a task that has one; all absolute. */
+export interface WorktreePlaces {
+  /** Its top. */
+  path: string;
+  /** Where in it the agent works. */
+  folder: string;
+  branch: string;
+  /** Commit that the branch began from. */
+  base: string;
+  /** The repository's own folder, which all its worktrees share. */
+  gitFolder: string;
+}
+
 /** A launch, decided. */
 export interface Prepared {
   /** The prompt as the agent gets it, for the prompt file. */
@@ -102,8 +121,10 @@ export type LaunchProblem =
     readonly most: number;
   }
   | { readonly kind: "no-template"; readonly file: string }
+  /** There is no worktree for it, or what should be one is none; a sentence. */
+  | { readonly kind: "worktree"; readonly message: string }
   /** It would run outside the workspace, or in a folder that is not there. */
-  | { readonly kind: "outside"; readonly folder: string }
+  | { readonly kind: "outside"; readonly folder: string; readonly worktree?: boolean }
   /** The system refused; what it said. */
   | { readonly kind: "refused"; readonly message: string };
 
@@ -124,6 +145,8 @@ function spellForWindows(places: Places): Places {
  * @param given absolute paths
  * @param sessionId a new UUID, for a program that lets its caller name the session
  * @param windows whether it is launched on Windows
+ * @param worktree where it works in one
+ * @param worktreeNote template of the paragraph that tells an agent of its worktree
  * @returns the launch, or why there can be none
  */
 export function prepareLaunch(
@@ -134,6 +157,8 @@ export function prepareLaunch(
   given: Places,
   sessionId: string,
   windows = false,
+  worktree: WorktreePlaces | null = null,
+  worktreeNote = "",
 ): Prepared | { problem: LaunchProblem } {
   const places = windows ? spellForWindows(given) : given;
   const previous = task.retryHistory.at(-1)?.error ?? "";
@@ -151,6 +176,9 @@ export function prepareLaunch(
     previousError: previous,
     attempt: String(task.retryCount + 1),
     sessionId,
+    worktree: worktree?.path ?? "",
+    worktreeBranch: worktree?.branch ?? "",
+    gitFolder: worktree?.gitFolder ?? "",
   };
   let prompt = task.prompt;
   if (template !== null) {
@@ -158,9 +186,12 @@ export function prepareLaunch(
     if (previous !== "" && !mentions(template, "previousError")) {
       prompt += substitute(retryNote, basic);
     }
+    if (worktree !== null && !isForWorktree(template)) prompt += substitute(worktreeNote, basic);
   }
   const variables: Variables = { ...basic, prompt };
-  const args = agent.args.map((arg) => substituteNamed(arg, variables));
+  // What is said of a worktree is left out where there is none.
+  const taken = agent.args.filter((arg) => worktree !== null || !isForWorktree(arg));
+  const args = taken.map((arg) => substituteNamed(arg, variables));
   const problem = windows
     ? longLine(task.agent, agent.command, args)
     : longArgument(task.agent, args);
@@ -177,8 +208,13 @@ export function prepareLaunch(
     ORCHESTRA_WORKSPACE: places.workspace,
     // Whoever has the token of the page may do all that its user may.
     ORCHESTRA_TOKEN: "",
+    // Another agent may have queued it, whose worktree is none of its own.
+    ORCHESTRA_WORKTREE: worktree?.path ?? "",
+    ORCHESTRA_BRANCH: worktree?.branch ?? "",
+    ORCHESTRA_BASE: worktree?.base ?? "",
   };
   for (const [name, value] of Object.entries(agent.env ?? {})) {
+    if (worktree === null && isForWorktree(value)) continue;
     env[name] = substituteNamed(value, variables);
   }
   const cut = windows ? longVariable(task.agent, env) : undefined;
@@ -191,7 +227,9 @@ export function prepareLaunch(
     stdin: agent.stdin === undefined ? null : substituteNamed(agent.stdin, variables),
     env,
     inherit: agent.passEnv === undefined ? null : [...BASIC_ENV, ...agent.passEnv],
-    cwd: agent.cwd === undefined ? places.root : substituteNamed(agent.cwd, variables),
+    cwd: agent.cwd === undefined
+      ? worktree?.folder ?? places.root
+      : substituteNamed(agent.cwd, variables),
     sessionId: agent.args.some((arg) => mentions(arg, "sessionId")) ? sessionId : null,
   };
 }

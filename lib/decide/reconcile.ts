@@ -4,8 +4,10 @@
 
 import type { Completion } from "../task/agent.ts";
 import { isTerminal, parseTime, type Task, type TaskResult } from "../task/fields.ts";
+import { branchOf } from "./branch.ts";
 import type { LaunchProblem } from "./launch_plan.ts";
 import { handovers } from "./retry.ts";
+import { awaitsCommit } from "./worktree.ts";
 
 /** What is known of the process that a claim launched. */
 export type ShimState =
@@ -102,6 +104,8 @@ export type Failure =
   | { readonly kind: "budget"; readonly cost: number; readonly budget: number }
   /** Null: it left no exit code. */
   | { readonly kind: "verify"; readonly code: number | null }
+  /** What its dependencies made cannot be merged, for these files. */
+  | { readonly kind: "conflict"; readonly files: readonly string[] }
   | { readonly kind: "lost" };
 
 /** How a task ended. */
@@ -136,6 +140,8 @@ export type Decision =
   | { kind: "time-out"; idle: boolean }
   /** The clock was set back below its start: count from now on. */
   | { kind: "rebase" }
+  /** It has succeeded: end what lives of it, and commit what it left in its worktree. */
+  | { kind: "commit" }
   | { kind: "verify" }
   /** Settled, and what still lives is to be ended now. */
   | { kind: "end" }
@@ -162,6 +168,15 @@ const KEEP: Decision = { kind: "keep" };
  * @param now milliseconds since the epoch
  */
 export function decide(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  const decision = decideTask(task, evidence, rules, now);
+  if (decision.kind !== "settle" || decision.outcome.reapAt !== null) return decision;
+  // Whoever ends what lives of a task puts its worktree away: that is owed, though nothing lives.
+  return branchOf(task) === null
+    ? decision
+    : { kind: "settle", outcome: { ...decision.outcome, reapAt: now } };
+}
+
+function decideTask(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   if (task.status === "pending") {
     return evidence.cancelled === null ? KEEP : cancelled(evidence, null);
   }
@@ -176,8 +191,9 @@ function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number
   // behind in sessions of their own, which must not work beside its retry: those are looked for.
   // Only an exit code tells that the agent has ended: a shim that was killed leaves it behind.
   const ended = evidence.exit !== null || evidence.shim === "none" || evidence.shim === "fenced";
-  if (ended && task.status === "complete") return { kind: "reaped" };
-  if (ended && task.status === "failed") return { kind: "end" };
+  const untidy = branchOf(task) !== null;
+  if (ended && task.status === "complete" && !untidy) return { kind: "reaped" };
+  if (ended && (task.status === "failed" || untidy)) return { kind: "end" };
   // No reap is ever set further ahead than the longer grace, unless the clock was set back since.
   const longest = Math.max(rules.grace, rules.answerGrace);
   return now >= at || at > now + longest + CLOCK_SLACK ? { kind: "end" } : KEEP;
@@ -292,6 +308,10 @@ function succeed(
   now: number,
   end: Pick<Outcome, "reapAt" | "endedAt">,
 ): Decision {
+  if (awaitsCommit(task)) {
+    const due = commitDue(evidence, rules);
+    return now < due && due <= now + rules.answerGrace + CLOCK_SLACK ? KEEP : { kind: "commit" };
+  }
   if (!rules.verify) return settle("complete", evidence, { result: evidence.done, ...end });
   switch (evidence.verify) {
     case "none":
@@ -312,6 +332,14 @@ function succeed(
   const code = evidence.verify === "lost" ? null : evidence.verify;
   const reapAt = end.reapAt ?? atOnce(evidence, now);
   return fail(evidence, { kind: "verify", code }, { reapAt, endedAt });
+}
+
+/**
+ * When what an agent left is committed: once it has ended, and it has the time for that which it would have
+ * without. A time that a clock tells which was set back since is not waited for.
+ */
+function commitDue(evidence: Evidence, { answerGrace }: EndRules): number {
+  return lives(evidence) ? (evidence.at.done ?? -Infinity) + answerGrace : -Infinity;
 }
 
 function fail(evidence: Evidence, failure: Failure, rest: Partial<Outcome>): Decision {
@@ -402,6 +430,9 @@ export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number
   // A claim whose launch has not come yet falls under no limit but its own.
   if (evidence.shim === "none" && evidence.exit === null && !signalled) {
     return started + rules.launchGrace;
+  }
+  if (evidence.done !== null && signalled && awaitsCommit(task)) {
+    return evidence.error === null && lives(evidence) ? commitDue(evidence, rules) : null;
   }
   if (rules.verify && evidence.verify === "ordered") {
     return (parseTime(task.verifyAt) ?? 0) + rules.launchGrace;

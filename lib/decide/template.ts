@@ -17,6 +17,9 @@ export interface Variables {
   attempt: string;
   sessionId: string;
   usageFile: string;
+  worktree: string;
+  worktreeBranch: string;
+  gitFolder: string;
 }
 
 const TOKEN = /\{\{|\}\}|\{([a-zA-Z]+)\}/g;
@@ -42,6 +45,14 @@ export function substituteNamed(text: string, variables: Partial<Variables>): st
     if (Object.hasOwn(variables, name!)) return substitute(text, variables);
   }
   return text;
+}
+
+/** Placeholders that have a value only where a task has a worktree. */
+const OF_WORKTREE = ["worktree", "worktreeBranch", "gitFolder"] as const;
+
+/** Whether a text is for tasks with a worktree alone: it names one of those. */
+export function isForWorktree(text: string): boolean {
+  return OF_WORKTREE.some((name) => mentions(text, name));
 }
 
 /** Whether a template mentions a placeholder. */

@@ -11,6 +11,7 @@ import { followDue, QUEUED_FOR, type RetryPolicy } from "./retry.ts";
 import { type Held, NOTHING_SHARED, type Shared, sharedRoom, withPauses } from "./room.ts";
 import { heldUntil, pickNext } from "./schedule.ts";
 import type { PausedLane } from "./view.ts";
+import { lacksWorktree } from "./worktree.ts";
 import { believedTime } from "./waits.ts";
 
 /** What whoever asks is to bring about. */
@@ -49,13 +50,15 @@ export interface Turn {
   readonly retry: readonly string[];
   /** Give these to another agent, for theirs is paused. */
   readonly handOn: readonly HandedOn[];
+  /** Make worktrees for these, outside the lock: what they are for is launched after that. */
+  readonly make: readonly string[];
   /** Claim and launch these, in this order. */
   readonly launch: readonly string[];
   /** The timeout of these is nearer than they want to be warned of. */
   readonly warn: readonly string[];
   /** When the clock alone brings something about, milliseconds since the epoch; null for never. */
   readonly at: number | null;
-  /** Why what is ready is not launched for a limit across workspaces; null where nothing is held so. */
+  /** Why what is ready is not launched though its time has come; null where nothing is held so. */
   readonly held: Held | null;
   /** What is left, once all of this is done. */
   readonly left: Left;
@@ -83,8 +86,10 @@ export type Left =
 
 /** What cannot be done for now, or need not be done again. */
 export interface Hold {
-  /** Settled tasks whose processes are being ended. */
+  /** Tasks whose processes are being ended, or whose work is being committed. */
   readonly ending: ReadonlySet<string>;
+  /** Tasks for which a worktree is being made: each has its place among those that run. */
+  readonly making: ReadonlySet<string>;
   /** Tasks with which the system refuses to go on. */
   readonly refused: ReadonlySet<string>;
   /** It refuses every launch. */
@@ -96,6 +101,7 @@ export interface Hold {
 /** Nothing is held. */
 export const NO_HOLD: Hold = {
   ending: new Set(),
+  making: new Set(),
   refused: new Set(),
   launching: false,
   warned: new Set(),
@@ -177,11 +183,12 @@ export function turn(
     else at = earliest(at, due);
   }
   const { warn, next } = warnings(model, hold.warned, now);
-  const ready = readiness(model, orders, rules, hold.launching, now);
+  const ready = readiness(model, orders, rules, hold, now);
   return {
     step,
     retry,
     handOn: ready.handOn,
+    make: ready.make,
     launch: ready.launch,
     warn,
     at: earliest(earliest(at, next), ready.at),
@@ -235,12 +242,13 @@ function readiness(
   model: Model,
   orders: Orders,
   rules: TurnRules,
-  refused: boolean,
+  hold: Hold,
   now: number,
-): Pick<Turn, "launch" | "handOn" | "at" | "held" | "left"> {
+): Pick<Turn, "make" | "launch" | "handOn" | "at" | "held" | "left"> {
   if (orders.launch === "nothing") {
-    return { launch: [], handOn: [], at: null, held: null, left: "nothing" };
+    return { make: [], launch: [], handOn: [], at: null, held: null, left: "nothing" };
   }
+  const refused = hold.launching;
   const { shared = NOTHING_SHARED } = orders;
   const lanes = withPauses(model.lanes(now), shared, now);
   const atWork = [...model.running.values(), ...model.reaping.values()];
@@ -256,17 +264,20 @@ function readiness(
   const busy = model.running.size + making.length;
   const parallel = typeof orders.parallel === "number"
     ? orders.parallel
-    : model.running.size + orders.parallel.more;
+    : busy + orders.parallel.more;
   const limits = { parallel, perAgent: agentLimits(rules.agents), lanes, room };
-  const launch = refused
+  const picked = refused
     ? []
-    : pickNext(ready, model.running.values(), limits, now).map(({ taskId }) => taskId);
+    : pickNext(ready, [...model.running.values(), ...making], limits, now);
+  const make: string[] = [];
+  const launch: string[] = [];
+  for (const task of picked) (lacksWorktree(task, rules) ? make : launch).push(task.taskId);
   const handOn = refused ? [] : handedOn(ready, lanes, rules.agents);
   // Where no place is free, an end brings the next turn.
-  if (parallel - model.running.size - launch.length <= 0) {
-    return { launch, handOn, at: null, held: null, left: "ready" };
+  if (parallel - busy - picked.length <= 0) {
+    return { make, launch, handOn, at: null, held: null, left: "ready" };
   }
-  const launched = new Set(launch);
+  const launched = new Set(picked.map(({ taskId }) => taskId));
   let at: number | null = null;
   let first: Held | null = null;
   let left: Left = "nothing";
@@ -282,7 +293,11 @@ function readiness(
     if (until === null) left = "ready";
     else if (left === "nothing") left = "due";
   }
-  return { launch, handOn, at, held: first, left };
+  // A worktree that is being made leads to a launch, and one that could not be is tried again.
+  if (left === "nothing" && (making.length > 0 || hold.refused.size > 0 && [...all].some(isHeld))) {
+    left = "ready";
+  }
+  return { make, launch, handOn, at, held: first, left };
 }
 
 /** Ready tasks whose agent is paused, and allows others that are not to take its work over. */

@@ -25,7 +25,7 @@ export interface Doer {
   stepped?(id: string, stepped: Stepped): void;
   /** An agent was launched. */
   launched?(launched: LaunchedTask): void;
-  /** A limit across workspaces does not let a task be launched: it waits. */
+  /** A limit across workspaces, or a task at work, does not let a task be launched: it waits. */
   held?(held: Held): void;
   /** The system refuses to go on with a task: disk full, no permission, a damaged file. */
   refused(id: string, error: unknown): void;

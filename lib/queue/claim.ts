@@ -3,10 +3,12 @@
 // task alone.
 
 import { agentOptions } from "../task/options.ts";
+import { branchOf } from "../decide/branch.ts";
 import type { LaunchProblem, Prepared } from "../decide/launch_plan.ts";
 import { apartFrom, isAtWork } from "../decide/overlap.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import type { Held } from "../decide/room.ts";
+import { lacksWorktree } from "../decide/worktree.ts";
 import { FENCE, type Launched } from "../launch/launcher.ts";
 import { isTaskAlive } from "../launch/life.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
@@ -19,6 +21,7 @@ import { launchPrepared, prepare } from "./prepare.ts";
 import { shimOf } from "./probe.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { giveSlotBack, settle } from "./settle.ts";
+import { findWorktree } from "./worktree_place.ts";
 import { takeSlot } from "../workspaces/slots.ts";
 
 /** What a launch by this process leaves to watch. */
@@ -34,7 +37,8 @@ export type Claimed = { task: Task; launched?: LaunchedTask };
  * passed over.
  *
  * @param onClaimed told of each at once: should the next one fail for all, those before it run
- * @param onHeld told of those that a limit across workspaces does not let be launched: they wait
+ * @param onHeld told of those that a limit across workspaces, or a task at work on the same files, does
+ * not let be launched: they wait
  */
 export function claim(
   queue: Queue,
@@ -52,6 +56,8 @@ export function claim(
     const apart = heldByOther(queue, task, rules);
     if (apart !== null) return onHeld(task, apart);
     const outcome = tryClaim(queue, task, rules);
+    // It has no worktree yet, or none any more: the next turn has one made.
+    if (outcome === undefined) return;
     if ("held" in outcome) onHeld(task, outcome.held);
     else onClaimed(outcome);
   });
@@ -75,7 +81,7 @@ function heldByOther({ store }: Queue, task: Task, { config }: Rules): Held | nu
 }
 
 /** What one task's own files make impossible fails that task. */
-function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed | { held: Held } {
+function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed | { held: Held } | undefined {
   try {
     return claimOne(queue, task, rules);
   } catch (error) {
@@ -94,8 +100,17 @@ function tryClaim(queue: Queue, task: Task, rules: Rules): Claimed | { held: Hel
   }
 }
 
-function claimOne(queue: Queue, task: Task, rules: Rules): Claimed | { held: Held } {
+function claimOne(queue: Queue, task: Task, rules: Rules): Claimed | { held: Held } | undefined {
   const { store } = queue;
+  if (lacksWorktree(task, rules)) return undefined;
+  const branch = branchOf(task);
+  if (branch !== null) {
+    const found = findWorktree(store.root, branch.path);
+    if ("problem" in found && found.gone) {
+      store.write({ ...task, git: null });
+      return undefined;
+    }
+  }
   const found = pickAgent(rules.agents, task.agent);
   const agent = "problem" in found ? null : found;
   const claimed: Task = {
@@ -200,7 +215,8 @@ function failSpawn(queue: Queue, task: Task, problem: LaunchProblem, rules: Rule
     result: null,
     timedOutAt: null,
     laneUntil: null,
-    reapAt: null,
+    // Its worktree is put away.
+    reapAt: branchOf(task) === null ? null : queue.now(),
     endedAt: null,
   };
   return settle(queue, task, outcome, { shim: shimOf(queue, task) }, rules, queue.now());

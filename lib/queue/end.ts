@@ -1,7 +1,12 @@
-// Ends what still lives of a settled task, outside the lock, then records that nothing does. Killed in
-// the middle, `reapAt` is still there, and whoever watches next does it again.
+// Ends what still lives of a task, outside the lock: of a settled one, whose worktree is put away then, and
+// it is recorded that nothing lives; and of one that has succeeded, so that what it left is committed.
+// Killed in the middle, `reapAt` is still there, or nothing is committed, and whoever watches next does it
+// again.
 
 import type { EndOptions } from "../launch/launcher.ts";
+import { branchOf } from "../decide/branch.ts";
+import { awaitsCommit } from "../decide/worktree.ts";
+import type { Task, TaskBranch } from "../task/fields.ts";
 import { processMark } from "../task/marks.ts";
 import { observe } from "./observe.ts";
 import { shimOf } from "./probe.ts";
@@ -22,22 +27,66 @@ export async function endTask(
   const { store, launchers } = queue;
   const task = store.read(id);
   if (task === undefined || task.reapAt === null) return true;
-  const found = task.claim === 0 ? await launchers.legacy(task, store.root) : shimOf(queue, task);
-  const shim = found === "unknown" ? null : found;
-  const grace = rules.config.grace_period * 1000;
-  const report = await launchers.endTree(processMark(store.identity, id), shim, {
-    ...options,
-    grace,
-    unmarked: task.claim === 0,
-  });
-  // Whoever can see it ends it.
-  if (report.unknown || options.signal?.aborted) return false;
+  if (!await endTree(queue, task, rules, options)) return false;
+  let git: TaskBranch | null = null;
+  if (branchOf(task) !== null) {
+    const { putAway } = await import("./worktree.ts");
+    git = await putAway(queue, task, rules);
+  }
   return store.locked(() => {
     const current = store.read(id);
     if (current === undefined || current.reapAt === null) return true;
     const agent = definitionOf(rules, current.agent);
     const seen = observe(store, current, launchers, agent, () => "dead", queue.now());
-    markReaped(queue, current, seen, rules);
+    markReaped(queue, git === null ? current : { ...current, git }, seen, rules);
     return true;
   });
+}
+
+/**
+ * Ends what lives of a task that has succeeded, and commits on its branch what it left.
+ *
+ * @returns whether that is written in the task, or need not be any more
+ */
+export async function commitTask(
+  queue: Queue,
+  id: string,
+  rules: Rules,
+  options: Omit<EndOptions, "grace"> = {},
+): Promise<boolean> {
+  const { store } = queue;
+  const task = store.read(id);
+  if (task?.status !== "running" || !awaitsCommit(task)) return true;
+  if (!await endTree(queue, task, rules, options)) return false;
+  const { commitWork } = await import("./worktree.ts");
+  const git = await commitWork(queue, task, rules);
+  store.locked(() => {
+    const current = store.read(id);
+    // Cancelled meanwhile, it is put away by whoever ends it.
+    if (current === undefined || !awaitsCommit(current) || current.claim !== task.claim) return;
+    store.write({ ...current, git });
+  });
+  return true;
+}
+
+/** Ends the processes of a task; whether none lives any more, as far as can be seen. */
+async function endTree(
+  queue: Queue,
+  task: Task,
+  rules: Rules,
+  options: Omit<EndOptions, "grace">,
+): Promise<boolean> {
+  const { store, launchers } = queue;
+  // Nothing of it was ever launched.
+  if (task.claim === 0 && task.pid === null) return true;
+  const found = task.claim === 0 ? await launchers.legacy(task, store.root) : shimOf(queue, task);
+  const shim = found === "unknown" ? null : found;
+  const grace = rules.config.grace_period * 1000;
+  const report = await launchers.endTree(processMark(store.identity, task.taskId), shim, {
+    ...options,
+    grace,
+    unmarked: task.claim === 0,
+  });
+  // Whoever can see it ends it.
+  return !report.unknown && !options.signal?.aborted;
 }

@@ -1,18 +1,25 @@
 // From a task and its agent to a launch: reads what the decision needs, writes what the agent is to find
 // (prompt, standard input, an empty log), and hands it to the place where the agent runs.
 
-import { type LaunchProblem, type Prepared, prepareLaunch } from "../decide/launch_plan.ts";
+import { branchOf } from "../decide/branch.ts";
+import {
+  type LaunchProblem,
+  type Prepared,
+  prepareLaunch,
+  type WorktreePlaces,
+} from "../decide/launch_plan.ts";
 import { traceVariables } from "../decide/trace_ids.ts";
 import type { Launched } from "../launch/launcher.ts";
 import { lstat } from "../store/files.ts";
-import { folderInside, parentOf, refuseLink } from "../store/paths.ts";
+import { folderInside, isAbsolute, parentOf, refuseLink } from "../store/paths.ts";
 import { placesOf } from "../store/places.ts";
 import type { Store } from "../store/tasks.ts";
 import { type AgentDefinition, pickAgent } from "../task/agent.ts";
 import { OrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
-import { DEFAULT_PROMPT, RETRY_NOTE } from "../../templates/prompts.ts";
+import { DEFAULT_PROMPT, RETRY_NOTE, WORKTREE_NOTE } from "../../templates/prompts.ts";
 import type { Queue, Rules } from "./queue.ts";
+import { findWorktree } from "./worktree_place.ts";
 
 /** Decides a launch, or says why there can be none. */
 export function prepare(
@@ -22,6 +29,8 @@ export function prepare(
 ): Prepared | { problem: LaunchProblem } {
   const template = readTemplate(store, agent);
   if (typeof template === "object" && template !== null) return template;
+  const worktree = worktreeOf(store, task);
+  if (worktree !== null && "problem" in worktree) return worktree;
   const decided = prepareLaunch(
     task,
     agent,
@@ -30,14 +39,58 @@ export function prepare(
     placesOf(store, task),
     sessionOf(task),
     Deno.build.os === "windows",
+    worktree,
+    WORKTREE_NOTE,
   );
   if ("problem" in decided) return decided;
+  if (worktree !== null) {
+    const outside = enterWorktree(decided, worktree, agent.cwd !== undefined);
+    return outside ?? decided;
+  }
   if (agent.cwd !== undefined) {
     const inside = folderInside(store.root, decided.cwd);
     if (inside === undefined) return { problem: { kind: "outside", folder: decided.cwd } };
     decided.cwd = inside;
   }
   return decided;
+}
+
+/** The worktree of a task as it is on disk; null where it has none. */
+function worktreeOf(store: Store, task: Task): WorktreePlaces | null | { problem: LaunchProblem } {
+  const branch = branchOf(task);
+  if (branch === null) return null;
+  const found = findWorktree(store.root, branch.path);
+  if ("problem" in found) return { problem: { kind: "worktree", message: found.problem } };
+  const { path } = branch;
+  const folder = branch.folder === "" ? path : `${path}/${branch.folder}`;
+  return { path, folder, branch: branch.branch, base: branch.base, gitFolder: found.gitFolder };
+}
+
+/** Where in its worktree an agent works; nothing that the caller's own git was told reaches it. */
+function enterWorktree(
+  decided: Prepared,
+  { path, folder }: WorktreePlaces,
+  named: boolean,
+): { problem: LaunchProblem } | undefined {
+  const wanted = named && !isAbsolute(decided.cwd) ? `${folder}/${decided.cwd}` : decided.cwd;
+  const inside = folderInside(path, wanted);
+  if (inside !== undefined) decided.cwd = inside;
+  else if (!named) {
+    // The commit that it begins from may lack the folder of the workspace.
+    decided.cwd = path;
+  } else return { problem: { kind: "outside", folder: decided.cwd, worktree: true } };
+  decided.inherit ??= ofNoGit();
+  return undefined;
+}
+
+/** Our variables but those of git's; null, which is all, where Deno's permissions do not tell of them. */
+function ofNoGit(): readonly string[] | null {
+  try {
+    return Object.keys(Deno.env.toObject()).filter((name) => !/^GIT_/i.test(name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return null;
+    throw error;
+  }
 }
 
 /** The session that a task begins; its file may have been written by anybody. */

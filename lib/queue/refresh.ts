@@ -15,7 +15,8 @@ import { isTerminal, type Task } from "../task/fields.ts";
 import { applyTurn, type Doer } from "./apply.ts";
 import type { LaunchedTask } from "./claim.ts";
 import { probe, type Probed } from "./probe.ts";
-import { endTask } from "./end.ts";
+import { commitTask, endTask } from "./end.ts";
+import type { Made } from "./worktree.ts";
 import { loadRules, type Queue, type Rules } from "./queue.ts";
 import { readShared, viewShared } from "./shared.ts";
 import { type May, NOTHING_MORE } from "./step.ts";
@@ -70,9 +71,10 @@ async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Sna
   const [rules, probed] = await Promise.all([loadRules(queue), probe(queue, suspectsOf(scan))]);
   if (options.launch === undefined) {
     const seen = bringForward(queue, scan, rules, probed, options);
-    if (seen.ends.length === 0) return seen;
+    if (seen.ends.length + seen.commits.length === 0) return seen;
     // Where nobody is left to do it, who looks ends what lives of what has failed.
     await Promise.all(seen.ends.map((id) => endTask(queue, id, rules)));
+    await Promise.all(seen.commits.map((id) => commitTask(queue, id, rules)));
     const after = bringForward(queue, store.scan(), rules, probed, options);
     return Object.assign(after, { changes: [...seen.changes, ...after.changes] });
   }
@@ -83,15 +85,34 @@ async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Sna
   const changes = [...earlier?.changes ?? []];
   const launched: LaunchedTask[] = [];
   const known = closedOf(scan.tasks);
+  if (earlier !== undefined) {
+    await Promise.all(earlier.commits.map((id) => commitTask(queue, id, rules)));
+  }
+  // For each a worktree is made once: where it could not be, whoever watches tries again.
+  const made = new Set<string>();
+  const stuck = new Set<string>();
   for (let left = options.launch;;) {
     const part = store.locked(() =>
-      bringForward(queue, store.scan(known), rules, probed, { ...options, launch: left })
+      bringForward(queue, store.scan(known), rules, probed, { ...options, launch: left }, stuck)
     );
     changes.push(...part.changes);
     launched.push(...part.launched);
+    await Promise.all(part.make.map(async (id) => {
+      const outcome = made.has(id) ? undefined : await makeWorktreeFor(queue, id, rules);
+      made.add(id);
+      if (outcome === undefined || "later" in outcome) stuck.add(id);
+      else if (outcome.task?.status === "failed") {
+        changes.push({ kind: "failed", task: outcome.task });
+      }
+    }));
     if (!part.more) return Object.assign(part, { changes, launched });
     if (typeof left === "object") left = { more: left.more - part.launched.length };
   }
+}
+
+async function makeWorktreeFor(queue: Queue, id: string, rules: Rules): Promise<Made> {
+  const { makeFor } = await import("./worktree.ts");
+  return await makeFor(queue, id, rules);
 }
 
 /** So many tasks are launched while others are kept out: some hundred milliseconds. */
@@ -123,6 +144,18 @@ function hasNameless(tasks: readonly Task[]): boolean {
   });
 }
 
+/** What a look came to, and what it leaves to be done outside the lock. */
+interface Brought extends Snapshot {
+  /** More is to be launched than was. */
+  readonly more: boolean;
+  /** Settled tasks of which something may live. */
+  readonly ends: readonly string[];
+  /** Tasks that have succeeded, whose work is to be committed. */
+  readonly commits: readonly string[];
+  /** Tasks that need a worktree before they are launched. */
+  readonly make: readonly string[];
+}
+
 /** Turn after turn, until nothing is left to do now; whether more is to be launched than was. */
 function bringForward(
   queue: Queue,
@@ -130,7 +163,8 @@ function bringForward(
   rules: Rules,
   { aliveness, unseen }: Probed,
   { retry = true, launch, may = () => NOTHING_MORE }: RefreshOptions,
-): Snapshot & { more: boolean; ends: readonly string[] } {
+  stuck: ReadonlySet<string> = new Set(),
+): Brought {
   const { store } = queue;
   const model = createModel(
     scan.tasks,
@@ -141,11 +175,13 @@ function bringForward(
   const launched: LaunchedTask[] = [];
   // Once tried is enough for a look; and what still lives is ended by whoever watches.
   const ending = new Set<string>();
-  const refused = new Set<string>();
+  const refused = new Set(stuck);
   const hold: Hold = { ...NO_HOLD, ending, refused };
   let due = false;
   let held: Held | null = null;
   const ends: string[] = [];
+  const commits: string[] = [];
+  let make: readonly string[] = [];
   const allowed = may(rules);
   const doer: Doer = {
     may: (id) => unseen.has(id) ? NOTHING_MORE : allowed,
@@ -157,6 +193,7 @@ function bringForward(
       ending.add(id);
       due ||= stepped.due;
       if (stepped.end && allowed.limits) ends.push(id);
+      if (stepped.commit) commits.push(id);
     },
     refused(id, error) {
       refused.add(id);
@@ -177,12 +214,13 @@ function bringForward(
     const next = turn(model, all, rules, queue.now(), hold);
     held = next.held;
     // What is handed on is launched with the next look.
-    more = next.launch.length > AT_ONCE || next.handOn.length > 0;
+    make = next.make;
+    more = next.launch.length > AT_ONCE || next.handOn.length + make.length > 0;
     applyTurn(queue, model, { ...next, launch: next.launch.slice(0, AT_ONCE) }, rules, doer);
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
   const snapshot = snapshotOf(queue, scan, tasks, changes, launched, due, unseen);
-  return Object.assign(snapshot, { more, ends, held });
+  return Object.assign(snapshot, { more, ends, commits, make, held });
 }
 
 function snapshotOf(

@@ -19,7 +19,9 @@ export interface Stepped {
   observation: Observation | undefined;
   /** What still lives of it should be ended now, outside the lock. */
   end: boolean;
-  /** Its `verify` command is due, and was left to whoever watches. */
+  /** What it left in its worktree should be committed now, outside the lock. */
+  commit: boolean;
+  /** That, or its `verify` command, is due, and was left to whoever watches. */
   due: boolean;
 }
 
@@ -27,7 +29,7 @@ export interface Stepped {
 export interface May {
   /** End what has used up its time or its budget. */
   readonly limits: boolean;
-  /** Start `verify` commands. */
+  /** Commit what has been done, and start `verify` commands. */
   readonly verify: boolean;
 }
 
@@ -54,7 +56,13 @@ export function step(
   const { store } = queue;
   const { trace } = store;
   return store.locked(() => {
-    const result: Stepped = { task: undefined, observation: undefined, end: false, due: false };
+    const result: Stepped = {
+      task: undefined,
+      observation: undefined,
+      end: false,
+      commit: false,
+      due: false,
+    };
     for (let round = 0; round < MOST_TURNS; round++) {
       const task = store.read(id);
       result.task = task;
@@ -75,8 +83,9 @@ export function step(
         result.end = true;
         return result;
       }
-      if (decision.kind === "verify" && !may.verify) {
-        result.due = true;
+      if (decision.kind === "commit" || (decision.kind === "verify" && !may.verify)) {
+        result.due = !may.verify;
+        result.commit = may.verify;
         return result;
       }
       const after = apply(queue, task, decision, observation, rules, now);
@@ -109,7 +118,7 @@ function withPid({ store }: Queue, task: Task, { shim }: Observation): Task {
 function apply(
   queue: Queue,
   task: Task,
-  decision: Exclude<Decision, { kind: "keep" | "end" }>,
+  decision: Exclude<Decision, { kind: "keep" | "end" | "commit" }>,
   observation: Observation,
   rules: Rules,
   now: number,

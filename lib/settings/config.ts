@@ -25,7 +25,7 @@ import {
 } from "./subscriber_shape.ts";
 import { parseObject, readUserSettingsText, userPaths, type UserText } from "./user.ts";
 import { readVerdict } from "./verdict.ts";
-import { isAbsoluteFolder, isAuthor, isBranchPattern, isDirty } from "./worktree_shape.ts";
+import { isAuthor, isBranchPattern, isDirty, isFolderPath } from "./worktree_shape.ts";
 
 /** Path of the settings file. */
 export function configPath(store: Store): string {
@@ -295,7 +295,7 @@ const FORMS: Readonly<Record<string, (value: unknown) => boolean>> = {
   "otlp.endpoint": isEndpoint,
   overlap: isOverlapRule,
   "worktrees.branch": isBranchPattern,
-  "worktrees.folder": (value) => value === null || isAbsoluteFolder(value),
+  "worktrees.folder": (value) => value === null || isFolderPath(value),
   "worktrees.author": (value) => value === null || isAuthor(value),
   "worktrees.dirty": isDirty,
 };

@@ -128,7 +128,8 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   worktree:
     "whether a task works in a git worktree of its own, unless it or its agent says otherwise",
   "worktrees.branch": "name of a task's branch, with {taskId} in it",
-  "worktrees.folder": "absolute path of the folder for worktrees, or null for the user's own",
+  "worktrees.folder":
+    "folder for worktrees, relative to the top of the repository, or null for one of the user's own",
   "worktrees.author": 'who commits what an agent left, "Name <mail>", or null for git\'s own user',
   "worktrees.dirty": "what becomes of your uncommitted changes: ignore, carry or refuse",
   "retry.base": "seconds before the first retry, at most",

@@ -21,7 +21,7 @@ import { closest } from "../text/suggest.ts";
 import { EVENTS } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import { DIRTY } from "../task/options.ts";
-import { isAbsoluteFolder, isAuthor, isBranchPattern } from "./worktree_shape.ts";
+import { isAuthor, isBranchPattern, isFolderPath } from "./worktree_shape.ts";
 
 const seconds = z.number().check(z.positive(), z.maximum(315_360_000));
 const count = z.int().check(z.positive());
@@ -99,7 +99,7 @@ export const ConfigSchema = z.strictObject({
       ),
       folder: z._default(
         z.nullable(
-          z.string().check(z.refine(isAbsoluteFolder, "must be the absolute path of a folder")),
+          z.string().check(z.refine(isFolderPath, "must be the path of a folder")),
         ),
         D.worktrees.folder,
       ),

@@ -14,10 +14,9 @@ export function branchName(pattern: string, taskId: string): string {
   return pattern.replaceAll("{taskId}", taskId);
 }
 
-/** Whether a value is the absolute path of a folder. */
-export function isAbsoluteFolder(value: unknown): value is string {
-  return typeof value === "string" && /^(?:\/|[A-Za-z]:[\\/]|\\\\)/.test(value) &&
-    !/[\0\n]|(?:^|[\\/])\.\.(?:[\\/]|$)/.test(value);
+/** Whether a value is the path of a folder. */
+export function isFolderPath(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "" && !/[\0\r\n]/.test(value);
 }
 
 /** Whether a value is a name and an address, as git writes them. */

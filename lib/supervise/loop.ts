@@ -8,7 +8,7 @@ import { type Hold, type Orders, type Turn, turn } from "../decide/turn.ts";
 import { pause } from "../launch/pause.ts";
 import type { Identity } from "../launch/launcher.ts";
 import { applyTurn, type Doer } from "../queue/apply.ts";
-import { endTask } from "../queue/end.ts";
+import { commitTask, endTask } from "../queue/end.ts";
 import { EVERYTHING, NOTHING_MORE } from "../queue/step.ts";
 import { addSleep } from "../queue/limits.ts";
 import { sharedView } from "../queue/shared.ts";
@@ -114,6 +114,7 @@ interface Watch {
   readonly children: Children;
   readonly hold: Hold & {
     readonly ending: Set<string>;
+    readonly making: Set<string>;
     readonly refused: Set<string>;
     readonly warned: Set<string>;
     launching: boolean;
@@ -244,7 +245,13 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
       isKnown: (id, mark) => mark === "exitcode" && children.has(id),
     }),
     room: openRoom(queue, () => rules.current),
-    hold: { ending: new Set(), refused: new Set(), warned: new Set(), launching: false },
+    hold: {
+      ending: new Set(),
+      making: new Set(),
+      refused: new Set(),
+      warned: new Set(),
+      launching: false,
+    },
     partial: new Set(),
     shims: new Map(),
     changes: 0,
@@ -328,6 +335,7 @@ function doTurn(watch: Watch, next: Turn): void {
   if (!attempt(watch, part({ retry: next.retry }))) {
     next.retry.forEach((id) => hold.refused.add(id));
   }
+  for (const id of next.make) makeLater(watch, id);
   const { handOn, launch } = next;
   if (!attempt(watch, part({ handOn, launch }))) hold.launching = true;
 }
@@ -353,8 +361,8 @@ function noteHeld(watch: Watch, held: Held | null): void {
 }
 
 /** To how many tasks something is to be done. */
-function workOf({ step, retry, handOn, launch }: Turn): number {
-  return step.length + retry.length + handOn.length + launch.length;
+function workOf({ step, retry, handOn, make, launch }: Turn): number {
+  return step.length + retry.length + handOn.length + make.length + launch.length;
 }
 
 function createDoer(watch: Watch): Doer {
@@ -367,12 +375,13 @@ function createDoer(watch: Watch): Doer {
     changed() {},
     launched: (launched) => children.adopt(launched),
     held: (held) => noteHeld(watch, held),
-    stepped(id, { task, observation, end }) {
+    stepped(id, { task, observation, end, commit }) {
       const lives = task?.status === "running" || (task?.reapAt ?? null) !== null;
       if (lives && observation?.shim) shims.set(id, observation.shim);
       else if (!lives) shims.delete(id);
       if (observation?.partial) partial.add(id);
-      if (end) endLater(watch, id);
+      if (end) endLater(watch, id, endTask);
+      else if (commit) endLater(watch, id, commitTask);
     },
     refused(id, error) {
       hold.refused.add(id);
@@ -381,18 +390,38 @@ function createDoer(watch: Watch): Doer {
   };
 }
 
-/** Ends what lives of a settled task, beside the loop. */
-function endLater(watch: Watch, id: string): void {
+/** Ends what lives of a task, and does what is owed then, beside the loop. */
+function endLater(watch: Watch, id: string, act: typeof endTask): void {
   const { queue, mirror, hold, rules, options } = watch;
   if (hold.ending.has(id)) return;
   hold.ending.add(id);
-  endTask(queue, id, rules.current, { signal: options.signal }).catch(() => false).then((ended) => {
+  act(queue, id, rules.current, { signal: options.signal }).catch(() => false).then((ended) => {
     hold.ending.delete(id);
     // What could not be ended is tried again with the next rescan.
     if (!ended) hold.refused.add(id);
     mirror.touch(id);
     watch.wake();
   });
+}
+
+/** Makes a worktree for a task, beside the loop; it is launched after that. */
+function makeLater(watch: Watch, id: string): void {
+  const { queue, mirror, hold, rules } = watch;
+  if (hold.making.has(id)) return;
+  hold.making.add(id);
+  const attempted = `Making the worktree of ${id}`;
+  import("../queue/worktree.ts")
+    .then(({ makeFor }) => makeFor(queue, id, rules.current))
+    .catch((error) => ({ later: toOrchestraError(error, attempted).message }))
+    .then((made) => {
+      hold.making.delete(id);
+      if ("later" in made) {
+        // Tried again with the next rescan.
+        hold.refused.add(id);
+        watch.tell(`${attempted}: ${made.later}`);
+      } else mirror.look(id);
+      watch.wake();
+    });
 }
 
 /** Whoever launches tells that the queue has come to rest, and that an agent's pause is over. */
@@ -417,7 +446,8 @@ function tellOfQueue(watch: Watch, next: Turn): void {
 
 /** Whether nothing is left for who has these orders. */
 function isFinished({ hold }: Watch, next: Turn): boolean {
-  return next.left === "nothing" && hold.ending.size === 0 && workOf(next) === 0;
+  return next.left === "nothing" && hold.ending.size + hold.making.size === 0 &&
+    workOf(next) === 0;
 }
 
 /**

@@ -39,6 +39,10 @@ export function formatFailure(failure: Failure): string {
         failure.said,
         ' (set "completion": "exit" for a program that cannot write them)',
       );
+    case "conflict":
+      return `What its dependencies made cannot be merged: conflicts in ${
+        formatFiles(failure.files)
+      }`;
     case "timeout":
       return failure.limit === null
         ? "Task was ended by hand as timed out"
@@ -68,6 +72,13 @@ function formatDollars(amount: number): string {
   return `${amount < 0.1 ? Number(amount.toPrecision(2)) : amount.toFixed(2)} USD`;
 }
 
+/** Names of files, no more than fit a line. */
+function formatFiles(files: readonly string[]): string {
+  const most = 10;
+  const more = files.length - most;
+  return files.slice(0, most).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
 /** Why an agent cannot be launched, to be read after its name. */
 export function formatLaunchProblem(problem: LaunchProblem): string {
   switch (problem.kind) {
@@ -81,7 +92,9 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
     case "no-template":
       return `its prompt template ${JSON.stringify(problem.file)} is not there`;
     case "outside":
-      return `its folder ${JSON.stringify(problem.folder)} is no folder inside the workspace`;
+      return `its folder ${JSON.stringify(problem.folder)} is no folder inside ` +
+        (problem.worktree ? "its worktree" : "the workspace");
+    case "worktree":
     case "refused":
       return problem.message;
   }

@@ -1,0 +1,280 @@
+// What a task's worktree goes through, outside the workspace lock, which is taken only to write what came of
+// it: it is made before the claim, what the agent left is committed, and it is put away. Each step finds
+// what an earlier one left that was killed, and goes on with it. Loaded only where a task has a worktree.
+
+import { branchOf } from "../decide/branch.ts";
+import type { Outcome } from "../decide/reconcile.ts";
+import { awaitsCommit, commitMessage, lacksWorktree } from "../decide/worktree.ts";
+import { branchName } from "../settings/worktree_shape.ts";
+import { toOrchestraError } from "../task/error.ts";
+import { formatTime, type Task, type TaskBranch } from "../task/fields.ts";
+import { authorOf } from "../worktree/author.ts";
+import { commitOf, mergeTips, type Tip } from "../worktree/base.ts";
+import { commitLeft } from "../worktree/commit.ts";
+import { worktreeFolder, worktreePath } from "../worktree/folder.ts";
+import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
+import { makeWorktree } from "../worktree/make.ts";
+import { removeWorktree } from "../worktree/remove.ts";
+import { findRepository, findWorktree, type Repository } from "../worktree/repository.ts";
+import { worktreeState } from "../worktree/state.ts";
+import { type Queue, readSound, type Rules } from "./queue.ts";
+import { settle } from "./settle.ts";
+
+/** What came of making a worktree. */
+export type Made =
+  /** The task as it is now: it has its worktree, or has failed for want of one, or is none of ours any more. */
+  | { readonly task: Task | undefined }
+  /** Something stood in the way that will pass: it is tried again. */
+  | { readonly later: string };
+
+/** Why a task cannot have a worktree. */
+type Refusal = { readonly conflict: readonly string[] } | { readonly problem: string };
+
+/**
+ * Makes the worktree of a pending task, and writes into the task where it is; where none can be made for
+ * reasons that are the task's own, the task fails.
+ */
+export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<Made> {
+  const task = readSound(queue, id);
+  if (task?.status !== "pending" || !lacksWorktree(task, rules)) return { task };
+  let made: TaskBranch | Refusal;
+  try {
+    made = await make(queue, task, rules);
+  } catch (error) {
+    if (isPassing(error)) return { later: wordsOf(error) };
+    made = { problem: wordsOf(error) };
+  }
+  return { task: keepMade(queue, id, rules, made) };
+}
+
+function keepMade(
+  queue: Queue,
+  id: string,
+  rules: Rules,
+  made: TaskBranch | Refusal,
+): Task | undefined {
+  const { store } = queue;
+  return store.locked(() => {
+    const task = readSound(queue, id);
+    if (task === undefined || branchOf(task) !== null) return task;
+    if ("branch" in made) {
+      // One that was cancelled meanwhile has it put away.
+      const owed = task.status === "cancelled" ? formatTime(queue.now()) : task.reapAt;
+      const known: Task = { ...task, git: made, reapAt: owed };
+      store.write(known);
+      return known;
+    }
+    if (task.status !== "pending") return task;
+    return settle(
+      queue,
+      failed(task, queue.now()),
+      refusedOutcome(task, made),
+      { shim: null },
+      rules,
+      queue.now(),
+    );
+  });
+}
+
+/** As if it had been claimed: its failure counts as an attempt. */
+function failed(task: Task, now: number): Task {
+  return {
+    ...task,
+    startedAt: formatTime(now),
+    notBefore: null,
+    blockedBy: null,
+    blockedReason: null,
+  };
+}
+
+function refusedOutcome(task: Task, refusal: Refusal): Outcome {
+  return {
+    status: "failed",
+    failure: "conflict" in refusal ? { kind: "conflict", files: refusal.conflict } : {
+      kind: "spawn",
+      agent: task.agent,
+      problem: { kind: "worktree", message: refusal.problem },
+    },
+    reason: null,
+    exitCode: null,
+    result: null,
+    timedOutAt: null,
+    laneUntil: null,
+    reapAt: null,
+    endedAt: null,
+  };
+}
+
+async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch | Refusal> {
+  const { store } = queue;
+  const { worktrees } = rules.config;
+  const repo = await findRepository(store.root);
+  const branch = branchName(worktrees.branch, task.taskId);
+  const path = worktreePath(worktreeFolder(repo, worktrees.folder), task.taskId);
+  const reason = `orchestra ${task.taskId}`;
+  // Whoever made it was killed before it could be told: nothing has been done there.
+  const earlier = await tipOf(repo, branch);
+  if (earlier === null) {
+    const chosen = await baseOf(queue, repo, task, rules);
+    if ("conflict" in chosen) return chosen;
+    const dirty = task.dirty ?? worktrees.dirty;
+    await makeWorktree(repo, {
+      branch,
+      base: chosen.base,
+      path,
+      reason,
+      // What builds on others' work, or on another commit, does not begin from what the user sees.
+      dirty: dirty === "carry" && !chosen.isOwn ? "ignore" : dirty,
+      include: true,
+    });
+  } else {
+    await makeWorktree(repo, {
+      branch,
+      base: earlier,
+      path,
+      reason,
+      dirty: "ignore",
+      include: true,
+    });
+  }
+  // What was carried over is the beginning, and no work of the agent's.
+  const base = earlier ?? await commitOf(repo, `refs/heads/${branch}`);
+  return {
+    branch,
+    base,
+    path,
+    folder: repo.prefix,
+    tip: null,
+    files: null,
+    insertions: null,
+    deletions: null,
+    left: null,
+  };
+}
+
+/**
+ * The commit that a task's branch begins from: what was asked for, else what its dependencies made, else
+ * the one that the user's working copy is at.
+ *
+ * @returns the commit, and whether it is the working copy's; or the files in which dependencies differ
+ */
+async function baseOf(
+  queue: Queue,
+  repo: Repository,
+  task: Task,
+  rules: Rules,
+): Promise<{ base: string; isOwn: boolean } | { conflict: string[] }> {
+  const tips = task.base === null ? await tipsOf(queue, repo, task) : [];
+  const isOwn = task.base === null && tips.length === 0;
+  if (tips.length > 0) {
+    const merged = await mergeTips(repo, tips, await authorOf(repo, rules.config.worktrees.author));
+    return "conflict" in merged ? merged : { base: merged.commit, isOwn };
+  }
+  return { base: await commitOf(repo, task.base ?? "HEAD"), isOwn };
+}
+
+/** Where a branch is; null where there is none. */
+function tipOf(repo: Repository, branch: string): Promise<string | null> {
+  const name = `refs/heads/${branch}^{commit}`;
+  return tryAsk(repo.gitDir, ["rev-parse", "--verify", "--quiet", name]);
+}
+
+/** What the dependencies of a task made, each by the last of its attempts. */
+async function tipsOf({ store }: Queue, repo: Repository, task: Task): Promise<Tip[]> {
+  const tips: Tip[] = [];
+  for (const id of task.dependsOn) {
+    let last = store.read(id) ?? store.readArchived(id);
+    for (const seen = new Set<string>(); last?.retriedBy && !seen.has(last.taskId);) {
+      seen.add(last.taskId);
+      last = store.read(last.retriedBy) ?? store.readArchived(last.retriedBy);
+    }
+    const found = last === undefined ? null : branchOf(last);
+    if (found === null) continue;
+    // Where it could not be committed, there is what its agent committed itself.
+    const tip = found.tip ?? await commitOf(repo, `refs/heads/${found.branch}`);
+    tips.push({ taskId: last!.taskId, branch: found.branch, tip: await commitOf(repo, tip) });
+  }
+  return tips;
+}
+
+/**
+ * Commits on its branch what a task's agent left in its worktree.
+ *
+ * @returns the field as it is to be written; `left` says why it could not be done
+ */
+export async function commitWork(
+  { store }: Queue,
+  task: Task,
+  rules: Rules,
+): Promise<TaskBranch> {
+  const branch = branchOf(task)!;
+  try {
+    const repo = await findRepository(store.root);
+    return await commit(repo, task, branch, rules);
+  } catch (error) {
+    return { ...branch, left: `what its agent left could not be committed: ${wordsOf(error)}` };
+  }
+}
+
+async function commit(
+  repo: Repository,
+  task: Task,
+  branch: TaskBranch,
+  rules: Rules,
+): Promise<TaskBranch> {
+  if (await findWorktree(repo, branch.path) === undefined) {
+    const tip = await tipOf(repo, branch.branch);
+    const left = `its worktree ${branch.path} is gone` + (tip === null ? ", and its branch" : "");
+    return { ...branch, tip, left: tip === null ? left : null };
+  }
+  const author = await authorOf(repo, rules.config.worktrees.author);
+  const { tip, files, insertions, deletions, paths } = await commitLeft(repo, branch.path, {
+    base: branch.base,
+    branch: branch.branch,
+    message: commitMessage(task),
+    author,
+  });
+  return { ...branch, tip, files, insertions, deletions, paths: paths.slice(0, 1000), left: null };
+}
+
+/**
+ * Puts the worktree of a settled task away, once nothing of it lives: what was left is committed, and the
+ * folder of a success in which nothing else is goes. Anything else stays.
+ *
+ * @returns the field as it is to be written; `left` says why the folder stays
+ */
+export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch> {
+  const branch = awaitsCommit(task) ? await commitWork(queue, task, rules) : branchOf(task)!;
+  if (branch.left !== null) return branch;
+  // What never ran has left nothing.
+  const isOver = task.status === "complete" || task.claim === 0 || task.failureClass === "spawn";
+  if (!isOver) {
+    return { ...branch, left: `the task ${task.status === "failed" ? "failed" : "was cancelled"}` };
+  }
+  try {
+    const repo = await findRepository(queue.store.root);
+    if (await findWorktree(repo, branch.path) === undefined) return branch;
+    const removed = await removeWorktree(repo, branch.path, { force: false });
+    return removed.removed ? branch : { ...branch, left: removed.why };
+  } catch (error) {
+    return { ...branch, left: wordsOf(error) };
+  }
+}
+
+/** Git's own locks, and a disk that is full: no fault of a task. */
+function isPassing(error: unknown): boolean {
+  const text = error instanceof GitError
+    ? error.output.stderr
+    : error instanceof Error
+    ? error.message
+    : "";
+  return /\.lock'?: File exists|another git|cannot lock|no space left|disk quota|too many open files|resource temporarily|cannot allocate/i
+    .test(text);
+}
+
+/** Why something went wrong, one line. */
+function wordsOf(error: unknown): string {
+  if (error instanceof GitError) return `git ${error.args[0]}: ${lastLine(error.output)}`;
+  const { message, hint } = toOrchestraError(error, "a worktree");
+  return hint === undefined ? message : `${message}. ${hint}`;
+}
