@@ -4,6 +4,7 @@
 //
 //   deno task torture --kills 2000 --seed 42 [--seconds 120] [--workers 6]
 //   deno task torture --workspaces 5   limits across workspaces, see everywhere.ts
+//   deno task torture --worktrees      tasks with worktrees, merged and cleaned, see worktrees.ts
 //
 // The seed decides every command, its victim and the moment of each kill (as a share of the time such
 // a command takes). What the kernel makes of it differs from run to run: a seed repeats the load and
@@ -16,6 +17,7 @@ import { disagreements, readLedger } from "./ledger.ts";
 import { filePath } from "../support/file_path.ts";
 import { AGENT, findProcesses, gone, ON_WINDOWS, temporaries } from "./processes.ts";
 import { listen } from "./receiver.ts";
+import { formatWorktrees, tortureWorktrees, type WorktreesReport } from "./worktrees.ts";
 
 /** What a run is asked to do. It ends with the first of the two limits that is reached. */
 export interface TortureOptions {
@@ -605,21 +607,44 @@ export async function tortureWorkspaces(
   return report;
 }
 
-function parseArgs(args: readonly string[]): TortureOptions & { workspaces?: number } {
+/** The same in a git repository, with a worktree for each task. */
+export async function tortureRepository(options: TortureOptions): Promise<WorktreesReport> {
+  const folder = await makeFolder();
+  const program = await bundle(folder);
+  const { say = () => {} } = options;
+  const report = await tortureWorktrees({
+    ...options,
+    folder,
+    program,
+    random: createRandom,
+    say,
+  });
+  if (report.violations.length === 0) await Deno.remove(folder, { recursive: true });
+  else say(`Kept in ${folder}`);
+  return report;
+}
+
+type Parsed = TortureOptions & { workspaces?: number; worktrees?: number };
+
+function parseArgs(args: readonly string[]): Parsed {
   const values: Record<string, number> = {};
   for (let at = 0; at < args.length; at++) {
+    if (args[at] === "--worktrees") {
+      values.worktrees = 1;
+      continue;
+    }
     const match = /^--(kills|seed|seconds|workers|workspaces)(?:=(\d+))?$/.exec(args[at]!);
     const value = Number(match?.[2] ?? args[++at]);
     if (match === null || !Number.isInteger(value)) {
       console.error(
-        "Usage: torture [--kills N] [--seed N] [--seconds S] [--workers W] [--workspaces N]",
+        "Usage: torture [--kills N] [--seed N] [--seconds S] [--workers W] [--workspaces N] [--worktrees]",
       );
       Deno.exit(2);
     }
     values[match[1]!] = value;
   }
-  if (ON_WINDOWS && values.workspaces !== undefined) {
-    console.error("Torturing several workspaces takes agents that need sh: leave --workspaces out");
+  if (ON_WINDOWS && (values.workspaces ?? values.worktrees) !== undefined) {
+    console.error("--workspaces and --worktrees take agents that need sh: leave them out");
     Deno.exit(2);
   }
   if (values.kills === undefined && values.seconds === undefined) values.kills = 2000;
@@ -634,6 +659,11 @@ if (import.meta.main) {
     const say = (text: string) => console.log(text);
     const report = await tortureWorkspaces({ ...options, workspaces, say });
     console.log(formatEverywhere(report));
+    Deno.exit(report.violations.length === 0 ? 0 : 1);
+  }
+  if (options.worktrees !== undefined) {
+    const report = await tortureRepository({ ...options, say: (text) => console.log(text) });
+    console.log(formatWorktrees(report));
     Deno.exit(report.violations.length === 0 ? 0 : 1);
   }
   const report = await torture({ ...options, say: (text) => console.log(text) });

@@ -4,7 +4,8 @@
 import { assertEquals, assertGreater } from "../support/assert.ts";
 import { ON_LINUX, ON_WINDOWS, test } from "../support/needs.ts";
 import { formatEverywhere } from "./everywhere.ts";
-import { formatReport, torture, tortureWorkspaces } from "./torture.ts";
+import { formatReport, torture, tortureRepository, tortureWorkspaces } from "./torture.ts";
+import { formatWorktrees } from "./worktrees.ts";
 
 const SECONDS = Number(Deno.env.get("ORCHESTRA_TORTURE_SECONDS") ?? 120);
 const SEED = Number(Deno.env.get("ORCHESTRA_TORTURE_SEED") ?? 20261122);
@@ -32,5 +33,15 @@ test(
     const report = await tortureWorkspaces({ seed: SEED, seconds: SECONDS / 2, workspaces: 5 });
     assertEquals(report.violations, [], formatEverywhere(report));
     assertGreater(report.launches, 0);
+  },
+);
+
+test(
+  "no line of an agent or the user is lost in a repository, whoever is killed",
+  ON_LINUX,
+  async () => {
+    const report = await tortureRepository({ seed: SEED, seconds: SECONDS / 2 });
+    assertEquals(report.violations, [], formatWorktrees(report));
+    assertGreater(report.found.merged, 0);
   },
 );

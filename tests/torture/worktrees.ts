@@ -1,0 +1,379 @@
+// The torture of a repository: tasks with worktrees of their own, a user who edits and commits beside
+// them, and merges, undoings and cleanings, with commands, supervisors, agents and git itself killed at
+// random moments. In the end every line that an agent or the user ever wrote must be found, in a commit
+// that a ref keeps or in a file, and nothing must be half done. Linux only.
+//
+//   deno task torture --worktrees [--kills 500] [--seed 42] [--seconds 60]
+
+import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
+import { findProcesses, gone } from "./processes.ts";
+
+/** What a run is asked to do. It ends with the first of the two limits that is reached. */
+export interface WorktreesOptions {
+  seed: number;
+  /** Processes to kill; no limit where absent. */
+  kills?: number;
+  /** How long to go on, seconds; no limit where absent. */
+  seconds?: number;
+  /** Numbers from 0 to 1. */
+  random: (seed: number) => () => number;
+  /** The program to run. */
+  program: string;
+  /** Empty; kept where something is wrong. */
+  folder: string;
+  say: (text: string) => void;
+}
+
+/** What a run found. */
+export interface WorktreesReport {
+  violations: string[];
+  /** Commands run, and how many of them did what was asked. */
+  commands: Record<string, { run: number; ok: number }>;
+  /** Processes killed, by kind. */
+  kills: Record<string, number>;
+  /** Lines that agents wrote, and the user. */
+  written: { agents: number; user: number };
+  /** Where the lines of agents were found in the end. */
+  found: { merged: number; kept: number; inFiles: number };
+  /** Tasks by their last status. */
+  tasks: Record<string, number>;
+}
+
+const SETTINGS = {
+  interval: 1,
+  grace_period: 0.2,
+  max_retries: 2,
+  auto_retry: true,
+  max_concurrent: 4,
+  retry: { base: 0.05, factor: 1, cap: 0.1 },
+};
+
+/** Files that all agents and the user change. */
+const FILES = 6;
+
+/**
+ * Changes a file, makes a new one, and sometimes commits; each line is in the ledger once it is in its
+ * file. What it writes last mostly stays uncommitted.
+ */
+const AGENT = `
+token="$ORCHESTRA_TASK_ID.$$"
+set -- $what
+put() { echo "$token.$2" >>"$1" && echo "$token.$2" >>"$ledger"; }
+put "f$1" a
+mkdir -p made && put "made/$token" b
+case $2 in commit) git add -A && git commit -qm "$token" >/dev/null 2>&1 ;; esac
+sleep "$3"
+put "f$1" c
+case $2 in fail) exit 3 ;; esac
+exit 0
+`;
+
+/** Milliseconds in which everything must come to its end that is not disturbed any more. */
+const SETTLE_WITHIN = 300_000;
+
+export async function tortureWorktrees(options: WorktreesOptions): Promise<WorktreesReport> {
+  const { folder, seed, say, program } = options;
+  const root = `${folder}/repo`;
+  const ledger = `${folder}/ledger`;
+  const env = {
+    XDG_CONFIG_HOME: `${folder}/config`,
+    XDG_STATE_HOME: `${folder}/state`,
+    HOME: folder,
+    NO_COLOR: "1",
+  };
+  const kills: Record<string, number> = {};
+  const commands: WorktreesReport["commands"] = {};
+  const violations: string[] = [];
+  const mine: string[] = [];
+  const began = performance.now();
+  const total = () => Object.values(kills).reduce((sum, value) => sum + value, 0);
+  const goesOn = () =>
+    total() < (options.kills ?? Infinity) &&
+    performance.now() - began < (options.seconds ?? Infinity) * 1000;
+  const addKill = (kind: string) => kills[kind] = (kills[kind] ?? 0) + 1;
+
+  async function git(...args: string[]): Promise<{ ok: boolean; text: string }> {
+    const { success, stdout, stderr } = await new Deno.Command("git", {
+      args: ["-c", "user.name=User", "-c", "user.email=user@example.org", ...args],
+      cwd: root,
+      env,
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    return { ok: success, text: decoder.decode(stdout) + decoder.decode(stderr) };
+  }
+
+  async function execute(args: readonly string[], killAfter?: number) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-prompt", program, "-C", root, ...args],
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const timer = killAfter === undefined ? undefined : setTimeout(() => {
+      try {
+        child.kill("SIGKILL");
+        addKill(args[0]!);
+      } catch {
+        // It had ended.
+      }
+    }, killAfter);
+    const { code, signal, stdout, stderr } = await child.output();
+    clearTimeout(timer);
+    const text = new TextDecoder().decode(stderr).trim();
+    const counted = commands[args[0]!] ??= { run: 0, ok: 0 };
+    counted.run++;
+    if (code === 0) counted.ok++;
+    if (signal === null && code !== 0) {
+      const line = `${args.join(" ")} ended with ${code}: ${text.slice(0, 500)}`;
+      Deno.writeTextFileSync(`${folder}/refusals`, `${line}\n`, { append: true });
+      // A program with a mistake of its own.
+      if (code > 5 || /^\s+at .*:\d+:\d+/m.test(text)) violations.push(line);
+    }
+    return { code: signal === null ? code : -1, out: new TextDecoder().decode(stdout), text };
+  }
+
+  /** Ids of tasks, as files tell. */
+  const ids = () =>
+    [...Deno.readDirSync(`${root}/.orchestra/tasks`)]
+      .flatMap(({ name }) => /^task_\d+(?=\.json$)/.exec(name)?.[0] ?? []).sort();
+
+  async function work(number: number): Promise<void> {
+    const random = options.random(seed * 1000 + number);
+    const pick = <T>(items: readonly T[]) => items[Math.floor(random() * items.length)];
+    while (goesOn()) {
+      const killAfter = random() < 0.5 ? 60 + random() * 500 : undefined;
+      const at = random();
+      const id = pick(ids());
+      if (at < 0.35 || id === undefined) {
+        const how = pick(["edit", "edit", "commit", "commit", "fail"]);
+        const file = Math.floor(random() * FILES);
+        const prompt = `${file} ${how} ${pick(["0", "0.1", "0.5"])}`;
+        const after = id !== undefined && random() < 0.3 ? ["--depends-on", id] : [];
+        await execute(["start", "-q", "writer", prompt, ...after], killAfter);
+      } else if (at < 0.6) await execute(["run", "--all"], killAfter);
+      else if (at < 0.65) await execute(["status"], killAfter);
+      else if (at < 0.7) await execute(["cancel", id], killAfter);
+      else if (at < 0.85) {
+        const way = pick([[], ["--squash"], ["--rebase"], ["--no-ff"]])!;
+        await execute(["merge", id, ...way], killAfter);
+      } else if (at < 0.88) await execute(["merge", "--all"], killAfter);
+      else if (at < 0.92) await execute(["merge", "--undo"], killAfter);
+      else if (at < 0.97) await execute(["clean", "--worktrees"], killAfter);
+      else await execute(["worktrees"], killAfter);
+    }
+  }
+
+  /** Whoever sits before the working copy: edits, and commits now and then. */
+  async function sit(): Promise<void> {
+    const random = options.random(seed * 1000 + 998);
+    for (let turn = 0; goesOn(); turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 100 + random() * 400));
+      const token = `user.${seed}.${turn}`;
+      const file = random() < 0.5 ? `notes-${turn % 3}` : `f${Math.floor(random() * FILES)}`;
+      Deno.writeTextFileSync(`${root}/${file}`, `${token}\n`, { append: true });
+      mine.push(token);
+      if (random() < 0.5) {
+        // A merge may have the index just now: the next time.
+        const { ok } = await git("add", "-A", "--", ":!.orchestra");
+        if (ok) await git("commit", "-qm", token);
+      }
+    }
+  }
+
+  async function hunt(): Promise<void> {
+    const random = options.random(seed * 1000 + 999);
+    while (goesOn()) {
+      await new Promise((resolve) => setTimeout(resolve, 10 + random() * 200));
+      const kind = ["agent", "supervisor", "git", "git"][Math.floor(random() * 4)]!;
+      const victims = kind === "git" ? gitsOfOurs(folder) : findProcesses(root)
+        .filter(({ kind: found, text }) =>
+          kind === found || kind === "agent" && found === "tool" && text.includes("put()")
+        ).map(({ pid }) => pid);
+      if (victims.length === 0) continue;
+      try {
+        Deno.kill(victims[Math.floor(random() * victims.length)]!, "SIGKILL");
+        addKill(kind);
+      } catch {
+        // It had ended by itself.
+      }
+    }
+  }
+
+  await prepare(folder, root, ledger, git);
+  await Promise.all([hunt(), sit(), ...[1, 2, 3, 4].map(work)]);
+  say(`${total()} killed; everything comes to its end`);
+  await settle();
+  check();
+  const fsck = await git("fsck", "--full", "--no-dangling", "--no-progress");
+  if (!fsck.ok || /error|missing|broken/.test(fsck.text)) violations.push(`git fsck: ${fsck.text}`);
+  for (const name of halfDone(`${root}/.git`)) violations.push(`.git has ${name} in the end`);
+  const { written, found } = await search();
+  const tasks: Record<string, number> = {};
+  for (const { status } of readTasks(root)) tasks[status] = (tasks[status] ?? 0) + 1;
+  return { violations, commands, kills, written, found, tasks };
+
+  async function settle(): Promise<void> {
+    const limit = setTimeout(() => {
+      violations.push(`The queue did not settle within ${SETTLE_WITHIN / 1000} s`);
+      for (const { pid } of findProcesses(root)) Deno.kill(pid, "SIGKILL");
+    }, SETTLE_WITHIN);
+    await execute(["run", "--all", "--wait"], SETTLE_WITHIN);
+    await gone(() => findProcesses(root).length === 0);
+    clearTimeout(limit);
+    // What was half done is finished or undone by the next who asks for the like.
+    await execute(["doctor", "--fix"]);
+    await execute(["merge", "--all"]);
+    await execute(["clean", "--worktrees"]);
+  }
+
+  function check(): void {
+    for (const task of readTasks(root)) {
+      if (!isTerminal(task.status)) violations.push(`${task.taskId} is ${task.status} in the end`);
+      else if (task.reapAt !== null) violations.push(`${task.taskId} is still being ended`);
+    }
+  }
+
+  /** Looks for every line that was ever written. */
+  async function search(): Promise<Pick<WorktreesReport, "written" | "found">> {
+    const log = async (...refs: string[]) =>
+      linesOf((await git("log", "-p", "-m", "--text", "--no-renames", "--format=", ...refs)).text);
+    const [merged, kept] = [await log("HEAD"), await log("--all")];
+    const inFiles = new Set<string>();
+    for (const place of [root, `${folder}/state`]) readAll(place, inFiles);
+    const theirs = readLines(ledger);
+    const found = { merged: 0, kept: 0, inFiles: 0 };
+    for (const token of theirs) {
+      if (merged.has(token)) found.merged++;
+      else if (kept.has(token)) found.kept++;
+      else if (inFiles.has(token)) found.inFiles++;
+      else violations.push(`what an agent wrote is lost: ${token}`);
+    }
+    for (const token of mine) {
+      if (!kept.has(token) && !inFiles.has(token)) {
+        violations.push(`what the user wrote is lost: ${token}`);
+      }
+    }
+    return { written: { agents: theirs.length, user: mine.length }, found };
+  }
+}
+
+/** A repository with a workspace in it, its settings and its one agent. */
+async function prepare(
+  folder: string,
+  root: string,
+  ledger: string,
+  git: (...args: string[]) => Promise<{ ok: boolean; text: string }>,
+): Promise<void> {
+  Deno.mkdirSync(`${root}/.orchestra/tasks`, { recursive: true, mode: 0o700 });
+  Deno.mkdirSync(`${root}/.orchestra-cli`);
+  for (let at = 0; at < FILES; at++) Deno.writeTextFileSync(`${root}/f${at}`, "begin\n");
+  Deno.writeTextFileSync(`${root}/.gitignore`, ".orchestra/\n");
+  Deno.writeTextFileSync(ledger, "");
+  const agents = {
+    writer: {
+      command: "sh",
+      args: ["-c", AGENT],
+      env: {
+        ledger,
+        what: "{userPrompt}",
+        GIT_AUTHOR_NAME: "A",
+        GIT_AUTHOR_EMAIL: "a@example.org",
+        GIT_COMMITTER_NAME: "A",
+        GIT_COMMITTER_EMAIL: "a@example.org",
+      },
+      completion: "exit",
+      worktree: true,
+    },
+  };
+  Deno.mkdirSync(`${folder}/config/orchestra`, { recursive: true });
+  const write = (name: string, value: unknown) =>
+    Deno.writeTextFileSync(`${folder}/config/orchestra/${name}`, JSON.stringify(value));
+  write("settings.json", SETTINGS);
+  write("agents.json", { agents });
+  for (const args of [["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "begin"]]) {
+    const { ok, text } = await git(...args);
+    if (!ok) throw new Error(`git ${args.join(" ")}: ${text}`);
+  }
+}
+
+/** Processes of git that Orchestra started, and neither an agent nor the user. */
+function gitsOfOurs(folder: string): number[] {
+  const found: number[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
+      const isOurs = words[0]?.endsWith("git") &&
+        words.some((it) => it.startsWith("core.hooksPath"));
+      if (isOurs && Deno.readLinkSync(`/proc/${name}/cwd`).startsWith(folder)) {
+        found.push(Number(name));
+      }
+    } catch {
+      // It has ended.
+    }
+  }
+  return found;
+}
+
+/** Files in a `.git` that only stand there while something is being done, but for locks of ours. */
+function halfDone(dir: string): string[] {
+  const names = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", "index.lock", "HEAD.lock"];
+  return names.filter((name) => {
+    try {
+      Deno.lstatSync(`${dir}/${name}`);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function readTasks(root: string): Task[] {
+  const tasks: Task[] = [];
+  for (const { name } of Deno.readDirSync(`${root}/.orchestra/tasks`)) {
+    if (!/^task_\d+\.json$/.test(name)) continue;
+    const parsed = parseTask(
+      Deno.readTextFileSync(`${root}/.orchestra/tasks/${name}`),
+      name.slice(0, -5),
+    );
+    if ("task" in parsed) tasks.push(parsed.task);
+  }
+  return tasks;
+}
+
+const readLines = (path: string) =>
+  Deno.readTextFileSync(path).split("\n").filter((line) => line !== "");
+
+/** Lines that a diff has or had, without what it marks them with. */
+const linesOf = (diff: string) =>
+  new Set(diff.split("\n").map((line) => line.replace(/^[-+ ]/, "")));
+
+/** All lines of all files below a folder, but for git's own. */
+function readAll(folder: string, lines: Set<string>): void {
+  for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
+    if (name === ".git" || name === ".orchestra") continue;
+    const path = `${folder}/${name}`;
+    if (isDirectory) readAll(path, lines);
+    else if (isFile) { for (const line of readLines(path)) lines.add(line); }
+  }
+}
+
+/** The report, for a person. */
+export function formatWorktrees(report: WorktreesReport): string {
+  const list = (counts: Record<string, number>) =>
+    Object.entries(counts).map(([name, value]) => `${name} ${value}`).join(", ");
+  const commands = Object.entries(report.commands)
+    .map(([name, { run, ok }]) => `${name} ${ok}/${run}`).join(", ");
+  const { merged, kept, inFiles } = report.found;
+  return [
+    `commands  ${commands} (done/run)`,
+    `kills     ${list(report.kills)}`,
+    `tasks     ${list(report.tasks)}`,
+    `lines     ${report.written.agents} of agents: ${merged} merged, ${kept} in commits, ` +
+    `${inFiles} in files; ${report.written.user} of the user`,
+    report.violations.length === 0 ? "No violation" : `${report.violations.length} VIOLATIONS`,
+    ...report.violations.slice(0, 40).map((text) => `  ${text}`),
+  ].join("\n");
+}
