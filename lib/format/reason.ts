@@ -79,7 +79,7 @@ export function formatHeld(
     case "no-slots":
       return `limits across workspaces cannot be held: ${held.problem}`;
     case "overlap":
-      return `waits for task ${call(held.id)}, which touches the same files`;
+      return `waits for ${call(held.id)}, which touches the same files`;
   }
 }
 

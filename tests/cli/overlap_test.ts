@@ -24,7 +24,7 @@ Deno.test("with serialize, of two tasks that touch the same files the second sta
   assertStringIncludes(await box.ok("show", second), "which touches the same files");
   const [shown] = (await box.json("status")).tasks
     .filter(({ taskId }: { taskId: string }) => taskId === second);
-  assertEquals(shown.waitsFor, `waits for task ${first}, which touches the same files`);
+  assertEquals(shown.waitsFor, `waits for ${first}, which touches the same files`);
   await agentOf(box, first);
   openGate(box);
   for (const id of [first, second, third]) {

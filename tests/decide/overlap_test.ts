@@ -66,7 +66,7 @@ Deno.test("what waits for another says so, in words for people and for scripts",
   const room = apartFrom([tasks[0]!], "serialize");
   const view = viewTask(tasks[1]!, indexTasks(tasks), NOW, new Map(), new Map(), room);
   assertEquals(view.phase.kind, "waiting");
-  const reason = `waits for task ${idOf(1)}, which touches the same files`;
+  const reason = `waits for ${idOf(1)}, which touches the same files`;
   assertEquals(formatReason(view), reason);
   assertEquals(explain(view, NOW), reason);
 });
