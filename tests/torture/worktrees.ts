@@ -229,7 +229,12 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
   }
 
   function check(): void {
-    for (const task of readTasks(root)) {
+    const tasks = readTasks(root);
+    const complete = new Set(tasks.flatMap((it) => it.status === "complete" ? it.taskId : []));
+    for (const task of tasks) {
+      const isBlocked = task.status === "pending" &&
+        !task.dependsOn.every((id) => complete.has(id));
+      if (isBlocked) continue;
       if (!isTerminal(task.status)) violations.push(`${task.taskId} is ${task.status} in the end`);
       else if (task.reapAt !== null) violations.push(`${task.taskId} is still being ended`);
     }
