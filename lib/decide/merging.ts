@@ -3,6 +3,7 @@
 
 import type { Task, TaskBranch } from "../task/fields.ts";
 import { latestAttempt, lookUp, type TaskIndex } from "./dependencies.ts";
+import { compareIds } from "./schedule.ts";
 
 /**
  * How a branch comes into its target:
@@ -27,22 +28,30 @@ function attemptOf(id: string, index: TaskIndex): Task | undefined {
   return task === undefined || task.status === "complete" ? task : latestAttempt(task, index);
 }
 
+/** Label of a task that resolves a conflict: the id of the one whose branch it merges. */
+export const RESOLVES = "resolves";
+
+/** The tasks that resolve a task's conflict. */
+export function resolversOf(taskId: string, tasks: readonly Task[]): Task[] {
+  return tasks.filter(({ labels }) => labels[RESOLVES] === taskId);
+}
+
 /**
- * The tasks in an order in which each comes after those that it builds on, the oldest first where that
- * leaves a choice; with them those in between.
+ * The tasks in an order in which each comes after those that it builds on, and after who has resolved its
+ * conflict; the oldest first where that leaves a choice. With them those in between.
  */
 export function mergeOrder(chosen: readonly Task[], index: TaskIndex): MergeStep[] {
   const wanted = new Set(chosen.map(({ taskId }) => taskId));
   const steps: MergeStep[] = [];
   const seen = new Set<string>();
-  const age = (a: Task, b: Task) =>
-    a.taskId.length - b.taskId.length || (a.taskId < b.taskId ? -1 : 1);
+  const age = (a: Task, b: Task) => compareIds(a.taskId, b.taskId);
   for (const first of [...chosen].sort(age)) {
     const stack: { task: Task; after: Task[]; next: number }[] = [];
     const enter = (task: Task) => {
       if (seen.has(task.taskId)) return;
       seen.add(task.taskId);
       const after = task.dependsOn.flatMap((id) => attemptOf(id, index) ?? []);
+      after.push(...resolversOf(task.taskId, chosen));
       stack.push({ task, after: after.sort(age), next: 0 });
     };
     enter(first);

@@ -236,9 +236,13 @@ async function waitForIndex(checkout: string): Promise<void> {
     // That a git of ours was killed here is known: it need not be old.
     if (isLeft(lock, Date.now() + STALE_AFTER + 1) && releaseLock(lock)) return;
     if (performance.now() > until) {
-      throw new OrchestraError("state", `Finishing a merge that was interrupted: ${path} is there`, {
-        hint: "Another git is at work there, or was killed: where none is, remove that file.",
-      });
+      throw new OrchestraError(
+        "state",
+        `Finishing a merge that was interrupted: ${path} is there`,
+        {
+          hint: "Another git is at work there, or was killed: where none is, remove that file.",
+        },
+      );
     }
     await sleep(50);
   }

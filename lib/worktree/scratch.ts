@@ -34,7 +34,16 @@ export async function withScratch<T>(
   const { repo, folder, root } = place;
   const name = `${stemOf(root)}${Date.now().toString(36)}-${crypto.randomUUID().slice(0, 4)}`;
   const path = `${folder}/${name}`;
-  await ask(repo.gitDir, ["worktree", "add", "--detach", "--lock", "--reason", REASON, path, commit]);
+  await ask(repo.gitDir, [
+    "worktree",
+    "add",
+    "--detach",
+    "--lock",
+    "--reason",
+    REASON,
+    path,
+    commit,
+  ]);
   try {
     return await body(path);
   } finally {

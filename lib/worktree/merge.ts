@@ -1,0 +1,231 @@
+// Merges branches of tasks into a target. Everything is made first, in git's database or in a worktree of
+// its own, one after the other; only who calls moves the target then, once, to what all of them make.
+
+import type { Way } from "../decide/cleaning.ts";
+import type { MergeMode, MergeStep } from "../decide/merging.ts";
+import { type Author, authorEnv } from "./author.ts";
+import { commitTree } from "./base.ts";
+import { ask, git, GitError, tryAsk } from "./git.ts";
+import { integratedBy, isAncestor } from "./integrated.ts";
+import { type ScratchPlace, withScratch } from "./scratch.ts";
+import { type Verdict, type Verifier, verifyCommit } from "./verify.ts";
+
+/** A branch that is to be merged. */
+export interface Mergeable {
+  readonly taskId: string;
+  readonly branch: string;
+  /** Commit at its end. */
+  readonly tip: string;
+  /** Commit that its task began from. */
+  readonly base: string;
+  /** Message of the commit that merges it. */
+  readonly message: string;
+  /** What must confirm it; null where nothing must. */
+  readonly verifier: Verifier | null;
+}
+
+/** What became of one. */
+export type MergeOutcome =
+  /** The target has it already. */
+  | { readonly kind: "nothing"; readonly way: Way }
+  /** The target only moves along; to this commit. */
+  | { readonly kind: "fast-forward"; readonly commit: string }
+  /** It makes this commit. */
+  | { readonly kind: "clean"; readonly commit: string }
+  | { readonly kind: "conflict"; readonly files: readonly string[] }
+  /** Its verify command failed. */
+  | { readonly kind: "unverified"; readonly verdict: Verdict }
+  /** It builds on a task that could not be merged. */
+  | { readonly kind: "left-out"; readonly because: string };
+
+/** What became of all. */
+export interface MergePlan {
+  /** Commit that the target had. */
+  readonly from: string;
+  /** Commit that it is to have. */
+  readonly to: string;
+  readonly merged: readonly { readonly item: Mergeable; readonly outcome: MergeOutcome }[];
+}
+
+/** How branches are merged. */
+export interface MergeOptions {
+  readonly mode: MergeMode;
+  readonly author: Author;
+  /** Whether each is confirmed by its verify command. */
+  readonly verify: boolean;
+}
+
+/** Whether nothing stands in the way of a branch. */
+export function isGood({ kind }: MergeOutcome): boolean {
+  return kind === "nothing" || kind === "fast-forward" || kind === "clean";
+}
+
+/**
+ * Makes what merging some branches makes, one on top of the other. One that is in conflict or not confirmed
+ * is left out, with all that build on it. Nothing is changed: no branch, no working copy.
+ *
+ * @param from commit of the target
+ * @param steps the tasks in their order
+ * @param items the branches of those that are chosen, by their tasks
+ * @throws GitError where git fails
+ */
+export async function planMerges(
+  place: ScratchPlace,
+  from: string,
+  steps: readonly MergeStep[],
+  items: ReadonlyMap<string, Mergeable>,
+  options: MergeOptions,
+): Promise<MergePlan> {
+  const out = new Map<string, string>();
+  const merged: { item: Mergeable; outcome: MergeOutcome }[] = [];
+  let to = from;
+  for (const { taskId, after } of steps) {
+    const because = after.map((id) => out.get(id)).find((cause) => cause !== undefined);
+    if (because !== undefined) out.set(taskId, because);
+    const item = items.get(taskId);
+    if (item === undefined) continue;
+    const outcome: MergeOutcome = because === undefined
+      ? await mergeOne(place, to, item, options)
+      : { kind: "left-out", because };
+    merged.push({ item, outcome });
+    if (!isGood(outcome)) out.set(taskId, because ?? taskId);
+    else if ("commit" in outcome) to = outcome.commit;
+  }
+  return { from, to, merged };
+}
+
+async function mergeOne(
+  place: ScratchPlace,
+  target: string,
+  item: Mergeable,
+  { mode, author, verify }: MergeOptions,
+): Promise<MergeOutcome> {
+  const { repo } = place;
+  const way = await integratedBy(repo, item.tip, target, item.base);
+  if (way !== null) return { kind: "nothing", way };
+  const made = await make(place, target, item, mode, author);
+  if (made.kind === "conflict" || made.kind === "nothing" || !verify || item.verifier === null) {
+    return made;
+  }
+  const verdict = await verifyCommit(place, made.commit, item.verifier);
+  return verdict.code === 0 ? made : { kind: "unverified", verdict };
+}
+
+type Made = Exclude<MergeOutcome, { readonly kind: "unverified" | "left-out" }>;
+
+async function make(
+  place: ScratchPlace,
+  target: string,
+  item: Mergeable,
+  mode: MergeMode,
+  author: Author,
+): Promise<Made> {
+  const { repo } = place;
+  const { tip } = item;
+  const onTop = await isAncestor(repo.top, target, tip);
+  if (onTop && (mode === "merge" || mode === "rebase")) {
+    return { kind: "fast-forward", commit: tip };
+  }
+  const base = onTop ? null : await ownBase(place, target, item);
+  if (mode === "rebase") return await rebase(place, target, tip, base, author);
+  const found = await mergeTrees(repo.top, target, tip, base);
+  if ("files" in found) return { kind: "conflict", files: found.files };
+  const parents = mode === "squash" ? [target] : [target, tip];
+  const commit = await commitTree(repo, found.tree, parents, { message: item.message, author });
+  return { kind: "clean", commit };
+}
+
+/**
+ * The commit from which a branch's own work counts, where git would not find it by itself: what it builds
+ * on came into the target as other commits, squashed or rebased.
+ *
+ * @returns null where git finds it
+ */
+async function ownBase(
+  { repo }: ScratchPlace,
+  target: string,
+  { base, tip }: Mergeable,
+): Promise<string | null> {
+  const { top } = repo;
+  const known = await tryAsk(top, ["rev-parse", "--verify", "--quiet", `${base}^{commit}`]);
+  if (known === null || !await isAncestor(top, base, tip)) return null;
+  if (await isAncestor(top, base, target)) return null;
+  return await integratedBy(repo, base, target, null) === null ? null : base;
+}
+
+/** Only for the database: who looks for where two commits parted. */
+const NOBODY = { name: "Orchestra", email: "orchestra@localhost" };
+
+/**
+ * Merges two commits in git's database. It is asked in the working copy: what its `.gitattributes` say of
+ * how files are merged counts.
+ *
+ * @param base where they parted; null where git is to find it
+ */
+async function mergeTrees(
+  top: string,
+  target: string,
+  tip: string,
+  base: string | null,
+): Promise<{ tree: string } | { files: string[] }> {
+  let ours = target;
+  if (base !== null) {
+    // merge-tree takes no base before git 2.40: a commit with the same files, whose parent that is, has it.
+    const args = ["commit-tree", `${target}^{tree}`, "-p", base, "-m", "the target"];
+    ours = await ask(top, args, { env: authorEnv(NOBODY) });
+  }
+  const args = ["merge-tree", "--write-tree", "-z", "--name-only", "--messages", ours, tip];
+  const output = await git(top, args);
+  if (output.code !== 0 && output.code !== 1) throw new GitError(args, output);
+  const [tree = "", ...rest] = output.stdout.split("\0");
+  if (output.code === 0) return { tree };
+  const end = rest.indexOf("");
+  const files = new Set(rest.slice(0, end < 0 ? undefined : end));
+  // Some conflicts are told of in messages alone: a number of paths, the paths, a kind, and a text.
+  for (let at = end + 1; end >= 0 && at < rest.length && files.size === 0;) {
+    const count = Number(rest[at]);
+    if (!Number.isSafeInteger(count)) break;
+    const paths = rest.slice(at + 1, at + 1 + count);
+    if (rest[at + 1 + count]?.startsWith("CONFLICT")) paths.forEach((path) => files.add(path));
+    at += count + 3;
+  }
+  return { files: [...files].sort() };
+}
+
+/** Settings of the user's that would do more than is asked for: move other branches, for example. */
+const PLAIN_REBASE = [
+  ...["-c", "rebase.updateRefs=false", "-c", "rebase.autoStash=false"],
+  ...["-c", "rebase.autoSquash=false", "-c", "rebase.rebaseMerges=false"],
+  ...["-c", "rebase.missingCommitsCheck=ignore", "-c", "rerere.enabled=false"],
+];
+
+/** Makes the commits of a branch anew on top of the target; they keep their authors. */
+async function rebase(
+  place: ScratchPlace,
+  target: string,
+  tip: string,
+  base: string | null,
+  author: Author,
+): Promise<Made> {
+  const { GIT_COMMITTER_NAME, GIT_COMMITTER_EMAIL } = authorEnv(author);
+  const env = {
+    GIT_COMMITTER_NAME: GIT_COMMITTER_NAME!,
+    GIT_COMMITTER_EMAIL: GIT_COMMITTER_EMAIL!,
+  };
+  return await withScratch(place, tip, async (path): Promise<Made> => {
+    const args = [
+      ...PLAIN_REBASE,
+      ...["rebase", "--quiet", "--no-fork-point", "--empty=drop", "--no-verify", "--no-stat"],
+      ...(base === null ? [target] : ["--onto", target, base]),
+    ];
+    const output = await git(path, args, { env });
+    if (output.code !== 0) {
+      const names = ["diff", "--name-only", "--diff-filter=U", "-z"];
+      const files = (await ask(path, names)).split("\0").filter((file) => file !== "");
+      if (files.length === 0) throw new GitError(args, output);
+      return { kind: "conflict", files: files.sort() };
+    }
+    const commit = await ask(path, ["rev-parse", "--verify", "HEAD"]);
+    return commit === target ? { kind: "nothing", way: "picked" } : { kind: "clean", commit };
+  });
+}
