@@ -117,6 +117,8 @@ export async function git(
   const written = input === undefined ? undefined : write(child.stdin, input);
   const { code, signal: ended, stdout, stderr } = await child.output();
   await written;
+  // As env(1) tells it.
+  if (code === 127 && stdout.length === 0) throw noGit(args, folder);
   return {
     code: ended === null ? code : -1,
     stdout: decoder.decode(stdout),
@@ -135,10 +137,14 @@ function start(
     return command(folder, args, variables, options).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new OrchestraError("environment", `git ${args[0]}: there is no git, or no ${folder}`, {
-      hint: "Install git, 2.38 or newer, and see that it is on PATH.",
-    });
+    throw noGit(args, folder);
   }
+}
+
+function noGit(args: readonly string[], folder: string): OrchestraError {
+  return new OrchestraError("environment", `git ${args[0]}: there is no git, or no ${folder}`, {
+    hint: "Install git, 2.38 or newer, and see that it is on PATH.",
+  });
 }
 
 /** A git that reads no further than it has to is no error. */
