@@ -62,6 +62,12 @@ const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
     enum: [...EVENT_KINDS, ...FAILURE_CLASSES.map((name) => `failed:${name}`)],
   },
   "must be an http or https address": { pattern: "^[hH][tT][tT][pP][sS]?://" },
+  'must be "Name <mail>"': {
+    pattern: "^[^<>\\0\\n]*[^<>\\0\\n\\s][^<>\\0\\n]* <[^<>\\0\\n\\s]+>$",
+  },
+  "must be the path of a folder": { pattern: "^[^\\0\\r\\n]*[^\\s\\0][^\\0\\r\\n]*$" },
+  // What else git asks of a name, the program tells.
+  "must be the name of a branch with {taskId} in it": { pattern: "\\{taskId\\}" },
   // Said by no schema: the program tells.
   "must have names that differ": {},
   "must begin with a program": {},

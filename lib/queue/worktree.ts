@@ -16,7 +16,6 @@ import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, findWorktree, type Repository } from "../worktree/repository.ts";
-import { worktreeState } from "../worktree/state.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { settle } from "./settle.ts";
 

@@ -10,8 +10,14 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 import { ON_LINUX, test } from "../support/needs.ts";
-import { RETRY_NOTE } from "../../templates/prompts.ts";
-import { BASIC_ENV, firstPlan, MAX_ARGUMENT, prepareLaunch } from "../../lib/decide/launch_plan.ts";
+import { RETRY_NOTE, WORKTREE_NOTE } from "../../templates/prompts.ts";
+import {
+  BASIC_ENV,
+  firstPlan,
+  MAX_ARGUMENT,
+  prepareLaunch,
+  type WorktreePlaces,
+} from "../../lib/decide/launch_plan.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
 import { fullTask, ID, NOW, OTHER } from "../support/tasks.ts";
 import { PLACES } from "../support/places.ts";
@@ -108,7 +114,65 @@ Deno.test("prepareLaunch tells the agent where everything is, and runs it in the
     ORCHESTRA_ERROR_FILE: PLACES.errorFile,
     ORCHESTRA_WORKSPACE: PLACES.workspace,
     ORCHESTRA_TOKEN: "",
+    ORCHESTRA_WORKTREE: "",
+    ORCHESTRA_BRANCH: "",
+    ORCHESTRA_BASE: "",
   });
+});
+
+const WORKTREE: WorktreePlaces = {
+  path: "/trees/t",
+  folder: "/trees/t/sub",
+  branch: "orchestra/t",
+  base: "b".repeat(40),
+  gitFolder: "/w/.git",
+};
+
+function inWorktree(agent: Partial<AgentDefinition>, template: string | null = null) {
+  const result = prepareLaunch(
+    taskWith("hi"),
+    { command: "agent", args: [], ...agent },
+    template,
+    RETRY_NOTE,
+    PLACES,
+    SESSION,
+    false,
+    WORKTREE,
+    WORKTREE_NOTE,
+  );
+  assert(!("problem" in result), JSON.stringify(result));
+  return result;
+}
+
+Deno.test("prepareLaunch runs an agent in its worktree, and tells it which that is", () => {
+  const { env, cwd, prompt } = inWorktree({}, "{userPrompt}");
+  assertEquals(cwd, "/trees/t/sub");
+  const { ORCHESTRA_WORKTREE, ORCHESTRA_BRANCH, ORCHESTRA_BASE, ORCHESTRA_ROOT } = env;
+  assertEquals([ORCHESTRA_WORKTREE, ORCHESTRA_BRANCH, ORCHESTRA_BASE, ORCHESTRA_ROOT], [
+    "/trees/t",
+    "orchestra/t",
+    "b".repeat(40),
+    "/w",
+  ]);
+  assertStringIncludes(prompt, "`/trees/t`, on the branch\n`orchestra/t`");
+});
+
+Deno.test("a template that names the worktree itself gets no note, and a bare prompt stays as written", () => {
+  assertEquals(inWorktree({}, "In {worktree}: {userPrompt}").prompt, "In /trees/t: hi");
+  assertEquals(inWorktree({}, null).prompt, "hi");
+});
+
+Deno.test("what is said of a worktree is left out for a task that has none", () => {
+  const agent = {
+    args: ["a", "--add-dir={gitFolder}", "--at={worktree}", "{worktreeBranch}", "z"],
+    env: { KEEP: "{taskId}", GIT: "{gitFolder}" },
+  };
+  const within = inWorktree(agent);
+  assertEquals(within.args, ["a", "--add-dir=/w/.git", "--at=/trees/t", "orchestra/t", "z"]);
+  assertEquals(within.env.GIT, "/w/.git");
+  const without = prepared(taskWith("hi"), agent);
+  assertEquals(without.args, ["a", "z"]);
+  assertEquals([without.env.KEEP, "GIT" in without.env], [ID, false]);
 });
 
 Deno.test("with passEnv an agent inherits the named variables and the basic ones, no others", () => {

@@ -14,6 +14,7 @@ import {
   STATUSES,
   type Task,
 } from "../../lib/task/fields.ts";
+import { DIRTY } from "../../lib/task/options.ts";
 import { accepted, fullTask, ID, NOW } from "../support/tasks.ts";
 import { PLACES } from "../support/places.ts";
 
@@ -120,6 +121,10 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   priority: fc.integer({ min: 1, max: 10 }),
   timeout: fc.option(fc.integer({ min: 1 })),
   timeoutWarning: fc.option(fc.integer({ min: 1 })),
+  worktree: fc.option(fc.boolean()),
+  base: fc.option(anyText),
+  dirty: fc.option(fc.constantFrom(...DIRTY)),
+  touches: fc.array(anyText),
   dependsOn: fc.array(anyId),
   blockedBy: fc.option(anyText),
   blockedReason: fc.option(anyText),

@@ -24,6 +24,9 @@ const GOOD: Readonly<Record<OptionName, { text: string; value: unknown }>> = {
   idleTimeout: { text: "2.5s", value: 2.5 },
   budget: { text: "0.50", value: 0.5 },
   verify: { text: "make test", value: ["sh", "-c", "make test"] },
+  worktree: { text: "true", value: true },
+  base: { text: "origin/main~2", value: "origin/main~2" },
+  dirty: { text: "carry", value: "carry" },
   dependsOn: { text: "task_1772625600009", value: ["task_1772625600009"] },
   labels: { text: "team=x=y", value: { team: "x=y" } },
   touches: { text: "src/**/*.{ts,tsx}", value: ["src/**/*.{ts,tsx}"] },
@@ -43,6 +46,12 @@ const BAD: Readonly<Record<OptionName, { texts: string[]; values: unknown[] }>> 
   idleTimeout: { texts: ["0", "x"], values: [0, true] },
   budget: { texts: ["0", "-1", "x", ""], values: [0, -1, "1", Infinity] },
   verify: { texts: ["", " "], values: ["", "\t", [], [1], ["a\0"], {}] },
+  worktree: { texts: ["yes", ""], values: [0, "true", {}] },
+  base: {
+    texts: ["", "-x", "--upload-pack=x", "a b", "a\n", "a\0", "x".repeat(501)],
+    values: ["", "-x", 1, {}],
+  },
+  dirty: { texts: ["", "Carry", "stash"], values: ["", true, []] },
   dependsOn: { texts: [""], values: ["", [""], [5], {}] },
   labels: { texts: ["oops", "=x", ""], values: [[], "a=b", { a: 1 }, { "": "x" }, null] },
   touches: {

@@ -106,6 +106,8 @@ const BAD: Record<string, { values: unknown[]; says: RegExp }> = {
   "seconds?": { values: ["1", true, [], {}], says: /must be a number or null/ },
   "pid?": { values: ["x", "1.5", true, [], {}], says: /must be a number or null/ },
   boolean: { values: [0, "true", [], {}], says: /must be true or false/ },
+  "boolean?": { values: [0, "true", [], {}], says: /must be true or false or null/ },
+  texts: { values: ["x", [1], {}], says: /list of texts/ },
   ids: { values: ["x", [1], ["../../x"], [null], {}, [`${ID}\n`]], says: /list of task ids/ },
   "command?": { values: ["x", [1], [], {}, 1], says: /list of texts, the program first/ },
   count: { values: [-1, 0.5, 1e20, "1", [], true], says: /a whole number from 0/ },
