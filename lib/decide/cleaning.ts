@@ -2,6 +2,10 @@
 // itself; what has more to it only where it is asked for by name, after a backup; and what a backup
 // would not hold never. Pure: the words are made in format/.
 
+import { branchOf } from "./branch.ts";
+import { latestAttempt, lookUp, retryChain, type TaskIndex } from "./dependencies.ts";
+import { isAtRest, isTerminal, type Task } from "../task/fields.ts";
+
 /**
  * By which way a branch is in its target:
  * - `same`: both are at one commit;
@@ -55,7 +59,7 @@ export type Folder =
   /** There is none. */
   | { readonly kind: "none" }
   /** Git knows of one, and it is gone. */
-  | { readonly kind: "gone" }
+  | { readonly kind: "gone"; readonly contents: Contents }
   /** Something else stands where it should be, or git does not know it as a worktree of this repository. */
   | { readonly kind: "foreign"; readonly problem: string }
   /** It cannot be looked at. */
@@ -74,6 +78,8 @@ export interface Place {
   readonly way: Way | null;
   /** Where the branch is checked out beside its own folder; null where it is not. */
   readonly elsewhere: string | null;
+  /** Whether it is itself what others are to be in. */
+  readonly isTarget: boolean;
 }
 
 /** Why something stays. */
@@ -89,6 +95,7 @@ export type Kept =
   | { readonly code: "git-locks"; readonly names: readonly string[] }
   | { readonly code: "in-use"; readonly pids: readonly number[] }
   | { readonly code: "elsewhere"; readonly path: string }
+  | { readonly code: "target" }
   | { readonly code: "no-task" }
   | { readonly code: "operation"; readonly operation: string }
   | { readonly code: "changed"; readonly changed: number; readonly untracked: number }
@@ -121,7 +128,7 @@ export function decideCleaning(place: Place, forced: boolean): Cleaning {
 }
 
 /** What no backup would hold, or who is not to be disturbed. */
-function neverLost({ owner, folder, elsewhere }: Place): Kept | undefined {
+function neverLost({ owner, folder, elsewhere, isTarget }: Place): Kept | undefined {
   switch (owner.kind) {
     case "active":
       return { code: "active", taskId: owner.taskId, status: owner.status };
@@ -130,10 +137,11 @@ function neverLost({ owner, folder, elsewhere }: Place): Kept | undefined {
     case "unreadable":
       return { code: "unreadable" };
   }
+  if (elsewhere !== null) return { code: "elsewhere", path: elsewhere };
+  if (isTarget) return { code: "target" };
   if (folder.kind === "foreign") return { code: "foreign", problem: folder.problem };
   if (folder.kind === "unseen") return { code: "unseen", problem: folder.problem };
-  if (elsewhere !== null) return { code: "elsewhere", path: elsewhere };
-  if (folder.kind !== "there" && folder.kind !== "half") return undefined;
+  if (folder.kind === "none") return undefined;
   const { locked, submodules, nested, gitLocks, users } = folder.contents;
   if (locked !== null) return { code: "locked", reason: locked };
   if (submodules) return { code: "submodules" };
@@ -146,7 +154,7 @@ function neverLost({ owner, folder, elsewhere }: Place): Kept | undefined {
 /** What goes only where it is asked for by name, after a backup. */
 function onlyByName({ owner, branch, folder, way }: Place): Kept | undefined {
   if (owner.kind === "none") return { code: "no-task" };
-  if (folder.kind === "there" || folder.kind === "half") {
+  if ("contents" in folder) {
     const { operation, changed, untracked, loose } = folder.contents;
     if (operation !== null) return { code: "operation", operation };
     if (changed + untracked > 0) return { code: "changed", changed, untracked };
@@ -157,6 +165,47 @@ function onlyByName({ owner, branch, folder, way }: Place): Kept | undefined {
     }
   }
   return branch !== null && way === null ? { code: "not-integrated" } : undefined;
+}
+
+/** All tasks, as far as it matters whose a branch is. */
+export interface Tasks {
+  /** Those that are not archived. */
+  readonly tasks: readonly Task[];
+  readonly index: TaskIndex;
+  /** Ids of those whose files cannot be read. */
+  readonly damaged: ReadonlySet<string>;
+}
+
+/**
+ * How it stands with the tasks of a branch.
+ *
+ * @param ids of those that worked on it, or after which it is named
+ * @param branch null where it has none
+ */
+export function ownerOf(
+  ids: readonly string[],
+  branch: string | null,
+  { tasks, index, damaged }: Tasks,
+): Owner {
+  if (ids.some((id) => damaged.has(id))) return { kind: "unreadable" };
+  const known = ids.flatMap((id) => lookUp(id, index) ?? []);
+  // Also whoever goes on in it, or is to go on with what one of them began.
+  const heirs = tasks.filter((task) => branch !== null && branchOf(task)?.branch === branch);
+  const all = [...known, ...heirs, ...known.map((task) => latestAttempt(task, index))];
+  const active = all.find((task) => !isAtRest(task) || task.retryAt !== null);
+  if (active !== undefined) {
+    return { kind: "active", taskId: active.taskId, status: active.status };
+  }
+  const chain = new Set(known.flatMap((task) => retryChain(task, index)).map((it) => it.taskId));
+  const waits = tasks.find((task) =>
+    !isTerminal(task.status) && task.dependsOn.some((id) => {
+      const dependency = lookUp(id, index);
+      return dependency !== undefined &&
+        retryChain(dependency, index).some(({ taskId }) => chain.has(taskId));
+    })
+  );
+  if (waits !== undefined) return { kind: "needed", by: waits.taskId };
+  return known.length + heirs.length === 0 ? { kind: "none" } : { kind: "rest" };
 }
 
 /** What is known of a lock file of git's. */

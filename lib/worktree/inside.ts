@@ -2,6 +2,7 @@
 // that are none of this one. Links are never followed. Only read.
 
 import { lstat } from "../store/files.ts";
+import { isFolder, isThere, permitted, run } from "./disk.ts";
 
 /** What is in a folder. */
 export interface Inside {
@@ -11,9 +12,18 @@ export interface Inside {
   readonly nested: readonly string[];
 }
 
-/** Looks through a folder; undefined where there is none, or a link in its place. */
-export function lookInside(path: string): Inside | undefined {
-  if (lstat(path)?.isDirectory !== true) return undefined;
+/**
+ * Looks through a folder.
+ *
+ * @param path absolute
+ * @returns undefined where there is none, or a link in its place
+ */
+export async function lookInside(path: string): Promise<Inside | undefined> {
+  if (!await isFolder(path)) return undefined;
+  return await permitted(() => walk(path), () => askAround(path));
+}
+
+function walk(path: string): Inside {
   let bytes = 0;
   const nested: string[] = [];
   // A file with several names takes its room once.
@@ -25,11 +35,12 @@ export function lookInside(path: string): Inside | undefined {
       names.add(name);
       const info = lstat(`${path}/${below}${name}`);
       if (info === undefined) continue;
-      if ((info.nlink ?? 1) < 2 || isDirectory || !counted.has(info.ino ?? 0)) {
-        bytes += info.blocks === null ? info.size : info.blocks * 512;
-      }
-      if (!isDirectory && info.ino !== null) counted.add(info.ino);
       if (isDirectory) waiting.push(`${below}${name}/`);
+      else if ((info.nlink ?? 1) > 1 && info.ino !== null) {
+        if (counted.has(info.ino)) continue;
+        counted.add(info.ino);
+      }
+      bytes += info.blocks === null ? info.size : info.blocks * 512;
     }
     if (below !== "" && isRepository(below, names)) nested.push(below.slice(0, -1));
   }
@@ -46,8 +57,45 @@ function entriesOf(path: string): Deno.DirEntry[] {
   }
 }
 
-/** One with a working copy has `.git`; one without has what git itself looks for. */
+/** What git looks for in a repository without a working copy. */
+const BARE = ["HEAD", "objects", "refs"];
+
+/** One with a working copy has `.git`. */
 function isRepository(below: string, names: ReadonlySet<string>): boolean {
   if (names.has(".git")) return true;
-  return !below.endsWith(".git/") && ["HEAD", "objects", "refs"].every((name) => names.has(name));
+  return !below.endsWith("/.git/") && below !== ".git/" && BARE.every((name) => names.has(name));
+}
+
+/** The same by programs of the system. */
+async function askAround(path: string): Promise<Inside> {
+  const [size, found] = await Promise.all([
+    run("du", ["-sk", "--", path]),
+    run("find", [
+      ...[
+        path,
+        "-mindepth",
+        "2",
+        "(",
+        "-name",
+        ".git",
+        "-o",
+        "-type",
+        "d",
+        "-name",
+        "objects",
+        ")",
+      ],
+      "-print0",
+    ]),
+  ]);
+  if (found === null) throw new Deno.errors.PermissionDenied(`${path} cannot be looked through`);
+  const nested = new Set<string>();
+  for (const name of found.split("\0").filter((name) => name !== "")) {
+    const at = name.lastIndexOf("/");
+    const folder = name.slice(0, at);
+    const isOne = name.endsWith("/.git") || !folder.endsWith("/.git") &&
+        (await Promise.all(BARE.map((it) => isThere(`${folder}/${it}`)))).every((there) => there);
+    if (isOne) nested.add(folder.slice(path.length + 1));
+  }
+  return { bytes: Number(/^\d+/.exec(size ?? "")?.[0] ?? 0) * 1024, nested: [...nested].sort() };
 }

@@ -24,12 +24,14 @@ function linkOf(path: string): string | undefined {
   }
 }
 
-/** Processes whose current folder is a folder or below it. */
-export function processesIn(path: string): number[] {
-  return pidsOf().filter((pid) => {
+/** The current folder of each process, by its number, as far as they can be seen. */
+export function currentFolders(): Map<number, string> {
+  const folders = new Map<number, string>();
+  for (const pid of pidsOf()) {
     const cwd = linkOf(`/proc/${pid}/cwd`);
-    return cwd !== undefined && (cwd === path || cwd.startsWith(`${path}/`));
-  });
+    if (cwd !== undefined) folders.set(pid, cwd);
+  }
+  return folders;
 }
 
 /** Processes that have a file open. */

@@ -2,16 +2,18 @@
 // can have it any more; it is moved aside before it is removed, and back where it was another one.
 
 import { isStale } from "../decide/cleaning.ts";
-import { isAbsolute } from "../store/paths.ts";
 import { lstat, removeFile, renameFile } from "../store/files.ts";
+import { isAbsolute } from "../store/paths.ts";
+import { namesIn, permitted } from "./disk.ts";
+import { tryAsk } from "./git.ts";
 import { beginningsOfGit, holdersOf, isOnOwnDisk } from "./processes.ts";
-import type { Repository } from "./repository.ts";
+import { type Repository, samePath } from "./repository.ts";
 
 /** A lock file of git's. */
 export interface GitLock {
   /** Absolute path. */
   readonly path: string;
-  /** When it was made, milliseconds since the epoch. */
+  /** When it was made, milliseconds since the epoch; never, where we may not ask. */
   readonly since: number;
   /** Which file it is. */
   readonly ino: number | null;
@@ -20,28 +22,47 @@ export interface GitLock {
 type Where = Pick<Repository, "gitDir">;
 
 /**
- * The folder of git's in which it keeps what belongs to one worktree; undefined where it has none.
+ * The folder of git's in which it keeps what belongs to one worktree, whether that is still there or not.
  *
  * @param path of the worktree, as git tells it
+ * @returns undefined where there is none, or another repository says that it is in that place
  */
-export function adminFolder({ gitDir }: Where, path: string): string | undefined {
+export async function adminFolder({ gitDir }: Where, path: string): Promise<string | undefined> {
   const all = `${gitDir}/worktrees`;
-  const file = realOf(`${path}/.git`);
-  return entriesOf(all).map((name) => `${all}/${name}`).find((folder) => {
-    try {
-      const told = Deno.readTextFileSync(`${folder}/gitdir`).replace(/\r?\n$/, "");
-      return told === `${path}/.git` ||
-        file !== undefined && realOf(isAbsolute(told) ? told : `${folder}/${told}`) === file;
-    } catch {
-      return false;
-    }
+  return await permitted(() => {
+    const file = realOf(`${path}/.git`);
+    const isIt = (folder: string) => {
+      const told = textOf(`${folder}/gitdir`)?.replace(/\r?\n$/, "");
+      if (told === undefined) return false;
+      const absolute = isAbsolute(told) ? told : `${folder}/${told}`;
+      return samePath(absolute, `${path}/.git`) ||
+        file !== undefined && realOf(absolute) === file;
+    };
+    return entriesOf(all).map((name) => `${all}/${name}`).find(isIt);
+  }, async () => {
+    const folder = await tryAsk(path, ["rev-parse", "--absolute-git-dir"]).catch(() => null);
+    return folder?.startsWith(`${all}/`) ? folder : undefined;
   });
 }
 
+/** Whether the `.git` of a worktree leads where git keeps what belongs to it. */
+export async function leadsTo(path: string, admin: string): Promise<boolean> {
+  return await permitted(() => {
+    if (lstat(`${path}/.git`)?.isFile !== true) return false;
+    const told = /^gitdir: (.+?)\r?\n?$/.exec(textOf(`${path}/.git`) ?? "")?.[1];
+    if (told === undefined) return false;
+    const real = realOf(isAbsolute(told) ? told : `${path}/${told}`);
+    return real !== undefined && real === realOf(admin);
+  }, async () => await tryAsk(path, ["rev-parse", "--absolute-git-dir"]) === admin);
+}
+
 /** Locks that stand in a worktree: of its index, of its HEAD. */
-export function locksOfWorktree(repo: Where, path: string): GitLock[] {
-  const folder = adminFolder(repo, path);
-  return folder === undefined ? [] : locksIn(folder);
+export async function locksOfWorktree(admin: string): Promise<GitLock[]> {
+  return await permitted(() => locksIn(admin), async () => {
+    const names = await namesIn(admin, 1000) ?? [];
+    return names.filter((name) => name.endsWith(".lock"))
+      .map((name) => ({ path: `${admin}/${name}`, since: Infinity, ino: null }));
+  });
 }
 
 /** Locks that stand in a repository, those of its worktrees not among them. */
@@ -52,7 +73,17 @@ export function locksOfRepository({ gitDir }: Where): GitLock[] {
 function realOf(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
   }
 }
@@ -60,7 +91,8 @@ function realOf(path: string): string | undefined {
 function entriesOf(folder: string): string[] {
   try {
     return [...Deno.readDirSync(folder)].map(({ name }) => name);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return [];
   }
 }

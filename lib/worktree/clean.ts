@@ -1,0 +1,262 @@
+// Removes branches and worktrees of tasks. In this order, so that a kill at any point loses nothing and the
+// next call goes on: looked at anew, under the lock of ours; each commit that nothing else has gets a backup,
+// and so does what is not committed; the folder goes, by git, which looks once more; then the branch, if it
+// is where it was.
+
+import {
+  type Cleaning,
+  decideCleaning,
+  type Kept,
+  type Owner,
+  type Way,
+} from "../decide/cleaning.ts";
+import type { Author } from "./author.ts";
+import { keepBackup } from "./backup.ts";
+import { commitTree } from "./base.ts";
+import { isThere } from "./disk.ts";
+import { ask, git, GitError, lastLine, tryAsk } from "./git.ts";
+import { alone } from "./lock.ts";
+import { type Goal, isOnly, lookAt, otherRefs, type Seen } from "./look.ts";
+import { findBranches, type Found, type Search } from "./orphans.ts";
+import type { Repository } from "./repository.ts";
+import { snapshotTree } from "./snapshot.ts";
+import { adminFolder, isLeft, locksOfWorktree, releaseLock } from "./stale_locks.ts";
+import { completeFiles, isBeingRemoved, takeAway } from "./take_away.ts";
+
+/** What a backup holds: a branch, what was not committed, another commit, or states that were given up. */
+export type BackupOf = "branch" | "changes" | "head" | "earlier";
+
+/** A commit that was kept before what named it was removed. */
+export interface Backup {
+  readonly ref: string;
+  readonly of: BackupOf;
+}
+
+/** What came of it. */
+export type Cleaned =
+  & { readonly taskId: string; readonly branch: string | null }
+  & (
+    | {
+      readonly kind: "removed";
+      /** The folder that is gone; null where there was none. */
+      readonly path: string | null;
+      readonly way: Way | null;
+      /** Its commit; null where there was no branch. */
+      readonly tip: string | null;
+      /** What the folder took, bytes. */
+      readonly bytes: number;
+      readonly backups: readonly Backup[];
+    }
+    | { readonly kind: "kept"; readonly why: Kept; readonly forcible: boolean }
+    /** Git refused in the middle; what was backed up until then stays. */
+    | { readonly kind: "failed"; readonly problem: string; readonly backups: readonly Backup[] }
+  );
+
+/** Which of them are cleaned, and how. */
+export interface CleanRequest {
+  /** What is looked for, looked up anew each time. */
+  search(): Search;
+  /** Whose they are, as it stands now. */
+  owner(found: Found): Owner;
+  readonly goal: Goal;
+  readonly author: Author;
+}
+
+/**
+ * Removes the branch and the worktree of a task, where they may go.
+ *
+ * @param taskId as {@linkcode findBranches} tells it
+ * @param forced whether it was asked for by name
+ * @returns what came of it; undefined where there is none of that name any more
+ * @throws GitError where git does not tell how it stands
+ */
+export async function cleanBranch(
+  repo: Repository,
+  taskId: string,
+  forced: boolean,
+  request: CleanRequest,
+): Promise<Cleaned | undefined> {
+  return await alone(repo, async () => {
+    const found = (await findBranches(repo, request.search())).find((it) => it.taskId === taskId);
+    if (found === undefined) return undefined;
+    const about = { taskId, branch: found.branch };
+    let { seen, cleaning } = await decide(repo, found, forced, request);
+    if (await isPartial(repo, seen, cleaning)) {
+      // Whoever made or removed it was killed: what it lacks is no change of anybody's.
+      await completeFiles(repo, found.path!, (await adminFolder(repo, found.path!))!);
+      ({ seen, cleaning } = await decide(repo, found, forced, request));
+    }
+    if (cleaning.kind === "keep") {
+      return { ...about, kind: "kept", why: cleaning.why, forcible: cleaning.forcible };
+    }
+    const backups: Backup[] = [];
+    try {
+      const problem = await remove(repo, seen, request.author, backups);
+      if (problem !== null) return { ...about, kind: "failed", problem, backups };
+    } catch (error) {
+      if (!(error instanceof GitError)) throw error;
+      return { ...about, kind: "failed", problem: lastLine(error.output), backups };
+    }
+    const { entry, tip } = found;
+    return {
+      ...about,
+      kind: "removed",
+      path: entry?.path ?? null,
+      way: seen.place.way,
+      tip,
+      bytes: seen.bytes ?? 0,
+      backups,
+    };
+  });
+}
+
+async function decide(
+  repo: Repository,
+  found: Found,
+  forced: boolean,
+  { owner, goal }: CleanRequest,
+): Promise<{ seen: Seen; cleaning: Cleaning }> {
+  const seen = await lookAt(repo, found, owner(found), goal);
+  return { seen, cleaning: decideCleaning(seen.place, forced) };
+}
+
+/** Whether a worktree is in the way that lacks files because somebody was killed. */
+async function isPartial(
+  repo: Repository,
+  { found: { entry }, place: { folder, owner } }: Seen,
+  cleaning: Cleaning,
+): Promise<boolean> {
+  const isInTheWay = cleaning.kind === "remove" || cleaning.why.code === "changed";
+  if (!isInTheWay || entry === undefined || owner.kind !== "rest") return false;
+  if (folder.kind === "half") return true;
+  if (folder.kind !== "there" || folder.contents.changed === 0) return false;
+  const admin = await adminFolder(repo, entry.path);
+  return admin !== undefined && await isBeingRemoved(admin, entry.head);
+}
+
+/**
+ * Backups, then the folder, then the branch.
+ *
+ * @param backups those that were made
+ * @returns why it stays; null where all of it is gone
+ */
+async function remove(
+  repo: Repository,
+  { found, place }: Seen,
+  author: Author,
+  backups: Backup[],
+): Promise<string | null> {
+  const { taskId, branch, tip, entry } = found;
+  const keep = async (of: BackupOf, commit: string) => {
+    backups.push({ of, ref: await keepBackup(repo, taskId, commit) });
+  };
+  if (tip !== null && await isOnly(repo, [tip], branch)) await keep("branch", tip);
+  if (entry !== undefined && "contents" in place.folder) {
+    const admin = await adminFolder(repo, entry.path);
+    if (admin === undefined) return "what git has noted of it is gone";
+    for (const lock of await locksOfWorktree(admin)) {
+      if (!isLeft(lock, Date.now()) || !releaseLock(lock)) return `${lock.path} is in use`;
+    }
+    const { changed, untracked, operation } = place.folder.contents;
+    let head = entry.head;
+    if (changed + untracked > 0 || operation !== null) {
+      head = await keepChanges(repo, found, author);
+      await keep("changes", head);
+      // It is at what was kept, and so git finds it clean unless somebody changes more of it.
+      await ask(entry.path, ["update-ref", "--no-deref", "-m", "orchestra: backup", "HEAD", head]);
+      await ask(entry.path, ["read-tree", head]);
+      await git(entry.path, ["update-index", "-q", "--refresh"]);
+    } else if (/[^0]/.test(head) && head !== tip && await isOnly(repo, [head], branch)) {
+      await keep("head", head);
+    }
+    const earlier = await keepEarlier(repo, found, author);
+    if (earlier !== null) await keep("earlier", earlier);
+    const problem = await takeAway(repo, { ...entry, head }, admin);
+    if (problem !== null) return problem;
+  }
+  if (branch === null || tip === null) return null;
+  return await removeBranch(repo, branch, tip);
+}
+
+/** A commit with what is not committed; its second parent has what was staged, as git's own stash does it. */
+async function keepChanges(
+  repo: Repository,
+  { taskId, path, entry }: Found,
+  author: Author,
+): Promise<string> {
+  const head = entry!.head;
+  const tree = await snapshotTree(repo, path!);
+  const old = await ask(repo.gitDir, ["rev-parse", "--verify", `${head}^{tree}`]);
+  // The same changes make the same commit: who was killed in between finds it again.
+  const date = `${await factsOf(repo, head, "%ct")} +0000`;
+  const parents = [head];
+  const staged = await tryAsk(path!, ["write-tree"]);
+  if (staged !== null && staged !== old && staged !== tree) {
+    const message = `What was staged in the worktree of ${taskId}`;
+    parents.push(await commitTree(repo, staged, [head], { message, author, date }));
+  }
+  const message = `What was not committed in the worktree of ${taskId}`;
+  return await commitTree(repo, tree, parents, { message, author, date });
+}
+
+/** Facts of a commit, as git's formats name them. */
+function factsOf({ gitDir }: Repository, commit: string, format: string): Promise<string> {
+  const args = ["rev-list", "--max-count=1", "--no-commit-header", `--format=${format}`];
+  return ask(gitDir, [...args, commit, "--"]);
+}
+
+/** So many states that were given up are looked at. */
+const MOST = 1000;
+
+/**
+ * A commit that leads to what only the logs of the branch and of the worktree still name: commits that were
+ * amended, or left behind by a reset. Null where there is nothing.
+ */
+async function keepEarlier(
+  repo: Repository,
+  { taskId, branch, tip, entry }: Found,
+  author: Author,
+): Promise<string | null> {
+  const logOf = (folder: string, ref: string) =>
+    tryAsk(folder, ["rev-list", "--walk-reflogs", `--max-count=${MOST}`, ref, "--"]);
+  const logs = await Promise.all([
+    branch === null ? null : logOf(repo.gitDir, `refs/heads/${branch}`),
+    entry === undefined || !await isThere(entry.path) ? null : logOf(entry.path, "HEAD"),
+  ]);
+  const commits = [...new Set(logs.flatMap((log) => log?.split("\n") ?? []))]
+    .filter((commit) => /^[0-9a-f]{40,}$/.test(commit));
+  if (commits.length === 0) return null;
+  const named = tip === null ? [] : [tip];
+  // What git has forgotten already is passed over.
+  const args = ["rev-list", "--ignore-missing", "--stdin", "--not", ...named, ...otherRefs(branch)];
+  const only = await tryAsk(repo.gitDir, args, { input: `${commits.join("\n")}\n` }) ?? "";
+  if (only === "") return null;
+  const lost = new Set(only.split("\n"));
+  const ends = await ask(repo.gitDir, [
+    ...["merge-base", "--independent"],
+    ...commits.filter((commit) => lost.has(commit)),
+  ]);
+  const parents = ends.split("\n");
+  if (parents.length === 1) return parents[0]!;
+  const [tree = "", date = ""] = (await factsOf(repo, parents[0]!, "%T%n%ct")).split("\n");
+  const message = `Earlier states of the branch of ${taskId}`;
+  return await commitTree(repo, tree, parents, { message, author, date: `${date} +0000` });
+}
+
+/** Removes a branch that is where it was, with what git's settings say of it. */
+async function removeBranch(
+  { gitDir }: Repository,
+  branch: string,
+  tip: string,
+): Promise<string | null> {
+  const ref = `refs/heads/${branch}`;
+  const output = await git(gitDir, ["update-ref", "-d", "-m", "orchestra: cleaned", ref, tip]);
+  if (output.code !== 0) return lastLine(output);
+  const section = `branch.${branch}`;
+  const settings = await tryAsk(gitDir, ["config", "--local", "--name-only", "--list"]);
+  if (settings?.split("\n").some((name) => name.startsWith(`${section}.`))) {
+    // Without the branch they are of no use; where they stay, they do no harm.
+    await git(gitDir, ["config", "--local", "--remove-section", section]);
+  }
+  return null;
+}
