@@ -4,6 +4,7 @@ import { describeWatcher } from "../supervise/watcher.ts";
 import { hasDependencies, NO_INDEX, type Readiness } from "../decide/dependencies.ts";
 import type { StatusInput } from "../format/status.ts";
 import { pausedLanes } from "../decide/model.ts";
+import { findOverlaps } from "../decide/overlap_marks.ts";
 import { withPauses } from "../decide/room.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Snapshot } from "../queue/refresh.ts";
@@ -101,9 +102,12 @@ export function statusInput(
   const lanes = allLanes(snapshot, now);
   const all = selectTasks(snapshot, filter, now, lanes);
   const views = viewShown(all, filter, now);
+  const overlaps = findOverlaps(snapshot.tasks, () => snapshot.index);
+  const spoken = () => [...spokenOf(views), ...overlaps.all.flatMap(({ tasks }) => tasks)];
   return {
     views,
-    names: nameTasks(snapshot.tasks, () => spokenOf(views)),
+    names: nameTasks(snapshot.tasks, spoken),
+    overlaps: overlaps.all.length === 0 ? undefined : overlaps,
     hidden: all.length - views.length,
     counts: countPhases(all),
     damaged: [...snapshot.damaged],

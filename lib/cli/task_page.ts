@@ -2,6 +2,8 @@
 
 import { lstat } from "../store/files.ts";
 import { dependentsOf, latestAttempt, type Readiness, retryChain } from "../decide/dependencies.ts";
+import { branchOf } from "../decide/branch.ts";
+import { findOverlaps } from "../decide/overlap_marks.ts";
 import { readablePlaces } from "../store/places.ts";
 import { nameTasks } from "../decide/names.ts";
 import { formatShow } from "../format/show.ts";
@@ -42,6 +44,9 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
     return { id: other, view: found === undefined ? null : view(latestAttempt(found, index)) };
   });
   const dependents = dependentsOf([id], index).map(view);
+  const overlaps = task.status === "pending"
+    ? findOverlaps(snapshot.tasks, () => index).of(id)
+    : [];
   const sentinels = readSentinels(queue, id);
   const plan = planFile === null ? null : readPlan(queue, planFile);
   if (context.globals.json) {
@@ -55,6 +60,8 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
         latest: item.view?.task.taskId ?? null,
       })),
       dependents: dependents.map((item) => item.task.taskId),
+      overlaps,
+      changes: changesJson(task),
       sentinels: sentinels.map((item) => ({
         name: item.name,
         modifiedAt: item.modifiedAt === null ? null : new Date(item.modifiedAt).toISOString(),
@@ -81,6 +88,7 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
       chain,
       dependencies,
       dependents,
+      overlaps,
       sentinels,
       plan,
       logTail: end?.text ?? null,

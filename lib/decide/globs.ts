@@ -61,11 +61,37 @@ export function isNamedBy(path: string, glob: string): boolean {
   const { prefix, automata } = globOf(glob);
   const text = fold(path);
   if (!text.startsWith(prefix)) return false;
-  const exact: Automaton = [
-    ...Array.from(text, (letter, at) => [{ letters: only(letter.codePointAt(0)!), to: at + 1 }]),
-    [],
-  ];
-  return automata.some((one) => meet(one, exact));
+  return automata.some((one) => takes(one, text));
+}
+
+/** Whether an automaton takes a text. */
+function takes(automaton: Automaton, text: string): boolean {
+  let states = closed(automaton, [0]);
+  for (const letter of text) {
+    const code = letter.codePointAt(0)!;
+    const next: number[] = [];
+    for (const state of states) {
+      for (const { letters, to } of automaton[state]!) {
+        if (letters !== null && isOf(code, letters)) next.push(to);
+      }
+    }
+    if (next.length === 0) return false;
+    states = closed(automaton, next);
+  }
+  return states.has(automaton.length - 1);
+}
+
+/** States, with those that are reached from them without a character. */
+function closed(automaton: Automaton, states: readonly number[]): Set<number> {
+  const all = new Set(states);
+  for (const state of all) {
+    for (const { letters, to } of automaton[state]!) if (letters === null) all.add(to);
+  }
+  return all;
+}
+
+function isOf(code: number, { except, ranges }: Letters): boolean {
+  return ranges.some(([low, high]) => code >= low && code <= high) !== except;
 }
 
 function globOf(text: string): Glob {

@@ -145,8 +145,11 @@ function settledPhase(task: Task): Phase {
 export function spokenOf(views: readonly TaskView[]): string[] {
   return views.flatMap(({ task, phase }) => {
     if (phase.kind === "blocked") return [task.taskId, phase.by, phase.cause.id];
-    return phase.kind === "waiting" && phase.wait.kind === "tasks"
-      ? [task.taskId, ...phase.wait.ids]
+    if (phase.kind !== "waiting") return [task.taskId];
+    const { wait } = phase;
+    if (wait.kind === "tasks") return [task.taskId, ...wait.ids];
+    return wait.kind === "limit" && wait.held.kind === "overlap"
+      ? [task.taskId, wait.held.id]
       : [task.taskId];
   });
 }

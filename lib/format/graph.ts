@@ -1,12 +1,14 @@
 // Dependencies as a picture: a tree for people, Mermaid and DOT for other programs. Pure.
 
 import { type DependencyProblem, latestAttempt, type TaskIndex } from "../decide/dependencies.ts";
+import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView } from "../decide/view.ts";
 import type { Task } from "../task/fields.ts";
 import { createPalette, type Palette, type Style } from "../text/style.ts";
 import { type Column, formatRows } from "../text/table.ts";
-import { sanitize } from "../text/width.ts";
+import { sanitize, wrap } from "../text/width.ts";
+import { formatOverlap } from "./reason.ts";
 import { formatEnd, formatId, formatKey } from "./names.ts";
 
 /** Tasks and who waits for whom. */
@@ -15,10 +17,16 @@ export interface Graph {
   nodes: ReadonlyMap<string, TaskView>;
   /** For each id, the ids that it depends on, latest attempts in place of earlier ones. */
   dependsOn: ReadonlyMap<string, readonly string[]>;
+  /** Tasks that change the same files; none where absent. */
+  overlaps?: readonly Overlap[];
 }
 
-/** The dependencies among tasks, over all that have or are one. */
-export function buildGraph(views: Iterable<TaskView>, index: TaskIndex): Graph {
+/** The dependencies among tasks, over all that have or are one, or that overlap. */
+export function buildGraph(
+  views: Iterable<TaskView>,
+  index: TaskIndex,
+  overlaps: readonly Overlap[] = [],
+): Graph {
   const all = new Map<string, TaskView>();
   for (const view of views) all.set(view.task.taskId, view);
   const dependsOn = new Map<string, string[]>();
@@ -34,8 +42,9 @@ export function buildGraph(views: Iterable<TaskView>, index: TaskIndex): Graph {
     wanted.add(task.taskId);
     for (const id of edges) wanted.add(id);
   }
+  for (const { tasks } of overlaps) for (const id of tasks) wanted.add(id);
   const nodes = new Map([...all].filter(([id]) => wanted.has(id)));
-  return { nodes, dependsOn };
+  return { nodes, dependsOn, overlaps };
 }
 
 /** Cells by which a branch is indented, and the lines that lead to it. */
@@ -92,6 +101,11 @@ export function formatTree(graph: Graph, style: Style, names: Names = WHOLE_IDS)
   drawAll([...dependents.keys()].filter((id) => !graph.dependsOn.has(id)));
   // In a circle nobody depends on nothing: show what is left as well.
   for (const id of graph.dependsOn.keys()) drawAll([id]);
+  for (const overlap of graph.overlaps ?? []) {
+    lines.push(
+      ...wrap(sanitize(formatOverlap(overlap, null, names)), style.width).map(palette.waiting),
+    );
+  }
   return lines.join("\n");
 }
 
@@ -186,15 +200,30 @@ function labelOf(task: Task): string {
   return `${who}: ${sanitize(task.prompt).slice(0, 60)}`;
 }
 
+function forMermaid(text: string): string {
+  return text.replace(/[#"&<>]/g, (character) => MERMAID[character]!);
+}
+
+/** What a picture says of the files in which two tasks overlap. */
+function filesOf(files: readonly string[]): string {
+  const rest = files.length - FILES_DRAWN;
+  return sanitize(files.slice(0, FILES_DRAWN).join(", ")) + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+const FILES_DRAWN = 3;
+
 /** The graph in Mermaid's language: https://mermaid.js.org/syntax/flowchart.html */
 export function formatMermaid(graph: Graph): string {
   const lines = ["flowchart LR"];
   for (const { task, phase: { kind } } of graph.nodes.values()) {
-    const text = labelOf(task).replace(/[#"&<>]/g, (character) => MERMAID[character]!);
+    const text = forMermaid(labelOf(task));
     lines.push(`  ${task.taskId}["${text}<br/>${kind}"]:::${kind}`);
   }
   for (const [id, edges] of graph.dependsOn) {
     for (const other of edges) lines.push(`  ${other} --> ${id}`);
+  }
+  for (const { tasks: [one, other], files } of graph.overlaps ?? []) {
+    lines.push(`  ${one} -. "${forMermaid(filesOf(files))}" .- ${other}`);
   }
   lines.push(
     "  classDef complete fill:#d4edda,stroke:#28a745",
@@ -215,6 +244,14 @@ export function formatDot(graph: Graph): string {
   }
   for (const [id, edges] of graph.dependsOn) {
     for (const other of edges) lines.push(`  ${quote(other)} -> ${quote(id)};`);
+  }
+  for (const { tasks: [one, other], files } of graph.overlaps ?? []) {
+    const label = quote(filesOf(files));
+    lines.push(
+      `  ${quote(one)} -> ${
+        quote(other)
+      } [dir=none, style=dashed, constraint=false, label=${label}];`,
+    );
   }
   return [...lines, "}"].join("\n");
 }

@@ -3,6 +3,7 @@
 
 import type { Blocked, Cause, Readiness } from "../decide/dependencies.ts";
 import type { Held } from "../decide/room.ts";
+import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView, Wait } from "../decide/view.ts";
 import { formatTime } from "../task/fields.ts";
@@ -81,6 +82,23 @@ export function formatHeld(
     case "overlap":
       return `waits for ${call(held.id)}, which touches the same files`;
   }
+}
+
+/** Files of an overlap that are named; more are counted. */
+const FILES_NAMED = 3;
+
+/** Two tasks that change the same files, for one of them or for a task that builds on both. */
+export function formatOverlap(
+  { tasks: [one, other], files }: Overlap,
+  id: string | null,
+  { call }: Names = WHOLE_IDS,
+): string {
+  const named = files.slice(0, FILES_NAMED).join(", ");
+  const rest = files.length - FILES_NAMED;
+  const all = rest > 0 ? `${named} and ${rest} more` : named;
+  return one === id || other === id
+    ? `overlaps ${call(one === id ? other : one)}: ${all}`
+    : `${call(one)} and ${call(other)} overlap: ${all}`;
 }
 
 /** Why a task is where it is, for a person; null where its phase says all. */

@@ -2,11 +2,19 @@
 // surrounds it (attempts, dependencies, sentinels, plan, log). Pure.
 
 import { parseTime, type Task, type Usage } from "../task/fields.ts";
+import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView } from "../decide/view.ts";
 import { nameColumns } from "./names.ts";
-import { explain } from "./reason.ts";
-import { finite, formatCost, formatCount, formatLabels, formatTry } from "./status.ts";
+import { explain, formatOverlap } from "./reason.ts";
+import {
+  finite,
+  formatChanges,
+  formatCost,
+  formatCount,
+  formatLabels,
+  formatTry,
+} from "./status.ts";
 import { formatBytes } from "../text/bytes.ts";
 import { createPalette, type Paint, type Palette, type Style } from "../text/style.ts";
 import { type Column, formatRows } from "../text/table.ts";
@@ -24,6 +32,8 @@ export interface TaskDetail {
   dependencies: readonly { id: string; view: TaskView | null }[];
   /** What depends on it. */
   dependents: readonly TaskView[];
+  /** Tasks that change the same files as it does, or of those it builds on; before it starts. */
+  overlaps?: readonly Overlap[];
   /** Sentinels that are there. */
   sentinels: readonly { name: string; modifiedAt: number | null; text: string }[];
   /** The plan; null where there is none. */
@@ -345,6 +355,29 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
         : []),
     ]);
   }
+
+  // What changed.
+  const paths = branchOf(task)?.paths ?? [];
+  const most = Math.max(paths.length, branchOf(task)?.files ?? 0);
+  section("Changed files", [
+    ...paths.slice(0, PATHS).flatMap((path) => indent([firstLine(path, inner)])),
+    ...(most > PATHS
+      ? indent([
+        `${palette.ellipsis} and ${most - Math.min(PATHS, paths.length)} more: ` +
+        `orchestra diff --stat ${task.taskId}`,
+      ], palette.dim)
+      : []),
+  ]);
+
+  section(
+    "Overlaps",
+    (detail.overlaps ?? []).flatMap((overlap) =>
+      indent(
+        wrap(sanitizeBlock(formatOverlap(overlap, task.taskId, names)), inner),
+        palette.waiting,
+      )
+    ),
+  );
 
   // Surroundings.
   if (detail.chain.length > 1) section("Attempts", tasks(detail.chain));

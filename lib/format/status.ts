@@ -2,11 +2,13 @@
 // of a run that is not on a terminal. Pure: tasks, style and clock in, text out.
 
 import { formatDuration } from "../task/duration.ts";
-import { type Millis, parseTime, type Task, type Usage } from "../task/fields.ts";
+import { branchOf } from "../decide/branch.ts";
+import { type Millis, parseTime, type Task, type TaskBranch, type Usage } from "../task/fields.ts";
+import type { Overlaps } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { PausedLane, PhaseName, QueueCounts, TaskView } from "../decide/view.ts";
 import { formatKey, nameColumns } from "./names.ts";
-import { explain } from "./reason.ts";
+import { explain, formatOverlap } from "./reason.ts";
 import { createPalette, type Paint, type Palette, PHASES, type Style } from "../text/style.ts";
 import { type Column, formatRows, type Span } from "../text/table.ts";
 import { displayWidth, firstLine, pad, truncate } from "../text/width.ts";
@@ -30,6 +32,10 @@ export interface StatusInput {
   supervisor: string | null;
   /** Whether to show what each task consumed. */
   usage?: boolean;
+  /** Whether to show how much each task changed on its branch. */
+  changes?: boolean;
+  /** Which tasks change the same files; absent where none do. */
+  overlaps?: Overlaps;
   /** Whether only some tasks were asked for: that there is none of them does not mean no task. */
   filtered?: boolean;
   /** What the workspace of each task is called; absent where there is only one. */
@@ -57,6 +63,21 @@ function reasonPaint(phase: PhaseName, palette: Palette): Paint {
   return phase === "failed" ? palette.bad : palette.dim;
 }
 
+/** Why a task is where it is, and before it starts which others change the same files. */
+function whyOf(view: TaskView, { overlaps, names }: StatusInput, now: number): string | null {
+  const why = explain(view, now, names);
+  const { taskId, status } = view.task;
+  const marks = status === "pending" && overlaps !== undefined ? overlaps.of(taskId) : [];
+  // The task that it waits for is named there already.
+  const first = view.phase.kind === "waiting" && view.phase.wait.kind === "limit"
+    ? undefined
+    : marks[0];
+  if (first === undefined) return why;
+  const rest = marks.length > 1 ? `, and ${marks.length - 1} more` : "";
+  const mark = formatOverlap(first, taskId, names) + rest;
+  return why === null ? mark : `${why}; ${mark}`;
+}
+
 function describe(
   view: TaskView,
   names: Names,
@@ -66,7 +87,7 @@ function describe(
   isShort: boolean,
 ): (width: number) => Span[] {
   const prompt = firstLine(view.task.prompt, style.width);
-  const why = explain(view, now, names);
+  const why = whyOf(view, input, now);
   const reason = why === null ? "" : firstLine(why, style.width);
   if (reason === "") return () => [{ text: prompt }];
   const phase = view.phase.kind;
@@ -238,7 +259,7 @@ function statusColumns(
       // Beside a workspace's name the other columns go rather than the reason.
       min: Math.max(12, Math.min(40, Math.floor(style.width * (isShort ? 0.45 : 0.25)))),
       dropOrder: 1,
-      cell: (view) => describe(view, names, palette, style, now, isShort),
+      cell: (view) => describe(view, input, palette, style, now, isShort),
     },
   ];
   return columns.filter((column) => column !== false);

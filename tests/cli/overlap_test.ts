@@ -1,7 +1,7 @@
 // Tasks that declare to touch the same files: kept apart where the settings say so.
 
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { agentOf, gated, openGate } from "../support/gated.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { agentOf, forge, gated, openGate } from "../support/gated.ts";
 import { makeBox } from "../support/program.ts";
 import { lineOf } from "../support/words.ts";
 
@@ -64,4 +64,50 @@ Deno.test("a glob that leads out of the workspace is refused, with what one look
   const { code, stderr } = await box.run("config", "set", "overlap", "sometimes");
   assert(code !== 0);
   assertStringIncludes(stderr, "serialize");
+});
+
+Deno.test("start, status, show and deps graph mark tasks that touch the same files before they start", async () => {
+  await using box = await makeBox();
+  const first = await box.start("shell", "true", "--touches", "src/**", "--key", "one");
+  const started = await box.run("start", "shell", "true", "--touches", "src/a.ts", "--key", "two");
+  assertEquals(started.code, 0, started.stderr);
+  const second = box.tasks().find(({ key }) => key === "two")!.taskId;
+  assertMatch(started.stderr, /^Overlaps one: src\/a\.ts$/m);
+  assertStringIncludes(lineOf(await box.ok("status"), first), "overlaps two: src/a.ts");
+  assertStringIncludes(await box.ok("show", second), "overlaps one: src/a.ts");
+  const overlaps = [{ tasks: [first, second], files: ["src/a.ts"] }];
+  for (const words of [["status"], ["show", second], ["deps", "graph"]]) {
+    assertEquals((await box.json(...words)).overlaps, overlaps, words.join(" "));
+  }
+  assertStringIncludes(await box.ok("deps"), "overlap: src/a.ts");
+  assertStringIncludes(await box.ok("deps", "--format", "dot"), 'label="src/a.ts"');
+  assertStringIncludes(await box.ok("deps", "--format", "mermaid"), '-. "src/a.ts" .-');
+  await box.ok("cancel", first);
+  assertEquals((await box.json("status")).overlaps, []);
+});
+
+Deno.test("a task that builds on two that changed the same files is marked with them", async () => {
+  await using box = await makeBox();
+  const before = await Promise.all(["a", "b"].map((key) => box.start("shell", "true", "-k", key)));
+  await box.ok("run", "--all", "--wait");
+  for (const id of before) {
+    forge(box, id, {
+      git: {
+        branch: `orchestra/${id}`,
+        base: "0".repeat(40),
+        path: box.root,
+        folder: "",
+        tip: "1".repeat(40),
+        files: 1,
+        insertions: 1,
+        deletions: 0,
+        paths: ["src/a.ts"],
+        left: null,
+      },
+    });
+  }
+  const both = await box.run("start", "shell", "true", "--depends-on", before.join(","));
+  assertStringIncludes(both.stderr, "overlap: src/a.ts");
+  const [id] = box.tasks().map(({ taskId }) => taskId).filter((it) => !before.includes(it));
+  assertStringIncludes(lineOf(await box.ok("status"), id!), "overlap: src/a.ts");
 });

@@ -23,6 +23,7 @@ import { noTask, type Queue } from "../../queue/queue.ts";
 import type { Snapshot } from "../../queue/refresh.ts";
 import { findArchived } from "../../store/archive.ts";
 import { formatBlocked, formatReason, formatWaits, readinessJson } from "../../format/reason.ts";
+import { findOverlaps } from "../../decide/overlap_marks.ts";
 import { nameTasks } from "../../decide/names.ts";
 import type { Task } from "../../task/fields.ts";
 import { type TaskView, viewTask } from "../../decide/view.ts";
@@ -154,13 +155,14 @@ async function drawGraph(this: Context, flags: GraphFlags): Promise<void> {
   const queue = await this.openQueue();
   const snapshot = await look(queue);
   const index = indexWhole(queue, snapshot);
-  const graph = buildGraph(viewAll(queue, snapshot, index), index);
+  const overlaps = findOverlaps(snapshot.tasks, () => index).all;
+  const graph = buildGraph(viewAll(queue, snapshot, index), index, overlaps);
   const format = this.globals.json ? "json" : flags.format ?? "tree";
   if (format === "json") return this.printJson(graphJson(graph));
   if (format === "mermaid") return this.print(formatMermaid(graph));
   if (format === "dot") return this.print(formatDot(graph));
   this.print(
-    graph.dependsOn.size === 0
+    graph.dependsOn.size === 0 && overlaps.length === 0
       ? "No task depends on another"
       : formatTree(graph, this.style(), nameTasks(snapshot.tasks)),
   );
@@ -176,6 +178,7 @@ function graphJson(graph: Graph) {
       reason: formatReason(view),
     })),
     edges: [...graph.dependsOn].flatMap(([to, from]) => from.map((id) => ({ from: id, to }))),
+    overlaps: graph.overlaps ?? [],
   };
 }
 

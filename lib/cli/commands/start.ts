@@ -86,6 +86,10 @@ async function start(
   else if (flags.quiet) this.print(task.taskId);
   else {
     this.print(`Queued ${task.taskId} for ${agent}`);
+    if (task.touches.length > 0 || task.dependsOn.length > 1) {
+      const { overlapNotes } = await import("../overlap_notes.ts");
+      for (const line of overlapNotes(queue, task.taskId)) this.note(line);
+    }
     this.note(await isLaunched(queue.store) ? LAUNCHED : "Run it with: orchestra run");
   }
 }

@@ -63,6 +63,7 @@ async function status(this: Context, flags: StatusFlags): Promise<void> {
     this.printJson({
       tasks: views.map(viewJson),
       counts: input.counts,
+      overlaps: input.overlaps?.all ?? [],
       damaged: snapshot.damaged,
       lanes: input.lanes.map(({ agent, until }) => ({
         agent,
