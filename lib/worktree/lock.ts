@@ -1,7 +1,7 @@
 // One at a time makes and removes worktrees of a repository: git's own locks do not wait for each other.
 
 import { openLockFile } from "../store/lock.ts";
-import { OrchestraError, quote } from "../task/error.ts";
+import { OrchestraError, quote, toOrchestraError } from "../task/error.ts";
 import type { Repository } from "./repository.ts";
 
 /** So long somebody may have it, milliseconds: registering a worktree takes some, not seconds. */
@@ -50,7 +50,11 @@ function open(repo: Repository): { file: Deno.FsFile; path: string } {
     if (!forbidden) throw error;
     const workspace = repo.prefix === "" ? repo.top : `${repo.top}/${repo.prefix}`;
     const other = `${workspace}/.orchestra/worktree.lock`;
-    return { file: openLockFile(other), path: other };
+    try {
+      return { file: openLockFile(other), path: other };
+    } catch {
+      throw toOrchestraError(error, "Taking the lock of the repository");
+    }
   }
 }
 

@@ -72,8 +72,8 @@ export async function makeWorktree(repo: Repository, wanted: WantedWorktree): Pr
 
 /** What git says, with what to do about it. */
 function explain(wanted: WantedWorktree, output: GitOutput): OrchestraError {
-  const said = lastLine(output);
   const all = output.stderr;
+  const said = /^fatal: (?!Could not reset)(.*)/m.exec(all)?.[1] ?? lastLine(output);
   if (/no space left|disk quota/i.test(all)) {
     return failed("environment", wanted, said, "The disk is full: free some space and try again.");
   }
@@ -88,6 +88,11 @@ function explain(wanted: WantedWorktree, output: GitOutput): OrchestraError {
       said,
       "Check who owns the folder and the repository's .git.",
     );
+  }
+  // Git does not tell of a file that was written in part why.
+  if (/unable to (?:write|create)(?! '.*\.lock')/i.test(all)) {
+    const hint = `See whether the disk is full: df ${quote([parentOf(wanted.path)])}`;
+    return failed("environment", wanted, said, hint);
   }
   const lock = /Unable to create '(.*\.lock)'|could not lock config file (.*?):/.exec(all);
   if (lock !== null) {

@@ -52,9 +52,12 @@ export async function ownGitDir(repo: Repository, path: string): Promise<string 
     ...["rev-parse", "--path-format=absolute"],
     ...["--show-toplevel", "--git-common-dir", "--absolute-git-dir"],
   ]);
-  const [top, common, own] = said?.split("\n") ?? [];
-  const isIt = top !== undefined && samePath(top, path) && samePath(common!, repo.gitDir);
-  return isIt && own !== undefined ? own : null;
+  if (said === null) return null;
+  // A path may have line ends in it, so what is expected is compared first.
+  const expected = `${path}\n${repo.gitDir}\n`;
+  if (said.startsWith(expected)) return said.slice(expected.length);
+  const [top, common, own] = said.split("\n");
+  return samePath(top!, path) && samePath(common ?? "", repo.gitDir) ? own ?? null : null;
 }
 
 /** What git is in the middle of. */
