@@ -67,6 +67,7 @@ export function mergeStatus(
     ),
     supervisor: describeWatchers(parts),
     usage: filter.usage,
+    changes: filter.changes,
     filtered: isFiltered(filter) || !isCut,
     workspaceOf: (task) => workspaces.get(task) ?? "",
   };

@@ -35,6 +35,8 @@ export interface StatusFilter {
   all?: boolean;
   /** What each consumed, and the sum. */
   usage?: boolean;
+  /** How much each changed on its branch. */
+  changes?: boolean;
 }
 
 /** How many finished tasks are shown unless all are asked for. */
@@ -114,6 +116,7 @@ export function statusInput(
     lanes: [...lanes.values()],
     supervisor: describeWatcher(queue.store, snapshot.tasks),
     usage: filter.usage,
+    changes: filter.changes,
     filtered: isFiltered(filter),
   };
 }

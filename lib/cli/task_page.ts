@@ -100,6 +100,14 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   ));
 }
 
+/** What it changed on its branch, as far as its file tells; null where it has none, or it is not counted yet. */
+function changesJson(task: Task) {
+  const branch = branchOf(task);
+  if (branch === null || branch.files === null) return null;
+  const { files, insertions, deletions, paths = [] } = branch;
+  return { branch: branch.branch, files, insertions, deletions, paths };
+}
+
 /** Where its plan and log are; null where it names what is not its own, which is told and not read. */
 function ownPlaces(context: Context, { store }: Queue, task: Task) {
   try {

@@ -1,6 +1,7 @@
 // One page about one task: what it is, when and within what limits it ran, why it failed, and what
 // surrounds it (attempts, dependencies, sentinels, plan, log). Pure.
 
+import { branchOf } from "../decide/branch.ts";
 import { parseTime, type Task, type Usage } from "../task/fields.ts";
 import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
@@ -51,6 +52,8 @@ export interface TaskDetail {
 const PROMPT_LINES = 40;
 const PLAN_LINES = 12;
 const LOG_LINES = 15;
+/** Names of changed files. */
+const PATHS = 20;
 const LABEL_WIDTH = 12;
 const INDENT = "  ";
 
@@ -160,6 +163,17 @@ function processRows(view: TaskView): Row[] {
   return [
     ...row("Process", phase.kind === "running" && task.pid !== null ? String(task.pid) : null),
     ...row("Exit code", task.exitCode === null ? null : String(task.exitCode)),
+  ];
+}
+
+/** The task's own branch, and what came to stand on it. */
+function branchRows(task: Task): Row[] {
+  const branch = branchOf(task);
+  if (branch === null) return [];
+  const changes = formatChanges(branch);
+  return [
+    ...row("Branch", `${branch.branch} from ${branch.base.slice(0, 12)}`),
+    ...row("Changes", changes ?? "not counted before it ends"),
   ];
 }
 
@@ -333,6 +347,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
       ],
       whenRows(view, now, palette),
       [...limitRows(task), ...retryRows(view, now), ...processRows(view)],
+      branchRows(task),
       usageRows(detail.usage ?? task.usage),
     ]
   ) {

@@ -80,7 +80,7 @@ function whyOf(view: TaskView, { overlaps, names }: StatusInput, now: number): s
 
 function describe(
   view: TaskView,
-  names: Names,
+  input: StatusInput,
   palette: Palette,
   style: Style,
   now: number,
@@ -143,6 +143,16 @@ export function formatCount(value: number): string {
   const [unit, by] = value < 999_500 ? ["k", 1e3] : value < 999_500_000 ? ["M", 1e6] : ["G", 1e9];
   const scaled = value / (by as number);
   return `${scaled < 99.95 ? scaled.toFixed(1).replace(/\.0$/, "") : scaled.toFixed(0)}${unit}`;
+}
+
+/** How much changed on a branch: `3 files +120 -8`, or `nothing`; null where that is not known yet. */
+export function formatChanges({ files, insertions, deletions }: TaskBranch): string | null {
+  if (files === null) return null;
+  if (files === 0) return "nothing";
+  const count = `${files} ${files === 1 ? "file" : "files"}`;
+  return insertions === null || deletions === null
+    ? count
+    : `${count} +${insertions} -${deletions}`;
 }
 
 /** US dollars with as many digits as matter: `$0.0042`, `$1.20`. */
@@ -243,6 +253,15 @@ function statusColumns(
       cell: ({ task }) => {
         const cost = finite(task.usage?.costUsd);
         return cost === null ? "" : formatCost(cost);
+      },
+    },
+    input.changes === true && {
+      header: "CHANGES",
+      dropOrder: 3,
+      cell: ({ task }) => {
+        const branch = branchOf(task);
+        const text = branch === null ? null : formatChanges(branch);
+        return text === null ? "" : text === "nothing" ? { text, paint: palette.dim } : text;
       },
     },
     views.some(({ task }) => Object.keys(task.labels).length > 0) && {

@@ -16,6 +16,7 @@ interface StatusFlags extends Filters {
   noAutoRetry?: boolean;
   all?: boolean;
   usage?: boolean;
+  changes?: boolean;
   everywhere?: boolean;
 }
 
@@ -29,6 +30,7 @@ export const command = buildCommand({
       ...filterFlags,
       all: optional("all finished tasks, not only the last 20"),
       usage: optional("also tokens and cost, and their sum"),
+      changes: optional("also how much each changed on its branch"),
       everywhere,
     },
     aliases: { w: "watch", i: "interval", a: "all", ...filterAliases },
@@ -43,6 +45,7 @@ async function status(this: Context, flags: StatusFlags): Promise<void> {
     label: flags.label,
     all: flags.all,
     usage: flags.usage,
+    changes: flags.changes,
   };
   if (flags.everywhere) {
     const { statusEverywhere } = await import("../status_everywhere.ts");
