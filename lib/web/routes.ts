@@ -232,6 +232,20 @@ export const ROUTES: readonly Route[] = [
   },
   {
     method: "GET",
+    path: `${W}/tasks/{task}/diff`,
+    brief: "What a task changed on its branch; 409 where it has none",
+    changes: false,
+    query: {
+      path: text("only this file, however large: at most 2 MB of it"),
+      against: text(
+        "since the branch parted from this ref; since the task's own base where absent",
+      ),
+    },
+    answer: { schema: ref("Diff") },
+    handle: inWorkspace(showDiff),
+  },
+  {
+    method: "GET",
     path: `${W}/graph`,
     brief: "Who depends on whom",
     changes: false,
@@ -617,6 +631,13 @@ function readFilter(value: unknown): WireFilter {
   // What was meant as a filter and says nothing must not mean everything.
   if (Object.keys(value).length > 0 && !isFiltering(filter)) throw wrong;
   return filter;
+}
+
+async function showDiff({ queue }: Live, { params, query }: Call): Promise<Response> {
+  const { diffOf } = await import("./diff.ts");
+  const path = query.get("path") || undefined;
+  const against = query.get("against") || undefined;
+  return json(await diffOf(queue.store, findTask(queue, params.task!), { path, against }));
 }
 
 /** A time, or how long ago it was; milliseconds since the epoch. */

@@ -183,6 +183,31 @@ export const SCHEMAS = {
     logFormat: orNull(TEXT),
     archived: YES,
   }),
+  Diff: object({
+    branch: TEXT,
+    base: { ...TEXT, description: "commit from which on" },
+    tip: {
+      ...orNull(TEXT),
+      description: "commit up to which; null for the files as they stand in its worktree",
+    },
+    insertions: COUNT,
+    deletions: COUNT,
+    files: list(refTo("Change")),
+    more: { ...COUNT, description: "files that are not listed" },
+  }),
+  Change: object({
+    path: TEXT,
+    from: { ...orNull(TEXT), description: "what it was called before" },
+    change: { enum: ["added", "deleted", "modified", "renamed", "copied", "retyped"] },
+    insertions: orNull(COUNT),
+    deletions: orNull(COUNT),
+    modes: orNull({ type: "array", items: TEXT, minItems: 2, maxItems: 2 }),
+    patch: { ...orNull(TEXT), description: "hunks, as `git diff` prints them" },
+    left: {
+      enum: ["binary", "large", "many", "size", "name", "moving", null],
+      description: "why the hunks are left out, or cut",
+    },
+  }),
   Graph: object({
     nodes: list(refTo("Link")),
     edges: list({ type: "array", items: ID, minItems: 2, maxItems: 2 }),

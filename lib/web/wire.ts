@@ -127,6 +127,41 @@ export interface WireDetail {
   archived: boolean;
 }
 
+/** `GET …/tasks/{id}/diff`: what it changed on its branch. */
+export interface WireDiff {
+  branch: string;
+  /** Commit from which on. */
+  base: string;
+  /** Commit up to which; null for the files as they stand in its worktree. */
+  tip: string | null;
+  /** Lines of all files together. */
+  insertions: number;
+  deletions: number;
+  /** The first thousand, in git's order. */
+  files: WireChange[];
+  /** How many more there are. */
+  more: number;
+}
+
+/** A file that changed. */
+export interface WireChange {
+  /** Relative to the top of the repository. */
+  path: string;
+  /** What it was called before; null where that has not changed. */
+  from: string | null;
+  /** `retyped`: a file became a link or a submodule, or the other way round. */
+  change: "added" | "deleted" | "modified" | "renamed" | "copied" | "retyped";
+  /** Null for what has no lines. */
+  insertions: number | null;
+  deletions: number | null;
+  /** Modes before and after, where they differ. */
+  modes: [before: string, after: string] | null;
+  /** Hunks as `git diff` prints them, from the first `@@` on; null where they are left out. */
+  patch: string | null;
+  /** Why they are left out, or only their beginning is there; `?path=` asks for those that are too many or too large. */
+  left: "binary" | "large" | "many" | "size" | "name" | "moving" | null;
+}
+
 /** `GET …/graph`: tasks that depend on others or are depended on, without what has been archived. */
 export interface WireGraph {
   nodes: WireLink[];

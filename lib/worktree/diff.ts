@@ -267,14 +267,15 @@ const MOST_PATHS = 16_000;
  *
  * @param files as they were listed, in that order
  * @param most bytes that are read in all
- * @returns by path; a file is absent whose patch is beyond that, or that has changed meanwhile
+ * @returns by path, and whether there was more; a file is absent whose patch is beyond that, or that has
+ * changed meanwhile. Of a file that is asked for alone it is the beginning.
  */
 export async function readPatches(
   comparison: Comparison,
   files: readonly ChangedFile[],
   most: number,
   { signal }: Ended = {},
-): Promise<Map<string, string>> {
+): Promise<{ patches: Map<string, string>; cut: boolean }> {
   const patches = new Map<string, string>();
   let left = most;
   for (let at = 0; at < files.length && left > 0;) {
@@ -290,9 +291,11 @@ export async function readPatches(
     ];
     const { bytes, cut } = await part(comparison, args, left, signal);
     left -= bytes.length;
-    const found = splitPatches(new TextDecoder().decode(bytes));
+    const text = new TextDecoder().decode(bytes);
+    const isAlone = files.length === 1;
+    const found = splitPatches(cut ? text.slice(0, text.lastIndexOf("\n") + 1) : text);
     // The last one is not whole.
-    if (cut) found.pop();
+    if (cut && !isAlone) found.pop();
     // What became something else is told as one that went and one that came.
     const wanted = batch.flatMap((file) => file.change === "retyped" ? [file, file] : [file]);
     if (!cut && found.length !== wanted.length) continue;
@@ -300,9 +303,9 @@ export async function readPatches(
       const { path } = wanted[number]!;
       patches.set(path, (patches.get(path) ?? "") + patch);
     }
-    if (cut) break;
+    if (cut) return { patches, cut };
   }
-  return patches;
+  return { patches, cut: left <= 0 };
 }
 
 /** All of it as one patch, at most so many bytes. */
