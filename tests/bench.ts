@@ -944,6 +944,24 @@ async function benchPage(): Promise<void> {
   await benchWeb({ quick, heading, line, verdict, spread, percentile, round });
 }
 
+/** A worktree for each task. */
+async function benchGit(): Promise<void> {
+  const { benchWorktrees } = await import("./worktree/bench.ts");
+  await benchWorktrees({
+    quick,
+    base,
+    run: runSync,
+    orchestra: (root, ...args) => orchestra(bundled, root, ...args),
+    atRest,
+    heading,
+    line,
+    verdict,
+    spread,
+    median,
+    round,
+  });
+}
+
 function benchSize(): void {
   heading("Size");
   line("dist/orchestra.js", `${round(Deno.statSync(BUNDLE).size / 1024)} KB`);
@@ -964,6 +982,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void> | void>> = {
   growth: benchGrowth,
   history: benchHistory,
   demo: benchDemo,
+  worktrees: benchGit,
   web: benchPage,
   // Last, for the disk is busy for a while with what it writes.
   archive: benchArchive,
