@@ -4,8 +4,9 @@
 import { isBranchName } from "../decide/branch.ts";
 import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
-import { isFolder, isThere, sizeOf } from "./disk.ts";
-import { ask, git, GitError, tryAsk } from "./git.ts";
+import { isThere, readText, sizeOf } from "./disk.ts";
+import { ask, fatalLine, git, GitError, tryAsk } from "./git.ts";
+import { mend } from "./mend.ts";
 import { findWorktree, listWorktrees, type Repository, samePath } from "./repository.ts";
 import { ownGitDir, readStatus, worktreeState } from "./state.ts";
 
@@ -89,9 +90,7 @@ async function standing(repo: Repository, path: string): Promise<"here" | "gone"
     throw new NotCommitted(`${path} is no worktree of ${repo.top}`);
   }
   if (!await isThere(path)) return "gone";
-  if (await isFolder(path) && !await isThere(`${path}/.git`)) {
-    await ask(repo.gitDir, ["worktree", "repair", path]);
-  }
+  await mend(repo, path);
   if (await ownGitDir(repo, path) !== null) return "here";
   throw new NotCommitted(`${path} is no longer a worktree of ${repo.top}`);
 }
@@ -127,7 +126,7 @@ async function stage(path: string): Promise<void> {
     const output = await git(path, args);
     if (output.code === 0) return;
     const lock = /Unable to create '(.*\.lock)': File exists/.exec(output.stderr)?.[1];
-    if (lock === undefined) throw new GitError(args, output);
+    if (lock === undefined) throw new NotCommitted(`git add: ${fatalLine(output)}`);
     // Whose it is cannot be known for sure: it is not taken from anybody.
     if (performance.now() + wait > until) throw new NotCommitted(`another git holds ${lock}`);
     await new Promise((done) => setTimeout(done, wait));
@@ -191,9 +190,14 @@ async function treeOf(repo: Repository, commit: string): Promise<string> {
   return await ask(repo.gitDir, ["rev-parse", "--verify", `${commit}^{tree}`]);
 }
 
-/** The last commit that a HEAD without one was at, as its log tells. */
+/** The last commit that a HEAD without one was at, as its log tells: git itself reads none for such a HEAD. */
 async function lastHead(path: string): Promise<string | null> {
-  return await tryAsk(path, ["rev-parse", "--verify", "--quiet", "HEAD@{0}^{commit}"]);
+  const log = await ask(path, ["rev-parse", "--path-format=absolute", "--git-path", "logs/HEAD"]);
+  const lines = (await readText(log) ?? "").trimEnd().split("\n");
+  const last = lines.flatMap((line) => line.split(" ", 2)).findLast((it) => /^0*[1-9a-f]/.test(it));
+  return last === undefined
+    ? null
+    : await tryAsk(path, ["rev-parse", "--verify", "--quiet", `${last}^{commit}`]);
 }
 
 /** The worktree is on its branch again, as its files are; unless another worktree is. */

@@ -83,6 +83,14 @@ export async function namesIn(path: string, most = 10): Promise<string[] | null>
   });
 }
 
+/** The text of a file; null where there is none. */
+export async function readText(path: string): Promise<string | null> {
+  return await permitted(
+    () => lstatOrNull(path)?.isFile === true ? Deno.readTextFileSync(path) : null,
+    () => run("cat", ["--", path]),
+  );
+}
+
 /** Takes away one file, or nothing where there is none. A folder stays. */
 export async function removeOne(path: string): Promise<void> {
   await permitted(() => {

@@ -173,6 +173,11 @@ export function lastLine({ stderr, stdout, code }: GitOutput): string {
   return said.replace(/^(?:fatal|error): /, "") || `exit code ${code}`;
 }
 
+/** The line with which it gave up, where there is one: what comes before it may not name the file. */
+export function fatalLine(output: GitOutput): string {
+  return /^fatal: (?!Could not reset)(.*)/m.exec(output.stderr)?.[1] ?? lastLine(output);
+}
+
 /**
  * What git printed, without the line end at its end.
  *

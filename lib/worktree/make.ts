@@ -9,7 +9,7 @@ import { OrchestraError, quote } from "../task/error.ts";
 import { authorOf } from "./author.ts";
 import { commitTree, mergeTrees } from "./base.ts";
 import { isThere, makeFolder, namesIn, removeOne } from "./disk.ts";
-import { ask, GitError, type GitOutput, lastLine, tryAsk } from "./git.ts";
+import { ask, fatalLine, GitError, type GitOutput, tryAsk } from "./git.ts";
 import { copyIncluded } from "./include.ts";
 import { alone } from "./lock.ts";
 import { listWorktrees, type Repository, samePath, type WorktreeEntry } from "./repository.ts";
@@ -73,7 +73,7 @@ export async function makeWorktree(repo: Repository, wanted: WantedWorktree): Pr
 /** What git says, with what to do about it. */
 function explain(wanted: WantedWorktree, output: GitOutput): OrchestraError {
   const all = output.stderr;
-  const said = /^fatal: (?!Could not reset)(.*)/m.exec(all)?.[1] ?? lastLine(output);
+  const said = fatalLine(output);
   if (/no space left|disk quota/i.test(all)) {
     return failed("environment", wanted, said, "The disk is full: free some space and try again.");
   }

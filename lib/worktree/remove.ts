@@ -7,10 +7,11 @@ import { keepBackup } from "./backup.ts";
 import { isFolder, isThere, repositoriesIn } from "./disk.ts";
 import { ask, git, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
+import { OURS } from "./make.ts";
+import { mend } from "./mend.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
 import { gitlinks, ownGitDir, readStatus, worktreeState } from "./state.ts";
-import { OURS } from "./make.ts";
 
 /** Whether a worktree was removed, and why not. */
 export type Removal = { readonly removed: true } | {
@@ -44,8 +45,7 @@ export async function removeWorktree(
   }
   if (!await isThere(path)) return await take(repo, entry, false);
   if (!await isFolder(path)) return kept("something else is in its place");
-  const isMended = !await isThere(`${path}/.git`);
-  if (isMended) await ask(repo.gitDir, ["worktree", "repair", path]);
+  const isMended = await mend(repo, path);
   if (await ownGitDir(repo, path) === null) return kept("it is no longer a worktree");
   const state = await worktreeState(repo, path);
   if (state.submodules) {
