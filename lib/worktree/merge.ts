@@ -47,6 +47,14 @@ export interface MergePlan {
   readonly merged: readonly { readonly item: Mergeable; readonly outcome: MergeOutcome }[];
 }
 
+/** By which way a branch comes in with another one that has its commits. */
+const WITHIN: Readonly<Record<MergeMode, Way>> = {
+  merge: "ancestor",
+  "no-ff": "ancestor",
+  squash: "squashed",
+  rebase: "picked",
+};
+
 /** How branches are merged. */
 export interface MergeOptions {
   readonly mode: MergeMode;
@@ -79,14 +87,23 @@ export async function planMerges(
   const out = new Map<string, string>();
   const merged: { item: Mergeable; outcome: MergeOutcome }[] = [];
   let to = from;
+  /** Whether one that came in before has it: squashed, nothing else would tell. */
+  const isWithin = async ({ tip }: Mergeable) => {
+    for (const { item, outcome } of merged) {
+      if ("commit" in outcome && await isAncestor(place.repo.top, tip, item.tip)) return true;
+    }
+    return false;
+  };
   for (const { taskId, after } of steps) {
     const because = after.map((id) => out.get(id)).find((cause) => cause !== undefined);
     if (because !== undefined) out.set(taskId, because);
     const item = items.get(taskId);
     if (item === undefined) continue;
-    const outcome: MergeOutcome = because === undefined
-      ? await mergeOne(place, to, item, options)
-      : { kind: "left-out", because };
+    const outcome: MergeOutcome = because !== undefined
+      ? { kind: "left-out", because }
+      : await isWithin(item)
+      ? { kind: "nothing", way: WITHIN[options.mode] }
+      : await mergeOne(place, to, item, options);
     merged.push({ item, outcome });
     if (!isGood(outcome)) out.set(taskId, because ?? taskId);
     else if ("commit" in outcome) to = outcome.commit;

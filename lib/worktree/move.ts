@@ -151,6 +151,9 @@ export async function moveRef(
   }
 }
 
+/** A git that outlived whoever had started it may still be at work while we look. */
+const LOOKS = 3;
+
 /**
  * Finishes what was begun: brings a working copy whose files are some of the one commit and some of the
  * other to `to`. Git writes files in their place, so one may also be missing or cut short.
@@ -159,6 +162,22 @@ export async function moveRef(
  * @throws OrchestraError `state` where a file is of neither, and somebody has changed it since
  */
 export async function bring(
+  checkout: string,
+  from: string,
+  to: string,
+  scratch: string,
+): Promise<void> {
+  for (let look = 1;; look++) {
+    try {
+      return await bringOnce(checkout, from, to, scratch);
+    } catch (error) {
+      if (look === LOOKS) throw error;
+    }
+    await sleep(100 * look);
+  }
+}
+
+async function bringOnce(
   checkout: string,
   from: string,
   to: string,

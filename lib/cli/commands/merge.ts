@@ -22,7 +22,7 @@ import { isAtRest, isTerminal, type Task } from "../../task/fields.ts";
 import { sanitizeBlock } from "../../text/width.ts";
 import { authorOf } from "../../worktree/author.ts";
 import { worktreeFolder } from "../../worktree/folder.ts";
-import { integratedBy } from "../../worktree/integrated.ts";
+import { integratedBy, isAncestor } from "../../worktree/integrated.ts";
 import {
   isGood,
   type Mergeable,
@@ -236,15 +236,28 @@ async function mergeableTasks(
   target: Target,
 ): Promise<Branched[]> {
   const found: Branched[] = [];
+  /** Tips of what the target has already, by their tasks. */
+  const there = new Map<string, string>();
   for (const task of tasks) {
     if (task.status !== "complete" || !isAtRest(task)) continue;
     const git = branchOf(task);
     if (git === null || git.branch === target.name) continue;
     const tip = await tipOf(repo, git);
-    if (tip === null || await integratedBy(repo, tip, target.commit, git.base) !== null) continue;
-    found.push({ task, git, tip });
+    if (tip === null) continue;
+    const way = await integratedBy(repo, tip, target.commit, git.base);
+    if (way === null) found.push({ task, git, tip });
+    else there.set(task.taskId, tip);
   }
-  return found;
+  const open: Branched[] = [];
+  for (const one of found) {
+    // Who resolved its conflict has its commits, also where that came in as another commit.
+    const resolved = resolversOf(one.task.taskId, tasks).flatMap(({ taskId }) =>
+      there.get(taskId) ?? []
+    );
+    const within = await Promise.all(resolved.map((tip) => isAncestor(repo.top, one.tip, tip)));
+    if (!within.includes(true)) open.push(one);
+  }
+  return open;
 }
 
 async function namedTasks(
