@@ -157,7 +157,8 @@ function onlyByName({ owner, branch, folder, way }: Place): Kept | undefined {
   if ("contents" in folder) {
     const { operation, changed, untracked, loose } = folder.contents;
     if (operation !== null) return { code: "operation", operation };
-    if (changed + untracked > 0) return { code: "changed", changed, untracked };
+    // Without its files nobody has worked there: those that it lacks are no change of anybody's.
+    if (changed + untracked > 0 && folder.kind !== "half") return { code: "changed", changed, untracked };
     if (loose) return { code: "loose" };
     const other = folder.contents.branch;
     if (other !== null && branch !== null && other !== branch) {
@@ -174,6 +175,8 @@ export interface Tasks {
   readonly index: TaskIndex;
   /** Ids of those whose files cannot be read. */
   readonly damaged: ReadonlySet<string>;
+  /** Whether a task that is not among them was one of this workspace: it is archived, or was removed. */
+  isOver(id: string): boolean;
 }
 
 /**
@@ -185,7 +188,7 @@ export interface Tasks {
 export function ownerOf(
   ids: readonly string[],
   branch: string | null,
-  { tasks, index, damaged }: Tasks,
+  { tasks, index, damaged, isOver }: Tasks,
 ): Owner {
   if (ids.some((id) => damaged.has(id))) return { kind: "unreadable" };
   const known = ids.flatMap((id) => lookUp(id, index) ?? []);
@@ -205,7 +208,8 @@ export function ownerOf(
     })
   );
   if (waits !== undefined) return { kind: "needed", by: waits.taskId };
-  return known.length + heirs.length === 0 ? { kind: "none" } : { kind: "rest" };
+  const isOurs = known.length + heirs.length > 0 || ids.some(isOver);
+  return { kind: isOurs ? "rest" : "none" };
 }
 
 /** What is known of a lock file of git's. */

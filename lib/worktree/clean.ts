@@ -85,6 +85,9 @@ export async function cleanBranch(
       // Whoever made or removed it was killed: what it lacks is no change of anybody's.
       await completeFiles(repo, found.path!, (await adminFolder(repo, found.path!))!);
       ({ seen, cleaning } = await decide(repo, found, forced, request));
+      if (seen.place.folder.kind === "half") {
+        return { ...about, kind: "failed", problem: "its files cannot be brought back", backups: [] };
+      }
     }
     if (cleaning.kind === "keep") {
       return { ...about, kind: "kept", why: cleaning.why, forcible: cleaning.forcible };

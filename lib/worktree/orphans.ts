@@ -30,8 +30,10 @@ export interface Found {
 
 /** What is looked for. */
 export interface Search {
-  /** All tasks that may have a branch. */
+  /** All tasks that are not archived. */
   readonly tasks: readonly Task[];
+  /** A task that is. */
+  archived?(id: string): Task | undefined;
   /** Names of branches: the setting `worktrees.branch`. */
   readonly pattern: string;
   /** Where worktrees are made; null where that cannot be told. */
@@ -68,7 +70,7 @@ interface Draft {
  */
 export async function findBranches(
   repo: Repository,
-  { tasks, pattern, folder }: Search,
+  { tasks, archived, pattern, folder }: Search,
 ): Promise<Found[]> {
   const [tips, entries] = await Promise.all([branchTips(repo), listWorktrees(repo)]);
   const byId = new Map(tasks.map((task) => [task.taskId, task]));
@@ -101,7 +103,14 @@ export async function findBranches(
   const named = patternOf(pattern);
   for (const branch of tips.keys()) {
     const id = named.exec(branch)?.[1];
-    if (id !== undefined) draft(branch, id);
+    if (id === undefined || drafts.has(branch)) continue;
+    const of = draft(branch, id);
+    // Of one that was killed before its file told of the branch, that is all that is known.
+    const task = byId.get(id) ?? archived?.(id);
+    if (task === undefined) continue;
+    of.tasks.push(task);
+    const told = branchOf(task);
+    if (told?.branch === branch) Object.assign(of, { base: told.base, path: told.path });
   }
   const lone: Draft[] = [];
   for (const entry of entries) {
@@ -143,11 +152,10 @@ export async function findBranches(
       });}
   }
   const all = [...drafts.values(), ...lone].map((it): Found => {
-    const own = byId.get(it.taskId);
+    const own = it.tasks.length > 0 ? undefined : byId.get(it.taskId) ?? archived?.(it.taskId);
     return {
       ...it,
-      // One that was killed before its file told of the branch.
-      tasks: it.tasks.length === 0 && own !== undefined ? [own] : it.tasks,
+      tasks: own === undefined ? it.tasks : [own],
       branch: tips.has(it.branch) ? it.branch : null,
       tip: tips.get(it.branch) ?? null,
     };

@@ -48,6 +48,7 @@ export async function makeBranches(): Promise<Branches> {
       tasks,
       index: indexTasks(tasks),
       damaged: new Set(),
+      isOver: () => false,
     });
   return {
     repo,

@@ -11,12 +11,16 @@ import { removeTask, staysError } from "../../queue/remove.ts";
 import { isTaskId, isTerminal, type Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { taskNameOr } from "../flags.ts";
-import { filterFlags, optional, startingWith } from "../parameters.ts";
+import { filterFlags, optional, parsed, startingWith, text } from "../parameters.ts";
 import { type Filters, isFiltering, pickFiltered } from "../select.ts";
 import { look } from "../supervision.ts";
 
 interface CleanFlags extends Omit<Filters, "status"> {
   yes?: boolean;
+  worktrees?: boolean;
+  dryRun?: boolean;
+  force?: boolean;
+  into?: string;
 }
 
 /** So many tasks are removed without a question. */
@@ -33,7 +37,15 @@ const FILTERS: Readonly<Record<string, (task: Task) => boolean>> = {
 export const command = buildCommand({
   func: clean,
   parameters: {
-    flags: { yes: optional("do not ask"), agent: filterFlags.agent, label: filterFlags.label },
+    flags: {
+      yes: optional("do not ask"),
+      agent: filterFlags.agent,
+      label: filterFlags.label,
+      worktrees: optional("their branches and worktrees instead: what is integrated, and clean"),
+      dryRun: optional("with --worktrees: only say what would be removed"),
+      force: optional("with --worktrees and ids: also what is not; a backup of it is kept"),
+      into: parsed(text, "with --worktrees: integrated into what (what is checked out)", "ref"),
+    },
     positional: {
       kind: "array",
       parameter: {
@@ -45,7 +57,7 @@ export const command = buildCommand({
     },
     aliases: { y: "yes", l: "label" },
   },
-  docs: { brief: "Remove finished tasks" },
+  docs: { brief: "Remove finished tasks, or their branches and worktrees" },
 });
 
 async function clean(
@@ -54,6 +66,11 @@ async function clean(
   ...words: string[]
 ): Promise<void> {
   const queue = await this.openQueue();
+  if (flags.worktrees) {
+    const { cleanWorktrees } = await import("../clean_worktrees.ts");
+    return await cleanWorktrees(this, queue, flags, words);
+  }
+  refuseWithout(flags);
   if (words.length === 0) words = ["completed"];
   const ids = new Set(words.filter((word) => !Object.hasOwn(FILTERS, word)));
   for (const id of ids) if (!isTaskId(id)) throw await noFilter(id);
@@ -136,9 +153,21 @@ async function clean(
     return;
   }
   this.print(`Removed ${removed.length} ${removed.length === 1 ? "task" : "tasks"}`);
+  if (going.some(({ taskId, git }) => git !== null && removed.includes(taskId))) {
+    this.note("Their branches and worktrees stay; see them with: orchestra worktrees");
+  }
   if (left.size > 0) {
     this.note(`Kept ${left.size} that others depend on or that are not over yet`);
   }
+}
+
+/** What is for worktrees alone must not be taken for something else. */
+function refuseWithout({ dryRun, force, into }: CleanFlags): void {
+  const given = dryRun ? "--dry-run" : force ? "--force" : into === undefined ? null : "--into";
+  if (given === null) return;
+  throw new OrchestraError("usage", `clean ${given}: it goes with --worktrees only`, {
+    hint: "For example: orchestra clean --worktrees --dry-run",
+  });
 }
 
 /** The error for a word that is neither a filter nor a task. */
