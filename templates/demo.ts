@@ -3,6 +3,7 @@
 // written by hand are those that a user would write: the notes, the agents and the list of tasks.
 
 import type { Task } from "../lib/task/fields.ts";
+import { hasGit, showRepository } from "./demo_repository.ts";
 
 const WINDOWS = Deno.build.os === "windows";
 
@@ -107,10 +108,14 @@ const bold = isTerminal && !Deno.noColor
   ? (text: string) => `\x1b[1m${text}\x1b[0m`
   : (text: string) => text;
 
-function command(args: readonly string[], stdout: "inherit" | "piped"): Deno.Command {
+function command(
+  args: readonly string[],
+  stdout: "inherit" | "piped",
+  cwd: string = root,
+): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", MAIN, ...args],
-    cwd: root,
+    cwd,
     stdin: "inherit",
     stdout,
     stderr: "inherit",
@@ -118,32 +123,31 @@ function command(args: readonly string[], stdout: "inherit" | "piped"): Deno.Com
 }
 
 /** Prints a command as a user would type it, and runs it on our own terminal. */
-async function orchestra(...args: string[]): Promise<void> {
+function orchestra(...args: string[]): Promise<void> {
+  return orchestraIn(root, ...args);
+}
+
+async function orchestraIn(folder: string, ...args: string[]): Promise<void> {
   console.log(`\n${bold(`$ orchestra ${args.map(quote).join(" ")}`)}`);
-  const { code } = await command(args, "inherit").spawn().status;
+  const { code } = await command(args, "inherit", folder).spawn().status;
   // 1 says that a task did not complete, which one is meant to do.
   if (code > 1) Deno.exit(code);
+}
+
+/** An agent of the demo, as `agent-config.json` defines it. */
+function agent(name: string, ...permissions: string[]) {
+  const flags = ["--no-config", "--no-prompt", "--quiet", "--allow-env", "--allow-read"];
+  return {
+    command: Deno.execPath(),
+    args: ["run", ...flags, ...permissions, pathOf(`demo_agents/${name}.ts`)],
+  };
 }
 
 /** What a user adds to `agent-config.json` to have agents of their own. */
 function addAgents(): void {
   const path = `${root}/.orchestra-cli/agent-config.json`;
   const config = JSON.parse(Deno.readTextFileSync(path));
-  for (const name of AGENTS) {
-    config.agents[name] = {
-      command: Deno.execPath(),
-      args: [
-        "run",
-        "--no-config",
-        "--no-prompt",
-        "--quiet",
-        "--allow-env",
-        "--allow-read",
-        "--allow-write=.",
-        pathOf(`demo_agents/${name}.ts`),
-      ],
-    };
-  }
+  for (const name of AGENTS) config.agents[name] = agent(name, "--allow-write=.");
   Deno.writeTextFileSync(path, JSON.stringify(config, null, 2) + "\n");
 }
 
@@ -230,6 +234,20 @@ console.log(`  ${program} logs ${late?.taskId}`);
 console.log(`  ${program} start shell ${quote(WAIT)} && ${program} run --wait`);
 
 const wrong = surprises(tasks);
+if (hasGit()) {
+  wrong.push(
+    ...await showRepository({
+      folder: root,
+      // What it writes lies in its worktree, and what it says of its end with the workspace.
+      agent: (name, ...permissions) => agent(name, "--allow-write", ...permissions),
+      orchestra: orchestraIn,
+      async read(folder, ...args) {
+        return new TextDecoder().decode((await command(args, "piped", folder).output()).stdout);
+      },
+      bold,
+    }),
+  );
+} else console.log("\nThree agents in one repository: not run, for there is no git");
 const seconds = ((performance.now() - began) / 1000).toFixed(1);
 console.log(
   `\n${
