@@ -34,6 +34,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   doctor: { group: "Look closer", load: () => import("./commands/doctor.ts") },
   serve: { group: "Look closer", load: () => import("./commands/serve.ts") },
   webhooks: { group: "Look closer", load: () => import("./commands/webhooks.ts") },
+  worktrees: { group: "Look closer", load: () => import("./commands/worktrees.ts") },
   merge: { group: "Change", load: () => import("./commands/merge.ts") },
   pr: { group: "Change", load: () => import("./commands/pr.ts") },
   cancel: { group: "Change", load: () => import("./commands/cancel.ts") },
