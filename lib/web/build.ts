@@ -24,7 +24,13 @@ export async function buildPage(): Promise<Built> {
 }
 
 /** What views have of their own stands beside them. */
-const STYLES = ["style.css", "log/log.css", "views/graph.css", "views/timeline.css"];
+const STYLES = [
+  "style.css",
+  "log/log.css",
+  "diff/diff.css",
+  "views/graph.css",
+  "views/timeline.css",
+];
 
 function readSource(name: string): Promise<string> {
   return Deno.readTextFile(new URL(FOLDER + name, ROOT));

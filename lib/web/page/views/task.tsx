@@ -4,6 +4,7 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { branchOf } from "../../../decide/branch.ts";
 import { VENDORS } from "../../../agents/events.ts";
 import type { UsageFormat } from "../../../task/agent.ts";
 import { formatDuration } from "../../../task/duration.ts";
@@ -11,8 +12,10 @@ import { isTerminal, parseTime } from "../../../task/fields.ts";
 import { formatLimit, formatStamp } from "../../../text/time.ts";
 import type { WireDetail, WireLink, WireTask } from "../../wire.ts";
 import { at, get, sayError } from "../api.ts";
+import { ChangesView } from "../diff/view.tsx";
 import { LogView } from "../log/view.tsx";
 import { ActionBar } from "../parts/actions.tsx";
+import { useKeys } from "../parts/keys.ts";
 import { Reason } from "../parts/reason.tsx";
 import {
   Ago,
@@ -125,6 +128,17 @@ function Shown({ workspace, detail, problem, onDone }: {
   onDone: () => void;
 }): JSX.Element {
   const { task, chain, needs, neededBy, mentions, plan, logSize, logFormat, archived } = detail;
+  const log = logSize === null && task.status === "pending"
+    ? <p class="log-none muted">It has no log before it runs.</p>
+    : (
+      <LogView
+        workspace={workspace}
+        id={task.taskId}
+        size={logSize ?? 0}
+        format={formatOf(logFormat)}
+        ended={isTerminal(task.status)}
+      />
+    );
   return (
     <div class="task-view">
       <header class="task-head">
@@ -174,17 +188,59 @@ function Shown({ workspace, detail, problem, onDone }: {
           </Section>
         )}
       </div>
-      {logSize === null && task.status === "pending"
-        ? <p class="log-none muted">It has no log before it runs.</p>
-        : (
-          <LogView
-            workspace={workspace}
-            id={task.taskId}
-            size={logSize ?? 0}
-            format={formatOf(logFormat)}
-            ended={isTerminal(task.status)}
-          />
-        )}
+      {branchOf(task) === null ? log : <Side workspace={workspace} task={task} log={log} />}
+    </div>
+  );
+}
+
+/** What is beside the facts of a task with a branch, by what the address says. */
+const SIDES = ["log", "changes"] as const;
+type SideName = typeof SIDES[number];
+
+/** The log of a task, or what it changed on its branch. */
+function Side({ workspace, task, log }: {
+  workspace: string;
+  task: WireTask;
+  log: JSX.Element;
+}): JSX.Element {
+  const { query } = usePlace();
+  const shown: SideName = new URLSearchParams(query).get("show") === "changes" ? "changes" : "log";
+  const tabs = useRef<HTMLDivElement>(null);
+  const show = (side: SideName) => {
+    go({ ...here(), query: side === "log" ? "" : "show=changes", hash: "" }, { replace: true });
+    tabs.current?.querySelector<HTMLElement>(`#tab-${side}`)?.focus();
+  };
+  useKeys([
+    { keys: "c", about: "task: what it changed", run: () => show("changes") },
+    { keys: "l", about: "task: its log", run: () => show("log") },
+  ]);
+  const press = (event: KeyboardEvent) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    event.preventDefault();
+    show(shown === "log" ? "changes" : "log");
+  };
+  const files = branchOf(task)?.files ?? null;
+  return (
+    <div class="side">
+      <div class="tabs" role="tablist" aria-label="Log or changes" ref={tabs} onKeyDown={press}>
+        {SIDES.map((side) => (
+          <button
+            key={side}
+            type="button"
+            role="tab"
+            id={`tab-${side}`}
+            aria-selected={side === shown}
+            aria-controls={side === shown ? "side" : undefined}
+            tabIndex={side === shown ? 0 : -1}
+            onClick={() => show(side)}
+          >
+            {side === "log" ? "Log" : files === null ? "Changes" : `Changes (${count(files)})`}
+          </button>
+        ))}
+      </div>
+      <div class="side-panel" role="tabpanel" id="side" aria-labelledby={`tab-${shown}`}>
+        {shown === "log" ? log : <ChangesView workspace={workspace} task={task} />}
+      </div>
     </div>
   );
 }
