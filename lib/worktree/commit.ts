@@ -4,9 +4,10 @@
 import { isBranchName } from "../decide/branch.ts";
 import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
-import { isThere, readText, sizeOf } from "./disk.ts";
+import { isThere, sizeOf } from "./disk.ts";
 import { ask, fatalLine, git, GitError, tryAsk } from "./git.ts";
 import { mend } from "./mend.ts";
+import { loggedHeads } from "./reflog.ts";
 import { findWorktree, listWorktrees, type Repository, samePath } from "./repository.ts";
 import { ownGitDir, readStatus, worktreeState } from "./state.ts";
 
@@ -193,8 +194,7 @@ async function treeOf(repo: Repository, commit: string): Promise<string> {
 /** The last commit that a HEAD without one was at, as its log tells: git itself reads none for such a HEAD. */
 async function lastHead(path: string): Promise<string | null> {
   const log = await ask(path, ["rev-parse", "--path-format=absolute", "--git-path", "logs/HEAD"]);
-  const lines = (await readText(log) ?? "").trimEnd().split("\n");
-  const last = lines.flatMap((line) => line.split(" ", 2)).findLast((it) => /^0*[1-9a-f]/.test(it));
+  const last = (await loggedHeads(log)).at(-1);
   return last === undefined
     ? null
     : await tryAsk(path, ["rev-parse", "--verify", "--quiet", `${last}^{commit}`]);

@@ -1,14 +1,15 @@
 // Removes worktrees: by git, which looks once more, and never more than what is committed. A kill in
 // between leaves a worktree that the next call removes, or tells why it does not.
 
-import { commitTree } from "./base.ts";
 import { authorOf } from "./author.ts";
 import { keepBackup } from "./backup.ts";
+import { commitTree } from "./base.ts";
 import { isFolder, isThere, repositoriesIn } from "./disk.ts";
 import { ask, git, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { OURS } from "./make.ts";
-import { mend } from "./mend.ts";
+import { mend, recordOf } from "./mend.ts";
+import { loggedHeads } from "./reflog.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
 import { gitlinks, ownGitDir, readStatus, worktreeState } from "./state.ts";
@@ -22,14 +23,14 @@ export type Removal = { readonly removed: true } | {
 const kept = (why: string): Removal => ({ removed: false, why });
 
 /**
- * Removes the folder of a worktree, and git's record of it; its branch stays. What git ignores goes with it,
- * repositories and the commits of submodules do not.
+ * Removes the folder of a worktree, and git's record of it; its branch stays. What git ignores goes with it;
+ * repositories within and the commits of submodules do not, whatever is said. Commits that nothing but the
+ * worktree has are kept first: `refs/orchestra/backup/<name of the folder>-<n>`.
  *
  * @param path as the repository's own list names it
- * @param options `force`: also where something is not committed, of which a backup is made first, with a
- * ref: `refs/orchestra/backup/<name of the folder>-<n>`
+ * @param options `force`: also where something is not committed, of which such a backup is made, too
  * @returns why it stays, where it does
- * @throws GitError where git does not tell how it stands
+ * @throws GitError where git does not tell how it stands, or a backup cannot be made
  */
 export async function removeWorktree(
   repo: Repository,
@@ -53,35 +54,33 @@ export async function removeWorktree(
   }
   const within = [...await nestedRepositories(path), ...await ignoredRepositories(path)];
   if (within.length > 0) return kept(`a repository of its own is within: ${within[0]}`);
-  const losing = state.clean || (isMended && await isHalfRemoved(path)) ? [] : [state];
-  if (!force) {
-    if (state.operation !== null) return kept(`git is in the middle of a ${state.operation} there`);
-    if (losing.length > 0) return kept(uncommitted(state));
-  } else if (losing.length > 0 || state.operation !== null) await keepAll(repo, path, state.head);
-  // HEAD may be where no branch is.
-  if (state.branch === null && state.head !== null) await keepHead(repo, path, state.head);
-  const withLinks = (await gitlinks(path)).length > 0;
-  return await take(repo, entry, force || withLinks || isMended);
+  // Unlocked it is when a removal was begun.
+  const isHalf = !state.clean && (isMended || entry.locked === null) && await isHalfRemoved(path);
+  if (!isHalf && (!state.clean || state.operation !== null)) {
+    if (!force) {
+      return kept(
+        state.operation === null
+          ? uncommitted(state.changed + state.untracked)
+          : `git is in the middle of a ${state.operation} there`,
+      );
+    }
+    await keepAll(repo, path, state.head);
+  }
+  // Git takes no worktree with a name for a submodule in it, whether that was set up or not.
+  const isLinked = (await gitlinks(path)).length > 0;
+  return await take(repo, entry, force || isLinked || isHalf);
 }
 
-function uncommitted({ changed, untracked }: { changed: number; untracked: number }): string {
-  const count = changed + untracked;
+function uncommitted(count: number): string {
   return `${count} ${count === 1 ? "file is" : "files are"} not committed`;
 }
 
-/** Whether nothing is there but what is committed, as it is when git was killed while it removed. */
+/** Whether nothing is there but what is committed, and some of that is gone: as a killed removal leaves it. */
 async function isHalfRemoved(path: string): Promise<boolean> {
-  const { untracked } = await readStatus(path);
-  if (untracked.length > 0) return false;
-  const said = await ask(path, [
-    "diff-index",
-    "-z",
-    "--name-only",
-    "--diff-filter=d",
-    "HEAD",
-    "--",
-  ]);
-  return said === "";
+  if ((await readStatus(path)).untracked.length > 0) return false;
+  const isStaged = await tryAsk(path, ["diff-index", "--cached", "--quiet", "HEAD", "--"]) === null;
+  return !isStaged &&
+    await ask(path, ["diff-files", "--name-only", "--diff-filter=d", "--"]) === "";
 }
 
 /** Folders that git ignores and that are repositories. */
@@ -90,10 +89,8 @@ async function ignoredRepositories(path: string): Promise<string[]> {
     ...["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"],
     ...["--", ":(top)"],
   ]);
-  const folders = said.split("\0").filter((name) => name.endsWith("/")).map((name) =>
-    name.slice(0, -1)
-  );
-  return await repositoriesIn(path, folders);
+  const folders = said.split("\0").filter((name) => name.endsWith("/"));
+  return await repositoriesIn(path, folders.map((name) => name.slice(0, -1)));
 }
 
 /** The name of a worktree's backups. */
@@ -111,32 +108,43 @@ async function keepAll(repo: Repository, path: string, head: string | null): Pro
     parents.push(await commitTree(repo, index, head === null ? [] : [head], { message, author }));
   }
   const message = `What was not committed in ${path}`;
-  const commit = await commitTree(repo, tree, parents, { message, author });
-  await keepBackup(repo, nameOf(path), commit);
+  await keepBackup(repo, nameOf(path), await commitTree(repo, tree, parents, { message, author }));
 }
 
-/** Keeps a commit that no branch may have. */
-async function keepHead(repo: Repository, path: string, head: string): Promise<void> {
-  const refs = await ask(repo.gitDir, [
-    ...["for-each-ref", "--count=1", "--contains", head, "--format=%(refname)"],
-    ...["refs/heads", "refs/tags", "refs/remotes", "refs/orchestra"],
-  ]);
-  if (refs === "") await keepBackup(repo, nameOf(path), head);
+/** Keeps the commits at which only the worktree's own HEAD ever was. */
+async function keepCommits(repo: Repository, { path, head }: WorktreeEntry): Promise<void> {
+  const record = await recordOf(repo, path);
+  const known = [head, ...record === null ? [] : await loggedHeads(`${record}/logs/HEAD`)];
+  const some = known.filter((it) => /[^0]/.test(it));
+  if (some.length === 0) return;
+  const args = ["rev-list", "--parents", "--ignore-missing", "--stdin", "--not", "--glob=refs/*"];
+  const said = await ask(repo.gitDir, args, { input: `${[...new Set(some)].join("\n")}\n` });
+  const lines = said.split("\n").filter((line) => line !== "").map((line) => line.split(" "));
+  const parents = new Set(lines.flatMap(([_, ...parents]) => parents));
+  const tips = lines.map(([commit]) => commit!).filter((it) => !parents.has(it));
+  const [first, ...others] = tips;
+  if (first === undefined) return;
+  // One name for all of them.
+  const all = others.length === 0 ? first : await commitTree(repo, `${first}^{tree}`, tips, {
+    message: `Commits that no branch had when ${path} was removed`,
+    author: await authorOf(repo, null),
+  });
+  await keepBackup(repo, nameOf(path), all);
 }
 
 /** Has git remove it. */
-async function take(
-  repo: Repository,
-  { path, locked }: WorktreeEntry,
-  force: boolean,
-): Promise<Removal> {
+async function take(repo: Repository, entry: WorktreeEntry, force: boolean): Promise<Removal> {
+  const { path, locked } = entry;
   return await alone(repo, async () => {
+    await keepCommits(repo, entry);
     if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
     // With --force git looks at nothing: only where we have looked, and its own look cannot be had.
     const how = force ? ["--force"] : [];
     const output = await git(repo.gitDir, ["worktree", "remove", ...how, "--", path]);
     if (output.code === 0) return { removed: true };
-    if (locked !== null) await git(repo.gitDir, ["worktree", "lock", "--reason", locked, path]);
+    if (locked !== null) {
+      await git(repo.gitDir, ["worktree", "lock", "--reason", locked, "--", path]);
+    }
     return kept(lastLine(output));
   });
 }
