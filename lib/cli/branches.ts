@@ -1,5 +1,8 @@
 // The branches and worktrees of a workspace's tasks, for the commands that show and clean them.
 
+import { lstat } from "../store/files.ts";
+import { once } from "../queue/names.ts";
+import { listWorkspaces } from "../workspaces/registry.ts";
 import { archivedDependencies } from "../store/archive.ts";
 import { readEvents } from "../store/events.ts";
 import { indexTasks } from "../decide/dependencies.ts";
@@ -55,6 +58,7 @@ export async function openBranches(
     return { tasks: scan.tasks, archived, pattern, folder: placeOf(repo, folder) };
   };
   let removed: ReadonlySet<string> = new Set();
+  const others = once(() => otherRoots(store.root));
   const owner = ({ taskId, tasks, branch }: Found) =>
     ownerOf([taskId, ...tasks.map((task) => task.taskId)], branch, {
       tasks: scan.tasks,
@@ -63,6 +67,7 @@ export async function openBranches(
         scan.damaged.map(({ file }) => /([^/\\]*?)\.json$/.exec(file)?.[1] ?? file),
       ),
       isOver: (id) => store.isArchived(id) || removed.has(id),
+      rootOf: (id) => others().find((root) => hasTask(root, id)),
     });
   const request = { search, owner, goal, author: await authorOf(repo, author) };
   const first = await findBranches(repo, search());
@@ -76,6 +81,26 @@ export async function openBranches(
       return await eachOf(some, (found) => lookAt(repo, found, owner(found), goal));
     },
   };
+}
+
+/** Roots of the other workspaces that are known; none where we may not look at the list of them. */
+function otherRoots(own: string): string[] {
+  try {
+    return listWorkspaces().map(({ root }) => root).filter((root) => root !== own);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a workspace has a task, archived or not. */
+function hasTask(root: string, id: string): boolean {
+  try {
+    return ["tasks", "archive"].some((folder) =>
+      lstat(`${root}/.orchestra/${folder}/${id}.json`) !== undefined
+    );
+  } catch {
+    return false;
+  }
 }
 
 /** Where worktrees are made; null where the environment names no place. */
@@ -118,6 +143,8 @@ export function rowOf({ store }: Pick<Queue, "store">, seen: Seen): BranchRow {
     key: task?.key ?? null,
     status: place.owner.kind === "none"
       ? "unknown"
+      : place.owner.kind === "other"
+      ? "elsewhere"
       : place.owner.kind === "unreadable"
       ? "damaged"
       : task === undefined

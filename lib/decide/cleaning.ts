@@ -27,7 +27,9 @@ export type Owner =
   | { readonly kind: "needed"; readonly by: string }
   /** Its file cannot be read. */
   | { readonly kind: "unreadable" }
-  /** There is none in this workspace. Another workspace in the same repository may have it. */
+  /** It is one of another workspace, whose root this is. */
+  | { readonly kind: "other"; readonly root: string }
+  /** There is none here. Another workspace in the same repository, which is not known, may have it. */
   | { readonly kind: "none" };
 
 /** What is in a worktree beside its branch. */
@@ -87,6 +89,7 @@ export type Kept =
   | { readonly code: "active"; readonly taskId: string; readonly status: string }
   | { readonly code: "needed"; readonly by: string }
   | { readonly code: "unreadable" }
+  | { readonly code: "other-workspace"; readonly root: string }
   | { readonly code: "foreign"; readonly problem: string }
   | { readonly code: "unseen"; readonly problem: string }
   | { readonly code: "locked"; readonly reason: string }
@@ -136,6 +139,8 @@ function neverLost({ owner, folder, elsewhere, isTarget }: Place): Kept | undefi
       return { code: "needed", by: owner.by };
     case "unreadable":
       return { code: "unreadable" };
+    case "other":
+      return { code: "other-workspace", root: owner.root };
   }
   if (elsewhere !== null) return { code: "elsewhere", path: elsewhere };
   if (isTarget) return { code: "target" };
@@ -158,7 +163,9 @@ function onlyByName({ owner, branch, folder, way }: Place): Kept | undefined {
     const { operation, changed, untracked, loose } = folder.contents;
     if (operation !== null) return { code: "operation", operation };
     // Without its files nobody has worked there: those that it lacks are no change of anybody's.
-    if (changed + untracked > 0 && folder.kind !== "half") return { code: "changed", changed, untracked };
+    if (changed + untracked > 0 && folder.kind !== "half") {
+      return { code: "changed", changed, untracked };
+    }
     if (loose) return { code: "loose" };
     const other = folder.contents.branch;
     if (other !== null && branch !== null && other !== branch) {
@@ -177,6 +184,8 @@ export interface Tasks {
   readonly damaged: ReadonlySet<string>;
   /** Whether a task that is not among them was one of this workspace: it is archived, or was removed. */
   isOver(id: string): boolean;
+  /** Root of the other workspace that has a task; undefined where none is known to have it. */
+  rootOf(id: string): string | undefined;
 }
 
 /**
@@ -188,7 +197,7 @@ export interface Tasks {
 export function ownerOf(
   ids: readonly string[],
   branch: string | null,
-  { tasks, index, damaged, isOver }: Tasks,
+  { tasks, index, damaged, isOver, rootOf }: Tasks,
 ): Owner {
   if (ids.some((id) => damaged.has(id))) return { kind: "unreadable" };
   const known = ids.flatMap((id) => lookUp(id, index) ?? []);
@@ -208,8 +217,9 @@ export function ownerOf(
     })
   );
   if (waits !== undefined) return { kind: "needed", by: waits.taskId };
-  const isOurs = known.length + heirs.length > 0 || ids.some(isOver);
-  return { kind: isOurs ? "rest" : "none" };
+  if (known.length + heirs.length > 0 || ids.some(isOver)) return { kind: "rest" };
+  const root = ids.map(rootOf).find((found) => found !== undefined);
+  return root === undefined ? { kind: "none" } : { kind: "other", root };
 }
 
 /** What is known of a lock file of git's. */

@@ -6,6 +6,7 @@ import { basename } from "@std/path/posix/basename";
 import { isOwnMark } from "../task/marks.ts";
 import { parseTime, type Status, type Task } from "../task/fields.ts";
 import type { SettingsWarning } from "../task/settings.ts";
+import { type BranchFacts, type BranchWrong, diagnoseBranches } from "./diagnose_branches.ts";
 import type { Unread } from "./room.ts";
 
 /** What may be wrong, by a stable name, with what is known of it. */
@@ -58,7 +59,8 @@ export type Wrong =
   /** Its definition is malformed. */
   | { readonly code: "agent-broken"; readonly problem: string }
   /** Pending tasks have an agent that is not defined. */
-  | { readonly code: "agent-unknown" };
+  | { readonly code: "agent-unknown" }
+  | BranchWrong;
 
 /** One thing that is wrong. */
 export type Finding = Wrong & {
@@ -121,6 +123,8 @@ export interface Facts {
   untold: readonly { name: string; problem: string }[];
   /** What is wrong with the files that name them. */
   subscriberProblems: readonly { problem: string; unapproved: boolean }[];
+  /** Branches and worktrees of tasks; absent where there are none. */
+  branches?: BranchFacts;
 }
 
 /** Below this much free space a queue may stop at any write, bytes. */
@@ -134,6 +138,12 @@ export function diagnose(facts: Facts): Finding[] {
     ...diagnoseLeftovers(facts),
     ...diagnoseAgents(facts),
     ...diagnoseSubscribers(facts),
+    ...facts.branches === undefined
+      ? []
+      : diagnoseBranches(facts.branches, facts.now).map((found): Finding => ({
+        ...found,
+        level: "warning",
+      })),
   ];
   return findings.sort((a, b) => Number(b.level === "error") - Number(a.level === "error"));
 }

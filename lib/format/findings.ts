@@ -1,5 +1,6 @@
 // What `doctor` found, in words: what is wrong, and how to mend it, a sentence each. Pure.
 
+import type { BranchFinding } from "../decide/diagnose_branches.ts";
 import type { Finding } from "../decide/diagnose.ts";
 import { formatDuration } from "../task/duration.ts";
 import { formatSettingsWarning } from "./settings.ts";
@@ -178,6 +179,54 @@ function wordsOf(
         message:
           `Tasks wait for agent "${subject}", which is not in .orchestra-cli/agent-config.json`,
         remedy: "Add it, or cancel these tasks.",
+      };
+    default:
+      return branchWords(finding);
+  }
+}
+
+/** What is wrong with branches and worktrees. */
+function branchWords(finding: BranchFinding): { message: string; remedy: string } {
+  const { subject, fixable } = finding;
+  const mends = "It is mended by: orchestra doctor --fix";
+  const byName = `What it has is kept as a backup: orchestra clean --worktrees --force ${subject}`;
+  switch (finding.code) {
+    case "worktrees-unseen":
+      return {
+        message: `How it stands with the branches and worktrees of tasks: ${finding.problem}`,
+        remedy: "See what git says in the workspace: git worktree list",
+      };
+    case "worktree-orphan":
+      return {
+        message: `The worktree ${finding.path} is left of ${subject}, and there is no such task`,
+        remedy: fixable ? mends : byName,
+      };
+    case "branch-orphan":
+      return {
+        message: `The branch ${finding.branch} is left of ${subject}, and there is no such task`,
+        remedy: fixable ? mends : byName,
+      };
+    case "worktree-half":
+      return {
+        message: `The worktree ${finding.path} lacks files: who made or removed it was killed`,
+        remedy: fixable ? mends : "See why it stays with: orchestra worktrees",
+      };
+    case "worktree-gone":
+      return {
+        message: `The worktree ${finding.path} of ${subject} is gone, and git does not know`,
+        remedy: fixable ? mends : "See why it stays with: orchestra worktrees",
+      };
+    case "worktree-foreign":
+      return {
+        message: `${finding.path} is not the worktree of ${subject}: ${finding.problem}`,
+        remedy: "Orchestra does not touch it; move it out of the way.",
+      };
+    case "git-lock":
+      return {
+        message: `${subject} is a lock of git's, ${formatDuration(finding.age)} old`,
+        remedy: finding.left
+          ? "Nobody can have it any more: orchestra doctor --fix"
+          : "Who has it cannot be seen from here. Where you know that no git runs there, remove it.",
       };
   }
 }

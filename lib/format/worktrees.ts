@@ -20,7 +20,7 @@ import { nameColumns } from "./names.ts";
 export interface BranchRow {
   readonly taskId: string;
   readonly key: string | null;
-  /** Of its task; `archived` or `removed` where that is not among the others, `unknown` where there is none. */
+  /** Of its task; `archived` or `removed` where that is not among the others, `elsewhere` where another workspace has it, `unknown` where none has. */
   readonly status: string;
   /** Its name; null where git has no such branch. */
   readonly branch: string | null;
@@ -66,6 +66,8 @@ export function formatKept(why: Kept, into: string): string {
       return `${why.by} builds on it`;
     case "unreadable":
       return "the task's file is damaged";
+    case "other-workspace":
+      return `the workspace ${firstLine(why.root, 200)} has it`;
     case "foreign":
     case "unseen":
       return firstLine(why.problem, 200);

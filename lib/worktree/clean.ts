@@ -83,10 +83,20 @@ export async function cleanBranch(
     let { seen, cleaning } = await decide(repo, found, forced, request);
     if (await isPartial(repo, seen, cleaning)) {
       // Whoever made or removed it was killed: what it lacks is no change of anybody's.
-      await completeFiles(repo, found.path!, (await adminFolder(repo, found.path!))!);
+      const admin = (await adminFolder(repo, found.path!))!;
+      const locked = await releaseLeft(admin);
+      if (locked !== undefined) {
+        return { ...about, kind: "failed", problem: `${locked} is in use`, backups: [] };
+      }
+      await completeFiles(repo, found.path!, admin);
       ({ seen, cleaning } = await decide(repo, found, forced, request));
       if (seen.place.folder.kind === "half") {
-        return { ...about, kind: "failed", problem: "its files cannot be brought back", backups: [] };
+        return {
+          ...about,
+          kind: "failed",
+          problem: "its files cannot be brought back",
+          backups: [],
+        };
       }
     }
     if (cleaning.kind === "keep") {
@@ -111,6 +121,45 @@ export async function cleanBranch(
       backups,
     };
   });
+}
+
+/**
+ * Mends a worktree that a kill has left half done, or whose folder is gone: what is missing is brought back,
+ * or git is told that there is nothing. Its branch stays as it is.
+ *
+ * @returns what was done; null where there is nothing to mend, or it is not safe
+ * @throws GitError where git refuses
+ */
+export async function mendWorktree(
+  repo: Repository,
+  taskId: string,
+  request: CleanRequest,
+): Promise<"completed" | "forgotten" | null> {
+  return await alone(repo, async () => {
+    const found = (await findBranches(repo, request.search())).find((it) => it.taskId === taskId);
+    if (found?.entry === undefined) return null;
+    const { place: { folder, owner } } = (await decide(repo, found, false, request)).seen;
+    const admin = await adminFolder(repo, found.entry.path);
+    if (admin === undefined || owner.kind !== "rest" || !("contents" in folder)) return null;
+    const { locked, gitLocks, users, submodules, loose } = folder.contents;
+    if (locked !== null || gitLocks.length > 0 || users.length > 0) return null;
+    if (folder.kind === "half") {
+      await releaseLeft(admin);
+      await completeFiles(repo, found.entry.path, admin);
+      return "completed";
+    }
+    if (folder.kind !== "gone" || submodules || loose) return null;
+    const problem = await takeAway(repo, found.entry, admin);
+    return problem === null ? "forgotten" : null;
+  });
+}
+
+/** Releases what locks of git's nobody can have any more; the path of one that somebody may have. */
+async function releaseLeft(admin: string): Promise<string | undefined> {
+  for (const lock of await locksOfWorktree(admin)) {
+    if (!isLeft(lock, Date.now()) || !releaseLock(lock)) return lock.path;
+  }
+  return undefined;
 }
 
 async function decide(
@@ -157,9 +206,8 @@ async function remove(
   if (entry !== undefined && "contents" in place.folder) {
     const admin = await adminFolder(repo, entry.path);
     if (admin === undefined) return "what git has noted of it is gone";
-    for (const lock of await locksOfWorktree(admin)) {
-      if (!isLeft(lock, Date.now()) || !releaseLock(lock)) return `${lock.path} is in use`;
-    }
+    const locked = await releaseLeft(admin);
+    if (locked !== undefined) return `${locked} is in use`;
     const { changed, untracked, operation } = place.folder.contents;
     let head = entry.head;
     if (changed + untracked > 0 || operation !== null) {

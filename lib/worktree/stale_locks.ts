@@ -131,6 +131,14 @@ export function isLeft({ path, since }: GitLock, now: number): boolean {
   });
 }
 
+/** Releases the lock at a path, if nobody can have it any more; says whether it is gone. */
+export function releaseOld(path: string, now: number): boolean {
+  const info = lstat(path);
+  if (info?.isFile !== true) return info === undefined;
+  const lock = { path, since: info.mtime?.getTime() ?? Infinity, ino: info.ino };
+  return isLeft(lock, now) && releaseLock(lock);
+}
+
 /**
  * Releases a lock that nobody can have any more.
  *

@@ -49,6 +49,7 @@ export async function makeBranches(): Promise<Branches> {
       index: indexTasks(tasks),
       damaged: new Set(),
       isOver: () => false,
+      rootOf: () => undefined,
     });
   return {
     repo,

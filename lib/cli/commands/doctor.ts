@@ -18,6 +18,7 @@ import { firstUnread, type Unread } from "../../decide/room.ts";
 import { type FindingJson, formatFinding } from "../../format/findings.ts";
 import type { SettingsWarning } from "../../task/settings.ts";
 import { createPalette } from "../../text/style.ts";
+import { branchFacts, mendBranch } from "../doctor_branches.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram, isOnServer } from "../../launch/find.ts";
 import type { Queue } from "../../queue/queue.ts";
@@ -297,6 +298,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
     unusedSettings,
     untold,
     subscriberProblems,
+    branches: await branchFacts(queue, scan.tasks),
   };
 }
 
@@ -305,21 +307,37 @@ async function subscribersIn({ store, now }: Queue): Promise<
   Pick<Facts, "untold" | "subscriberProblems">
 > {
   const config = await loadConfig(store).then(({ config }) => config, () => DEFAULT_CONFIG);
-  if (!mayTell(store, config)) return { untold: [], subscriberProblems: [] };
+  const unapproved = await unapprovedSetup(store);
+  if (!mayTell(store, config)) return { untold: [], subscriberProblems: unapproved };
   const { loadSubscribers } = await import("../../settings/subscribers.ts");
   const { standingOf } = await import("../../notify/standing.ts");
-  const { active, unapproved, problems } = await loadSubscribers(store, config);
+  const { active, unapproved: strangers, problems } = await loadSubscribers(store, config);
   const untold = active.flatMap((subscriber) => {
     const { name, problem } = standingOf(store, subscriber, true, now());
     return problem === null ? [] : [{ name, problem }];
   });
   return {
     untold,
-    subscriberProblems: problems.map((problem) => ({
-      problem,
-      unapproved: unapproved.length > 0 && problem.includes("approved"),
-    })),
+    subscriberProblems: [
+      ...problems.map((problem) => ({
+        problem,
+        unapproved: strangers.length > 0 && problem.includes("approved"),
+      })),
+      ...unapproved,
+    ],
   };
+}
+
+/** The set-up command for worktrees that came with the repository, where nobody has approved it. */
+async function unapprovedSetup({ root }: Queue["store"]): Promise<Facts["subscriberProblems"]> {
+  if (lstat(`${root}/.orchestra-cli/config.json`) === undefined) return [];
+  const { committedSetup } = await import("../../settings/subscribers.ts");
+  const found = await committedSetup(root);
+  if (found === undefined || found.approved) return [];
+  const problem =
+    "The set-up command for worktrees in .orchestra-cli/config.json is not approved, " +
+    "and does not count";
+  return [{ problem, unapproved: true }];
 }
 
 /** Free space by `df -Pk`, POSIX; null where there is none. */
@@ -406,6 +424,6 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
       Deno.chmodSync(`${store.root}/${finding.subject}`, 0o700);
       return `closed ${finding.subject} to others`;
     default:
-      return undefined;
+      return await mendBranch(queue, finding);
   }
 }

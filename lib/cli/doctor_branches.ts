@@ -1,0 +1,110 @@
+// What `doctor` finds out about branches and worktrees of tasks, and how it mends what can lose nothing.
+
+import type { BranchFacts } from "../decide/diagnose_branches.ts";
+import type { Finding } from "../decide/diagnose.ts";
+import type { Queue } from "../queue/queue.ts";
+import { noteCleaned } from "../queue/cleaned.ts";
+import { loadConfig } from "../settings/config.ts";
+import { lstat } from "../store/files.ts";
+import { parentOf } from "../store/paths.ts";
+import { OrchestraError } from "../task/error.ts";
+import type { Task } from "../task/fields.ts";
+import { type Branches, openBranches } from "./branches.ts";
+
+/** Opens them with the settings of the workspace. */
+async function open(queue: Queue): Promise<Branches> {
+  const { config } = await loadConfig(queue.store);
+  return await openBranches(queue, config, null);
+}
+
+/** Whether the workspace is in a repository, as far as can be seen without git. */
+function isInRepository(root: string): boolean {
+  try {
+    for (let folder = root;; folder = parentOf(folder)) {
+      if (lstat(`${folder}/.git`) !== undefined) return true;
+      if (parentOf(folder) === folder) return false;
+    }
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What is found out about them.
+ *
+ * @param tasks those of the workspace
+ * @returns undefined where there are none
+ */
+export async function branchFacts(
+  queue: Queue,
+  tasks: readonly Task[],
+): Promise<BranchFacts | undefined> {
+  const { store, now } = queue;
+  const isUsed = tasks.some(({ git }) => git !== null);
+  if (!isUsed && !isInRepository(store.root)) return undefined;
+  try {
+    const { repo, look } = await open(queue);
+    const seen = await look();
+    if (!isUsed && seen.length === 0) return undefined;
+    const { adminFolder, isLeft, locksOfRepository, locksOfWorktree } = await import(
+      "../worktree/stale_locks.ts"
+    );
+    const locks = locksOfRepository(repo);
+    for (const { found: { entry } } of seen) {
+      const admin = entry === undefined ? undefined : await adminFolder(repo, entry.path);
+      if (admin !== undefined) locks.push(...await locksOfWorktree(admin));
+    }
+    return {
+      problem: null,
+      places: seen.map(({ found, place }) => ({
+        taskId: found.taskId,
+        hasTask: found.tasks.length > 0,
+        path: found.entry?.path ?? found.path,
+        place,
+      })),
+      locks: locks.map((lock) => ({
+        path: lock.path,
+        since: lock.since,
+        left: isLeft(lock, now()),
+      })),
+    };
+  } catch (error) {
+    // Without a branch nobody needs to know what git says of the folder.
+    if (!isUsed) return undefined;
+    const problem = error instanceof OrchestraError || error instanceof Error
+      ? error.message
+      : String(error);
+    return { problem, places: [], locks: [] };
+  }
+}
+
+/** Mends one finding; says what it did. */
+export async function mendBranch(queue: Queue, finding: Finding): Promise<string | undefined> {
+  const { subject } = finding;
+  const { cleanBranch, mendWorktree } = await import("../worktree/clean.ts");
+  switch (finding.code) {
+    case "worktree-orphan":
+    case "branch-orphan": {
+      const { repo, request } = await open(queue);
+      const cleaned = await cleanBranch(repo, subject, false, request);
+      return cleaned?.kind === "removed" ? `removed what was left of ${subject} in git` : undefined;
+    }
+    case "worktree-half":
+    case "worktree-gone": {
+      const { repo, request } = await open(queue);
+      const mended = await mendWorktree(repo, subject, request);
+      if (mended === "forgotten") noteCleaned(queue, [subject]);
+      return mended === null
+        ? undefined
+        : mended === "completed"
+        ? `brought back the files of the worktree of ${subject}`
+        : `told git that the worktree of ${subject} is gone; its branch stays`;
+    }
+    case "git-lock": {
+      const { releaseOld } = await import("../worktree/stale_locks.ts");
+      return releaseOld(subject, queue.now()) ? `released ${subject}` : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
