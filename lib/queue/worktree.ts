@@ -246,7 +246,8 @@ export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<T
   const branch = awaitsCommit(task) ? await commitWork(queue, task, rules) : branchOf(task)!;
   if (branch.left !== null) return branch;
   // What never ran has left nothing.
-  const isOver = task.status === "complete" || task.claim === 0 || task.failureClass === "spawn";
+  const isOver = task.status === "complete" || task.claim === 0 ||
+    (task.failureClass === "spawn" && task.setupClaim === 0);
   if (!isOver) {
     return { ...branch, left: `the task ${task.status === "failed" ? "failed" : "was cancelled"}` };
   }
@@ -267,7 +268,7 @@ function isPassing(error: unknown): boolean {
     : error instanceof Error
     ? error.message
     : "";
-  return /\.lock'?: File exists|another git|cannot lock|no space left|disk quota|too many open files|resource temporarily|cannot allocate/i
+  return /\.lock'?: File exists|was ended by SIG|another git|cannot lock|no space left|disk quota|too many open files|resource temporarily|cannot allocate/i
     .test(text);
 }
 

@@ -5,7 +5,7 @@ import { OrchestraError } from "../task/error.ts";
 
 /** What a run of git came to. */
 export interface GitOutput {
-  /** Its exit code; -1 where a signal ended it. */
+  /** Its exit code. */
   readonly code: number;
   readonly stdout: string;
   /** What it said, without the line ends at its end. */
@@ -100,7 +100,8 @@ function command(
  * @param folder where
  * @param args its command and arguments
  * @returns what it came to; that it failed is for the caller
- * @throws OrchestraError `environment` where there is no git, or the folder is not there
+ * @throws GitError where a signal ended it; OrchestraError `environment` where there is no git, or the
+ * folder is not there
  */
 export async function git(
   folder: string,
@@ -119,11 +120,14 @@ export async function git(
   await written;
   // As env(1) tells it.
   if (code === 127 && stdout.length === 0) throw noGit(args, folder);
-  return {
-    code: ended === null ? code : -1,
+  const output = {
+    code,
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr).trimEnd(),
   };
+  // That it has not come to its end says nothing of what was asked.
+  if (ended !== null) throw new GitError(args, { ...output, stderr: `it was ended by ${ended}` });
+  return output;
 }
 
 /** Starts git with the settings that hold in any case. */
@@ -237,7 +241,7 @@ export async function askPart(
   const { code, signal: ended } = await child.status;
   const stderr = (await said).trimEnd();
   if (!cut && (code !== 0 || ended !== null)) {
-    throw new GitError(args, { code: ended === null ? code : -1, stdout: "", stderr });
+    throw new GitError(args, { code, stdout: "", stderr });
   }
   return { bytes: bytes.slice(0, length), cut };
 }
