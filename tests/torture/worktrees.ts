@@ -37,6 +37,8 @@ export interface WorktreesReport {
   found: { merged: number; kept: number; inFiles: number };
   /** Tasks by their last status. */
   tasks: Record<string, number>;
+  /** What commands that did not do what was asked said of it, and how often. */
+  refusals: Record<string, number>;
 }
 
 const SETTINGS = {
@@ -49,7 +51,7 @@ const SETTINGS = {
 };
 
 /** Files that all agents and the user change. */
-const FILES = 6;
+const FILES = 20;
 
 /**
  * Changes a file, makes a new one, and sometimes commits; each line is in the ledger once it is in its
@@ -63,7 +65,7 @@ put "f$1" a
 mkdir -p made && put "made/$token" b
 case $2 in commit) git add -A && git commit -qm "$token" >/dev/null 2>&1 ;; esac
 sleep "$3"
-put "f$1" c
+put "made/$token" c
 case $2 in fail) exit 3 ;; esac
 exit 0
 `;
@@ -83,6 +85,7 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
   };
   const kills: Record<string, number> = {};
   const commands: WorktreesReport["commands"] = {};
+  const refusals: Record<string, number> = {};
   const violations: string[] = [];
   const mine: string[] = [];
   const began = performance.now();
@@ -128,6 +131,10 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
     if (signal === null && code !== 0) {
       const line = `${args.join(" ")} ended with ${code}: ${text.slice(0, 500)}`;
       Deno.writeTextFileSync(`${folder}/refusals`, `${line}\n`, { append: true });
+      const words = (text.split("\n")[0] || new TextDecoder().decode(stdout).split("\n")[0]!)
+        .replace(/task_\d+/g, "TASK").replace(/\b[0-9a-f]{10,40}\b/g, "COMMIT")
+        .replaceAll(folder, "").replace(/\bf\d\b.*/, "FILES").slice(0, 120);
+      refusals[`${args[0]}: ${words}`] = (refusals[`${args[0]}: ${words}`] ?? 0) + 1;
       // A program with a mistake of its own.
       if (code > 5 || /^\s+at .*:\d+:\d+/m.test(text)) violations.push(line);
     }
@@ -147,17 +154,20 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
       const at = random();
       const id = pick(ids());
       if (at < 0.35 || id === undefined) {
-        const how = pick(["edit", "edit", "commit", "commit", "fail"]);
+        const how = pick(["edit", "edit", "edit", "commit", "commit", "commit", "fail"]);
         const file = Math.floor(random() * FILES);
         const prompt = `${file} ${how} ${pick(["0", "0.1", "0.5"])}`;
         const after = id !== undefined && random() < 0.3 ? ["--depends-on", id] : [];
         await execute(["start", "-q", "writer", prompt, ...after], killAfter);
       } else if (at < 0.6) await execute(["run", "--all"], killAfter);
       else if (at < 0.65) await execute(["status"], killAfter);
-      else if (at < 0.7) await execute(["cancel", id], killAfter);
+      else if (at < 0.67) await execute(["cancel", id], killAfter);
       else if (at < 0.85) {
         const way = pick([[], ["--squash"], ["--rebase"], ["--no-ff"]])!;
-        await execute(["merge", id, ...way], killAfter);
+        // Mostly one that can be merged.
+        const whole = readTasks(root).filter((it) => it.status === "complete" && it.git !== null);
+        const which = random() < 0.8 ? pick(whole)?.taskId ?? id : id;
+        await execute(["merge", which, ...way], killAfter);
       } else if (at < 0.88) await execute(["merge", "--all"], killAfter);
       else if (at < 0.92) await execute(["merge", "--undo"], killAfter);
       else if (at < 0.97) await execute(["clean", "--worktrees"], killAfter);
@@ -171,10 +181,10 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
     for (let turn = 0; goesOn(); turn++) {
       await new Promise((resolve) => setTimeout(resolve, 100 + random() * 400));
       const token = `user.${seed}.${turn}`;
-      const file = random() < 0.5 ? `notes-${turn % 3}` : `f${Math.floor(random() * FILES)}`;
+      const file = random() < 0.8 ? `notes-${turn % 3}` : `f${Math.floor(random() * FILES)}`;
       Deno.writeTextFileSync(`${root}/${file}`, `${token}\n`, { append: true });
       mine.push(token);
-      if (random() < 0.5) {
+      if (random() < 0.7) {
         // A merge may have the index just now: the next time.
         const { ok } = await git("add", "-A", "--", ":!.orchestra");
         if (ok) await git("commit", "-qm", token);
@@ -186,7 +196,7 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
     const random = options.random(seed * 1000 + 999);
     while (goesOn()) {
       await new Promise((resolve) => setTimeout(resolve, 10 + random() * 200));
-      const kind = ["agent", "supervisor", "git", "git"][Math.floor(random() * 4)]!;
+      const kind = ["agent", "supervisor", "supervisor", "git"][Math.floor(random() * 4)]!;
       const victims = kind === "git" ? gitsOfOurs(folder) : findProcesses(root)
         .filter(({ kind: found, text }) =>
           kind === found || kind === "agent" && found === "tool" && text.includes("put()")
@@ -212,7 +222,7 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
   const { written, found } = await search();
   const tasks: Record<string, number> = {};
   for (const { status } of readTasks(root)) tasks[status] = (tasks[status] ?? 0) + 1;
-  return { violations, commands, kills, written, found, tasks };
+  return { violations, commands, kills, written, found, tasks, refusals };
 
   async function settle(): Promise<void> {
     const limit = setTimeout(() => {
@@ -224,6 +234,8 @@ export async function tortureWorktrees(options: WorktreesOptions): Promise<Workt
     clearTimeout(limit);
     // What was half done is finished or undone by the next who asks for the like.
     await execute(["doctor", "--fix"]);
+    await git("add", "-A");
+    await git("commit", "-qm", "what the user left");
     await execute(["merge", "--all"]);
     await execute(["clean", "--worktrees"]);
   }
@@ -378,6 +390,8 @@ export function formatWorktrees(report: WorktreesReport): string {
     `tasks     ${list(report.tasks)}`,
     `lines     ${report.written.agents} of agents: ${merged} merged, ${kept} in commits, ` +
     `${inFiles} in files; ${report.written.user} of the user`,
+    ...Object.entries(report.refusals).sort(([, a], [, b]) => b - a).slice(0, 12)
+      .map(([words, count], at) => `${at === 0 ? "refused   " : "          "}${count} ${words}`),
     report.violations.length === 0 ? "No violation" : `${report.violations.length} VIOLATIONS`,
     ...report.violations.slice(0, 40).map((text) => `  ${text}`),
   ].join("\n");
