@@ -192,7 +192,11 @@ async function fillIndex(folder: string, index: string): Promise<void> {
 async function copyIndex(folder: string, index: string): Promise<boolean> {
   try {
     const path = await ask(folder, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
+    const { mtime } = await Deno.stat(path);
     await Deno.copyFile(path, index);
+    // By its own time git tells which files may have changed since without a sign: rather a few too many.
+    const before = new Date((mtime?.getTime() ?? 1000) - 1000);
+    await Deno.utime(index, before, before);
   } catch {
     // There is none yet, or it may not be read.
     return false;

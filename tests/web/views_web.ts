@@ -4,7 +4,16 @@
 /// <reference lib="dom" />
 
 import { assertEquals } from "../support/assert.ts";
-import { runAxe, type Scheme, type Size, SIZES, type Tab, until, webTest } from "./browser.ts";
+import {
+  overflow,
+  runAxe,
+  type Scheme,
+  type Size,
+  SIZES,
+  type Tab,
+  until,
+  webTest,
+} from "./browser.ts";
 import { addGraph, addStream, type Busy, makeBusy, serveBox } from "./support.ts";
 
 /** Each view: its address below the workspace, and a text that is there as soon as it is drawn. */
@@ -18,19 +27,6 @@ const VIEWS: readonly { name: string; path: (busy: Busy) => string; shows: RegEx
   { name: "stats", path: () => "stats", shows: /shell/ },
   { name: "agents", path: () => "agents", shows: /signal/ },
 ];
-
-/** Elements that are wider than the window, where it can be scrolled sideways. */
-export function overflow(tab: Tab): Promise<string[]> {
-  return tab.page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    if (scrollWidth <= clientWidth) return [];
-    return [...document.body.querySelectorAll("*")]
-      .filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
-      .slice(0, 5)
-      .map((element) => `<${element.tagName.toLowerCase()} class="${element.className}">`)
-      .concat(`${scrollWidth} wide, of ${clientWidth}`);
-  });
-}
 
 /** What is wrong with a view; nothing where all is well. */
 async function look(tab: Tab, name: string, shows: RegExp): Promise<string[]> {

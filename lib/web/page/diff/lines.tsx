@@ -123,11 +123,14 @@ function Text({ line }: { line: Line | null }): JSX.Element {
   );
 }
 
+/** In a name a line end is to be seen, too. */
+const HIDDEN = new RegExp(`\\n|${UNSEEN.source}`, "gu");
+
 /** A text in which nothing is hidden. */
 export function Visible({ text }: { text: string }): JSX.Element {
   const parts = [];
   let end = 0;
-  for (const { 0: found, index } of text.matchAll(UNSEEN)) {
+  for (const { 0: found, index } of text.matchAll(HIDDEN)) {
     // A tab is seen by what it moves.
     if (found === "\t") continue;
     parts.push(text.slice(end, index));
