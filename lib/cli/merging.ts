@@ -1,14 +1,12 @@
 // What `merge` and `pr` ask of a task before its branch goes anywhere.
 
 import { branchOf } from "../decide/branch.ts";
-import { RESOLVES } from "../decide/merging.ts";
 import { noTask, type Queue } from "../queue/queue.ts";
 import { OrchestraError } from "../task/error.ts";
 import { isAtRest, type Task, type TaskBranch } from "../task/fields.ts";
 import { tryAsk } from "../worktree/git.ts";
-import type { Repository } from "../worktree/repository.ts";
+import { listWorktrees, type Repository, samePath } from "../worktree/repository.ts";
 import { worktreeState } from "../worktree/state.ts";
-import { listWorktrees, samePath } from "../worktree/repository.ts";
 
 /** A task with a branch, and the commit at its end. */
 export interface Branched {
@@ -68,9 +66,4 @@ export async function uncommitted(repo: Repository, git: TaskBranch): Promise<st
   if (!known) return null;
   const state = await worktreeState(repo, git.path);
   return state.exists && !state.clean ? git.path : null;
-}
-
-/** Whether a task resolves the conflict of another. */
-export function resolves(task: Task): string | undefined {
-  return task.labels[RESOLVES];
 }
