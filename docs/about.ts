@@ -22,6 +22,8 @@ export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
   completion: "how its end is known: `sentinel` (the default), `exit` or `auto`",
   verify: "command that must exit with 0 before a success counts",
   worktree: "whether its tasks work in a git worktree each, where they do not say",
+  setup:
+    "command that makes a fresh worktree ready, a line or a list, instead of that of the settings",
   timeout: "seconds a task may run, for tasks that have no limit of their own",
   idleTimeout: "seconds without output after which a task is ended, likewise",
   maxConcurrent: "most of its tasks at once",
@@ -112,6 +114,8 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   claim: "number of the current or last launch",
   verifyClaim: "how often a verify command was ordered; the number in the name of its pid file",
   verifyAt: "when the verify command of the current launch was ordered",
+  setupClaim: "how often the set-up command was ordered; the number in the name of its pid file",
+  setupAt: "when the set-up command was ordered that the agent is launched after; else null",
   asleep: "seconds since its start in which the machine slept; they count against no limit",
   wokeAt: "when the machine was last found to have slept",
   retryAt: "when it is due to be retried",

@@ -71,6 +71,8 @@ const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
   // Said by no schema: the program tells.
   "must have names that differ": {},
   "must begin with a program": {},
+  // The line, and of a list at least the program.
+  "must be a command: a line, or a list with the program first": { minItems: 1, minLength: 1 },
 };
 
 /** A schema of lib/settings/schemas.ts as what may be written in the file, not as what is read from it. */

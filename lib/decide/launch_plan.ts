@@ -94,6 +94,10 @@ export interface Prepared {
 
 /** Why an agent cannot be launched. */
 export type LaunchProblem =
+  /** What sets up its worktree failed: its code, or none. */
+  | { readonly kind: "setup"; readonly code: number | null; readonly log: string }
+  /** It took longer than so many seconds. */
+  | { readonly kind: "setup-timeout"; readonly limit: number; readonly log: string }
   /** There is none of that name, or its definition is malformed. */
   | { readonly kind: "no-agent"; readonly problem: string }
   /** The prompt makes one of its arguments longer than the system takes, bytes. */

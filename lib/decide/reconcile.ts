@@ -20,6 +20,9 @@ export type ShimState =
   /** Nobody has looked. */
   | "unknown";
 
+/** What is known of a command that was ordered beside the agent's own. */
+export type OrderState = "none" | "ordered" | "fenced" | "running" | "lost" | number;
+
 /** What was found on disk and in the process table. */
 export interface Evidence {
   cancelled: { reason: string | null } | null;
@@ -33,7 +36,9 @@ export interface Evidence {
    * The `verify` command: not begun; ordered, and its shim has not come yet; fenced off, so that it
    * never will; running; its exit code; or gone without one.
    */
-  verify: "none" | "ordered" | "fenced" | "running" | "lost" | number;
+  verify: OrderState;
+  /** The same for what sets up its worktree. */
+  setup: OrderState;
   /** When the agent last printed something, milliseconds since the epoch; null where unknown. */
   outputAt: number | null;
   /**
@@ -46,7 +51,7 @@ export interface Evidence {
   /** US dollars that the agent reports to have cost, where it does. */
   cost: number | null;
   /** When each sign of an end was made, milliseconds since the epoch, where its file tells. */
-  at: { readonly [K in "cancelled" | "error" | "done" | "exit" | "verify"]?: number };
+  at: { readonly [K in "cancelled" | "error" | "done" | "exit" | "verify" | "setup"]?: number };
 }
 
 /** Nothing known at all: a start for building evidence. */
@@ -58,6 +63,7 @@ export const NO_EVIDENCE: Evidence = {
   exit: null,
   shim: "unknown",
   verify: "none",
+  setup: "none",
   outputAt: null,
   refusal: null,
   said: null,
@@ -79,6 +85,8 @@ export interface EndRules {
   answerGrace: number;
   /** Milliseconds after which a claim without a shim is taken back. */
   launchGrace: number;
+  /** Milliseconds that the set-up command of a worktree may take; for ever where absent. */
+  setupTimeout?: number;
   /** Whether who decides may end a task whose time or budget is used up. */
   limits: boolean;
 }
@@ -134,6 +142,12 @@ export type Decision =
   | { kind: "fence" }
   /** The same for a `verify` command that was ordered. */
   | { kind: "fence-verify" }
+  /** The same for a set-up command that was ordered. */
+  | { kind: "fence-setup" }
+  /** Order the set-up command anew. */
+  | { kind: "setup" }
+  /** The worktree is set up: launch the agent under the same claim. */
+  | { kind: "launch" }
   /** The fence stands already: back to pending. */
   | { kind: "release" }
   /** Its time is up: write the sentinel, then settle. */
@@ -202,6 +216,7 @@ function decideReap(task: Task, evidence: Evidence, rules: EndRules, now: number
 function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   if (evidence.cancelled !== null) return cancelled(evidence, now);
   if (evidence.timeout !== null) return timedOut(task, evidence, now);
+  if (awaitsSetup(task)) return decideSetup(task, evidence, rules, now);
   const signals = rules.completion !== "exit";
   if (signals && evidence.error !== null) {
     return fail(evidence, { kind: refusalOf(evidence) ?? "agent-error", ...evidence.error }, {
@@ -232,6 +247,43 @@ function decideRunning(task: Task, evidence: Evidence, rules: EndRules, now: num
     case "alive":
       return decideLimits(task, evidence, rules, now);
   }
+}
+
+/** Whether the agent of a task that runs is launched only once its worktree is set up. */
+export function awaitsSetup({ status, setupAt }: Pick<Task, "status" | "setupAt">): boolean {
+  return status === "running" && setupAt !== null;
+}
+
+function decideSetup(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
+  const log = `.orchestra/logs/${task.taskId}.setup.log`;
+  const failed = (problem: LaunchProblem) =>
+    fail(evidence, { kind: "spawn", agent: task.agent, problem }, {
+      endedAt: evidence.at.setup ?? null,
+    });
+  switch (evidence.setup) {
+    case "none":
+    case "fenced":
+      return { kind: "setup" };
+    case "ordered": {
+      const age = now - (parseTime(task.setupAt) ?? 0);
+      return age >= rules.launchGrace || age < -CLOCK_SLACK ? { kind: "fence-setup" } : KEEP;
+    }
+    case "running":
+      return rules.limits && now >= setupDue(task, rules)
+        ? failed({ kind: "setup-timeout", limit: rules.setupTimeout! / 1000, log })
+        : KEEP;
+    case "lost":
+      return failed({ kind: "setup", code: null, log });
+    case 0:
+      return { kind: "launch" };
+    default:
+      return failed({ kind: "setup", code: evidence.setup, log });
+  }
+}
+
+/** When the set-up command has had its time; the machine's sleep does not count. */
+function setupDue(task: Task, { setupTimeout = Infinity }: EndRules): number {
+  return (parseTime(task.setupAt) ?? 0) + task.asleep * 1000 + setupTimeout;
 }
 
 function decideLimits(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
@@ -425,6 +477,11 @@ export function nextDue(task: Task, evidence: Evidence, rules: EndRules): number
   if (task.status !== "running") return null;
   const started = parseTime(task.startedAt);
   if (started === null) return null;
+  if (awaitsSetup(task)) {
+    if (evidence.setup === "ordered") return parseTime(task.setupAt)! + rules.launchGrace;
+    const due = setupDue(task, rules);
+    return evidence.setup === "running" && rules.limits && due < Infinity ? due : null;
+  }
   const signalled = rules.completion !== "exit" &&
     (evidence.done !== null || evidence.error !== null);
   // A claim whose launch has not come yet falls under no limit but its own.

@@ -36,6 +36,7 @@ export interface TurnRules {
     readonly answer_grace: number;
     readonly retry: RetryPolicy;
     readonly overlap?: OverlapRule;
+    readonly worktrees?: { readonly setup_timeout: number };
     readonly worktree?: boolean;
   };
   /** Milliseconds after which a claim without a shim is taken back; {@linkcode LAUNCH_GRACE} where absent. */
@@ -114,7 +115,7 @@ export const LAUNCH_GRACE = 2000;
 export function endRulesOf(task: Task, rules: TurnRules, limits: boolean): EndRules {
   const found = pickAgent(rules.agents, task.agent);
   const agent = "problem" in found ? null : found;
-  const { grace_period, answer_grace } = rules.config;
+  const { grace_period, answer_grace, worktrees } = rules.config;
   return {
     completion: agent?.completion ?? "sentinel",
     verify: task.verify !== null || agent?.verify !== undefined,
@@ -122,6 +123,7 @@ export function endRulesOf(task: Task, rules: TurnRules, limits: boolean): EndRu
     answerGrace: 1000 *
       (agent?.usage === undefined ? grace_period : Math.max(grace_period, answer_grace)),
     launchGrace: rules.launchGrace ?? LAUNCH_GRACE,
+    setupTimeout: worktrees === undefined ? undefined : worktrees.setup_timeout * 1000,
     limits,
   };
 }

@@ -116,6 +116,8 @@ export function explain(
       const when = phase.at <= now ? "retries now" : `retries ${formatAgo(phase.at, now)}`;
       return task.errorMessage === null ? when : `${when}: ${task.errorMessage}`;
     }
+    case "running":
+      return task.setupAt === null ? null : "its worktree is set up";
     case "failed":
       return task.errorMessage ?? task.failureClass;
     default:

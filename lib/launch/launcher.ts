@@ -22,7 +22,7 @@ export type Life =
 export interface LaunchSpec {
   /**
    * Created exclusively by the shim before it runs the command: at most one launch per claim. Its
-   * name is `<task>.<n>.pid` or `<task>.verify.<n>.pid`; where `<task>.json` is not beside it any
+   * name is `<task>.<n>.pid`, `<task>.verify.<n>.pid` or `<task>.setup.<n>.pid`; where `<task>.json` is not beside it any
    * more, the shim removes it again and runs nothing.
    */
   pidFile: string;

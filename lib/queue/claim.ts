@@ -19,8 +19,9 @@ import { formatTime, type Task } from "../task/fields.ts";
 import { writePlan } from "./plan.ts";
 import { launchPrepared, prepare } from "./prepare.ts";
 import { shimOf } from "./probe.ts";
-import { type Queue, readSound, type Rules } from "./queue.ts";
+import { definitionOf, type Queue, readSound, type Rules } from "./queue.ts";
 import { giveSlotBack, settle } from "./settle.ts";
+import { orderSetup, setupOf } from "./setup.ts";
 import { findWorktree } from "./worktree_place.ts";
 import { takeSlot } from "../workspaces/slots.ts";
 
@@ -121,6 +122,7 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed | { held: Hel
     completedAt: null,
     claim: task.claim + 1,
     verifyAt: null,
+    setupAt: null,
     asleep: 0,
     wokeAt: null,
     pid: null,
@@ -147,8 +149,32 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed | { held: Hel
   // Known from here on, whatever becomes of the agent before it tells it.
   claimed.usage = prepared.sessionId === null ? null : { sessionId: prepared.sessionId };
   writePlan(queue, claimed);
+  const setup = setupOf(queue, claimed, rules);
+  if (setup !== null) return orderSetup(queue, claimed, setup, rules);
   store.write(claimed);
   return launchClaimed(queue, claimed, agent, prepared, rules);
+}
+
+/** Launches the agent of a claim whose worktree is set up; inside the lock. */
+export function launchSetUp(queue: Queue, task: Task, rules: Rules): Claimed {
+  const now = formatTime(queue.now());
+  // Its time begins with the agent.
+  const begun: Task = { ...task, startedAt: now, setupAt: null, asleep: 0, wokeAt: null };
+  const agent = definitionOf(rules, task.agent);
+  const found = pickAgent(rules.agents, task.agent);
+  if (agent === null) {
+    const { problem } = found as { problem: string };
+    return { task: failSpawn(queue, begun, { kind: "no-agent", problem }, rules) };
+  }
+  const prepared = prepare(queue, begun, agent);
+  if ("problem" in prepared) return { task: failSpawn(queue, begun, prepared.problem, rules) };
+  // Killed here, the claim is fenced off, and the next one finds that all is set up.
+  queue.store.write(begun);
+  try {
+    return launchClaimed(queue, begun, agent, prepared, rules);
+  } catch (error) {
+    throw error instanceof SystemRefusal ? error.cause : error;
+  }
 }
 
 /** Takes the slot that a limit across workspaces asks for; why there is none, or null. */

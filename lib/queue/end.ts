@@ -9,7 +9,7 @@ import { awaitsCommit } from "../decide/worktree.ts";
 import type { Task, TaskBranch } from "../task/fields.ts";
 import { processMark } from "../task/marks.ts";
 import { observe } from "./observe.ts";
-import { shimOf } from "./probe.ts";
+import { setupShimOf, shimOf } from "./probe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 import { markReaped } from "./settle.ts";
 
@@ -79,7 +79,9 @@ async function endTree(
   const { store, launchers } = queue;
   // Nothing of it was ever launched.
   if (task.claim === 0 && task.pid === null) return true;
-  const found = task.claim === 0 ? await launchers.legacy(task, store.root) : shimOf(queue, task);
+  const found = task.claim === 0
+    ? await launchers.legacy(task, store.root)
+    : shimOf(queue, task) ?? setupShimOf(queue, task);
   const shim = found === "unknown" ? null : found;
   const grace = rules.config.grace_period * 1000;
   const report = await launchers.endTree(processMark(store.identity, task.taskId), shim, {

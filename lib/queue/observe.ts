@@ -5,7 +5,12 @@ import type { Identity, Life } from "../launch/launcher.ts";
 import type { Launchers } from "../launch/mod.ts";
 import { lastError, VENDORS } from "../agents/events.ts";
 import { findRefusal } from "../agents/rate_limit.ts";
-import { type Evidence, NO_EVIDENCE, type ShimState } from "../decide/reconcile.ts";
+import {
+  type Evidence,
+  NO_EVIDENCE,
+  type OrderState,
+  type ShimState,
+} from "../decide/reconcile.ts";
 import { openRegular, tryReadRegular } from "../store/files.ts";
 import { placesOf } from "../store/places.ts";
 import type { Mark, Store } from "../store/tasks.ts";
@@ -135,8 +140,14 @@ export function observe(
     evidence.cost = readUsage(store, task, agent.usage)?.costUsd ?? null;
   }
   if (task.verify !== null || agent?.verify !== undefined) {
-    evidence.verify = observeVerify(store, task, launchers, aliveness, now);
+    const order = { name: "verify", claim: task.verifyClaim, at: task.verifyAt } as const;
+    evidence.verify = observeOrder(store, task, order, launchers, aliveness, now);
     at.verify = store.readMark(id, "verifycode")?.modifiedAt;
+  }
+  if (task.setupAt !== null && task.status === "running") {
+    const order = { name: "setup", claim: task.setupClaim, at: task.setupAt } as const;
+    evidence.setup = observeOrder(store, task, order, launchers, aliveness, now);
+    at.setup = store.readMark(id, "setupcode")?.modifiedAt;
   }
   if (task.idleTimeout !== null && task.status === "running") {
     evidence.outputAt = logTime(store, task);
@@ -144,21 +155,29 @@ export function observe(
   return { evidence, shim, partial };
 }
 
-function observeVerify(
+/** A command that was ordered beside the agent's: which, how often, and when. */
+interface Order {
+  readonly name: "verify" | "setup";
+  readonly claim: number;
+  readonly at: string | null;
+}
+
+function observeOrder(
   store: Store,
   task: Task,
+  { name, claim, at }: Order,
   launchers: Launchers,
   aliveness: Aliveness,
   now: number,
-): Evidence["verify"] {
+): OrderState {
   // Where an agent has made a folder no code can be told: the check cannot pass.
-  if (store.isFolder(task.taskId, "verifycode")) return 127;
-  if (task.verifyAt === null) return "none";
-  const code = store.readMark(task.taskId, "verifycode");
+  if (store.isFolder(task.taskId, `${name}code`)) return 127;
+  if (at === null) return "none";
+  const code = store.readMark(task.taskId, `${name}code`);
   // While the file is empty it is not written yet.
   const exit = code === undefined ? null : parseExitFile(code.text);
   if (exit !== null) return exit.code;
-  const mark = store.readMark(task.taskId, `verify.${task.verifyClaim}.pid`);
+  const mark = store.readMark(task.taskId, `${name}.${claim}.pid`);
   if (mark === undefined) return "ordered";
   const shim = launchers.parsePidFile(mark.text);
   if (shim === null) return "fenced";

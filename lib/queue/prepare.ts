@@ -134,7 +134,9 @@ function readTemplate(
 /** Which files beside the task a launch has. */
 export interface LaunchMarks {
   readonly pid: string;
-  readonly exit: "exitcode" | "verifycode";
+  readonly exit: "exitcode" | "verifycode" | "setupcode";
+  /** Absolute path of its log; the task's own where absent. */
+  readonly log?: string;
 }
 
 /** Starts what was prepared, at the place of its agent. */
@@ -145,7 +147,9 @@ export function launchPrepared(
   prepared: Prepared,
   marks: LaunchMarks,
 ): Launched {
-  const { logFile, promptFile } = placesOf(store, task);
+  const places = placesOf(store, task);
+  const { promptFile } = places;
+  const logFile = marks.log ?? places.logFile;
   const info = lstat(logFile);
   if (info === undefined) {
     Deno.openSync(logFile, { write: true, createNew: true, mode: 0o600 }).close();
@@ -153,7 +157,7 @@ export function launchPrepared(
     throw new OrchestraError(
       "damaged",
       `Launching ${task.taskId}: its log is not a regular file`,
-      { hint: `Remove ${task.logFile}.` },
+      { hint: `Remove ${store.relative(logFile)}.` },
     );
   }
   // A verify command gets no prompt: the file keeps what the agent was given.

@@ -12,6 +12,14 @@ export function shimOf({ store, launchers }: Queue, task: Task): Identity | null
   return mark === undefined ? null : launchers.parsePidFile(mark.text) ?? null;
 }
 
+/** Identity of the process that sets up a task's worktree, where it is known. */
+export function setupShimOf({ store, launchers }: Queue, task: Task): Identity | null {
+  const mark = task.setupAt === null
+    ? undefined
+    : store.readMark(task.taskId, `setup.${task.setupClaim}.pid`);
+  return mark === undefined ? null : launchers.parsePidFile(mark.text) ?? null;
+}
+
 /** What a look at processes told. */
 export interface Probed {
   readonly aliveness: Aliveness;
@@ -38,6 +46,7 @@ export async function probe(queue: Queue, tasks: readonly Task[]): Promise<Probe
     }
     const names = [`${task.claim}.pid`];
     if (task.verifyAt !== null) names.push(`verify.${task.verifyClaim}.pid`);
+    if (task.setupAt !== null) names.push(`setup.${task.setupClaim}.pid`);
     for (const name of names) {
       const mark = store.readMark(task.taskId, name);
       if (mark === undefined) continue;

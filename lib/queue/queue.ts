@@ -6,6 +6,8 @@
 //  2. claim    Where a limit across workspaces asks for it, a slot is taken first, and given back with
 //              what ends the claim (workspaces/slots.ts). The task becomes `running` with the next claim number, and that is on disk before its
 //              shim is started (claim.ts).
+//              Where a fresh worktree is to be set up, that command is ordered first, as in step 6, and the
+//              agent is launched under the same claim once it has ended well (setup.ts).
 //  3. shim     The shim creates `<id>.<claim>.pid` exclusively, makes room for the exit code, then runs
 //              the agent: a claim is launched at most once, whoever is killed (launch/).
 //  4. fence    A claim whose shim has not come in time is fenced off: we create its pid file ourselves.
@@ -30,6 +32,7 @@ import { type Launchers, openLaunchers } from "../launch/mod.ts";
 import { loadAgents } from "../settings/agents.ts";
 import { loadConfig, loadUserLimits } from "../settings/config.ts";
 import { type Config, DEFAULT_CONFIG } from "../settings/config_fields.ts";
+import { loadSetup } from "../settings/setup.ts";
 import { openStore, type Store } from "../store/tasks.ts";
 import { type AgentDefinition, type Agents, pickAgent } from "../task/agent.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -72,6 +75,8 @@ export interface Rules extends TurnRules {
   readonly agents: Agents;
   /** Limits across workspaces; null for none. */
   readonly limits: MachineLimits | null;
+  /** The command that makes a fresh worktree ready; none where absent. */
+  readonly setup?: string | readonly string[] | null;
   /** Why earlier settings of the user hold in place of what their file says now; null where none do. */
   readonly stale?: string | null;
 }
@@ -108,7 +113,8 @@ export async function loadRules(
     return { config: DEFAULT_CONFIG, limits: await loadUserLimits(store), stale: null };
   });
   const [{ config, limits, stale }, agents] = await Promise.all([settings, loadAgents(store)]);
-  return { config, agents, limits, stale, launchGrace: SHIM_GRACE };
+  const setup = await loadSetup(store, config);
+  return { config, agents, limits, stale, setup, launchGrace: SHIM_GRACE };
 }
 
 /** The definition of a task's agent; null where it has none, or a broken one. */

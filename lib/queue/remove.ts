@@ -4,7 +4,7 @@
 import { indexTasks } from "../decide/dependencies.ts";
 import { type Stays, tasksThatStay } from "../decide/removing.ts";
 import { archivedDependencies } from "../store/archive.ts";
-import { placesOf, PLANS } from "../store/places.ts";
+import { placesOf, PLANS, setupLogOf } from "../store/places.ts";
 import { closedOf, type Scan } from "../store/tasks.ts";
 import { isOwnMark } from "../task/marks.ts";
 import { OrchestraError } from "../task/error.ts";
@@ -81,7 +81,7 @@ export function removeTask({ store }: Queue, task: Task, marks: readonly string[
     if (mark.endsWith(".pid")) fences.push(mark);
     else store.removeMark(task.taskId, mark);
   }
-  for (const path of [planFile, logFile]) store.remove(path);
+  for (const path of [planFile, logFile, setupLogOf(store, task.taskId)]) store.remove(path);
   for (const end of PLANS) store.remove(`${store.dir}/plans/${task.taskId}${end}`);
   store.leave(task, "removed", () => store.remove(`${store.tasksDir}/${task.taskId}.json`));
   for (const mark of fences) store.removeMark(task.taskId, mark);

@@ -4,11 +4,13 @@
 
 import { decide, type Decision } from "../decide/reconcile.ts";
 import { endRulesOf } from "../decide/turn.ts";
+import { type Claimed, type LaunchedTask, launchSetUp } from "./claim.ts";
 import { FENCE } from "../launch/launcher.ts";
 import { formatTime, isAtRest, type Task } from "../task/fields.ts";
 import { type Aliveness, type Observation, observe } from "./observe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 import { giveSlotBack, markReaped, settle } from "./settle.ts";
+import { orderSetup, setupOf } from "./setup.ts";
 import { orderVerify } from "./verify.ts";
 
 /** What a step found and did. */
@@ -21,6 +23,8 @@ export interface Stepped {
   end: boolean;
   /** What it left in its worktree should be committed now, outside the lock. */
   commit: boolean;
+  /** What was launched: the agent, or what sets up its worktree. */
+  launched?: LaunchedTask;
   /** That, or its `verify` command, is due, and was left to whoever watches. */
   due: boolean;
 }
@@ -83,6 +87,17 @@ export function step(
         result.end = true;
         return result;
       }
+      if (decision.kind === "launch" || decision.kind === "setup") {
+        if (!may.verify) {
+          result.due = true;
+          return result;
+        }
+        const claimed = goOn(queue, task, decision.kind, rules);
+        result.task = claimed.task;
+        result.launched = claimed.launched;
+        if (claimed.task.status === "running" || isAtRest(claimed.task)) return result;
+        continue;
+      }
       if (decision.kind === "commit" || (decision.kind === "verify" && !may.verify)) {
         result.due = !may.verify;
         result.commit = may.verify;
@@ -106,6 +121,12 @@ export function step(
   });
 }
 
+/** The worktree is set up, or is to be: the agent is launched, or what sets it up once more. */
+function goOn(queue: Queue, task: Task, kind: "launch" | "setup", rules: Rules): Claimed {
+  const setup = kind === "setup" ? setupOf(queue, task, rules) : null;
+  return setup === null ? launchSetUp(queue, task, rules) : orderSetup(queue, task, setup, rules);
+}
+
 /** Whoever launched it died before the number of its process was known. */
 function withPid({ store }: Queue, task: Task, { shim }: Observation): Task {
   if (task.status !== "running" || task.pid !== null || shim?.pid == null) return task;
@@ -118,7 +139,7 @@ function withPid({ store }: Queue, task: Task, { shim }: Observation): Task {
 function apply(
   queue: Queue,
   task: Task,
-  decision: Exclude<Decision, { kind: "keep" | "end" | "commit" }>,
+  decision: Exclude<Decision, { kind: "keep" | "end" | "commit" | "launch" | "setup" }>,
   observation: Observation,
   rules: Rules,
   now: number,
@@ -132,6 +153,9 @@ function apply(
       return undefined;
     case "fence-verify":
       store.createMark(id, `verify.${task.verifyClaim}.pid`, FENCE);
+      return undefined;
+    case "fence-setup":
+      store.createMark(id, `setup.${task.setupClaim}.pid`, FENCE);
       return undefined;
     case "release": {
       const released = save(queue, { ...task, status: "pending", startedAt: null, pid: null });
@@ -161,6 +185,13 @@ function apply(
       if (
         task.status === "running" && observation.evidence.shim === "none" &&
         !store.createMark(id, `${task.claim}.pid`, FENCE)
+      ) {
+        return undefined;
+      }
+      // The same for what was to set up its worktree.
+      if (
+        observation.evidence.setup === "ordered" &&
+        !store.createMark(id, `setup.${task.setupClaim}.pid`, FENCE)
       ) {
         return undefined;
       }

@@ -3,6 +3,7 @@
 
 import { type AgentDefinition, PROVIDER, type RateLimit, USAGE_FORMATS } from "../task/agent.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
+import { isSetup } from "./worktree_shape.ts";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -52,6 +53,7 @@ const FORMS: Readonly<Record<keyof AgentDefinition, (value: unknown) => boolean>
   completion: isOneOf("sentinel", "exit", "auto"),
   verify: isCommand,
   worktree: isOneOf(true, false),
+  setup: isSetup,
   timeout: isAmount,
   idleTimeout: isAmount,
   maxConcurrent: isAmount,

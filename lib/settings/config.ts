@@ -25,7 +25,7 @@ import {
 } from "./subscriber_shape.ts";
 import { parseObject, readUserSettingsText, userPaths, type UserText } from "./user.ts";
 import { readVerdict } from "./verdict.ts";
-import { isAuthor, isBranchPattern, isDirty, isFolderPath } from "./worktree_shape.ts";
+import { isAuthor, isBranchPattern, isDirty, isFolderPath, isSetup } from "./worktree_shape.ts";
 
 /** Path of the settings file. */
 export function configPath(store: Store): string {
@@ -298,6 +298,7 @@ const FORMS: Readonly<Record<string, (value: unknown) => boolean>> = {
   "worktrees.folder": (value) => value === null || isFolderPath(value),
   "worktrees.author": (value) => value === null || isAuthor(value),
   "worktrees.dirty": isDirty,
+  "worktrees.setup": (value) => value === null || isSetup(value),
 };
 
 /**

@@ -26,6 +26,8 @@ export interface Config {
     folder: string | null;
     author: string | null;
     dirty: Dirty;
+    setup: string | string[] | null;
+    setup_timeout: number;
   };
   retry: {
     base: number;
@@ -78,6 +80,8 @@ export const DEFAULT_CONFIG: Config = {
     folder: null,
     author: null,
     dirty: "ignore",
+    setup: null,
+    setup_timeout: 600,
   },
   retry: {
     base: 1,
@@ -132,6 +136,9 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
     "folder for worktrees, relative to the top of the repository, or null for one of the user's own",
   "worktrees.author": 'who commits what an agent left, "Name <mail>", or null for git\'s own user',
   "worktrees.dirty": "what becomes of your uncommitted changes: ignore, carry or refuse",
+  "worktrees.setup":
+    "command that makes a fresh worktree ready before the agent is launched, a line or a list, or null",
+  "worktrees.setup_timeout": "seconds after which that command is ended, and its task fails",
   "retry.base": "seconds before the first retry, at most",
   "retry.factor": "by what each further wait grows",
   "retry.cap": "longest wait before a retry, seconds",

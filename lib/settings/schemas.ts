@@ -21,7 +21,7 @@ import { closest } from "../text/suggest.ts";
 import { EVENTS } from "../task/event.ts";
 import { FAILURE_CLASSES } from "../task/fields.ts";
 import { DIRTY } from "../task/options.ts";
-import { isAuthor, isBranchPattern, isFolderPath } from "./worktree_shape.ts";
+import { isAuthor, isBranchPattern, isFolderPath, isSetup } from "./worktree_shape.ts";
 
 const seconds = z.number().check(z.positive(), z.maximum(315_360_000));
 const count = z.int().check(z.positive());
@@ -49,6 +49,11 @@ const subscriberName = z.string().check(
 );
 const distinct = z.refine(areNamesUnique, "must have names that differ");
 const noNul = z.string().check(z.regex(/^[^\0]*$/, "must not contain NUL"));
+
+const COMMAND = "must be a command: a line, or a list with the program first";
+const setup = z.union([z.string(), z.array(z.string())], COMMAND).check(
+  z.refine(isSetup, COMMAND),
+);
 
 /** A hook of a settings file. */
 export const HookSchema = z.strictObject({
@@ -108,6 +113,8 @@ export const ConfigSchema = z.strictObject({
         D.worktrees.author,
       ),
       dirty: z._default(z.enum(DIRTY), D.worktrees.dirty),
+      setup: z._default(z.nullable(setup), D.worktrees.setup),
+      setup_timeout: z._default(seconds, D.worktrees.setup_timeout),
     }),
     {},
   ),
@@ -177,6 +184,7 @@ export const AgentSchema = z.strictObject({
   completion: z.optional(z.enum(["sentinel", "exit", "auto"])),
   verify: z.optional(command),
   worktree: z.optional(z.boolean()),
+  setup: z.optional(setup),
   timeout: z.optional(seconds),
   idleTimeout: z.optional(seconds),
   maxConcurrent: z.optional(count),

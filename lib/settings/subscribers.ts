@@ -22,6 +22,7 @@ import {
   type WebhookFormat,
 } from "./subscriber_shape.ts";
 import { readUserSettingsText, USER_SETTINGS } from "./user.ts";
+import { isSetup } from "./worktree_shape.ts";
 
 /** Which file names a subscriber. */
 export type Source = "workspace" | "user" | "committed";
@@ -200,6 +201,19 @@ export function approvedIn(settings: unknown, root: string): string | undefined 
     ? (approved as Record<string, unknown>)[root]
     : undefined;
   return typeof found === "string" ? found : undefined;
+}
+
+/** The set-up command of the committed file, and whether that text is approved; undefined for none. */
+export async function committedSetup(
+  root: string,
+): Promise<{ setup: string | readonly string[]; approved: boolean } | undefined> {
+  const committed = withValue(readCommitted(root), COMMITTED, []);
+  const setup = (committed?.value.worktrees as { setup?: unknown } | null | undefined)?.setup;
+  if (committed === undefined || !isSetup(setup)) return undefined;
+  const user = withValue(readUserSettingsText(), USER_SETTINGS, []);
+  const approved = user !== undefined &&
+    approvedIn(user.value, root) === await fingerprint(committed.text);
+  return { setup, approved };
 }
 
 /**

@@ -25,6 +25,14 @@ export function isAuthor(value: unknown): value is string {
     /^[^<>\0\n]*[^<>\0\n\s][^<>\0\n]* <[^<>\0\n\s]+>$/.test(value);
 }
 
+/** Whether a value is a command, as a line for the shell or as a list with the program first. */
+export function isSetup(value: unknown): value is string | string[] {
+  return Array.isArray(value)
+    ? value.length > 0 && value[0] !== "" &&
+      value.every((word) => typeof word === "string" && !word.includes("\0"))
+    : typeof value === "string" && value.trim() !== "" && !value.includes("\0");
+}
+
 /** Whether a value says what becomes of uncommitted changes. */
 export function isDirty(value: unknown): boolean {
   return DIRTY.some((one) => one === value);

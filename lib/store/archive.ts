@@ -2,7 +2,7 @@
 // killed in the middle, the task is where it was and the rest moves with the next attempt.
 
 import { lstat, renameFile } from "./files.ts";
-import { PLANS } from "./places.ts";
+import { PLANS, setupLogOf } from "./places.ts";
 import { isOwnMark } from "../task/marks.ts";
 import { hasDependencies, indexTasks } from "../decide/dependencies.ts";
 import { type ArchivePolicy, pickArchivable } from "../decide/archiving.ts";
@@ -20,6 +20,7 @@ function filesOf(store: Store, task: Task): { home: string; archived: string }[]
       archived: `${archive}/${id}${end}`,
     })),
     { home: `${store.dir}/logs/${id}.log`, archived: `${archive}/${id}.log` },
+    { home: setupLogOf(store, id), archived: `${archive}/${id}.setup.log` },
   ];
   return files;
 }

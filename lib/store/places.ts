@@ -30,6 +30,11 @@ export function placesOf(store: Store, task: Task): Places {
   };
 }
 
+/** Where what sets up a task's worktree prints. */
+export function setupLogOf({ dir }: Pick<Store, "dir">, id: string): string {
+  return `${dir}/logs/${id}.setup.log`;
+}
+
 /** Absolute path of a task's own file: what bears another's name is another's, to be neither read nor removed. */
 function ownPlace(store: Store, { taskId }: Task, path: string, what: "plan" | "log"): string {
   const purpose = `The ${what} of ${taskId}`;

@@ -375,7 +375,8 @@ function createDoer(watch: Watch): Doer {
     changed() {},
     launched: (launched) => children.adopt(launched),
     held: (held) => noteHeld(watch, held),
-    stepped(id, { task, observation, end, commit }) {
+    stepped(id, { task, observation, end, commit, launched }) {
+      if (launched !== undefined) children.adopt(launched);
       const lives = task?.status === "running" || (task?.reapAt ?? null) !== null;
       if (lives && observation?.shim) shims.set(id, observation.shim);
       else if (!lives) shims.delete(id);

@@ -62,6 +62,8 @@ export interface AgentDefinition {
   verify?: readonly string[];
   /** Whether its tasks work in a git worktree each, where they do not say. */
   worktree?: boolean;
+  /** Command that makes a fresh worktree ready, a line or a list; that of the settings where absent. */
+  setup?: string | readonly string[];
   /** Seconds. */
   timeout?: number;
   /** Seconds without output. */

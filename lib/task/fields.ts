@@ -149,6 +149,10 @@ export interface Task extends TaskOptions {
   verifyClaim: number;
   /** When that of the current claim was; null before. */
   verifyAt: string | null;
+  /** How often the set-up command of its worktree was ordered; its pid file has that number. */
+  setupClaim: number;
+  /** When that of the current claim was; null where none is under way: the agent is launched after it. */
+  setupAt: string | null;
   /** Seconds since its start in which the machine slept: they count against no limit. */
   asleep: number;
   /** When it was last found to have slept. */
@@ -216,6 +220,8 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   claim: { kind: "count", fallback: 0 },
   verifyClaim: { kind: "count", fallback: 0 },
   verifyAt: { kind: "time?", fallback: null },
+  setupClaim: { kind: "count", fallback: 0 },
+  setupAt: { kind: "time?", fallback: null },
   asleep: { kind: "number", fallback: 0 },
   wokeAt: { kind: "time?", fallback: null },
   retryAt: { kind: "time?", fallback: null },

@@ -1,6 +1,6 @@
 // What is known of a task by its name. The files beside it: sentinels (`done`, `error`, `cancelled`, `timeout`),
-// what shims write (`<claim>.pid`, `exitcode`, and for a check `verify.<claim>.pid`, `verifycode`; on Windows
-// also `<claim>.pid.cmd`, the lines for cmd.exe), and what a write that was interrupted left. What each holds,
+// what shims write (`<claim>.pid`, `exitcode`, for a check `verify.<claim>.pid`, `verifycode`, for what sets a
+// worktree up `setup.<claim>.pid`, `setupcode`; on Windows also `<claim>.pid.cmd`, the lines for cmd.exe), and what a write that was interrupted left. What each holds,
 // and who writes it, is in docs/formats.md.
 
 /**
@@ -18,4 +18,4 @@ export function isOwnMark(mark: string): boolean {
 }
 
 const OWN_MARK =
-  /^(?:done|error|cancelled|timeout|exitcode|verifycode|(?:verify\.)?\d+\.pid(?:\.cmd)?)$|\.tmp$/;
+  /^(?:done|error|cancelled|timeout|exitcode|verifycode|setupcode|(?:(?:verify|setup)\.)?\d+\.pid(?:\.cmd)?)$|\.tmp$/;

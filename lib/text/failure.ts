@@ -91,6 +91,14 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
         'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")';
     case "no-template":
       return `its prompt template ${JSON.stringify(problem.file)} is not there`;
+    case "setup":
+      return (problem.code === null
+        ? "the set-up command of its worktree ended without leaving an exit code"
+        : `the set-up command of its worktree exited with code ${problem.code}`) +
+        `, see ${problem.log}`;
+    case "setup-timeout":
+      return `the set-up command of its worktree took longer than ` +
+        `${formatDuration(problem.limit)}, see ${problem.log}`;
     case "outside":
       return `its folder ${JSON.stringify(problem.folder)} is no folder inside ` +
         (problem.worktree ? "its worktree" : "the workspace");

@@ -135,6 +135,8 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   claim: fc.nat(),
   verifyClaim: fc.nat(),
   verifyAt: fc.option(anyTime),
+  setupClaim: fc.nat(),
+  setupAt: fc.option(anyTime),
   asleep: fc.nat(),
   wokeAt: fc.option(anyTime),
   retryAt: fc.option(anyTime),

@@ -145,7 +145,12 @@ function committed(root: string): { text: string; value: Record<string, unknown>
 
 function hasEntries(root: string): boolean {
   const value = committed(root)?.value ?? {};
-  return value.hooks !== undefined || value.webhooks !== undefined;
+  return value.hooks !== undefined || value.webhooks !== undefined || setupIn(value) !== undefined;
+}
+
+/** What the committed settings say of setting up worktrees. */
+function setupIn({ worktrees }: Record<string, unknown>): unknown {
+  return (worktrees as { setup?: unknown } | null | undefined)?.setup;
 }
 
 /** Approves the text of the committed settings, or no text any more. */
@@ -165,14 +170,15 @@ async function approve(
   }
   const found = committed(root);
   const { hooks, webhooks } = found?.value ?? {};
-  if (found === undefined || (hooks === undefined && webhooks === undefined)) {
+  const setup = setupIn(found?.value ?? {});
+  if (found === undefined || [hooks, webhooks, setup].every((one) => one === undefined)) {
     throw new OrchestraError("state", `${COMMITTED} has no hooks and no webhooks to approve`, {
       hint: "See who is told of what happens with: orchestra webhooks list",
     });
   }
   // What is wrong with them is said here, and not once they should be told of something.
   const { parseConfig } = await import("../../settings/schemas.ts");
-  const sound = parseConfig({ hooks, webhooks }, COMMITTED);
+  const sound = parseConfig({ hooks, webhooks, worktrees: { setup } }, COMMITTED);
   const hash = await fingerprint(found.text);
   for (const { run, on } of sound.hooks) {
     context.note(`runs   ${printable(quote(run))}\n       on ${on.join(", ")}`);
@@ -182,6 +188,12 @@ async function approve(
     const signed = secrets.length === 0 ? "" : `\n       signed with ${secrets.join(", ")}`;
     context.note(
       `tells  ${printable(maskUrl(url))}${printable(signed)}\n       on ${on.join(", ")}`,
+    );
+  }
+  if (sound.worktrees.setup !== null) {
+    const line = [sound.worktrees.setup].flat();
+    context.note(
+      `runs   ${printable(line.length === 1 ? line[0]! : quote(line))}\n       in fresh worktrees`,
     );
   }
   if (before === hash) return say(true, "That is approved already");

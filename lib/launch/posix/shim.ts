@@ -95,7 +95,8 @@ _o_found() {
 _o_main() {
   printf '\\n' >&8 || { rm -f "$_o_out" "$1"; exit 0; }
   _o_task=\${1%.*.pid}
-  [ -e "\${_o_task%.verify}.json" ] || { rm -f "$_o_out" "$1"; exit 0; }
+  _o_task=\${_o_task%.verify}
+  [ -e "\${_o_task%.setup}.json" ] || { rm -f "$_o_out" "$1"; exit 0; }
   cd "$5" && _o_found "$6" && [ -r "$4" ] || _o_end '127 spawn'
   [ -z "$_o_ended" ] || _o_end 143
   ( set +Cf; umask "$_o_mask"; shift 5; exec "$@" ) <"$4" >>"$3" 2>&1 8>&- 9>&-

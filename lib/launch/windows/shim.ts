@@ -165,7 +165,7 @@ function claim(pidFile: string, system: ShimSystem): boolean {
 
 /** The task that a claim is of: it may have been archived or cleaned in the meantime. */
 export function taskFileOf(pidFile: string): string {
-  return `${pidFile.replace(/(?:\.verify)?\.[^.]*\.pid$/, "")}.json`;
+  return `${pidFile.replace(/(?:\.(?:verify|setup))?\.[^.]*\.pid$/, "")}.json`;
 }
 
 /** Runs the agent, and tells what to record of its end. */
