@@ -27,7 +27,7 @@ const ROOT = new URL("../", import.meta.url);
 const EXIT_ABOUT: Readonly<Record<number, string>> = {
   0: "done",
   1: "done, but a task that was waited for did not complete, or a check (`doctor`, `deps validate`, " +
-    "`agents check`) found something wrong",
+    "`agents check`) found something wrong, or a branch could not be merged",
   2: "the command line is wrong",
   3: "no such task, agent or workspace",
   4: "not possible in the present state",
