@@ -124,7 +124,7 @@ async function mergeOne(
   if (made.kind === "conflict" || made.kind === "nothing" || !verify || item.verifier === null) {
     return made;
   }
-  const verdict = await verifyCommit(place, made.commit, item.verifier);
+  const verdict = await verifyCommit(place, made.commit, target, item.verifier);
   return verdict.code === 0 ? made : { kind: "unverified", verdict };
 }
 

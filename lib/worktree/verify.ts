@@ -29,11 +29,13 @@ const AFTERWARDS = 300;
 /**
  * Runs it on a commit.
  *
+ * @param base commit that the merge was made on
  * @throws GitError where the scratch cannot be made
  */
 export async function verifyCommit(
   place: ScratchPlace,
   commit: string,
+  base: string,
   verifier: Verifier,
 ): Promise<Verdict> {
   return await withScratch(place, commit, async (path) => {
@@ -43,7 +45,7 @@ export async function verifyCommit(
       ORCHESTRA_ROOT: place.root,
       ORCHESTRA_WORKTREE: path,
       ORCHESTRA_BRANCH: "",
-      ORCHESTRA_BASE: commit,
+      ORCHESTRA_BASE: base,
       // It is no part of the task: nobody who ends that may end this.
       ORCHESTRA_TASK_ID: "",
       ORCHESTRA_MARK: "",

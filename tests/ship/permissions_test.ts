@@ -70,6 +70,9 @@ const STEPS: readonly Step[] = [
   ["webhooks replay $1", 4],
   ["_deliver"],
   ["completions bash"],
+  // Here is no repository of git's.
+  ["merge --all", 4],
+  ["pr $3", 4],
   ["clean all --yes"],
   // What is known of other workspaces is beyond the two folders.
   ["workspaces list", 5],
