@@ -38,7 +38,14 @@ export async function tryAgent(
   let interrupted = false;
   let held = null as Held | null;
   const stop = stopSignal(() => interrupted = true);
-  const wish = { agent: name, prompt, maxRetries: 0, autoRetry: false, timeout: LIMIT };
+  const wish = {
+    agent: name,
+    prompt,
+    maxRetries: 0,
+    autoRetry: false,
+    timeout: LIMIT,
+    worktree: false,
+  };
   try {
     // Nobody else sees it before it runs: a daemon would hand it on where its agent is paused.
     await add(queue, [wish], (task) => {

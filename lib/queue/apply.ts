@@ -27,6 +27,8 @@ export interface Doer {
   launched?(launched: LaunchedTask): void;
   /** A limit across workspaces, or a task at work, does not let a task be launched: it waits. */
   held?(held: Held): void;
+  /** A task has no worktree any more that had one: the next turn has one made. */
+  lacking?(task: Task): void;
   /** The system refuses to go on with a task: disk full, no permission, a damaged file. */
   refused(id: string, error: unknown): void;
 }
@@ -78,7 +80,7 @@ export function applyTurn(
       doer.held?.(held);
       // It was launched by somebody else, just now.
       if (held.kind === "overlap") readAgain([held.id]);
-    });
+    }, (task) => doer.lacking?.(task));
     readAgain(turn.launch.filter((id) => model.index.byId.get(id)?.status === "pending"));
   }
 }

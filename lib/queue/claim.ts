@@ -40,6 +40,7 @@ export type Claimed = { task: Task; launched?: LaunchedTask };
  * @param onClaimed told of each at once: should the next one fail for all, those before it run
  * @param onHeld told of those that a limit across workspaces, or a task at work on the same files, does
  * not let be launched: they wait
+ * @param onLacking told of those that have no worktree yet, or none any more: the next turn has one made
  */
 export function claim(
   queue: Queue,
@@ -47,6 +48,7 @@ export function claim(
   rules: Rules,
   onClaimed: (claimed: Claimed) => void,
   onHeld: (task: Task, held: Held) => void = () => {},
+  onLacking: (task: Task) => void = () => {},
 ): void {
   const { store } = queue;
   store.lockedEach(ids, (id) => {
@@ -57,8 +59,7 @@ export function claim(
     const apart = heldByOther(queue, task, rules);
     if (apart !== null) return onHeld(task, apart);
     const outcome = tryClaim(queue, task, rules);
-    // It has no worktree yet, or none any more: the next turn has one made.
-    if (outcome === undefined) return;
+    if (outcome === undefined) return onLacking(task);
     if ("held" in outcome) onHeld(task, outcome.held);
     else onClaimed(outcome);
   });
@@ -106,7 +107,7 @@ function claimOne(queue: Queue, task: Task, rules: Rules): Claimed | { held: Hel
   if (lacksWorktree(task, rules)) return undefined;
   const branch = branchOf(task);
   if (branch !== null) {
-    const found = findWorktree(store.root, branch.path);
+    const found = findWorktree(store.root, branch.path, task.taskId);
     if ("problem" in found && found.gone) {
       store.write({ ...task, git: null });
       return undefined;

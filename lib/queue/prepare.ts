@@ -59,7 +59,7 @@ export function prepare(
 function worktreeOf(store: Store, task: Task): WorktreePlaces | null | { problem: LaunchProblem } {
   const branch = branchOf(task);
   if (branch === null) return null;
-  const found = findWorktree(store.root, branch.path);
+  const found = findWorktree(store.root, branch.path, task.taskId);
   if ("problem" in found) return { problem: { kind: "worktree", message: found.problem } };
   const { path } = branch;
   const folder = branch.folder === "" ? path : `${path}/${branch.folder}`;

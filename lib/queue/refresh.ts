@@ -178,6 +178,7 @@ function bringForward(
   const refused = new Set(stuck);
   const hold: Hold = { ...NO_HOLD, ending, refused };
   let due = false;
+  let isLacking = false;
   let held: Held | null = null;
   const ends: string[] = [];
   const commits: string[] = [];
@@ -189,6 +190,7 @@ function bringForward(
     changed: (change) => void changes.push(change),
     launched: (one) => void launched.push(one),
     held: (reason) => void (held ??= reason),
+    lacking: () => void (isLacking = true),
     stepped(id, stepped) {
       ending.add(id);
       due ||= stepped.due;
@@ -217,6 +219,7 @@ function bringForward(
     make = next.make;
     more = next.launch.length > AT_ONCE || next.handOn.length + make.length > 0;
     applyTurn(queue, model, { ...next, launch: next.launch.slice(0, AT_ONCE) }, rules, doer);
+    more ||= isLacking;
   }
   const tasks = changes.length === 0 ? scan.tasks : [...model.index.byId.values()];
   const snapshot = snapshotOf(queue, scan, tasks, changes, launched, due, unseen);

@@ -18,6 +18,7 @@ import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, findWorktree, type Repository } from "../worktree/repository.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { settle } from "./settle.ts";
+import { lockReason } from "./worktree_place.ts";
 
 /** What came of making a worktree. */
 export type Made =
@@ -110,7 +111,7 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
   const repo = await findRepository(store.root);
   const branch = branchName(worktrees.branch, task.taskId);
   const path = worktreePath(worktreeFolder(repo, worktrees.folder), task.taskId);
-  const reason = `orchestra ${task.taskId}`;
+  const reason = lockReason(task.taskId);
   // Whoever made it was killed before it could be told: nothing has been done there.
   const earlier = await tipOf(repo, branch);
   if (earlier === null) {
@@ -221,7 +222,9 @@ async function commit(
   branch: TaskBranch,
   rules: Rules,
 ): Promise<TaskBranch> {
-  if (await findWorktree(repo, branch.path) === undefined) {
+  const found = await ownWorktree(repo, task, branch);
+  if (found === "another's") return { ...branch, left: anothers(task, branch) };
+  if (found === "gone") {
     const tip = await tipOf(repo, branch.branch);
     const left = `its worktree ${branch.path} is gone` + (tip === null ? ", and its branch" : "");
     return { ...branch, tip, left: tip === null ? left : null };
@@ -253,12 +256,29 @@ export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<T
   }
   try {
     const repo = await findRepository(queue.store.root);
-    if (await findWorktree(repo, branch.path) === undefined) return branch;
+    const found = await ownWorktree(repo, task, branch);
+    if (found === "gone") return branch;
+    if (found === "another's") return { ...branch, left: anothers(task, branch) };
     const removed = await removeWorktree(repo, branch.path, { force: false });
     return removed.removed ? branch : { ...branch, left: removed.why };
   } catch (error) {
     return { ...branch, left: wordsOf(error) };
   }
+}
+
+/** Whether the worktree that a task's file names is its own: anybody may have written that file. */
+async function ownWorktree(
+  repo: Repository,
+  { taskId }: Task,
+  { path }: TaskBranch,
+): Promise<"own" | "gone" | "another's"> {
+  const found = await findWorktree(repo, path);
+  if (found === undefined) return "gone";
+  return found.locked === lockReason(taskId) ? "own" : "another's";
+}
+
+function anothers({ taskId }: Task, { path }: TaskBranch): string {
+  return `${path} is not locked for ${taskId}: it is left alone`;
 }
 
 /** Git's own locks, and a disk that is full: no fault of a task. */

@@ -1,8 +1,13 @@
 // The worktree that a task file names, looked at before anything is launched in it: anybody may have
-// written that file. It must be a linked worktree of the repository in which the workspace lies. Read from
-// git's own small files, for it is done inside the lock: git is not started.
+// written that file. It must be a linked worktree of the repository in which the workspace lies, locked for
+// this very task. Read from git's own small files, for it is done inside the lock: git is not started.
 
 import { isAbsolute } from "../store/paths.ts";
+
+/** Why a task's worktree is locked, as git keeps it. */
+export function lockReason(taskId: string): string {
+  return `orchestra ${taskId}`;
+}
 
 /** What came of looking. */
 export type FoundWorktree =
@@ -16,9 +21,10 @@ export type FoundWorktree =
  *
  * @param root of the workspace
  * @param path absolute path of its top
+ * @param taskId whose it must be
  * @throws what the system throws where something cannot be read
  */
-export function findWorktree(root: string, path: string): FoundWorktree {
+export function findWorktree(root: string, path: string, taskId: string): FoundWorktree {
   const own = pointedTo(path);
   if (own === undefined) return { problem: `there is no worktree at ${path}`, gone: true };
   const back = readLine(`${own}/gitdir`);
@@ -29,6 +35,9 @@ export function findWorktree(root: string, path: string): FoundWorktree {
   const gitFolder = commonFolder(own);
   if (gitFolder === undefined || gitFolder !== repositoryOf(root)) {
     return { problem: `${path} is a worktree of another repository`, gone: false };
+  }
+  if (readLine(`${own}/locked`) !== lockReason(taskId)) {
+    return { problem: `${path} is a worktree that was not made for ${taskId}`, gone: false };
   }
   return { gitFolder };
 }

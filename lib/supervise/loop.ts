@@ -139,6 +139,8 @@ interface Watch {
   readonly room: Room;
   /** Why earlier settings hold, as it was last told; null where they are those of the files. */
   stale: string | null;
+  /** The next turn is another one, though nobody was told of a change. */
+  again: boolean;
   /** Ends the sleep. */
   wake(): void;
   /** Says what makes the watching difficult, once. */
@@ -260,6 +262,7 @@ function openWatch(queue: Queue, options: WatchOptions, rules: LiveRules): Watch
     lanes: new Map(),
     thrown: undefined,
     stale: null,
+    again: false,
     say(change) {
       try {
         options.onChange?.(change, watch.mirror);
@@ -315,6 +318,7 @@ function act(watch: Watch, next: Turn): boolean {
     } else doTurn(watch, next);
   }
   watch.children.forget();
+  if (watch.again) return !(watch.again = false);
   return watch.changes !== before || mirror.touched.size < touched;
 }
 
@@ -375,6 +379,7 @@ function createDoer(watch: Watch): Doer {
     changed() {},
     launched: (launched) => children.adopt(launched),
     held: (held) => noteHeld(watch, held),
+    lacking: () => void (watch.again = true),
     stepped(id, { task, observation, end, commit, launched }) {
       if (launched !== undefined) children.adopt(launched);
       const lives = task?.status === "running" || (task?.reapAt ?? null) !== null;

@@ -263,7 +263,7 @@ test(
     const failed = await box.settled(bad);
     assertEquals([failed.failureClass, tree.branch(failed).left], ["verify", "the task failed"]);
     const { left, path, tip } = tree.branch(await box.settled(littering));
-    assertStringIncludes(left!, "litter.txt");
+    assertStringIncludes(left!, "1 file is not committed");
     assert(exists(`${path}/litter.txt`), "what verify left is lost");
     assert(!await tree.repo.succeeds("cat-file", "-e", `${tip}:litter.txt`), "it is committed");
   },
@@ -380,7 +380,10 @@ test("a task file that names another folder launches nothing there", GIT, async 
   await repo.gitIn(other, "init", "-q", "-b", "main");
   await repo.commit({ "theirs.txt": "x\n" }, "theirs", other);
   await repo.gitIn(other, "worktree", "add", "-q", "-b", "b", `${repo.beside}/theirs`);
-  for (const path of [other, repo.top, `${repo.beside}/theirs`, "/"]) {
+  const own = `${repo.beside}/own`;
+  await repo.git("worktree", "add", "-q", "-b", "mine", own);
+  repo.write("unsaved.txt", "mine\n", own);
+  for (const path of [other, repo.top, `${repo.beside}/theirs`, own, "/"]) {
     const id = await tree.start("echo ran >ran.txt");
     const base = await repo.git("rev-parse", "HEAD");
     const git = { branch: `orchestra/${id}`, base, path, folder: "", tip: null, left: null };
@@ -396,6 +399,7 @@ test("a task file that names another folder launches nothing there", GIT, async 
     assertEquals(await repo.gitIn(other, "status", "--porcelain"), "");
   }
   assertEquals(await repo.git("status", "--porcelain"), "");
+  assertEquals(await repo.gitIn(own, "status", "--porcelain"), "?? unsaved.txt");
 });
 
 test("a worktree that somebody removed before the launch is made again", GIT, async () => {
