@@ -6,6 +6,7 @@ import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
 import { isThere, sizeOf } from "./disk.ts";
 import { ask, fatalLine, git, GitError, tryAsk } from "./git.ts";
+import { lockInTheWay, releaseLeft } from "./lock.ts";
 import { mend } from "./mend.ts";
 import { loggedHeads } from "./reflog.ts";
 import { findWorktree, listWorktrees, type Repository, samePath } from "./repository.ts";
@@ -29,7 +30,7 @@ export interface Committed {
 /** Larger files are not put into the user's repository unasked, bytes. */
 const LARGEST = 1024 * 1024 * 1024;
 /** How long a lock on the index is waited for: a git that is being ended needs a moment. */
-const PATIENCE = 5000;
+const PATIENCE = 10_000;
 
 /** Nothing was committed, and all is as it was; the message says why. */
 export class NotCommitted extends GitError {
@@ -126,9 +127,10 @@ async function stage(path: string): Promise<void> {
   for (let wait = 20;; wait = Math.min(wait * 2, 500)) {
     const output = await git(path, args);
     if (output.code === 0) return;
-    const lock = /Unable to create '(.*\.lock)': File exists/.exec(output.stderr)?.[1];
+    const lock = lockInTheWay(output);
     if (lock === undefined) throw new NotCommitted(`git add: ${fatalLine(output)}`);
-    // Whose it is cannot be known for sure: it is not taken from anybody.
+    // It is taken from nobody who may have it.
+    await releaseLeft(lock);
     if (performance.now() + wait > until) throw new NotCommitted(`another git holds ${lock}`);
     await new Promise((done) => setTimeout(done, wait));
   }

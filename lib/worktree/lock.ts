@@ -2,6 +2,8 @@
 
 import { openLockFile } from "../store/lock.ts";
 import { OrchestraError, quote, toOrchestraError } from "../task/error.ts";
+import { permitted } from "./disk.ts";
+import type { GitOutput } from "./git.ts";
 import type { Repository } from "./repository.ts";
 
 /** So long somebody may have it, milliseconds: registering a worktree takes some, not seconds. */
@@ -68,4 +70,25 @@ async function take(file: Deno.FsFile, path: string): Promise<void> {
     }
     await new Promise((done) => setTimeout(done, wait));
   }
+}
+
+/** The lock of git's own that a git says it cannot have. */
+export function lockInTheWay({ stderr }: GitOutput): string | undefined {
+  return /Unable to create '(.*?\.lock)': File exists/.exec(stderr)?.[1];
+}
+
+/**
+ * Releases a lock of git's own in a place where only we and the agent have started gits, where it is proven
+ * that nobody can have it any more: its git was killed.
+ */
+export async function releaseLeft(path: string): Promise<void> {
+  await permitted(async () => {
+    const { mtime, ino } = await Deno.lstat(path);
+    const { isLeft, releaseLock } = await import("./stale_locks.ts");
+    const lock = { path, ino, since: mtime?.getTime() ?? Infinity };
+    // However new it is: elsewhere it might be that of a machine that we do not see.
+    if (isLeft(lock, Infinity)) releaseLock(lock);
+  }, () => Promise.resolve()).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }

@@ -11,7 +11,7 @@ import { commitTree, mergeTrees } from "./base.ts";
 import { isThere, makeFolder, namesIn, removeOne } from "./disk.ts";
 import { ask, fatalLine, GitError, type GitOutput, tryAsk } from "./git.ts";
 import { copyIncluded } from "./include.ts";
-import { alone } from "./lock.ts";
+import { alone, lockInTheWay, releaseLeft } from "./lock.ts";
 import { listWorktrees, type Repository, samePath, type WorktreeEntry } from "./repository.ts";
 import { snapshotTree } from "./snapshot.ts";
 import { ownGitDir, readStatus } from "./state.ts";
@@ -63,7 +63,10 @@ export async function makeWorktree(repo: Repository, wanted: WantedWorktree): Pr
   try {
     if (wanted.dirty === "refuse") await refuseDirty(repo, wanted);
     const start = wanted.dirty === "carry" ? await carry(repo, wanted) : wanted.base;
-    const isHalf = await alone(repo, () => patiently(() => register(repo, wanted, start)));
+    const isHalf = await alone(
+      repo,
+      () => patiently(ownLocks(repo, wanted), () => register(repo, wanted, start)),
+    );
     if (isHalf) await fill(repo, wanted, start);
   } catch (error) {
     throw error instanceof GitError ? explain(wanted, error.output) : error;
@@ -272,7 +275,7 @@ async function fill(repo: Repository, wanted: WantedWorktree, start: string): Pr
   const { path } = wanted;
   try {
     if (wanted.include) await copyIncluded(repo, path);
-    await patiently(async () => {
+    await patiently(ownLocks(repo, wanted), async () => {
       // Somebody else may have brought them meanwhile.
       if (await isFilled(repo, path)) return;
       await ask(path, ["reset", "--hard", "--quiet", "--no-recurse-submodules"]);
@@ -307,12 +310,19 @@ async function undo(
 const BUSY =
   /\.lock'?: File exists|could not lock config file|cannot lock ref .*: (?!.*cannot create)/;
 
+/** Whether a lock is one of what only this worktree's makers lock. */
+function ownLocks(repo: Repository, { branch }: WantedWorktree): (lock: string) => boolean {
+  const ref = `${repo.gitDir}/refs/heads/${branch}.lock`;
+  return (lock) => samePath(lock, ref) || lock.startsWith(`${repo.gitDir}/worktrees/`);
+}
+
 /**
- * Does something again as long as a lock of another git is in its way.
+ * Does something again as long as a lock of another git is in its way; one of ours that a killed git has left
+ * is released.
  *
  * @throws GitError
  */
-async function patiently<T>(act: () => Promise<T>): Promise<T> {
+async function patiently<T>(isOwn: (lock: string) => boolean, act: () => Promise<T>): Promise<T> {
   const until = performance.now() + PATIENCE;
   for (let wait = 5;; wait = Math.min(wait * 2, 500)) {
     try {
@@ -320,6 +330,8 @@ async function patiently<T>(act: () => Promise<T>): Promise<T> {
     } catch (error) {
       const isBusy = error instanceof GitError && BUSY.test(error.output.stderr);
       if (!isBusy || performance.now() + wait > until) throw error;
+      const lock = lockInTheWay(error.output);
+      if (lock !== undefined && isOwn(lock)) await releaseLeft(lock);
     }
     await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random())));
   }

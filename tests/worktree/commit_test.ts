@@ -2,7 +2,7 @@
 // something, all stays as it is, with the reason.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "../support/assert.ts";
-import { needs, ON_POSIX, test } from "../support/needs.ts";
+import { needs, ON_LINUX, ON_POSIX, test } from "../support/needs.ts";
 import { assertSound, makeTrees, type Trees } from "./trees.ts";
 import { GitError } from "../../lib/worktree/git.ts";
 import { worktreeState } from "../../lib/worktree/state.ts";
@@ -268,20 +268,36 @@ test("a repository within is kept, for git would commit its name alone", GIT, as
   assertEquals((await worktreeState(trees.repo, path)).untracked, 1);
 });
 
-test("a lock on the index is taken from nobody", GIT, async () => {
+test("a lock on the index is taken from nobody who may have it", GIT, async () => {
   await using trees = await makeTrees();
   const { user } = trees;
   const path = await trees.make(1);
   user.write("left", "left\n", path);
   const lock = `${await user.gitIn(path, "rev-parse", "--absolute-git-dir")}/index.lock`;
-  Deno.writeTextFileSync(lock, "");
-  assertMatch(await keeps(trees), /^another git holds .*index\.lock$/);
-  assertEquals(Deno.statSync(lock).size, 0);
-  // One that goes is waited for.
-  const committed = trees.commit(1);
-  await new Promise((done) => setTimeout(done, 100));
-  Deno.removeSync(lock);
-  await assertCommitted(trees, (await committed).tip);
+  const long = new Date(Date.now() - 24 * 60 * 60 * 1000);
+  {
+    using _held = Deno.openSync(lock, { write: true, createNew: true });
+    Deno.utimeSync(lock, long, long);
+    assertMatch(await keeps(trees), /^another git holds .*index\.lock$/);
+    assertEquals(Deno.statSync(lock).size, 0);
+    // One that goes is waited for.
+    const committed = trees.commit(1);
+    await new Promise((done) => setTimeout(done, 100));
+    Deno.removeSync(lock);
+    await assertCommitted(trees, (await committed).tip);
+  }
+});
+
+test("a lock on the index whose git was killed is released", GIT ?? ON_LINUX, async () => {
+  await using trees = await makeTrees();
+  const { user } = trees;
+  const path = await trees.make(1);
+  user.write("left", "left\n", path);
+  const lock = `${await user.gitIn(path, "rev-parse", "--absolute-git-dir")}/index.lock`;
+  Deno.writeTextFileSync(lock, "half");
+  const long = new Date(Date.now() - 24 * 60 * 60 * 1000);
+  Deno.utimeSync(lock, long, long);
+  await assertCommitted(trees, (await trees.commit(1)).tip);
 });
 
 test(
