@@ -34,6 +34,14 @@ function scenario(
   });
 }
 
+function exists(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 function made(lab: Lab, file: string): string {
   return Deno.readTextFileSync(`${lab.root}/${file}`);
 }
@@ -88,6 +96,42 @@ scenario("codex, opencode and coder make their files, signal, and are shown", {}
   assertStringIncludes(lab.asked(ids[2]!)[0]!.text, subAgent);
   assert(!lab.asked(ids[1]!)[0]!.text.includes(subAgent));
 });
+
+scenario(
+  "codex and opencode work in worktrees of their own, and what they made is merged",
+  {},
+  async (lab) => {
+    const git = (...args: string[]) => {
+      const { success, stdout, stderr } = new Deno.Command("git", { args, cwd: lab.root })
+        .outputSync();
+      const decoder = new TextDecoder();
+      assert(success, `git ${args.join(" ")}: ${decoder.decode(stderr)}`);
+      return decoder.decode(stdout);
+    };
+    Deno.writeTextFileSync(`${lab.root}/readme.md`, "begin\n");
+    git("init", "--quiet", "-b", "main");
+    git("add", "readme.md");
+    git("-c", "user.name=U", "-c", "user.email=u@example.org", "commit", "--quiet", "-m", "begin");
+    const agents = ["codex", "opencode"];
+    const ids = await Promise.all(
+      agents.map((agent) =>
+        lab.start(agent, `Write it. [[model: success file=${agent}.txt]]`, "--worktree")
+      ),
+    );
+    const tasks = await lab.settle(...ids);
+    for (const [place, agent] of agents.entries()) {
+      const task = tasks[place]!;
+      assertComplete(lab, task);
+      assertEquals([task.git?.files, task.git?.left], [1, null]);
+      assertEquals(git("show", `${task.git!.branch}:${agent}.txt`), "made by the agent\n");
+      // Neither in the user's files nor in the other's.
+      assertEquals(git("ls-tree", "--name-only", task.git!.branch), `${agent}.txt\nreadme.md\n`);
+      assert(!exists(`${lab.root}/${agent}.txt`) && !exists(task.git!.path));
+    }
+    await lab.ok("merge", "--all");
+    for (const agent of agents) assertEquals(made(lab, `${agent}.txt`), "made by the agent\n");
+  },
+);
 
 scenario("an agent that did nothing fails, and its retry is told what was missing", {
   daemon: false,
