@@ -2,7 +2,7 @@
 // surrounds it (attempts, dependencies, sentinels, plan, log). Pure.
 
 import { branchOf } from "../decide/branch.ts";
-import { parseTime, type Task, type Usage } from "../task/fields.ts";
+import { isAtRest, parseTime, type Task, type Usage } from "../task/fields.ts";
 import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView } from "../decide/view.ts";
@@ -171,9 +171,12 @@ function branchRows(task: Task): Row[] {
   const branch = branchOf(task);
   if (branch === null) return [];
   const changes = formatChanges(branch);
+  const isOver = isAtRest(task);
   return [
     ...row("Branch", `${branch.branch} from ${branch.base.slice(0, 12)}`),
-    ...row("Changes", changes ?? "not counted before it ends"),
+    ...row("Worktree", isOver && branch.left === null ? "removed" : branch.path),
+    ...row("Stays", branch.left),
+    ...row("Changes", changes ?? (isOver ? "not counted" : "not counted before it ends")),
   ];
 }
 

@@ -3,7 +3,14 @@
 
 import { formatDuration } from "../task/duration.ts";
 import { branchOf } from "../decide/branch.ts";
-import { type Millis, parseTime, type Task, type TaskBranch, type Usage } from "../task/fields.ts";
+import {
+  isTerminal,
+  type Millis,
+  parseTime,
+  type Task,
+  type TaskBranch,
+  type Usage,
+} from "../task/fields.ts";
 import type { Overlaps } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { PausedLane, PhaseName, QueueCounts, TaskView } from "../decide/view.ts";
@@ -155,6 +162,11 @@ export function formatChanges({ files, insertions, deletions }: TaskBranch): str
     : `${count} +${insertions} -${deletions}`;
 }
 
+/** Whether a task is over, and its worktree is still there for what is in it. */
+function isLeft(task: Task): boolean {
+  return isTerminal(task.status) && (branchOf(task)?.left ?? null) !== null;
+}
+
 /** US dollars with as many digits as matter: `$0.0042`, `$1.20`. */
 export function formatCost(dollars: number): string {
   return `$${dollars.toFixed(dollars > 0 && dollars < 0.1 ? 4 : 2)}`;
@@ -263,6 +275,11 @@ function statusColumns(
         const text = branch === null ? null : formatChanges(branch);
         return text === null ? "" : text === "nothing" ? { text, paint: palette.dim } : text;
       },
+    },
+    views.some(({ task }) => isLeft(task)) && {
+      header: "WORKTREE",
+      dropOrder: 7,
+      cell: ({ task }) => isLeft(task) ? { text: "stays", paint: palette.waiting } : "",
     },
     views.some(({ task }) => Object.keys(task.labels).length > 0) && {
       header: "LABELS",
