@@ -188,7 +188,7 @@ async function fillIndex(folder: string, index: string): Promise<void> {
   }
 }
 
-/** Copies the worktree's own index, which knows what has not changed; whether that is of use. */
+/** Copies the worktree's own index, which knows what has not changed; whether that could be done. */
 async function copyIndex(folder: string, index: string): Promise<boolean> {
   try {
     const path = await ask(folder, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
@@ -197,13 +197,11 @@ async function copyIndex(folder: string, index: string): Promise<boolean> {
     // By its own time git tells which files may have changed since without a sign: rather a few too many.
     const before = new Date((mtime?.getTime() ?? 1000) - 1000);
     await Deno.utime(index, before, before);
+    return true;
   } catch {
     // There is none yet, or it may not be read.
     return false;
   }
-  // In the middle of a merge it has no file, but several.
-  return await tryAsk(folder, ["ls-files", "--unmerged"], { env: { GIT_INDEX_FILE: index } }) ===
-    "";
 }
 
 async function readHead(folder: string, env: Readonly<Record<string, string>>): Promise<void> {

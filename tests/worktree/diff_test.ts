@@ -63,13 +63,17 @@ test(
     const branch = await makeTree(repo);
     const { path } = branch;
     await repo.commit({ "committed.txt": "1\n", ".gitignore": "*.log\n" }, "work", path);
-    // Within the second in which the index was written, and of the same length.
+    // Of the same length, and at the time at which the index was written: git looks into such a file.
+    await repo.git("config", "core.trustctime", "false");
+    const { mtime } = Deno.statSync(`${path}/a.txt`);
     repo.write("a.txt", "ONE\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n", path);
+    Deno.utimeSync(`${path}/a.txt`, mtime!, mtime!);
     repo.write("staged.txt", "staged\n", path);
     await repo.gitIn(path, "add", "staged.txt");
     repo.write("staged.txt", "and more\n", path);
     repo.write("deep/new.txt", "new\n", path);
     repo.write("ignored.log", "not told\n", path);
+    Deno.utimeSync(`${repo.top}/.git/worktrees/t1/index`, mtime!, mtime!);
     const before = await repo.gitIn(path, "status", "--porcelain=v2", "--untracked-files=all");
     const index = Deno.readFileSync(`${repo.top}/.git/worktrees/t1/index`);
     const seen = await look(repo, branch);
@@ -183,8 +187,10 @@ test(
   ODD_NAMES,
   async () => {
     await using repo = await makeRepository();
+    await repo.commit({ "blank.txt": "\n1\n" });
     const branch = await makeTree(repo);
     const { path } = branch;
+    repo.write("blank.txt", "\n2\n", path);
     const names = [
       "line\nbreak",
       "tab\tname",
@@ -218,10 +224,11 @@ test(
     const { files, patches } = await look(repo, branch);
     assertEquals(
       new Set(files.map(({ path }) => path)),
-      new Set([...names, "fake.txt", "a.txt", "link"]),
+      new Set([...names, "fake.txt", "a.txt", "link", "blank.txt"]),
     );
     assertEquals(files.find(({ path }) => path === "a.txt")!.modes, ["100644", "100755"]);
     assertEquals(patches.get("a.txt"), "");
+    assertEquals(patches.get("blank.txt"), "@@ -1,2 +1,2 @@\n \n-1\n+2\n");
     for (const name of names) {
       const text = name === "line\nbreak" ? "+line\n+break\n" : `+${name}\n`;
       assert(patches.get(name)!.endsWith(text), JSON.stringify([name, patches.get(name)]));
