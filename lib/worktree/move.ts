@@ -7,7 +7,7 @@
 import { OrchestraError } from "../task/error.ts";
 import { lstat } from "../store/files.ts";
 import { STALE_AFTER } from "../decide/cleaning.ts";
-import { ask, askPart, git, GitError, type GitOutput, lastLine, tryAsk } from "./git.ts";
+import { ask, askPart, git, GitError, type GitOutput, tryAsk } from "./git.ts";
 import { isLeft, releaseLock } from "./stale_locks.ts";
 
 /** A file that differs between two commits; null where a commit has none of that name. */
@@ -110,12 +110,28 @@ async function whenUnlocked(
 }
 
 /**
+ * Whether git would bring the files of a working copy from one commit to another; nothing is changed.
+ *
+ * @returns why not; null where it would
+ */
+export async function refusalToCarry(
+  checkout: string,
+  from: string,
+  to: string,
+): Promise<GitError | null> {
+  // Files that were written anew with the same content count as they are.
+  await whenUnlocked(checkout, ["update-index", "-q", "--refresh"]);
+  const args = ["read-tree", "-n", "-m", "-u", from, to];
+  const output = await whenUnlocked(checkout, args);
+  return output.code === 0 ? null : new GitError(args, output);
+}
+
+/**
  * Brings the files of a working copy from one commit to another, all or none. Its branch stays where it is.
  *
  * @throws GitError where git refuses: a change of the user's is in the way
  */
 export async function carry(checkout: string, from: string, to: string): Promise<void> {
-  // Files that were written anew with the same content count as they are.
   await whenUnlocked(checkout, ["update-index", "-q", "--refresh"]);
   const args = ["read-tree", "-m", "-u", from, to];
   const output = await whenUnlocked(checkout, args);
@@ -333,9 +349,10 @@ async function isTorn(
   return false;
 }
 
-/** What git said of files in the way, as one line. */
-export function refusalOf(error: GitError): string {
-  const files = error.output.stderr.split("\n").filter((line) => line.startsWith("\t"))
+/** The files that git names where they are in its way. */
+export function filesOf({ output }: GitError): string[] {
+  const listed = output.stderr.split("\n").filter((line) => line.startsWith("\t"))
     .map((line) => line.trim());
-  return files.length > 0 ? files.join(", ") : lastLine(error.output);
+  const single = /^error: Entry '(.*)' (?:not uptodate|would be overwritten|overlaps)/gm;
+  return [...listed, ...[...output.stderr.matchAll(single)].map(([, name]) => name!)];
 }

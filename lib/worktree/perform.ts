@@ -6,8 +6,8 @@ import { OrchestraError, quote } from "../task/error.ts";
 import type { Store } from "../store/tasks.ts";
 import { removeFile } from "../store/files.ts";
 import { keepBackup } from "./backup.ts";
-import { GitError, tryAsk } from "./git.ts";
-import { bring, carry, filesInTheWay, moveRef, refusalOf } from "./move.ts";
+import { GitError, lastLine, tryAsk } from "./git.ts";
+import { bring, carry, filesInTheWay, filesOf, moveRef, refusalToCarry } from "./move.ts";
 import { type MergeRecord, type Move, readRecord, writeRecord } from "./merge_record.ts";
 import type { Repository } from "./repository.ts";
 import { checkoutsOf, nameOf, type Target } from "./target.ts";
@@ -54,16 +54,31 @@ export async function checkCheckouts(
       );
     }
     const files = await filesInTheWay(checkout, target.commit, to);
-    if (files.length > 0) throw inTheWay(target.name, checkout, nameSome(files));
+    if (files.length > 0) throw inTheWay(target.name, checkout, files);
+    const refusal = await refusalToCarry(checkout, target.commit, to);
+    if (refusal !== null) throw refused(target.name, checkout, refusal);
   }
   return checkouts;
 }
 
-function inTheWay(name: string, checkout: string, files: string): OrchestraError {
+function inTheWay(name: string, checkout: string, files: readonly string[]): OrchestraError {
   return new OrchestraError(
     "state",
-    `Moving ${name}: files in ${checkout} are in the way that are not committed: ${files}`,
+    `Moving ${name}: files in ${checkout} are in the way that are not committed: ${
+      nameSome(files)
+    }`,
     { hint: "Commit them, put them aside with git stash -u, or move them; nothing was changed." },
+  );
+}
+
+/** The error where git itself refuses. */
+function refused(name: string, checkout: string, error: GitError): OrchestraError {
+  const files = filesOf(error);
+  if (files.length > 0) return inTheWay(name, checkout, files);
+  return new OrchestraError(
+    "state",
+    `Moving ${name}: git refuses in ${checkout}: ${lastLine(error.output)}`,
+    { hint: "See what git status says there; nothing was changed.", cause: error },
   );
 }
 
@@ -101,7 +116,7 @@ export async function performMove(
       // Where the disk was full, git may have written some of them.
       await bring(checkout, to, from, indexOf(store)).catch(() => {});
       await back();
-      throw inTheWay(name, checkout, refusalOf(error));
+      throw refused(name, checkout, error);
     } finally {
       forgetIndex(store);
     }

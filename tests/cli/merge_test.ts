@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { lines, makeMergeBox, type MergeBox } from "../support/merges.ts";
-import { needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
+import { linking, needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
 
 const GIT = needs("git");
 
@@ -215,6 +215,15 @@ const IN_THE_WAY: readonly [what: string, file: string, put: (it: MergeBox) => u
     await it.repo.git("add", "a.txt");
   }],
   ["one that is removed", "a.txt", (it) => Deno.removeSync(`${it.repo.top}/a.txt`)],
+  ["one that git is told to take as unchanged", "a.txt", async (it) => {
+    await it.repo.git("update-index", "--assume-unchanged", "a.txt");
+    it.repo.write("a.txt", "mine");
+  }],
+  ["one that git is told to leave out", "a.txt", async (it) => {
+    await it.repo.git("update-index", "--skip-worktree", "a.txt");
+    it.repo.write("a.txt", "mine");
+  }],
+  ["a link", "new", (it) => Deno.symlinkSync(it.repo.beside, `${it.repo.top}/new`)],
   ["one that git does not know", "new/b.txt", (it) => it.repo.write("new/b.txt", "mine")],
   ["one that git ignores", "new/b.txt", (it) => {
     it.repo.write(".git/info/exclude", ".orchestra\n.orchestra-cli\nnew\n");
@@ -225,7 +234,8 @@ const IN_THE_WAY: readonly [what: string, file: string, put: (it: MergeBox) => u
 ];
 
 for (const [what, file, put] of IN_THE_WAY) {
-  test(`a merge is refused where ${what} is in its way, and names it`, GIT, async () => {
+  const missing = GIT ?? (what === "a link" ? linking() : null);
+  test(`a merge is refused where ${what} is in its way, and names it`, missing, async () => {
     await using it = await makeMergeBox();
     await it.task(1, { "a.txt": lines({ 1: "eins" }), "new/b.txt": "b\n", "c": "c\n" });
     await put(it);
@@ -234,9 +244,28 @@ for (const [what, file, put] of IN_THE_WAY) {
     assertStringIncludes(message, file);
     assertStringIncludes(message, it.repo.top);
     assertEquals(await everything(it), before);
-    if (file !== "a.txt") assertEquals(it.read(file), "mine");
+    if (file.includes("/")) assertEquals(it.read(file), "mine");
+    const dry = await merged(it, it.id(1), "--dry-run");
+    assertEquals([dry.code, ...outcomes(dry)], [1, "fast-forward"]);
+    assertStringIncludes(dry.obstacle, file);
   });
 }
+
+test("a working copy that has only a part of the files stays so", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.repo.commit({ "in/a.txt": "a\n", "out/b.txt": "b\n" });
+  await it.task(1, { "in/a.txt": "A\n", "out/b.txt": "B\n", "out/c.txt": "c\n" });
+  await it.repo.git("sparse-checkout", "set", "in");
+  await it.box.ok("merge", it.id(1));
+  assertEquals([it.read("in/a.txt"), it.read("out/b.txt"), it.read("out/c.txt")], [
+    "A\n",
+    undefined,
+    undefined,
+  ]);
+  assertEquals(await it.repo.git("status", "--porcelain"), "");
+  await it.box.ok("merge", "--undo");
+  assertEquals([it.read("in/a.txt"), await it.repo.git("status", "--porcelain")], ["a\n", ""]);
+});
 
 test("a merge that its user is in the middle of is not disturbed", GIT, async () => {
   await using it = await makeMergeBox();

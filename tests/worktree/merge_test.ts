@@ -138,9 +138,11 @@ for (const [mode, when, verb] of KILLS) {
           await act(top, beside, mode);
           await check(it, AFTER, what);
           // And it can be undone.
-          await act(top, beside, "undo");
-          await check(it, BEFORE, what);
-          assertEquals(await it.at("main"), first, what);
+          if (at % 4 === 0) {
+            await act(top, beside, "undo");
+            await check(it, BEFORE, what);
+            assertEquals(await it.at("main"), first, what);
+          }
         }
         if (done) break;
         kills++;

@@ -17,7 +17,7 @@ import { shellLine } from "../../launch/find.ts";
 import { add } from "../../queue/add.ts";
 import { definitionOf, loadRules, type Queue, type Rules } from "../../queue/queue.ts";
 import { placesOf } from "../../store/places.ts";
-import { OrchestraError } from "../../task/error.ts";
+import { OrchestraError, printable } from "../../task/error.ts";
 import { isAtRest, isTerminal, type Task } from "../../task/fields.ts";
 import { sanitizeBlock } from "../../text/width.ts";
 import { authorOf } from "../../worktree/author.ts";
@@ -191,7 +191,16 @@ async function mergeInto(
   const goes = (found: MergePlan) =>
     found.to !== found.from && (flags.all || found.merged.every(({ outcome }) => isGood(outcome)));
   // Said before anything is run that takes its time.
-  if (goes(plan)) await checkCheckouts(repo, target, plan.to);
+  let obstacle: OrchestraError | undefined;
+  if (goes(plan)) {
+    try {
+      await checkCheckouts(repo, target, plan.to);
+    } catch (error) {
+      if (!flags.dryRun || !(error instanceof OrchestraError)) throw error;
+      obstacle = error;
+      context.fail(1);
+    }
+  }
   if (verify && goes(plan)) {
     plan = await planMerges(place, target.commit, steps, items, { ...options, verify });
   }
@@ -216,11 +225,13 @@ async function mergeInto(
       from: plan.from,
       to: move?.to ?? plan.from,
       dryRun: flags.dryRun ?? false,
+      obstacle: obstacle?.message ?? null,
       backup: move?.backup ?? null,
       tasks: whole,
     });
   }
   tell(context, target, plan, whole, move !== undefined, flags.dryRun ?? false);
+  if (obstacle !== undefined) context.note(printable(`${obstacle.message}\n  ${obstacle.hint}`));
   for (const { taskId } of queued) context.print(`Queued ${taskId} to resolve the conflict`);
   if (queued.length > 0) context.note("Run it with: orchestra run");
 }
@@ -278,7 +289,11 @@ async function namedTasks(
   }
   for (const { task, git } of found) {
     if (task.status !== "complete") {
-      context.note(`${task.taskId} is ${task.status}: what its branch has is merged all the same`);
+      context.note(
+        `${task.taskId} ${
+          task.status === "failed" ? "has failed" : `was ${task.status}`
+        }: what its branch has is merged all the same`,
+      );
     }
     const path = await uncommitted(repo, git);
     if (path !== null) {
