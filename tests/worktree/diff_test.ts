@@ -63,18 +63,20 @@ test(
     const branch = await makeTree(repo);
     const { path } = branch;
     await repo.commit({ "committed.txt": "1\n", ".gitignore": "*.log\n" }, "work", path);
-    // Of the same length, and at the time at which the index was written: git looks into such a file.
     await repo.git("config", "core.trustctime", "false");
     const { mtime } = Deno.statSync(`${path}/a.txt`);
-    repo.write("a.txt", "ONE\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n", path);
-    Deno.utimeSync(`${path}/a.txt`, mtime!, mtime!);
     repo.write("staged.txt", "staged\n", path);
     await repo.gitIn(path, "add", "staged.txt");
     repo.write("staged.txt", "and more\n", path);
     repo.write("deep/new.txt", "new\n", path);
     repo.write("ignored.log", "not told\n", path);
+    // Of the same length, and at the time at which the index was written: git looks into such a file.
+    repo.write("a.txt", "ONE\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n", path);
+    Deno.utimeSync(`${path}/a.txt`, mtime!, mtime!);
     Deno.utimeSync(`${repo.top}/.git/worktrees/t1/index`, mtime!, mtime!);
-    const before = await repo.gitIn(path, "status", "--porcelain=v2", "--untracked-files=all");
+    const status = (...args: string[]) =>
+      repo.gitIn(path, "--no-optional-locks", "status", ...args);
+    const before = await status("--porcelain=v2", "--untracked-files=all");
     const index = Deno.readFileSync(`${repo.top}/.git/worktrees/t1/index`);
     const seen = await look(repo, branch);
     assertEquals(short(seen.files), [
@@ -88,7 +90,7 @@ test(
     assertEquals(seen.patches.get("staged.txt"), "@@ -0,0 +1 @@\n+and more\n");
     assertEquals(Deno.readFileSync(`${repo.top}/.git/worktrees/t1/index`), index);
     assertEquals(
-      await repo.gitIn(path, "status", "--porcelain=v2", "--untracked-files=all"),
+      await status("--porcelain=v2", "--untracked-files=all"),
       before,
     );
     assertEquals([...Deno.readDirSync(repo.beside)].map(({ name }) => name), ["t1"]);
