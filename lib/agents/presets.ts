@@ -62,8 +62,8 @@ const CLAUDE_LIMITS: RateLimit = {
   cooldown: 900,
 };
 
-// A worktree lies beside `.orchestra/`, and the sentinels in it: the sandbox must let them be
-// written from there as well.
+// A worktree lies elsewhere than `.orchestra/`, and the sentinels in it, and than git's own folder: the
+// sandbox must let them be written from there as well. The last is left out where there is no worktree.
 const CODEX_OPTIONS = [
   "--json",
   "--skip-git-repo-check",
@@ -71,6 +71,7 @@ const CODEX_OPTIONS = [
   "workspace-write",
   "--add-dir",
   "{workspace}/..",
+  "--add-dir={gitFolder}",
 ] as const;
 
 // Without `--auto` every question is answered with no, and the run ends with 0: above all the

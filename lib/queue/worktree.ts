@@ -117,14 +117,14 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
   if (earlier === null) {
     const chosen = await baseOf(queue, repo, task, rules);
     if ("conflict" in chosen) return chosen;
-    const dirty = task.dirty ?? worktrees.dirty;
+    // By itself, what builds on others' work does not begin with what the user happens to have open.
+    const usual = worktrees.dirty === "carry" && !chosen.isOwn ? "ignore" : worktrees.dirty;
     await makeWorktree(repo, {
       branch,
       base: chosen.base,
       path,
       reason,
-      // What builds on others' work, or on another commit, does not begin from what the user sees.
-      dirty: dirty === "carry" && !chosen.isOwn ? "ignore" : dirty,
+      dirty: task.dirty ?? usual,
       include: true,
     });
   } else {
