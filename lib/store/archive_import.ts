@@ -38,6 +38,7 @@ const ENDINGS: readonly string[] = [
   ".json",
   ...PLANS,
   ".log",
+  ".setup.log",
   ".done",
   ".error",
   ".cancelled",

@@ -48,8 +48,8 @@ export const command = buildCommand({
     brief: "Obey another user's workspace, or committed hooks",
     fullDescription: "What stands in a workspace is run as whoever uses it, so that one which " +
       "belongs to somebody else is refused, until it is named here. Your own need no trust, but for " +
-      "the hooks and webhooks that came with a repository, in .orchestra-cli/config.json: they count " +
-      "once you have approved that very text.",
+      "the hooks, webhooks and set-up command for worktrees that came with a repository, in " +
+      ".orchestra-cli/config.json: they count once you have approved that very text.",
   },
 });
 
