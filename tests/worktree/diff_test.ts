@@ -64,7 +64,9 @@ test(
     const { path } = branch;
     await repo.commit({ "committed.txt": "1\n", ".gitignore": "*.log\n" }, "work", path);
     await repo.git("config", "core.trustctime", "false");
-    const { mtime } = Deno.statSync(`${path}/a.txt`);
+    const then = new Date(1000 * Math.floor(Date.now() / 1000 - 60));
+    Deno.utimeSync(`${path}/a.txt`, then, then);
+    await repo.gitIn(path, "update-index", "--refresh");
     repo.write("staged.txt", "staged\n", path);
     await repo.gitIn(path, "add", "staged.txt");
     repo.write("staged.txt", "and more\n", path);
@@ -72,8 +74,8 @@ test(
     repo.write("ignored.log", "not told\n", path);
     // Of the same length, and at the time at which the index was written: git looks into such a file.
     repo.write("a.txt", "ONE\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n", path);
-    Deno.utimeSync(`${path}/a.txt`, mtime!, mtime!);
-    Deno.utimeSync(`${repo.top}/.git/worktrees/t1/index`, mtime!, mtime!);
+    Deno.utimeSync(`${path}/a.txt`, then, then);
+    Deno.utimeSync(`${repo.top}/.git/worktrees/t1/index`, then, then);
     const status = (...args: string[]) =>
       repo.gitIn(path, "--no-optional-locks", "status", ...args);
     const before = await status("--porcelain=v2", "--untracked-files=all");
