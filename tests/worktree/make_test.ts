@@ -10,7 +10,16 @@ import {
 } from "../support/assert.ts";
 import { SmallDisk } from "../support/disk.ts";
 import { execute, succeeded } from "../support/execute.ts";
-import { closing, linking, mounting, needs, ON_POSIX, succeeds, test } from "../support/needs.ts";
+import {
+  closing,
+  linking,
+  mounting,
+  NARROW,
+  needs,
+  ON_POSIX,
+  succeeds,
+  test,
+} from "../support/needs.ts";
 import { makeWorktree } from "../../lib/worktree/make.ts";
 import { assertSound, assertWhole, makeTrees, taskId } from "./trees.ts";
 import { findRepository, listWorktrees } from "../../lib/worktree/repository.ts";
@@ -433,5 +442,58 @@ test(
     await trees.user.gitIn(path, "checkout", "-q", "--detach");
     await makeWorktree(await findRepository(path), trees.wanted(2));
     await assertWhole(trees, trees.wanted(2));
+  },
+);
+
+test(
+  "under the narrow permissions the same is done, by programs of the system",
+  GIT ?? NARROW,
+  async () => {
+    await using trees = await makeTrees();
+    const { user, repo } = trees;
+    const base = await user.commit({
+      ".gitignore": ".env\nlink\nlocal/\n.orchestra/\n",
+      ".worktreeinclude": ".env\nlink\nlocal/\n",
+    });
+    user.write(".env", "TOKEN=1\n");
+    user.write("local/a b/'c'", "c\n");
+    Deno.symlinkSync("nowhere", `${user.top}/link`);
+    user.write("mine.txt", "mine\n");
+    Deno.mkdirSync(`${user.top}/.orchestra`);
+    const wanted = trees.wanted(1, { base, dirty: "carry" });
+    const run = async (what: string, code = 0) => {
+      const program = new URL("steps_program.ts", import.meta.url).pathname;
+      const folders = ".orchestra,.orchestra-cli";
+      const flags = [`--allow-read=${folders}`, `--allow-write=${folders}`, "--allow-run"];
+      const args = ["run", "--quiet", "--no-prompt", ...flags, program, what, user.top];
+      const outcome = await execute(Deno.execPath(), [...args, JSON.stringify([wanted])], {
+        cwd: user.top,
+      });
+      assertEquals(outcome.code, code, JSON.stringify(outcome));
+      assert(!/NotCapable|Requires/.test(outcome.stderr), outcome.stderr);
+      return outcome.stderr;
+    };
+    // Half made it is found as well.
+    user.write("gitdir", `${wanted.path}/.git\n`, `${repo.gitDir}/worktrees/${taskId(1)}`);
+    user.write("locked", wanted.reason, `${repo.gitDir}/worktrees/${taskId(1)}`);
+    user.write(".git", `gitdir: ${repo.gitDir}/worktrees/${taskId(1)}\n`, wanted.path);
+    await run("make");
+    await run("make");
+    await assertWhole(trees, wanted);
+    assertEquals(Deno.readTextFileSync(`${wanted.path}/.env`), "TOKEN=1\n");
+    assertEquals(Deno.readTextFileSync(`${wanted.path}/local/a b/'c'`), "c\n");
+    assertEquals(Deno.readLinkSync(`${wanted.path}/link`), "nowhere");
+    assertEquals(Deno.readTextFileSync(`${wanted.path}/mine.txt`), "mine\n");
+    user.write("left.txt", "left\n", wanted.path);
+    assertStringIncludes(await run("remove", 1), "1 file is not committed");
+    await run("commit");
+    Deno.mkdirSync(`${wanted.path}/local/nested`);
+    await user.gitIn(`${wanted.path}/local/nested`, "init", "-q");
+    assertStringIncludes(await run("remove", 1), "within: local/nested");
+    Deno.removeSync(`${wanted.path}/local`, { recursive: true });
+    await run("remove");
+    await assertRejects(() => Deno.lstat(wanted.path));
+    assertEquals(await user.git("show", `${wanted.branch}:left.txt`), "left");
+    await assertSound(trees);
   },
 );
