@@ -86,6 +86,8 @@ export interface Prepared {
   stdin: string | null;
   env: Record<string, string>;
   inherit: readonly string[] | null;
+  /** Of what it inherits, what is taken away by name; nothing where absent. */
+  unset?: readonly string[];
   /** Relative to the root, or absolute. */
   cwd: string;
   /** The session that it was told to begin; null where the program chooses one itself. */

@@ -46,6 +46,8 @@ export interface LaunchSpec {
   env: Readonly<Record<string, string>>;
   /** Names of the variables it inherits; null for all. */
   inherit: readonly string[] | null;
+  /** Names of variables that it does not inherit, where `inherit` cannot tell all others: on POSIX. */
+  unset?: readonly string[];
 }
 
 /** A launch that the system accepted. */

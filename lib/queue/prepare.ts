@@ -79,17 +79,35 @@ function enterWorktree(
     // The commit that it begins from may lack the folder of the workspace.
     decided.cwd = path;
   } else return { problem: { kind: "outside", folder: decided.cwd, worktree: true } };
-  decided.inherit ??= ofNoGit();
+  if (decided.inherit === null) withoutGit(decided);
   return undefined;
 }
 
-/** Our variables but those of git's; null, which is all, where Deno's permissions do not tell of them. */
-function ofNoGit(): readonly string[] | null {
+/** What tells git which repository is meant, or who commits. */
+const OF_GIT: readonly string[] = [
+  ..."ALTERNATE_OBJECT_DIRECTORIES CONFIG CONFIG_PARAMETERS CONFIG_COUNT OBJECT_DIRECTORY".split(
+    " ",
+  ),
+  ..."DIR WORK_TREE IMPLICIT_WORK_TREE GRAFT_FILE INDEX_FILE NO_REPLACE_OBJECTS NAMESPACE".split(
+    " ",
+  ),
+  ..."REPLACE_REF_BASE PREFIX SHALLOW_FILE COMMON_DIR INTERNAL_SUPER_PREFIX QUARANTINE_PATH".split(
+    " ",
+  ),
+  ..."AUTHOR_NAME AUTHOR_EMAIL AUTHOR_DATE COMMITTER_NAME COMMITTER_EMAIL COMMITTER_DATE".split(
+    " ",
+  ),
+].map((name) => `GIT_${name}`);
+
+/** An agent inherits our variables but those of git's. */
+function withoutGit(decided: Prepared): void {
   try {
-    return Object.keys(Deno.env.toObject()).filter((name) => !/^GIT_/i.test(name));
+    const names = Object.keys(Deno.env.toObject());
+    decided.inherit = names.filter((name) => !/^GIT_/i.test(name));
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return null;
-    throw error;
+    // Where Deno's permissions do not tell which there are, they are taken away by name.
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    decided.unset = OF_GIT;
   }
 }
 
@@ -182,6 +200,7 @@ export function launchPrepared(
     // What the agent's own settings say of them counts.
     env: { ...traceVariables(store.identity, task), ...prepared.env },
     inherit: prepared.inherit,
+    unset: prepared.unset,
   });
 }
 

@@ -73,9 +73,14 @@ export function createPosixLauncher(
   }
 
   function launch(spec: LaunchSpec): Launched {
-    const child = spawnSession(program, {
+    // Deno can add to what a program inherits and take nothing away: env(1) can, and becomes the shell.
+    const without = (spec.unset ?? []).flatMap((name) => ["-u", name]);
+    const [first, ...before] = without.length === 0
+      ? [program, ...leading]
+      : ["/usr/bin/env", ...without, program, ...leading];
+    const child = spawnSession(first!, {
       args: [
-        ...leading,
+        ...before,
         "-c",
         SHIM,
         "orchestra-shim",
