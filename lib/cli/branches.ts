@@ -23,6 +23,8 @@ import { findRepository, type Repository } from "../worktree/repository.ts";
 export interface Branches {
   readonly repo: Repository;
   readonly request: CleanRequest;
+  /** Those that there are. */
+  find(): Promise<Found[]>;
   /** Looks at all of them, or at those that are named. */
   look(ids?: ReadonlySet<string>): Promise<Seen[]>;
 }
@@ -70,13 +72,16 @@ export async function openBranches(
       rootOf: (id) => others().find((root) => hasTask(root, id)),
     });
   const request = { search, owner, goal, author: await authorOf(repo, author) };
-  const first = await findBranches(repo, search());
-  if (first.some((found) => owner(found).kind === "none")) removed = await removedFrom(store);
+  const find = () => findBranches(repo, search());
+  if ((await find()).some((found) => owner(found).kind === "none")) {
+    removed = await removedFrom(store);
+  }
   return {
     repo,
     request,
+    find,
     async look(ids) {
-      const all = await findBranches(repo, search());
+      const all = await find();
       const some = ids === undefined ? all : all.filter(({ taskId }) => ids.has(taskId));
       return await eachOf(some, (found) => lookAt(repo, found, owner(found), goal));
     },

@@ -12,6 +12,7 @@ import { formatBytes } from "../text/bytes.ts";
 import { sanitize } from "../text/width.ts";
 import { cleanBranch, type Cleaned } from "../worktree/clean.ts";
 import type { Seen } from "../worktree/look.ts";
+import type { Found } from "../worktree/orphans.ts";
 import { type Branches, openBranches } from "./branches.ts";
 import type { Context } from "./context.ts";
 
@@ -42,9 +43,10 @@ export async function cleanWorktrees(
   }
   const config = await context.config(queue.store);
   const branches = await openBranches(queue, config, flags.into ?? null);
-  const all = await branches.look();
-  const ids = words.length === 0 ? undefined : new Set(words.map((word) => pick(queue, all, word)));
-  const chosen = ids === undefined ? all : all.filter(({ found }) => ids.has(found.taskId));
+  const ids = words.length === 0
+    ? undefined
+    : await branches.find().then((all) => new Set(words.map((word) => pick(queue, all, word))));
+  const chosen = await branches.look(ids);
   const outcomes: { seen: Seen; cleaned: Cleaned }[] = [];
   for (const seen of chosen) {
     const cleaned = dryRun
@@ -62,14 +64,14 @@ export async function cleanWorktrees(
 }
 
 /** The id of what was typed: a whole one, or the end of one. */
-function pick({ store }: Queue, all: readonly Seen[], word: string): string {
-  const ids = all.map(({ found }) => found.taskId);
+function pick({ store }: Queue, all: readonly Found[], word: string): string {
+  const ids = all.map(({ taskId }) => taskId);
   if (ids.includes(word)) return word;
   const ending = ids.filter((id) => id.endsWith(word));
   if (ending.length === 1) return ending[0]!;
   // One of a chain that worked on in the same branch.
-  const heir = all.find(({ found }) => found.tasks.some(({ taskId }) => taskId === word));
-  if (heir !== undefined) return heir.found.taskId;
+  const heir = all.find(({ tasks }) => tasks.some(({ taskId }) => taskId === word));
+  if (heir !== undefined) return heir.taskId;
   if (isTaskId(word) && (store.has(word) || store.isArchived(word))) {
     throw new OrchestraError("state", `Cleaning ${word}: it has neither a branch nor a worktree`, {
       hint: "See which there are with: orchestra worktrees",
@@ -175,17 +177,16 @@ function tell(
     `${dryRun ? "Would remove" : "Removed"} the branches and worktrees of ${count}` +
       (bytes > 0 ? `: ${formatBytes(bytes)}` : ""),
   );
-  for (const { seen, cleaned } of outcomes) {
-    if (cleaned.kind === "kept") {
-      const remedy = remedyOf(cleaned.why, seen.found.entry?.path ?? null);
-      context.note(
-        sanitize(`${cleaned.taskId} stays: ${formatKept(cleaned.why, into)}`) +
-          (remedy === undefined ? "" : `\n  ${sanitize(remedy)}`),
-      );
-    } else if (cleaned.kind === "failed") {
-      context.note(sanitize(`${cleaned.taskId} stays: ${cleaned.problem}`));
-      tellBackups(context, cleaned);
-    }
+  for (const [why, ids] of groupKept(outcomes, into)) {
+    const some = ids.length > NAMED
+      ? `${ids.slice(0, NAMED).join(", ")} and ${ids.length - NAMED} more stay`
+      : `${ids.join(", ")} ${ids.length === 1 ? "stays" : "stay"}`;
+    context.note(`${some}: ${why}`);
+  }
+  for (const { cleaned } of outcomes) {
+    if (cleaned.kind !== "failed") continue;
+    context.note(sanitize(`${cleaned.taskId} stays: ${cleaned.problem}`));
+    tellBackups(context, cleaned);
   }
   const forcible = outcomes.find(({ cleaned }) => cleaned.kind === "kept" && cleaned.forcible);
   if (forcible !== undefined && !force) {
@@ -194,6 +195,22 @@ function tell(
         `orchestra clean --worktrees --force ${forcible.cleaned.taskId}`,
     );
   }
+}
+
+/** So many that stay for one reason are named. */
+const NAMED = 3;
+
+/** Those that stay, by why they do and what is to be done about it. */
+function groupKept(outcomes: Outcomes, into: string): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { seen, cleaned } of outcomes) {
+    if (cleaned.kind !== "kept") continue;
+    const remedy = remedyOf(cleaned.why, seen.found.entry?.path ?? null);
+    const why = sanitize(formatKept(cleaned.why, into)) +
+      (remedy === undefined ? "" : `\n  ${sanitize(remedy)}`);
+    groups.set(why, [...groups.get(why) ?? [], cleaned.taskId]);
+  }
+  return groups;
 }
 
 function tellBackups(context: Context, cleaned: Cleaned): void {

@@ -49,7 +49,7 @@ export async function branchFacts(
     const { adminFolder, isLeft, locksOfRepository, locksOfWorktree } = await import(
       "../worktree/stale_locks.ts"
     );
-    const locks = locksOfRepository(repo);
+    const locks = await locksOfRepository(repo);
     for (const { found: { entry } } of seen) {
       const admin = entry === undefined ? undefined : await adminFolder(repo, entry.path);
       if (admin !== undefined) locks.push(...await locksOfWorktree(admin));

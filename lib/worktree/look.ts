@@ -2,9 +2,8 @@
 // way they are in a target. Only read.
 
 import type { Contents, Folder, Owner, Place } from "../decide/cleaning.ts";
-import { lstat } from "../store/files.ts";
 import { commitOf } from "./base.ts";
-import { isThere, permitted } from "./disk.ts";
+import { isThere, permitted, run } from "./disk.ts";
 import { git, GitError, lastLine, tryAsk } from "./git.ts";
 import { type Inside, lookInside } from "./inside.ts";
 import { integratedBy } from "./integrated.ts";
@@ -99,8 +98,7 @@ async function lookAtFolder(repo: Repository, found: Found): Promise<LookedInto>
   const foreign = (problem: string) => ({ folder: { kind: "foreign", problem } as const });
   if (path === null) return { folder: { kind: "none" } };
   try {
-    const isLink = await permitted(() => lstat(path)?.isSymlink === true, () => readsAsLink(path));
-    if (isLink) return foreign("a link stands in its place, and is not followed");
+    if (await isLink(path)) return foreign("a link stands in its place, and is not followed");
     if (entry === undefined) {
       return await isThere(path)
         ? foreign("it is no worktree that was made for this task")
@@ -131,13 +129,16 @@ async function lookAtFolder(repo: Repository, found: Found): Promise<LookedInto>
   }
 }
 
-/** Whether a path is a link, asked of the system. */
-async function readsAsLink(path: string): Promise<boolean> {
-  const { success } = await new Deno.Command("sh", {
-    args: ["-c", '[ -L "$1" ]', "sh", path],
-    stdin: "null",
-  }).output();
-  return success;
+/** Whether a path is a link itself. */
+async function isLink(path: string): Promise<boolean> {
+  return await permitted(() => {
+    try {
+      return Deno.lstatSync(path).isSymlink;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      return false;
+    }
+  }, async () => await run("sh", ["-c", '[ -L "$1" ]', "sh", path]) !== null);
 }
 
 const NOTHING: Contents = {

@@ -48,9 +48,8 @@ export async function adminFolder({ gitDir }: Where, path: string): Promise<stri
 /** Whether the `.git` of a worktree leads where git keeps what belongs to it. */
 export async function leadsTo(path: string, admin: string): Promise<boolean> {
   return await permitted(() => {
-    if (lstat(`${path}/.git`)?.isFile !== true) return false;
     const told = /^gitdir: (.+?)\r?\n?$/.exec(textOf(`${path}/.git`) ?? "")?.[1];
-    if (told === undefined) return false;
+    if (told === undefined || lstat(`${path}/.git`)?.isFile !== true) return false;
     const real = realOf(isAbsolute(told) ? told : `${path}/${told}`);
     return real !== undefined && real === realOf(admin);
   }, async () => await tryAsk(path, ["rev-parse", "--absolute-git-dir"]) === admin);
@@ -66,8 +65,11 @@ export async function locksOfWorktree(admin: string): Promise<GitLock[]> {
 }
 
 /** Locks that stand in a repository, those of its worktrees not among them. */
-export function locksOfRepository({ gitDir }: Where): GitLock[] {
-  return [...locksIn(gitDir), ...locksBelow(`${gitDir}/refs`)];
+export async function locksOfRepository({ gitDir }: Where): Promise<GitLock[]> {
+  return await permitted(
+    () => [...locksIn(gitDir), ...locksBelow(`${gitDir}/refs`)],
+    () => Promise.resolve([]),
+  );
 }
 
 function realOf(path: string): string | undefined {

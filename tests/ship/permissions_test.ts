@@ -73,6 +73,8 @@ const STEPS: readonly Step[] = [
   // Here is no repository of git's.
   ["merge --all", 4],
   ["pr $3", 4],
+  ["worktrees", 4],
+  ["clean --worktrees", 4],
   ["clean all --yes"],
   // What is known of other workspaces is beyond the two folders.
   ["workspaces list", 5],
