@@ -111,6 +111,7 @@ function whatRows(view: TaskView, names: Names, now: number, palette: Palette): 
     ...row("Reason", reason, palette.phase[phase.kind]),
     ...row("Priority", task.priority === 5 ? "5 (normal)" : String(task.priority)),
     ...row("Labels", formatLabels(task.labels)),
+    ...row("Touches", task.touches.join(" ")),
     ...row("Verify", task.verify?.join(" ")),
   ];
 }

@@ -8,6 +8,17 @@ import type { Config } from "./config_fields.ts";
 /** A command, as a line for the shell or as a list with the program first. */
 export type Setup = string | readonly string[];
 
+/** Why the set-up command that came with the repository does not count, a sentence; null where it does, or there is none. */
+export async function unapprovedSetup({ root }: Pick<Store, "root">): Promise<string | null> {
+  if (lstat(`${root}/.orchestra-cli/config.json`) === undefined) return null;
+  const { committedSetup } = await import("./subscribers.ts");
+  const found = await committedSetup(root);
+  return found === undefined || found.approved
+    ? null
+    : "The set-up command for worktrees in .orchestra-cli/config.json is not approved, " +
+      "and does not count";
+}
+
 /**
  * The command that counts.
  *

@@ -85,10 +85,14 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
     Deno.removeSync(`${place.dir}/t.json`);
     await whole(place.script("echo ran"));
     assertEquals(namesIn(place.dir), []);
-    // The command that verifies a task has a claim file of its own beside the task.
+    await whole(place.script("echo ran", { pidFile: `${place.dir}/t.setup.1.pid` }));
+    assertEquals(namesIn(place.dir), []);
+    // The commands that verify a task and set it up have claim files of their own beside the task.
     Deno.writeTextFileSync(`${place.dir}/t.json`, "{}\n");
-    await whole(place.script("echo ran", { pidFile: `${place.dir}/t.verify.1.pid` }));
-    assertEquals(place.read("log"), "ran\n");
+    for (const name of ["verify", "setup"]) {
+      await whole(place.script(`echo ${name}`, { pidFile: `${place.dir}/t.${name}.1.pid` }));
+    }
+    assertEquals(place.read("log"), "verify\nsetup\n");
   });
 
   contract("gives the agent a file to read, or nothing", async (place) => {

@@ -236,6 +236,10 @@ test("one that came with the repository counts once that very text is approved",
     return [(await box.settled(id)).status, box.task(id).setupClaim];
   };
   assertEquals(await run(), ["complete", 0]);
+  const other = await tree.start("true");
+  const ran = await orchestra("run");
+  assertStringIncludes(ran.stderr, "not approved, and does not count: orchestra trust --commands");
+  await box.settled(other);
   assertStringIncludes((await orchestra("doctor")).stdout, "set-up command for worktrees");
   const trusted = await orchestra("trust", "--commands", "--yes");
   assertEquals(trusted.code, 0, trusted.stderr);

@@ -11,6 +11,7 @@ import type { Agents } from "../../task/agent.ts";
 import { isOwnMark, processMark } from "../../task/marks.ts";
 import { loadAllAgents } from "../../settings/agents.ts";
 import { isStopped, isWatched, watcherOf } from "../../supervise/watcher.ts";
+import { unapprovedSetup } from "../../settings/setup.ts";
 import { loadConfig, mayTell } from "../../settings/config.ts";
 import { CONFIG_ABOUT, DEFAULT_CONFIG } from "../../settings/config_fields.ts";
 import { diagnose, type Facts, type Finding, isActive } from "../../decide/diagnose.ts";
@@ -307,7 +308,8 @@ async function subscribersIn({ store, now }: Queue): Promise<
   Pick<Facts, "untold" | "subscriberProblems">
 > {
   const config = await loadConfig(store).then(({ config }) => config, () => DEFAULT_CONFIG);
-  const unapproved = await unapprovedSetup(store);
+  const problem = await unapprovedSetup(store);
+  const unapproved = problem === null ? [] : [{ problem, unapproved: true }];
   if (!mayTell(store, config)) return { untold: [], subscriberProblems: unapproved };
   const { loadSubscribers } = await import("../../settings/subscribers.ts");
   const { standingOf } = await import("../../notify/standing.ts");
@@ -326,18 +328,6 @@ async function subscribersIn({ store, now }: Queue): Promise<
       ...unapproved,
     ],
   };
-}
-
-/** The set-up command for worktrees that came with the repository, where nobody has approved it. */
-async function unapprovedSetup({ root }: Queue["store"]): Promise<Facts["subscriberProblems"]> {
-  if (lstat(`${root}/.orchestra-cli/config.json`) === undefined) return [];
-  const { committedSetup } = await import("../../settings/subscribers.ts");
-  const found = await committedSetup(root);
-  if (found === undefined || found.approved) return [];
-  const problem =
-    "The set-up command for worktrees in .orchestra-cli/config.json is not approved, " +
-    "and does not count";
-  return [{ problem, unapproved: true }];
 }
 
 /** Free space by `df -Pk`, POSIX; null where there is none. */
