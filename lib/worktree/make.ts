@@ -63,11 +63,11 @@ export async function makeWorktree(repo: Repository, wanted: WantedWorktree): Pr
   try {
     if (wanted.dirty === "refuse") await refuseDirty(repo, wanted);
     const start = wanted.dirty === "carry" ? await carry(repo, wanted) : wanted.base;
-    const isHalf = await alone(
+    const found = await alone(
       repo,
       () => patiently(ownLocks(repo, wanted), () => register(repo, wanted, start)),
     );
-    if (isHalf) await fill(repo, wanted, start);
+    if (found !== "made") await fill(repo, wanted, start, found);
   } catch (error) {
     throw error instanceof GitError ? explain(wanted, error.output) : error;
   }
@@ -170,11 +170,18 @@ async function carry(repo: Repository, wanted: WantedWorktree): Promise<string> 
 /**
  * Makes the branch and git's record of the worktree, without files. Under the lock.
  *
- * @returns whether its files are still to come
+ * @returns whether it was there already, or in half, or is new
  */
-async function register(repo: Repository, wanted: WantedWorktree, start: string): Promise<boolean> {
+async function register(
+  repo: Repository,
+  wanted: WantedWorktree,
+  start: string,
+): Promise<"made" | "half" | "new"> {
   const { branch, path, reason } = wanted;
-  const entries = await listWorktrees(repo);
+  const [entries, tip] = await Promise.all([
+    listWorktrees(repo),
+    tryAsk(repo.gitDir, ["rev-parse", "--verify", "--quiet", `refs/heads/${branch}`]),
+  ]);
   const other = entries.find((it) => it.branch === branch && !samePath(it.path, path));
   if (other !== undefined) {
     throw failed(
@@ -187,15 +194,9 @@ async function register(repo: Repository, wanted: WantedWorktree, start: string)
   const entry = entries.find((it) => samePath(it.path, path));
   if (entry !== undefined) {
     const found = await lookAt(repo, wanted, entry);
-    if (found !== "broken") return found === "half";
+    if (found !== "broken") return found;
   } else await refuseTaken(wanted);
   await makeFolder(parentOf(path));
-  const tip = await tryAsk(repo.gitDir, [
-    "rev-parse",
-    "--verify",
-    "--quiet",
-    `refs/heads/${branch}`,
-  ]);
   if (tip !== null && !await isBeginning(repo, wanted, tip, start)) {
     throw failed(
       "state",
@@ -212,7 +213,7 @@ async function register(repo: Repository, wanted: WantedWorktree, start: string)
     ...force,
     ...how,
   ]);
-  return true;
+  return "new";
 }
 
 /** Whether a branch is one of ours that was made and never used. */
@@ -271,13 +272,20 @@ async function isFilled(repo: Repository, path: string): Promise<boolean> {
 }
 
 /** Brings the files. Where that fails, all is undone: nobody has worked there yet. */
-async function fill(repo: Repository, wanted: WantedWorktree, start: string): Promise<void> {
+async function fill(
+  repo: Repository,
+  wanted: WantedWorktree,
+  start: string,
+  found: "half" | "new",
+): Promise<void> {
   const { path } = wanted;
+  let isNew = found === "new";
   try {
     if (wanted.include) await copyIncluded(repo, path);
     await patiently(ownLocks(repo, wanted), async () => {
       // Somebody else may have brought them meanwhile.
-      if (await isFilled(repo, path)) return;
+      if (!isNew && await isFilled(repo, path)) return;
+      isNew = false;
       await ask(path, ["reset", "--hard", "--quiet", "--no-recurse-submodules"]);
     });
   } catch (error) {
