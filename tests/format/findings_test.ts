@@ -1,5 +1,7 @@
 // What is wrong with a workspace: found from facts, and told in the same words as ever.
 
+import type { Contents, Place } from "../../lib/decide/cleaning.ts";
+import type { BranchFacts } from "../../lib/decide/diagnose_branches.ts";
 import { diagnose, type Facts, LOW_DISK } from "../../lib/decide/diagnose.ts";
 import { formatFinding } from "../../lib/format/findings.ts";
 import { newTask, type Task } from "../../lib/task/fields.ts";
@@ -218,4 +220,105 @@ Deno.test("what may surprise is told with what is known of it", () => {
       "See what came of it with: orchestra webhooks log chat",
     ],
   ]);
+});
+
+Deno.test("what is left of tasks in git is named, and who is at work is let be", () => {
+  const contents: Contents = {
+    changed: 0,
+    untracked: 0,
+    operation: null,
+    submodules: false,
+    nested: [],
+    locked: null,
+    gitLocks: [],
+    branch: null,
+    loose: false,
+    users: [],
+  };
+  const place = (change: Partial<Place> = {}): Place => ({
+    owner: { kind: "rest" },
+    branch: "orchestra/x",
+    folder: { kind: "there", contents },
+    way: "ancestor",
+    elsewhere: null,
+    isTarget: false,
+    ...change,
+  });
+  const one = (number: number, change: Partial<Place>, hasTask = true) => ({
+    taskId: idOf(number),
+    hasTask,
+    path: `/w/${number}`,
+    place: place(change),
+  });
+  const now = HEALTHY.now;
+  const branches: BranchFacts = {
+    problem: null,
+    places: [
+      one(1, {}),
+      one(2, {
+        folder: { kind: "half", contents },
+        owner: { kind: "active", taskId: idOf(2), status: "running" },
+      }),
+      one(3, { owner: { kind: "other", root: "/v" } }, false),
+      one(4, { owner: { kind: "none" } }, false),
+      one(5, { folder: { kind: "none" } }, false),
+      one(6, { folder: { kind: "half", contents } }),
+      one(7, { folder: { kind: "gone", contents } }),
+      one(8, { folder: { kind: "gone", contents: { ...contents, loose: true } } }),
+      one(9, { folder: { kind: "foreign", problem: "a link stands in its place" } }),
+    ],
+    locks: [
+      { path: "/r/.git/index.lock", since: now - 3_600_000, left: true },
+      { path: "/r/.git/HEAD.lock", since: now - 3_600_000, left: false },
+      { path: "/r/.git/config.lock", since: now - 1000, left: false },
+    ],
+  };
+  const fix = "It is mended by: orchestra doctor --fix";
+  assertEquals(told({ branches }), [
+    [
+      ...["warning", "worktree-orphan", idOf(4), false],
+      `The worktree /w/4 is left of ${idOf(4)}, and there is no such task`,
+      `What it has is kept as a backup: orchestra clean --worktrees --force ${idOf(4)}`,
+    ],
+    [
+      ...["warning", "branch-orphan", idOf(5), true],
+      `The branch orchestra/x is left of ${idOf(5)}, and there is no such task`,
+      fix,
+    ],
+    [
+      ...["warning", "worktree-half", idOf(6), true],
+      "The worktree /w/6 lacks files: who made or removed it was killed",
+      fix,
+    ],
+    [
+      ...["warning", "worktree-gone", idOf(7), true],
+      `The worktree /w/7 of ${idOf(7)} is gone, and git does not know`,
+      fix,
+    ],
+    [
+      ...["warning", "worktree-gone", idOf(8), false],
+      `The worktree /w/8 of ${idOf(8)} is gone, and git does not know`,
+      "See why it stays with: orchestra worktrees",
+    ],
+    [
+      ...["warning", "worktree-foreign", idOf(9), false],
+      `/w/9 is not the worktree of ${idOf(9)}: a link stands in its place`,
+      "Orchestra does not touch it; move it out of the way.",
+    ],
+    [
+      ...["warning", "git-lock", "/r/.git/index.lock", true],
+      "/r/.git/index.lock is a lock of git's, 1h00m old",
+      "Nobody can have it any more: orchestra doctor --fix",
+    ],
+    [
+      ...["warning", "git-lock", "/r/.git/HEAD.lock", false],
+      "/r/.git/HEAD.lock is a lock of git's, 1h00m old",
+      "Who has it cannot be seen from here. Where you know that no git runs there, remove it.",
+    ],
+  ]);
+  assertEquals(told({ branches: { ...branches, problem: "no git" } }), [[
+    ...["warning", "worktrees-unseen", "worktrees", false],
+    "How it stands with the branches and worktrees of tasks: no git",
+    "See what git says in the workspace: git worktree list",
+  ]]);
 });
