@@ -7,7 +7,10 @@ import { type Author, authorEnv } from "./author.ts";
 import { commitTree } from "./base.ts";
 import { ask, git, GitError, tryAsk } from "./git.ts";
 import { integratedBy, isAncestor } from "./integrated.ts";
+import type { MergeRecord } from "./merge_record.ts";
+import type { Repository } from "./repository.ts";
 import { type ScratchPlace, withScratch } from "./scratch.ts";
+import type { Target } from "./target.ts";
 import { type Verdict, type Verifier, verifyCommit } from "./verify.ts";
 
 /** A branch that is to be merged. */
@@ -61,6 +64,32 @@ export interface MergeOptions {
   readonly author: Author;
   /** Whether each is confirmed by its verify command. */
   readonly verify: boolean;
+  /** How a commit came into the target before; null where it is not known that it did. */
+  readonly before: (commit: string) => Promise<MergeMode | null>;
+}
+
+/**
+ * How commits came into a target by merges of ours: squashed or rebased they are others there, and once
+ * their surroundings have changed nothing in git tells that any more.
+ */
+export function mergedBefore(
+  { top }: Pick<Repository, "top">,
+  { done }: MergeRecord,
+  { ref, commit: now }: Pick<Target, "ref" | "commit">,
+): MergeOptions["before"] {
+  const known = new Map<string, MergeMode | null>();
+  return async (commit) => {
+    const found = known.get(commit);
+    if (found !== undefined) return found;
+    let how: MergeMode | null = null;
+    for (const { ref: into, to, tips, mode } of done) {
+      if (into !== ref || !Object.values(tips).includes(commit)) continue;
+      // It may have been taken back since.
+      if (await isAncestor(top, to, now)) how = mode;
+    }
+    known.set(commit, how);
+    return how;
+  };
 }
 
 /** Whether nothing stands in the way of a branch. */
@@ -115,12 +144,13 @@ async function mergeOne(
   place: ScratchPlace,
   target: string,
   item: Mergeable,
-  { mode, author, verify }: MergeOptions,
+  { mode, author, verify, before }: MergeOptions,
 ): Promise<MergeOutcome> {
   const { repo } = place;
-  const way = await integratedBy(repo, item.tip, target, item.base);
+  const how = await before(item.tip);
+  const way = how === null ? await integratedBy(repo, item.tip, target, item.base) : WITHIN[how];
   if (way !== null) return { kind: "nothing", way };
-  const made = await make(place, target, item, mode, author);
+  const made = await make(place, target, item, { mode, author, before });
   if (made.kind === "conflict" || made.kind === "nothing" || !verify || item.verifier === null) {
     return made;
   }
@@ -134,8 +164,7 @@ async function make(
   place: ScratchPlace,
   target: string,
   item: Mergeable,
-  mode: MergeMode,
-  author: Author,
+  { mode, author, before }: Pick<MergeOptions, "mode" | "author" | "before">,
 ): Promise<Made> {
   const { repo } = place;
   const { tip } = item;
@@ -143,7 +172,7 @@ async function make(
   if (onTop && (mode === "merge" || mode === "rebase")) {
     return { kind: "fast-forward", commit: tip };
   }
-  const base = onTop ? null : await ownBase(place, target, item);
+  const base = onTop ? null : await ownBase(place, target, item, before);
   if (mode === "rebase") return await rebase(place, target, tip, base, author);
   const found = await mergeTrees(repo.top, target, tip, base);
   if ("files" in found) return { kind: "conflict", files: found.files };
@@ -162,12 +191,21 @@ async function ownBase(
   { repo }: ScratchPlace,
   target: string,
   { base, tip }: Mergeable,
+  before: MergeOptions["before"],
 ): Promise<string | null> {
   const { top } = repo;
   const known = await tryAsk(top, ["rev-parse", "--verify", "--quiet", `${base}^{commit}`]);
   if (known === null || !await isAncestor(top, base, tip)) return null;
   if (await isAncestor(top, base, target)) return null;
-  return await integratedBy(repo, base, target, null) === null ? null : base;
+  // What builds on several begins from their merge.
+  const parents = (await ask(top, ["rev-parse", `${base}^@`])).split("\n");
+  const ends = await before(base) !== null || parents.length < 2 ? [base] : parents;
+  for (const end of ends) {
+    const isThere = await before(end) !== null || await isAncestor(top, end, target) ||
+      await integratedBy(repo, end, target, null) !== null;
+    if (!isThere) return await integratedBy(repo, base, target, null) === null ? null : base;
+  }
+  return base;
 }
 
 /** Only for the database: who looks for where two commits parted. */

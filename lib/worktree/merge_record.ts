@@ -2,6 +2,7 @@
 // anything is changed, so that whoever comes after a kill finishes it; those that are done, so that they
 // can be undone. One merge at a time: its lock is beside it.
 
+import type { MergeMode } from "../decide/merging.ts";
 import { block } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
 import type { Store } from "../store/tasks.ts";
@@ -19,6 +20,10 @@ export interface Move {
   /** Ref that keeps `from`. */
   readonly backup: string;
   readonly tasks: readonly string[];
+  /** The ends of the branches that the move brought in, by their tasks: what came in as other commits is told by it. */
+  readonly tips: Readonly<Record<string, string>>;
+  /** How they came in. */
+  readonly mode: MergeMode;
   /** When, UTC. */
   readonly at: string;
 }
@@ -32,7 +37,7 @@ export interface MergeRecord {
 }
 
 /** So many may be undone, one after the other. */
-const MOST = 100;
+const MOST = 1000;
 /** So long another merge is waited for, milliseconds. */
 const PATIENCE = 5000;
 
@@ -68,15 +73,22 @@ export function readRecord(store: Place): MergeRecord {
 
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
+const MODES: ReadonlySet<string> = new Set<MergeMode>(["merge", "no-ff", "squash", "rebase"]);
+
 function isMove(value: unknown): value is Move {
   if (value === null || typeof value !== "object") return false;
-  const { kind, ref, from, to, checkouts, backup, tasks, at } = value as Record<string, unknown>;
+  const { kind, ref, from, to, checkouts, backup, tasks, tips, mode, at } = value as Record<
+    string,
+    unknown
+  >;
   const texts = (list: unknown) =>
     Array.isArray(list) && list.every((text) => typeof text === "string");
   return (kind === "merge" || kind === "undo") &&
     typeof ref === "string" && ref.startsWith("refs/heads/") &&
     typeof from === "string" && COMMIT.test(from) && typeof to === "string" && COMMIT.test(to) &&
-    typeof backup === "string" && typeof at === "string" && texts(checkouts) && texts(tasks);
+    typeof backup === "string" && typeof at === "string" && texts(checkouts) && texts(tasks) &&
+    typeof mode === "string" && MODES.has(mode) &&
+    tips !== null && typeof tips === "object" && texts(Object.values(tips));
 }
 
 /** Writes it, durably. */

@@ -86,14 +86,14 @@ function refused(name: string, checkout: string, error: GitError): OrchestraErro
  * Moves a branch, and the working copies that have it with it. What it had is kept as a backup.
  *
  * @param to the commit that it is to have
- * @param what `tasks`: what comes in by it; `record`: what is written down when it is done
+ * @param what what comes in by it, or goes out again
  * @throws OrchestraError `state` where it cannot be; then nothing is changed
  */
 export async function performMove(
   { repo, store, now }: MovePlace,
   target: Target,
   to: string,
-  what: Pick<Move, "kind" | "tasks">,
+  what: Pick<Move, "kind" | "tasks" | "tips" | "mode">,
 ): Promise<Move> {
   const { ref, name, commit: from } = target;
   const checkouts = await checkCheckouts(repo, target, to);

@@ -30,5 +30,6 @@ export async function undoMerge(place: MovePlace, target: Target): Promise<Move>
       { hint: `Take it back with git revert; what was before is kept: git log ${other.backup}` },
     );
   }
-  return await performMove(place, target, last.from, { kind: "undo", tasks: last.tasks });
+  const { tasks, tips, mode } = last;
+  return await performMove(place, target, last.from, { kind: "undo", tasks, tips, mode });
 }

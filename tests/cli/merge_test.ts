@@ -1,6 +1,7 @@
 // `orchestra merge`: real branches of a real repository, and what becomes of everybody's files.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { runLine } from "../support/program.ts";
 import { lines, makeMergeBox, type MergeBox } from "../support/merges.ts";
 import { linking, needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
 
@@ -512,3 +513,99 @@ test(
     assertStringIncludes(stdout, "conflict in a .txt\n");
   },
 );
+
+test(
+  "of a task that is named what it left uncommitted is not merged, and that is said",
+  GIT,
+  async () => {
+    await using it = await makeMergeBox();
+    await it.task(1, { "b.txt": "b\n" }, { status: "failed" });
+    const tree = `${it.repo.beside}/make-1`;
+    await it.repo.git("worktree", "add", "--quiet", tree, "orchestra/1");
+    it.repo.write("b.txt", "half done\n", tree);
+    assertEquals(await it.box.ok("merge", "--all"), "Nothing to merge into main\n");
+    const { code, stderr } = await it.box.run("merge", it.id(1));
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, `${it.id(1)} has failed`);
+    assertStringIncludes(stderr, `what is not committed in ${tree} is not merged`);
+    assertEquals([it.read("b.txt"), it.read("b.txt", tree)], ["b\n", "half done\n"]);
+  },
+);
+
+test(
+  "what three agents made of one file at once is merged, or resolved by a fourth",
+  SHELL ?? GIT,
+  async () => {
+    await using it = await makeMergeBox();
+    const { box } = it;
+    const resolve = (end: string) =>
+      runLine(
+        `git -c user.name=r -c user.email=r@x merge $(printf %s "$1" | sed -n 's/^    git merge //p') || true; ` +
+          `sed -i -e '/^[<=>|]\\{7\\}/d' a.txt; git add a.txt; ${end}`,
+      );
+    const line = (entry: { command: string; args: string[] }) => ({
+      ...entry,
+      args: [...entry.args, "sh", "{userPrompt}"],
+      completion: "exit",
+    });
+    box.agents({
+      commits: line(resolve("git -c user.name=r -c user.email=r@x commit -qm resolved")),
+      // As one does whose sandbox lets it not write to git's folder.
+      leaves: line(resolve("true")),
+    });
+    for (const change of ["one$/eins", "eight$/acht", "one$/uno"]) {
+      await box.start("shell", `sed -i 's/^${change}/' a.txt`, "--worktree");
+    }
+    await box.ok("run", "--all", "--wait");
+    const first = await merged(it, "--all", "--resolve", "commits");
+    assertEquals([first.code, ...outcomes(first)], [1, "fast-forward", "clean", "conflict"]);
+    await box.ok("run", "--all", "--wait");
+    const second = await merged(it, "--all");
+    assertEquals([second.code, ...outcomes(second)], [0, "fast-forward", "nothing"]);
+    const text = it.read("a.txt")!;
+    for (const word of ["eins", "uno", "acht"]) assertStringIncludes(text, `${word}\n`);
+    assertEquals(await it.repo.git("status", "--porcelain"), "");
+    await it.repo.git("fsck", "--no-dangling");
+    // One that does not finish what it began has resolved nothing: its worktree stays, and another may try.
+    await box.ok("merge", "--undo");
+    await box.ok("clean", second.tasks[0].taskId);
+    assertEquals(outcomes(await merged(it, "--all", "--resolve", "leaves")), ["conflict"]);
+    await box.ok("run", "--all", "--wait");
+    const last = await merged(it, "--all", "--resolve", "commits");
+    assertEquals([last.code, ...outcomes(last)], [1, "conflict"]);
+    assertEquals(box.tasks().filter(({ labels }) => "resolves" in labels).length, 2);
+    assertEquals(last.tasks[0].resolvedBy, box.tasks().at(-1)!.taskId);
+  },
+);
+
+for (const mode of ["--no-ff", "--squash", "--rebase"]) {
+  test(
+    `four tasks of which one builds on two that build on one are merged with ${mode}`,
+    GIT,
+    async () => {
+      await using it = await makeMergeBox();
+      const texts = [
+        lines({ 1: "eins" }),
+        lines({ 1: "eins", 5: "fuenf" }),
+        lines({ 1: "eins!", 8: "acht" }),
+        lines({ 1: "eins!", 5: "fuenf!", 8: "acht!" }),
+      ] as const;
+      await it.task(1, { "a.txt": texts[0] });
+      const on = (from: string, ...ids: number[]) => ({ from, dependsOn: ids.map(it.id) });
+      await it.task(2, { "a.txt": texts[1] }, on("orchestra/1", 1));
+      await it.task(3, { "b.txt": "b\n", "a.txt": texts[2] }, on("orchestra/1", 1));
+      // As the base of one is made that builds on several.
+      const tree = `${it.repo.beside}/both`;
+      await it.repo.git("worktree", "add", "--quiet", "--detach", tree, "orchestra/2");
+      await it.repo.gitIn(tree, "merge", "--quiet", "-X", "theirs", "--no-edit", "orchestra/3");
+      const both = await it.repo.gitIn(tree, "rev-parse", "HEAD");
+      await it.repo.git("worktree", "remove", tree);
+      await it.task(4, { "a.txt": texts[3] }, on(both, 2, 3));
+      await it.repo.commit({ "other.txt": "o\n" }, "somebody else's");
+      const report = await merged(it, "--all", mode);
+      assertEquals([report.code, ...outcomes(report)], [0, "clean", "clean", "clean", "clean"]);
+      assertEquals([it.read("a.txt"), it.read("b.txt")], [texts[3], "b\n"]);
+      assertEquals(await it.box.ok("merge", "--all", mode), "Nothing to merge into main\n");
+    },
+  );
+}

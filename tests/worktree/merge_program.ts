@@ -38,11 +38,11 @@ export async function act(root: string, folder: string, what: MergeMode | "undo"
       target.commit,
       mergeOrder(tasks, indexTasks(tasks)),
       new Map(items),
-      { mode: what, author, verify: true },
+      { mode: what, author, verify: true, before: () => Promise.resolve(null) },
     );
     if (plan.to === plan.from) return;
     const ids = tasks.map(({ taskId }) => taskId);
-    await performMove(place, target, plan.to, { kind: "merge", tasks: ids });
+    await performMove(place, target, plan.to, { kind: "merge", tasks: ids, tips: {}, mode: what });
   });
 }
 

@@ -162,7 +162,7 @@ async function begin(it: MergeBox, branch: string): Promise<{ from: string; to: 
     done: [],
     pending: {
       ...{ kind: "merge", ref: "refs/heads/main", from, to, backup, tasks: [it.id(1)] },
-      ...{ checkouts: [it.repo.top], at: "2026-03-04T12:00:00Z" },
+      ...{ checkouts: [it.repo.top], tips: {}, mode: "merge", at: "2026-03-04T12:00:00Z" },
     },
   });
   return { from, to };

@@ -26,11 +26,13 @@ import { integratedBy, isAncestor } from "../../worktree/integrated.ts";
 import {
   isGood,
   type Mergeable,
+  mergedBefore,
+  type MergeOptions,
   type MergeOutcome,
   type MergePlan,
   planMerges,
 } from "../../worktree/merge.ts";
-import { whileMerging } from "../../worktree/merge_record.ts";
+import { readRecord, whileMerging } from "../../worktree/merge_record.ts";
 import { checkCheckouts, type MovePlace, performMove, settleMove } from "../../worktree/perform.ts";
 import { findRepository, type Repository } from "../../worktree/repository.ts";
 import { removeScratches, type ScratchPlace } from "../../worktree/scratch.ts";
@@ -175,8 +177,9 @@ async function mergeInto(
 ): Promise<void> {
   const { queue, repo, rules } = place;
   const snapshot = await look(queue);
+  const before = mergedBefore(repo, readRecord(place.store), target);
   const chosen = flags.all
-    ? await mergeableTasks(repo, snapshot.tasks, target)
+    ? await mergeableTasks(repo, snapshot.tasks, target, before)
     : await namedTasks(context, place, target, new Set(ids));
   const mode = modeOf(flags);
   const verify = flags.verify ?? false;
@@ -186,7 +189,7 @@ async function mergeInto(
   ]));
   const steps = mergeOrder(chosen.map(({ task }) => task), snapshot.index);
   const author = await authorOf(repo, rules.config.worktrees.author);
-  const options = { mode, author, verify: false };
+  const options = { mode, author, verify: false, before };
   let plan = await planMerges(place, target.commit, steps, items, options);
   const goes = (found: MergePlan) =>
     found.to !== found.from && (flags.all || found.merged.every(({ outcome }) => isGood(outcome)));
@@ -207,17 +210,21 @@ async function mergeInto(
   const moves = goes(plan) && !flags.dryRun;
   const tasks = plan.merged.filter(({ outcome }) => "commit" in outcome)
     .map(({ item }) => item.taskId);
+  const tips = Object.fromEntries(
+    plan.merged.filter(({ outcome }) => isGood(outcome)).map(({ item }) => [item.taskId, item.tip]),
+  );
   const move = moves
-    ? await performMove(place, target, plan.to, { kind: "merge", tasks })
+    ? await performMove(place, target, plan.to, { kind: "merge", tasks, tips, mode })
     : undefined;
-  const reports = plan.merged.map(({ item, outcome }) => reportOf(item, outcome));
-  const queued = flags.dryRun ? [] : await resolveAll(context, place, target, flags, plan, chosen);
-  const whole = reports.map((report) => {
-    const resolver = resolverOf(report.taskId, [...snapshot.tasks, ...queued]);
-    return report.outcome === "conflict" && resolver !== undefined
-      ? { ...report, resolvedBy: resolver.taskId }
-      : report;
-  });
+  const queued = flags.dryRun ? [] : await resolveAll(place, target, flags, plan, chosen);
+  const whole: MergeReport[] = [];
+  for (const { item, outcome } of plan.merged) {
+    const resolver = outcome.kind === "conflict"
+      ? await resolverOf(repo, item, [...snapshot.tasks, ...queued])
+      : undefined;
+    const resolvedBy = resolver === undefined ? {} : { resolvedBy: resolver.taskId };
+    whole.push({ ...reportOf(item, outcome), ...resolvedBy });
+  }
   if (!plan.merged.every(({ outcome }) => isGood(outcome))) context.fail(1);
   if (context.globals.json) {
     return context.printJson({
@@ -245,6 +252,7 @@ async function mergeableTasks(
   repo: Repository,
   tasks: readonly Task[],
   target: Target,
+  before: MergeOptions["before"],
 ): Promise<Branched[]> {
   const found: Branched[] = [];
   /** Tips of what the target has already, by their tasks. */
@@ -255,9 +263,10 @@ async function mergeableTasks(
     if (git === null || git.branch === target.name) continue;
     const tip = await tipOf(repo, git);
     if (tip === null) continue;
-    const way = await integratedBy(repo, tip, target.commit, git.base);
-    if (way === null) found.push({ task, git, tip });
-    else there.set(task.taskId, tip);
+    const isThere = await before(tip) !== null ||
+      await integratedBy(repo, tip, target.commit, git.base) !== null;
+    if (isThere) there.set(task.taskId, tip);
+    else found.push({ task, git, tip });
   }
   const open: Branched[] = [];
   for (const one of found) {
@@ -368,16 +377,24 @@ function reportOf({ taskId, branch }: Mergeable, outcome: MergeOutcome): MergeRe
   }
 }
 
-/** Who resolves a task's conflict, or has done so: the latest that has not failed. */
-function resolverOf(taskId: string, tasks: readonly Task[]): Task | undefined {
-  return resolversOf(taskId, tasks)
-    .findLast(({ status }) => !isTerminal(status) || status === "complete");
+/** Who resolves a task's conflict, or has done so: then its branch has what was in conflict. */
+async function resolverOf(
+  repo: Repository,
+  { taskId, tip }: Pick<Mergeable, "taskId" | "tip">,
+  tasks: readonly Task[],
+): Promise<Task | undefined> {
+  for (const task of resolversOf(taskId, tasks).reverse()) {
+    if (!isTerminal(task.status)) return task;
+    const git = task.status === "complete" ? branchOf(task) : null;
+    const own = git === null ? null : await tipOf(repo, git);
+    if (own !== null && await isAncestor(repo.top, tip, own)) return task;
+  }
+  return undefined;
 }
 
 /** Queues a task for each conflict that nobody resolves yet. */
 async function resolveAll(
-  context: Context,
-  { queue }: Place,
+  { queue, repo }: Place,
   target: Target,
   { resolve }: MergeFlags,
   { merged }: MergePlan,
@@ -388,11 +405,8 @@ async function resolveAll(
   const given: Record<string, unknown>[] = [];
   for (const { item, outcome } of merged) {
     if (outcome.kind !== "conflict") continue;
-    const known = resolverOf(item.taskId, tasks);
-    if (known !== undefined && !isTerminal(known.status)) {
-      context.note(`${known.taskId} resolves the conflict of ${item.taskId} already`);
-      continue;
-    }
+    // What is told of it is told with what became of each.
+    if (await resolverOf(repo, item, tasks) !== undefined) continue;
     const { task } = chosen.find(({ task }) => task.taskId === item.taskId)!;
     given.push({
       agent: resolve,
@@ -436,7 +450,7 @@ function tell(
     context.note(
       resolvedBy === undefined
         ? `Let an agent resolve ${nameFiles(files)}: orchestra merge ${taskId} --resolve AGENT`
-        : `${resolvedBy} resolves the conflict of ${taskId}: merge that one when it is complete`,
+        : `${resolvedBy} resolves the conflict of ${taskId}: when it is complete, merge that one`,
     );
   }
 }
