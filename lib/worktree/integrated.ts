@@ -35,6 +35,8 @@ export async function integratedBy(
   if (parted === tip) return "ancestor";
   if (parted !== null) {
     if (await sameFiles(top, parted, tip)) return "empty";
+    // Nothing has come to it since.
+    if (parted === target) return null;
     // From where they parted, and from where the task began: that may have been another task's branch.
     const begins = base === null || base === parted || !await isAncestor(top, base, tip)
       ? [parted]
@@ -62,7 +64,8 @@ export async function isAncestor(top: string, older: string, newer: string): Pro
 }
 
 async function sameFiles(top: string, one: string, other: string): Promise<boolean> {
-  const [first, second] = await Promise.all([one, other].map((commit) => treeOf(top, commit)));
+  const trees = await ask(top, ["rev-parse", `${one}^{tree}`, `${other}^{tree}`]);
+  const [first, second] = trees.split("\n");
   return first === second;
 }
 
@@ -89,10 +92,11 @@ async function isPicked(
   tip: string,
   target: string,
 ): Promise<boolean> {
-  // A merge has no patch of its own: what it resolved would be passed over.
-  if (await tryAsk(top, ["rev-list", "--merges", "-n", "1", `${begin}..${tip}`]) !== "") {
-    return false;
-  }
+  // One commit is what all do together; and a merge has no patch of its own: what it resolved would be
+  // passed over.
+  const range = ["rev-list", "--parents", `${begin}..${tip}`];
+  const commits = (await tryAsk(top, range))?.split("\n") ?? [];
+  if (commits.length < 2 || commits.some((line) => line.split(" ").length > 2)) return false;
   const found = await tryAsk(top, ["cherry", target, tip, begin]);
   return found !== null && found !== "" && found.split("\n").every((line) => line.startsWith("- "));
 }
