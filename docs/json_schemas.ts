@@ -71,8 +71,12 @@ const REFINEMENTS: Readonly<Record<string, JsonSchema>> = {
   // Said by no schema: the program tells.
   "must have names that differ": {},
   "must begin with a program": {},
-  // The line, and of a list at least the program.
-  "must be a command: a line, or a list with the program first": { minItems: 1, minLength: 1 },
+  "must be a command: a line, or a list with the program first": {
+    anyOf: [
+      { type: "string", pattern: "^[^\\0]*[^\\s\\0][^\\0]*$" },
+      { type: "array", minItems: 1, items: { type: "string", pattern: "^[^\\0]*$" } },
+    ],
+  },
 };
 
 /** A schema of lib/settings/schemas.ts as what may be written in the file, not as what is read from it. */

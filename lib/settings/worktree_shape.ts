@@ -28,7 +28,7 @@ export function isAuthor(value: unknown): value is string {
 /** Whether a value is a command, as a line for the shell or as a list with the program first. */
 export function isSetup(value: unknown): value is string | string[] {
   return Array.isArray(value)
-    ? value.length > 0 && value[0] !== "" &&
+    ? value.length > 0 &&
       value.every((word) => typeof word === "string" && !word.includes("\0"))
     : typeof value === "string" && value.trim() !== "" && !value.includes("\0");
 }

@@ -252,7 +252,7 @@ test("one that came with the repository counts once that very text is approved",
 Deno.test("a setting that is no command is refused, and says what one is", async () => {
   await using tree = await makeWorktreeBox();
   const { box } = tree;
-  for (const setup of ["[]", '""', "5", '["", "x"]']) {
+  for (const setup of ["[]", '""', "5"]) {
     const { code, stderr } = await box.run("config", "set", "worktrees.setup", setup);
     assert(code !== 0, setup);
     assertStringIncludes(stderr, "must be a command");
