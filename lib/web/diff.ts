@@ -10,9 +10,10 @@ import type { WireChange, WireDiff } from "./wire.ts";
 
 /** Bytes of the hunks of one answer. */
 const MOST_BYTES = 2 * 1024 * 1024;
-/** Files that are listed, and those of them that come with their hunks. */
+/** Files that are listed. */
 const MOST_LISTED = 1000;
-const MOST_SHOWN = 100;
+/** Those of them that come with their hunks. */
+export const MOST_SHOWN = 100;
 /** Changed lines of a file that comes with its hunks unasked. */
 const MOST_LINES = 400;
 /** Milliseconds that git may take. */

@@ -165,6 +165,9 @@ async function sweep(scratch: string): Promise<void> {
   }
 }
 
+/** A list of more is of use to nobody, bytes. */
+const MOST_LIST = 32 * 1024 * 1024;
+
 /** So often it is tried while files come and go. */
 const TRIES = 5;
 
@@ -173,20 +176,40 @@ async function fillIndex(folder: string, index: string): Promise<void> {
   const env = { GIT_INDEX_FILE: index };
   if (!await copyIndex(folder, index)) await readHead(folder, env);
   for (let tried = 1;; tried++) {
-    const others =
-      (await ask(folder, ["ls-files", "--others", "--exclude-standard", "-z"], { env }))
-        // A repository within this one is not of it.
-        .split("\0").filter((path) => path !== "" && !path.endsWith("/"));
+    const listing = ["ls-files", "--others", "--exclude-standard", "-z"];
+    const { bytes } = await askPart(folder, listing, MOST_LIST, { env });
+    const others = ownFiles(bytes);
     if (others.length === 0) return;
     const args = ["--literal-pathspecs", "add", "--intent-to-add"];
     const added = await tryAsk(folder, [...args, "--pathspec-from-file=-", "--pathspec-file-nul"], {
       env,
-      input: others.join("\0"),
+      input: others,
     });
     // A file may have gone meanwhile; one that cannot be added is left out.
     if (added !== null || tried === TRIES) return;
   }
 }
+
+/**
+ * Those names of a list, each with a NUL at its end, that are no folders: a repository within this one is not
+ * of it. Byte by byte, for a name need not be text.
+ */
+function ownFiles(list: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const kept = new Uint8Array(list.length);
+  let length = 0;
+  for (let at = 0; at < list.length;) {
+    const end = list.indexOf(0, at) + 1;
+    if (end === 0) break;
+    if (list[end - 2] !== SLASH) {
+      kept.set(list.subarray(at, end), length);
+      length += end - at;
+    }
+    at = end;
+  }
+  return kept.slice(0, length);
+}
+
+const SLASH = 0x2f;
 
 /** Copies the worktree's own index, which knows what has not changed; whether that could be done. */
 async function copyIndex(folder: string, index: string): Promise<boolean> {
@@ -233,9 +256,6 @@ const diffOf = (more: readonly string[]) => [
   ...PLAIN,
   ...more,
 ];
-
-/** A list of more is of use to nobody, bytes. */
-const MOST_LIST = 32 * 1024 * 1024;
 
 /** What ends git. */
 interface Ended {

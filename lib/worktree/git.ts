@@ -14,8 +14,8 @@ export interface GitOutput {
 
 /** How git is run. */
 export interface GitOptions {
-  /** Text for its standard input. */
-  readonly input?: string;
+  /** What is on its standard input. */
+  readonly input?: string | Uint8Array<ArrayBuffer>;
   /** Variables beside those of this process, `GIT_INDEX_FILE` for example. */
   readonly env?: Readonly<Record<string, string>>;
   /** Ends it. */
@@ -152,10 +152,13 @@ function noGit(args: readonly string[], folder: string): OrchestraError {
 }
 
 /** A git that reads no further than it has to is no error. */
-async function write(stdin: WritableStream<Uint8Array>, text: string): Promise<void> {
+async function write(
+  stdin: WritableStream<Uint8Array>,
+  input: string | Uint8Array<ArrayBuffer>,
+): Promise<void> {
   const writer = stdin.getWriter();
   try {
-    await writer.write(new TextEncoder().encode(text));
+    await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
     await writer.close();
   } catch {
     await writer.abort().catch(() => {});

@@ -230,19 +230,6 @@ function gatherTrouble(page: Page, trouble: string[]): void {
   });
 }
 
-/** Elements that are wider than the window, where it can be scrolled sideways. */
-export function overflow(tab: Tab): Promise<string[]> {
-  return tab.page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    if (scrollWidth <= clientWidth) return [];
-    return [...document.body.querySelectorAll("*")]
-      .filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
-      .slice(0, 5)
-      .map((element) => `<${element.tagName.toLowerCase()} class="${element.className}">`)
-      .concat(`${scrollWidth} wide, of ${clientWidth}`);
-  });
-}
-
 /**
  * What is wrong with a page for those who read it by other means than their eyes: each finding with the
  * elements that have it. It is put in through the debugger, which no content policy hinders.

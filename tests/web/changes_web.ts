@@ -4,16 +4,8 @@
 /// <reference lib="dom" />
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import {
-  overflow,
-  runAxe,
-  type Scheme,
-  type Size,
-  SIZES,
-  type Tab,
-  until,
-  webTest,
-} from "./browser.ts";
+import { runAxe, type Scheme, type Size, SIZES, type Tab, until, webTest } from "./browser.ts";
+import { overflow } from "./overflow.ts";
 import { type ChangedBox, makeChanged } from "./changes.ts";
 import { nameOf, serveBox } from "./support.ts";
 

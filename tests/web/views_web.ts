@@ -4,16 +4,8 @@
 /// <reference lib="dom" />
 
 import { assertEquals } from "../support/assert.ts";
-import {
-  overflow,
-  runAxe,
-  type Scheme,
-  type Size,
-  SIZES,
-  type Tab,
-  until,
-  webTest,
-} from "./browser.ts";
+import { runAxe, type Scheme, type Size, SIZES, type Tab, until, webTest } from "./browser.ts";
+import { overflow } from "./overflow.ts";
 import { addGraph, addStream, type Busy, makeBusy, serveBox } from "./support.ts";
 
 /** Each view: its address below the workspace, and a text that is there as soon as it is drawn. */
