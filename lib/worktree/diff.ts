@@ -88,7 +88,12 @@ export async function compare(
     await fillIndex(end.folder, index);
   } catch (error) {
     await remove();
-    throw error;
+    if (!(error instanceof GitError)) throw error;
+    throw new OrchestraError(
+      "environment",
+      `What ${task} has not committed cannot be told: ${lastLine(error.output)}`,
+      { hint: `See what git status says in ${end.folder}`, cause: error },
+    );
   }
   return {
     folder: end.folder,
@@ -185,8 +190,12 @@ async function fillIndex(folder: string, index: string): Promise<void> {
       env,
       input: others,
     });
-    // A file may have gone meanwhile; one that cannot be added is left out.
-    if (added !== null || tried === TRIES) return;
+    if (added !== null) return;
+    // One of them has gone meanwhile, and git takes all or none; of a whole folder it takes what is there.
+    if (tried === TRIES) {
+      await ask(folder, ["add", "--intent-to-add", "--ignore-errors", "--", ":/"], { env });
+      return;
+    }
   }
 }
 
