@@ -121,7 +121,8 @@ export async function commitTree(
     ? {}
     : { GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date };
   return await ask(repo.gitDir, args, {
-    input: message.endsWith("\n") ? message : `${message}\n`,
+    // Git takes no NUL.
+    input: `${message.replaceAll("\0", "").trimEnd()}\n`,
     env: { ...authorEnv(author), ...dates },
   });
 }

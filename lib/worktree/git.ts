@@ -48,6 +48,9 @@ const SETTINGS = [
   "core.quotePath=false",
   "advice.detachedHead=false",
   "submodule.recurse=false",
+  // We ask in git's own folder, too, which to git is a bare repository; of others none is obeyed.
+  "safe.bareRepository=all",
+  "i18n.commitEncoding=UTF-8",
 ];
 
 /** What is taken away by name where we may not see what there is. */

@@ -130,6 +130,7 @@ test(
     await user.git("config", "commit.gpgSign", "true");
     await user.git("config", "gpg.program", "false");
     await user.git("config", "core.autocrlf", "input");
+    await user.git("config", "i18n.commitEncoding", "latin1");
     await user.git("config", "core.safecrlf", "true");
     user.write("crlf.txt", "one\r\ntwo\r\n", path);
     const { tip } = await trees.commit(1);

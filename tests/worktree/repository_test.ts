@@ -94,7 +94,7 @@ test("a repository of somebody else's is told with what trusts it", GIT ?? GIVIN
 /** Runs a line of code with the lib, with another PATH or other variables. */
 async function evaluate(code: string, env: Record<string, string>, ...flags: string[]) {
   const module = (name: string) => new URL(`../../lib/worktree/${name}.ts`, import.meta.url).href;
-  const text = `import { findRepository } from "${module("repository")}";
+  const text = `import { findRepository, listWorktrees } from "${module("repository")}";
     import { worktreeFolder } from "${module("folder")}";
     ${code}`;
   await using folder = await makeFolder();
@@ -138,6 +138,19 @@ test(
       wide.stderr,
     );
     assertEquals(narrow, wide);
+  },
+);
+
+test(
+  "settings of the user's that forbid bare repositories are no obstacle",
+  GIT ?? ON_POSIX,
+  async () => {
+    await using repo = await makeRepository();
+    Deno.writeTextFileSync(`${repo.beside}/.gitconfig`, "[safe]\n\tbareRepository = explicit\n");
+    const code = `const repo = await findRepository(${JSON.stringify(repo.top)});
+    console.log((await listWorktrees(repo)).length);`;
+    const { stdout, stderr } = await evaluate(code, { HOME: repo.beside }, "-A");
+    assertEquals(stdout, "1\n", stderr);
   },
 );
 

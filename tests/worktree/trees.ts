@@ -19,7 +19,7 @@ export interface Trees extends AsyncDisposable {
   /** Makes it; its path. */
   make(number: number, more?: Partial<WantedWorktree>): Promise<string>;
   /** Commits what is left in it. */
-  commit(number: number, more?: { base?: string }): Promise<Committed>;
+  commit(number: number, more?: { base?: string; message?: string }): Promise<Committed>;
 }
 
 export async function makeTrees(): Promise<Trees> {
