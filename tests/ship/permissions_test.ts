@@ -28,6 +28,7 @@ const STEPS: readonly Step[] = [
   ],
   ["show $1"],
   ["logs $1"],
+  ["diff $1", 4],
   ["logs --follow $1"],
   ["wait $1"],
   ["status --all --usage --json"],
