@@ -9,7 +9,7 @@ import { ask, git, GitError, tryAsk } from "./git.ts";
 import { integratedBy, isAncestor } from "./integrated.ts";
 import type { MergeRecord } from "./merge_record.ts";
 import type { Repository } from "./repository.ts";
-import { type ScratchPlace, withScratch } from "./scratch.ts";
+import { scratchEnv, type ScratchPlace, withScratch } from "./scratch.ts";
 import type { Target } from "./target.ts";
 import { type Verdict, type Verifier, verifyCommit } from "./verify.ts";
 
@@ -262,12 +262,9 @@ async function rebase(
   base: string | null,
   author: Author,
 ): Promise<Made> {
-  const { GIT_COMMITTER_NAME, GIT_COMMITTER_EMAIL } = authorEnv(author);
-  const env = {
-    GIT_COMMITTER_NAME: GIT_COMMITTER_NAME!,
-    GIT_COMMITTER_EMAIL: GIT_COMMITTER_EMAIL!,
-  };
+  const { GIT_COMMITTER_NAME = "", GIT_COMMITTER_EMAIL = "" } = authorEnv(author);
   return await withScratch(place, tip, async (path): Promise<Made> => {
+    const env = { GIT_COMMITTER_NAME, GIT_COMMITTER_EMAIL, ...scratchEnv(path) };
     const args = [
       ...PLAIN_REBASE,
       ...["rebase", "--quiet", "--no-fork-point", "--empty=drop", "--no-verify", "--no-stat"],
@@ -276,11 +273,11 @@ async function rebase(
     const output = await git(path, args, { env });
     if (output.code !== 0) {
       const names = ["diff", "--name-only", "--diff-filter=U", "-z"];
-      const files = (await ask(path, names)).split("\0").filter((file) => file !== "");
+      const files = (await ask(path, names, { env })).split("\0").filter((file) => file !== "");
       if (files.length === 0) throw new GitError(args, output);
       return { kind: "conflict", files: files.sort() };
     }
-    const commit = await ask(path, ["rev-parse", "--verify", "HEAD"]);
+    const commit = await ask(path, ["rev-parse", "--verify", "HEAD"], { env });
     return commit === target ? { kind: "nothing", way: "picked" } : { kind: "clean", commit };
   });
 }

@@ -7,7 +7,15 @@
 import { OrchestraError } from "../task/error.ts";
 import { lstat } from "../store/files.ts";
 import { STALE_AFTER } from "../decide/cleaning.ts";
-import { ask, askPart, git, GitError, type GitOutput, tryAsk } from "./git.ts";
+import {
+  ask as askAnywhere,
+  askPart as askPartAnywhere,
+  git as gitAnywhere,
+  GitError,
+  type GitOptions,
+  type GitOutput,
+  tryAsk,
+} from "./git.ts";
 import { isLeft, releaseLock } from "./stale_locks.ts";
 
 /** A file that differs between two commits; null where a commit has none of that name. */
@@ -27,6 +35,19 @@ interface Entry {
 const PATIENCE = 10_000;
 /** And so long one that a killed git may have left. */
 const LEFT_PATIENCE = 30_000;
+
+/** Should a working copy be gone, no git that is to be in it finds one that lies around it. */
+function here<Options extends GitOptions>(checkout: string, options: Options): Options {
+  const ceiling = checkout.slice(0, checkout.lastIndexOf("/"));
+  return { ...options, env: { ...options.env, GIT_CEILING_DIRECTORIES: ceiling } };
+}
+
+const git = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
+  gitAnywhere(checkout, args, here(checkout, options));
+const ask = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
+  askAnywhere(checkout, args, here(checkout, options));
+const askPart = (checkout: string, args: readonly string[], most: number) =>
+  askPartAnywhere(checkout, args, most, here(checkout, {}));
 
 const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 

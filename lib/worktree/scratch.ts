@@ -4,6 +4,7 @@
 
 import { hash } from "../task/hash.ts";
 import { ask, git, GitError, lastLine } from "./git.ts";
+import { alone } from "./lock.ts";
 import { listWorktrees, type Repository } from "./repository.ts";
 
 /** Why they are locked. */
@@ -16,6 +17,14 @@ export interface ScratchPlace {
   readonly folder: string;
   /** Root of the workspace. */
   readonly root: string;
+}
+
+/**
+ * Keeps a git that is run in a scratch there. Should the scratch be gone, it would look for a repository
+ * above it otherwise, and where worktrees lie inside of a working copy it would find somebody's.
+ */
+export function scratchEnv(path: string): Record<string, string> {
+  return { GIT_CEILING_DIRECTORIES: path.slice(0, path.lastIndexOf("/")) };
 }
 
 /** How the names of a workspace's scratches begin. */
@@ -34,20 +43,15 @@ export async function withScratch<T>(
   const { repo, folder, root } = place;
   const name = `${stemOf(root)}${Date.now().toString(36)}-${crypto.randomUUID().slice(0, 4)}`;
   const path = `${folder}/${name}`;
-  await ask(repo.gitDir, [
-    "worktree",
-    "add",
-    "--detach",
-    "--lock",
-    "--reason",
-    REASON,
-    path,
-    commit,
-  ]);
+  const add = ["worktree", "add", "--detach", "--no-checkout", "--lock", "--reason", REASON];
+  // Registering it takes no time; its files may.
+  await alone(repo, () => ask(repo.gitDir, [...add, path, commit]));
   try {
+    // What git itself does there unless it is told not to.
+    await ask(path, ["reset", "--hard", "--quiet"], { env: scratchEnv(path) });
     return await body(path);
   } finally {
-    await remove(repo, path);
+    await alone(repo, () => remove(repo, path));
   }
 }
 
@@ -67,7 +71,7 @@ export async function removeScratches(
       path.slice(path.lastIndexOf("/") + 1).startsWith(stem);
     if (!isOurs) continue;
     try {
-      await remove(repo, path);
+      await alone(repo, () => remove(repo, path));
     } catch (error) {
       if (!(error instanceof GitError)) throw error;
       left.push({ path, why: lastLine(error.output) });

@@ -9,7 +9,9 @@ import { act } from "./merge_program.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { readRecord, writeRecord } from "../../lib/worktree/merge_record.ts";
 import { settleMove } from "../../lib/worktree/perform.ts";
+import { ask } from "../../lib/worktree/git.ts";
 import { findRepository } from "../../lib/worktree/repository.ts";
+import { scratchEnv, withScratch } from "../../lib/worktree/scratch.ts";
 
 const GIT = needs("git");
 const PROGRAM = filePath(new URL("merge_program.ts", import.meta.url));
@@ -286,3 +288,24 @@ test(
     assertEquals(await it.at("main"), await it.at("orchestra/1"));
   },
 );
+
+test("a git in a scratch that has lost its own repository finds no other one", GIT, async () => {
+  await using it = await makeMergeBox();
+  const { repo } = it;
+  const found = await findRepository(repo.top);
+  repo.write("a.txt", "mine");
+  // Inside of the working copy, as the settings may have it.
+  const place = { repo: found, folder: `${repo.top}/trees`, root: repo.top };
+  await withScratch(place, await it.at("main"), async (path) => {
+    Deno.renameSync(`${path}/.git`, `${path}/elsewhere`);
+    const env = scratchEnv(path);
+    await assertRejects(
+      () => ask(path, ["reset", "--hard"], { env }),
+      Error,
+      "not a git repository",
+    );
+    Deno.renameSync(`${path}/elsewhere`, `${path}/.git`);
+  });
+  assertEquals(it.read("a.txt"), "mine");
+  assertEquals(await repo.git("status", "--porcelain"), " M a.txt");
+});
