@@ -133,8 +133,10 @@ test(
     await user.git("config", "i18n.commitEncoding", "latin1");
     await user.git("config", "core.safecrlf", "true");
     user.write("crlf.txt", "one\r\ntwo\r\n", path);
-    const { tip } = await trees.commit(1);
-    for (const name of ["reference-transaction"]) Deno.removeSync(`${user.top}/.git/hooks/${name}`);
+    const { tip } = await trees.commit(1, { message: "für\0 Ödön 🎼\n" });
+    Deno.removeSync(`${user.top}/.git/hooks/reference-transaction`);
+    const raw = await user.git("cat-file", "commit", tip);
+    assertMatch(raw, /^committer .*\n\nfür Ödön 🎼$/m);
     await assertCommitted(trees, tip);
   },
 );

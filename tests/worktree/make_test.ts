@@ -458,6 +458,8 @@ test(
     user.write(".env", "TOKEN=1\n");
     user.write("local/a b/'c'", "c\n");
     Deno.symlinkSync("nowhere", `${user.top}/link`);
+    Deno.mkdirSync(`${user.top}/local/repository`);
+    await user.gitIn(`${user.top}/local/repository`, "init", "-q");
     user.write("mine.txt", "mine\n");
     Deno.mkdirSync(`${user.top}/.orchestra`);
     const wanted = trees.wanted(1, { base, dirty: "carry" });
