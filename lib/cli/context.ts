@@ -171,7 +171,10 @@ export function createContext(
       if (given !== undefined) return await this.openQueueIn(given);
       const { findRoot } = await import("../store/paths.ts");
       const cwd = await currentFolder();
-      const root = findRoot(cwd);
+      const found = findRoot(cwd);
+      const root = env("ORCHESTRA_WORKTREE") === undefined
+        ? found
+        : (await import("./own_root.ts")).ownRoot(cwd, found);
       if (root === undefined) throw await noWorkspace(cwd);
       return await this.openQueueIn(root);
     },
