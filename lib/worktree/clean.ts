@@ -259,9 +259,15 @@ function factsOf({ gitDir }: Repository, commit: string, format: string): Promis
 /** So many states that were given up are looked at. */
 const MOST = 1000;
 
+/** What git remembers of a worktree's operations. */
+const PSEUDO_REFS =
+  "ORIG_HEAD MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD REBASE_HEAD BISECT_HEAD FETCH_HEAD".split(" ");
+/** Refs that each worktree has for itself. */
+const OWN_REFS = ["refs/worktree", "refs/bisect", "refs/rewritten"];
+
 /**
- * A commit that leads to what only the logs of the branch and of the worktree still name: commits that were
- * amended, or left behind by a reset. Null where there is nothing.
+ * A commit that leads to what only the logs of the branch and of the worktree still name, and what else
+ * belongs to that: commits that were amended, or left behind by a reset. Null where there is nothing.
  */
 async function keepEarlier(
   repo: Repository,
@@ -270,9 +276,14 @@ async function keepEarlier(
 ): Promise<string | null> {
   const logOf = (folder: string, ref: string) =>
     tryAsk(folder, ["rev-list", "--walk-reflogs", `--max-count=${MOST}`, ref, "--"]);
+  const inside = entry !== undefined && await isThere(entry.path) ? entry.path : null;
   const logs = await Promise.all([
     branch === null ? null : logOf(repo.gitDir, `refs/heads/${branch}`),
-    entry === undefined || !await isThere(entry.path) ? null : logOf(entry.path, "HEAD"),
+    inside === null ? null : logOf(inside, "HEAD"),
+    inside === null ? null : tryAsk(inside, ["rev-parse", "--revs-only", ...PSEUDO_REFS]),
+    inside === null
+      ? null
+      : tryAsk(inside, ["for-each-ref", "--format=%(objectname)", ...OWN_REFS]),
   ]);
   const commits = [...new Set(logs.flatMap((log) => log?.split("\n") ?? []))]
     .filter((commit) => /^[0-9a-f]{40,}$/.test(commit));

@@ -115,7 +115,9 @@ export async function findBranches(
   const lone: Draft[] = [];
   for (const entry of entries) {
     const of = entry.branch === null ? undefined : drafts.get(entry.branch);
-    const id = entry.isMain ? undefined : idOf(entry, folder, of);
+    // One in which the workspace itself lies is the user's.
+    const isUsers = entry.isMain || samePath(entry.path, repo.top);
+    const id = isUsers ? undefined : idOf(entry, folder, of);
     if (id === undefined) {
       if (of !== undefined && entry.prunable === null) of.elsewhere = entry.path;
       continue;

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
-import { assertPrintable, makeFolder, openBox } from "../support/program.ts";
+import { assertPrintable, type Box, makeFolder, openBox } from "../support/program.ts";
 import { makeWorktreeBox } from "../support/worktree_box.ts";
 
 const GIT = needs("git") ?? SHELL;
@@ -14,6 +14,13 @@ function isThere(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Runs all that is queued, and waits until nothing of it lives and what it left is committed. */
+async function finish(box: Box): Promise<void> {
+  const { code, stderr } = await box.run("run", "--all", "--wait");
+  assert(code < 2, stderr);
+  for (const { taskId } of box.tasks()) await box.settled(taskId);
 }
 
 // deno-lint-ignore no-explicit-any
@@ -29,7 +36,7 @@ test(
     const merged = await start("echo b >b.txt");
     const failed = await start("echo c >c.txt; exit 3");
     const empty = await start("true");
-    await box.run("run", "--all", "--wait");
+    await finish(box);
     await repo.git("merge", "-q", "--no-edit", branch(merged).branch);
     repo.write("left.txt", "left\n", branch(failed).path);
     const rows = await box.json("worktrees");
@@ -67,7 +74,7 @@ test(
     const { box, repo, start, branch, worktrees } = here;
     const merged = await start("echo b >b.txt");
     const open = await start("echo c >c.txt; exit 3");
-    await box.run("run", "--all", "--wait");
+    await finish(box);
     await repo.git("merge", "-q", "--squash", branch(merged).branch);
     await repo.commit({});
     const would = await box.json("clean", "--worktrees", "--dry-run");
@@ -94,7 +101,7 @@ test(
     await using here = await makeWorktreeBox();
     const { box, repo, start, branch, worktrees } = here;
     const id = await start("echo c >c.txt; exit 3");
-    await box.run("run", "--all", "--wait");
+    await finish(box);
     const { path, branch: name } = branch(id);
     repo.write("left.txt", "left\n", path);
     assertEquals((await box.run("clean", "--worktrees", id)).code, 4);
@@ -124,7 +131,7 @@ test("what runs, what others build on and what is damaged is not cleaned", GIT, 
   await using here = await makeWorktreeBox();
   const { box, repo, start, branch } = here;
   const [bad, base] = [await start("exit 3"), await start("true")];
-  await box.run("run", "--all", "--wait");
+  await finish(box);
   const running = await start("sleep 600");
   await box.ok("run", "--all");
   await start("true", "--depends-on", `${base},${running}`);
@@ -149,7 +156,7 @@ test(
     await using here = await makeWorktreeBox();
     const { box, repo, start } = here;
     const [archived, removed] = [await start("true"), await start("true")];
-    await box.ok("run", "--all", "--wait");
+    await finish(box);
     Deno.renameSync(box.path(`tasks/${archived}.json`), box.path(`archive/${archived}.json`));
     assertStringIncludes(
       (await box.run("clean", removed, "--yes")).stderr,
@@ -178,7 +185,7 @@ test("what another workspace of the repository has stays, even by name", GIT, as
   await using home = await makeFolder();
   const env = { XDG_STATE_HOME: `${home.path}/state`, XDG_CONFIG_HOME: `${home.path}/config` };
   const id = await here.start("exit 3");
-  await here.box.run("run", "--all", "--wait");
+  await finish(here.box);
   assertEquals((await here.box.runWith({ env }, "workspaces", "add")).code, 0);
   Deno.mkdirSync(`${repo.top}/other/.orchestra/tasks`, { recursive: true });
   const other = openBox(`${repo.top}/other`);
@@ -199,7 +206,7 @@ test(
     const ids = [];
     for (let at = 0; at < 4; at++) ids.push(await start(`echo ${at} >b.txt; exit 3`));
     const [half, gone, removed, other] = ids as [string, string, string, string];
-    await box.run("run", "--all", "--wait");
+    await finish(box);
     const findings = async () =>
       (JSON.parse((await box.run("--json", "doctor")).stdout).findings as {
         code: string;
@@ -282,13 +289,11 @@ for (const when of ["before", "after", "amid"]) {
       );
       const ids: string[] = [];
       for (let at = 0; at < STEPS; at++) ids.push(await start(`echo ${at} >b.txt; exit 3`));
-      const ran = await box.run("run", "--all", "--wait");
-      assertEquals(ran.code, 1, JSON.stringify(ran));
+      await finish(box);
       let killed = true;
       for (let at = 1; killed; at++) {
         const id = ids[at - 1]!;
         assert(id !== undefined, "it makes more changes than were thought of");
-        await box.settled(id);
         const { path, branch: name } = branch(id);
         const tip = await repo.git("rev-parse", name);
         repo.write("left.txt", `left ${at}\n`, path);

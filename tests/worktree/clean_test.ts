@@ -5,6 +5,8 @@ import { linking, needs, ON_LINUX, test } from "../support/needs.ts";
 import { type Branches, type Made, makeBranches } from "../support/branches.ts";
 import { IDLE, spawn } from "../support/program.ts";
 import type { Cleaned } from "../../lib/worktree/clean.ts";
+import { findBranches, patternOf } from "../../lib/worktree/orphans.ts";
+import { findRepository } from "../../lib/worktree/repository.ts";
 import { adminFolder } from "../../lib/worktree/stale_locks.ts";
 
 const GIT = needs("git");
@@ -417,4 +419,49 @@ test("what is looked at is not changed", GIT, async () => {
   assertEquals([seen!.ahead, seen!.behind, seen!.place.way], [1, 0, null]);
   assert(seen!.bytes! > 0);
   assertEquals(await state(), before);
+});
+
+test(
+  "what git remembers of a worktree alone is kept: its own refs, and what was merged there",
+  GIT,
+  async () => {
+    await using all = await makeBranches();
+    const one = await all.make();
+    await all.repo.gitIn(one.path, "config", "core.logAllRefUpdates", "false");
+    const own = await all.repo.commit({ "b.txt": "b\n" }, "b", one.path);
+    await all.repo.gitIn(one.path, "update-ref", "refs/worktree/mine", own);
+    await all.repo.gitIn(one.path, "reset", "-q", "--hard", one.base);
+    const other = await all.repo.commit({ "c.txt": "c\n" }, "c", one.path);
+    await all.repo.gitIn(one.path, "reset", "-q", "--hard", one.base);
+    await all.repo.gitIn(one.path, "update-ref", "ORIG_HEAD", other);
+    const cleaned = await all.clean(one.taskId);
+    assertEquals(short(cleaned), "removed earlier");
+    const kept = (await all.repo.git("rev-list", backupOf(cleaned, "earlier"))).split("\n");
+    assert(kept.includes(own) && kept.includes(other), `${kept}`);
+  },
+);
+
+test("the worktree in which the workspace itself lies is the user's", GIT, async () => {
+  await using all = await makeBranches();
+  const one = await all.make();
+  const found = await findRepository(one.path);
+  const list = await findBranches(found, {
+    tasks: all.tasks,
+    pattern: "orchestra/{taskId}",
+    folder: all.folder,
+  });
+  assertEquals(list.map(({ entry, elsewhere }) => [entry, elsewhere]), [[undefined, one.path]]);
+});
+
+Deno.test("patternOf takes the names that a setting gives, and no others", () => {
+  const id = "task_1772625600000";
+  for (const setting of ["orchestra/{taskId}", "{taskId}", "a.b+c/{taskId}/x", "x-{taskId}"]) {
+    const pattern = patternOf(setting);
+    assertEquals(pattern.exec(setting.replace("{taskId}", id))?.[1], id, setting);
+    for (
+      const name of ["main", id.slice(5), `${setting.replace("{taskId}", id)}/y`, `axb+c/${id}/x`]
+    ) {
+      assertEquals(pattern.exec(name), null, `${setting} ${name}`);
+    }
+  }
 });
