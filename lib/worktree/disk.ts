@@ -120,13 +120,15 @@ export async function sizeOf(path: string): Promise<number> {
 
 /**
  * Folders below one that have a `.git` of their own: repositories. Links are not followed, nor is anything
- * looked for in those.
+ * looked for in those. One whose name is no text counts as one, for we cannot look.
  *
  * @param folders relative to it, with `/`
  */
 export async function repositoriesIn(top: string, folders: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   const look = async (folder: string): Promise<void> => {
+    // A name that is no text cannot be looked at: it counts as one.
+    if (folder.includes("\ufffd")) return void found.push(folder);
     const inside: string[] = [];
     for await (const { name, isDirectory } of Deno.readDir(`${top}/${folder}`)) {
       if (name === ".git") {
@@ -138,7 +140,9 @@ export async function repositoriesIn(top: string, folders: readonly string[]): P
     for (const it of inside) await look(it);
   };
   return await permitted(async () => {
-    for (const folder of folders) if (await isFolder(`${top}/${folder}`)) await look(folder);
+    for (const folder of folders) {
+      if (folder.includes("\ufffd") || await isFolder(`${top}/${folder}`)) await look(folder);
+    }
     return found;
   }, async () => {
     if (folders.length === 0) return [];

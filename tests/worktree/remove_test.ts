@@ -2,7 +2,7 @@
 // is only there is lost, whatever is forced.
 
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { linking, needs, test } from "../support/needs.ts";
+import { linking, needs, ON_LINUX, SHELL, test } from "../support/needs.ts";
 import { assertSound, makeTrees, taskId, type Trees } from "./trees.ts";
 import { backups } from "../../lib/worktree/backup.ts";
 import { removeWorktree } from "../../lib/worktree/remove.ts";
@@ -236,3 +236,17 @@ test("what a killed git has begun to remove is removed to its end", GIT, async (
   Deno.removeSync(`${removed}/d.txt`);
   assertEquals(await keeps(trees, 5), "1 file is not committed");
 });
+
+test(
+  "an ignored folder whose name is no text keeps it: it cannot be looked into",
+  GIT ?? SHELL ?? ON_LINUX,
+  async () => {
+    await using trees = await makeTrees();
+    const base = await trees.user.commit({ ".gitignore": "build/\n" });
+    const path = await trees.make(1, { base });
+    const script =
+      `mkdir -p "$(printf 'build/\\377/x')" && git init -q "$(printf 'build/\\377/x')"`;
+    await new Deno.Command("sh", { args: ["-c", script], cwd: path }).output();
+    assertMatch(await keeps(trees, 1, true), /^a repository of its own is within: build\/\ufffd$/);
+  },
+);
