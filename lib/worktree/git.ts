@@ -109,7 +109,27 @@ function command(
 export async function git(
   folder: string,
   args: readonly string[],
-  { input, env, signal }: GitOptions = {},
+  options: GitOptions = {},
+): Promise<GitOutput> {
+  for (let wait = 5;; wait *= 2) {
+    const output = await once(folder, args, options);
+    if (output.code === 0 || wait > LONGEST || !HALF_MADE.test(output.stderr)) return output;
+    await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random())));
+  }
+}
+
+/**
+ * Whoever looks at all worktrees while another is made may meet files in git's folder that are still empty,
+ * and ends there, before it has done anything.
+ */
+const HALF_MADE = /failed to read \S*worktrees\/\S+: /;
+/** So long it is waited for at last, milliseconds. */
+const LONGEST = 1000;
+
+async function once(
+  folder: string,
+  args: readonly string[],
+  { input, env, signal }: GitOptions,
 ): Promise<GitOutput> {
   const decoder = new TextDecoder();
   const child = start(folder, args, { ...SILENT, ...env }, {

@@ -1,9 +1,14 @@
 // Tasks with worktrees of their own, from the queue to the branch: real git, real agents.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
+import { NARROW, needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
 import { makeWorktreeBox } from "../support/worktree_box.ts";
-import { textIn } from "../support/gated.ts";
+import { numberIn, shimOf, textIn } from "../support/gated.ts";
+import { commandLine, kill, MAIN, spawn } from "../support/program.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { cancel } from "../../lib/queue/cancel.ts";
+import { loadRules, openQueue } from "../../lib/queue/queue.ts";
+import { makeFor } from "../../lib/queue/worktree.ts";
 
 const GIT = needs("git") ?? SHELL;
 
@@ -429,6 +434,100 @@ test("what cannot be committed stays where it is, and the task ends as it would"
   assertEquals(textIn(`${path}/nested/file`), "precious\n");
   assertEquals(textIn(`${path}/more.txt`), "more\n");
   assertMatch(await box.ok("status", "--all"), /WORKTREE.*\n.* stays /);
+});
+
+test(
+  "an agent in a worktree queues into its own workspace, and begins no queue there",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    // The agents of the repository are in the worktree as well.
+    await repo.git("add", "-f", ".orchestra-cli");
+    await repo.git("commit", "-qm", "agents");
+    const command = commandLine("start", "--quiet", "shell", "true")
+      .map((word) => `'${word}'`).join(" ");
+    const id = await tree.start(`mkdir sub && cd sub && ${command}`);
+    await box.ok("run", "--wait");
+    assertEquals((await box.settled(id)).status, "complete");
+    const queued = textIn(box.path(`logs/${id}.log`))!.trim();
+    assertEquals(box.task(queued).prompt, "true");
+    assertEquals(tree.branch(id).files, 0);
+    assertEquals(await tree.worktrees(), []);
+  },
+);
+
+test(
+  "a worktree works under the narrow permissions, and git's variables are taken away there too",
+  GIT ?? NARROW,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box } = tree;
+    const id = await tree.start('env | grep -c "^GIT_[DAI]"; echo x >x.txt');
+    const env = { GIT_DIR: "/nowhere", GIT_AUTHOR_NAME: "Nobody", GIT_INDEX_FILE: "/nowhere" };
+    const args = ["run", "--quiet", ...permissionFlags(), MAIN, "run", "--wait"];
+    await using live = spawn(Deno.execPath(), args, { cwd: box.root, env });
+    const { code, stderr } = await live.ended();
+    assertEquals(code, 0, stderr);
+    assertEquals(await tree.show(tree.branch(await box.settled(id)).tip!, "x.txt"), "x");
+    assertEquals(textIn(box.path(`logs/${id}.log`)), "0\n");
+  },
+);
+
+test("what an agent that was killed has done is committed, and its folder stays", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  const id = await tree.start('echo x >x.txt; echo $$ >"$ORCHESTRA_WORKSPACE/pid"; sleep 600');
+  await box.ok("run");
+  const pid = await box.until("the agent", () => numberIn(box.path("workspace/pid")));
+  kill(await shimOf(box, id), "SIGKILL");
+  kill(pid, "SIGKILL");
+  const task = await box.settled(id);
+  const { tip, path, left } = tree.branch(task);
+  assertEquals([task.failureClass, left], ["lost", "the task failed"]);
+  assertEquals(await tree.show(tip!, "x.txt"), "x");
+  assertEquals(await tree.worktrees(), [path]);
+});
+
+test(
+  "a task that is cancelled while its worktree is made leaves no folder behind",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box } = tree;
+    const id = await tree.start("true");
+    const queue = openQueue(box.root);
+    const rules = await loadRules(queue);
+    const making = makeFor(queue, id, rules);
+    const [outcome] = cancel(queue, [id], null, rules);
+    assert(outcome !== undefined && "cancelled" in outcome && outcome.cancelled);
+    await making;
+    assertEquals(await tree.worktrees(), [tree.branch(id).path]);
+    await box.ok("status");
+    const task = await box.settled(id);
+    assertEquals([task.status, tree.branch(task).left, task.claim], ["cancelled", null, 0]);
+    assertEquals(await tree.worktrees(), []);
+  },
+);
+
+test("forty tasks get their worktrees at once, each its own", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  const wishes = Array.from({ length: 40 }, (_, at) => ({
+    agent: "shell",
+    prompt: `echo ${at} >same.txt`,
+    worktree: true,
+  }));
+  const stdin = wishes.map((wish) => JSON.stringify(wish)).join("\n");
+  const ids = (await box.runWith({ stdin }, "start", "--quiet", "--from", "-")).stdout.trim()
+    .split("\n");
+  await box.ok("run", "--all", "--wait", "--parallel", "40");
+  for (const [at, id] of ids.entries()) {
+    const { tip, left } = tree.branch(await box.settled(id));
+    assertEquals(left, null);
+    assertEquals(await tree.show(tip!, "same.txt"), String(at));
+  }
+  assertEquals(await tree.worktrees(), []);
 });
 
 test(
