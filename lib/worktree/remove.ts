@@ -8,11 +8,12 @@ import { isFolder, isThere, repositoriesIn } from "./disk.ts";
 import { ask, git, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { OURS } from "./make.ts";
-import { mend, recordOf } from "./mend.ts";
 import { loggedHeads } from "./reflog.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
-import { gitlinks, ownGitDir, readStatus, worktreeState } from "./state.ts";
+import { adminFolder } from "./stale_locks.ts";
+import { ownGitDir, worktreeState } from "./state.ts";
+import { completeFiles, isBeingRemoved, takeAway } from "./take_away.ts";
 
 /** Whether a worktree was removed, and why not. */
 export type Removal = { readonly removed: true } | {
@@ -44,9 +45,12 @@ export async function removeWorktree(
   if (entry.locked !== null && !entry.locked.startsWith(OURS)) {
     return kept(`it is locked${entry.locked === "" ? "" : `: ${entry.locked}`}`);
   }
-  if (!await isThere(path)) return await take(repo, entry, false);
+  const admin = await adminFolder(repo, path);
+  if (!await isThere(path)) return await take(repo, entry, admin, false);
   if (!await isFolder(path)) return kept("something else is in its place");
-  const isMended = await mend(repo, path);
+  const isHalf = admin !== undefined &&
+    (!await isThere(`${path}/.git`) || await isBeingRemoved(admin, entry.head));
+  if (isHalf) await completeFiles(repo, path, admin);
   if (await ownGitDir(repo, path) === null) return kept("it is no longer a worktree");
   const state = await worktreeState(repo, path);
   if (state.submodules) {
@@ -54,9 +58,8 @@ export async function removeWorktree(
   }
   const within = [...await nestedRepositories(path), ...await ignoredRepositories(path)];
   if (within.length > 0) return kept(`a repository of its own is within: ${within[0]}`);
-  // Unlocked it is when a removal was begun.
-  const isHalf = !state.clean && (isMended || entry.locked === null) && await isHalfRemoved(path);
-  if (!isHalf && (!state.clean || state.operation !== null)) {
+  const isSettled = state.clean && state.operation === null;
+  if (!isSettled) {
     if (!force) {
       return kept(
         state.operation === null
@@ -66,21 +69,11 @@ export async function removeWorktree(
     }
     await keepAll(repo, path, state.head);
   }
-  // Git takes no worktree with a name for a submodule in it, whether that was set up or not.
-  const isLinked = (await gitlinks(path)).length > 0;
-  return await take(repo, entry, force || isLinked || isHalf);
+  return await take(repo, entry, admin, !isSettled);
 }
 
 function uncommitted(count: number): string {
   return `${count} ${count === 1 ? "file is" : "files are"} not committed`;
-}
-
-/** Whether nothing is there but what is committed, and some of that is gone: as a killed removal leaves it. */
-async function isHalfRemoved(path: string): Promise<boolean> {
-  if ((await readStatus(path)).untracked.length > 0) return false;
-  const isStaged = await tryAsk(path, ["diff-index", "--cached", "--quiet", "HEAD", "--"]) === null;
-  return !isStaged &&
-    await ask(path, ["diff-files", "--name-only", "--diff-filter=d", "--"]) === "";
 }
 
 /** Folders that git ignores and that are repositories. */
@@ -112,9 +105,12 @@ async function keepAll(repo: Repository, path: string, head: string | null): Pro
 }
 
 /** Keeps the commits at which only the worktree's own HEAD ever was. */
-async function keepCommits(repo: Repository, { path, head }: WorktreeEntry): Promise<void> {
-  const record = await recordOf(repo, path);
-  const known = [head, ...record === null ? [] : await loggedHeads(`${record}/logs/HEAD`)];
+async function keepCommits(
+  repo: Repository,
+  { path, head }: WorktreeEntry,
+  admin: string | undefined,
+): Promise<void> {
+  const known = [head, ...admin === undefined ? [] : await loggedHeads(`${admin}/logs/HEAD`)];
   const some = known.filter((it) => /[^0]/.test(it));
   if (some.length === 0) return;
   const args = ["rev-list", "--parents", "--ignore-missing", "--stdin", "--not", "--glob=refs/*"];
@@ -132,13 +128,26 @@ async function keepCommits(repo: Repository, { path, head }: WorktreeEntry): Pro
   await keepBackup(repo, nameOf(path), all);
 }
 
-/** Has git remove it. */
-async function take(repo: Repository, entry: WorktreeEntry, force: boolean): Promise<Removal> {
+/**
+ * Has git remove it.
+ *
+ * @param admin git's folder of it; undefined where it cannot be found
+ * @param force whether git looks at nothing: where a backup of all has been made
+ */
+async function take(
+  repo: Repository,
+  entry: WorktreeEntry,
+  admin: string | undefined,
+  force: boolean,
+): Promise<Removal> {
   const { path, locked } = entry;
   return await alone(repo, async () => {
-    await keepCommits(repo, entry);
+    await keepCommits(repo, entry, admin);
+    if (admin !== undefined && !force) {
+      const problem = await takeAway(repo, entry, admin);
+      return problem === null ? { removed: true } : kept(problem);
+    }
     if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
-    // With --force git looks at nothing: only where we have looked, and its own look cannot be had.
     const how = force ? ["--force"] : [];
     const output = await git(repo.gitDir, ["worktree", "remove", ...how, "--", path]);
     if (output.code === 0) return { removed: true };

@@ -214,11 +214,19 @@ test("what a killed git has begun to remove is removed to its end", GIT, async (
   await using trees = await makeTrees();
   const { user } = trees;
   const base = await user.commit({ "b/c.txt": "c\n", "d.txt": "d\n" });
+  const begin = async (path: string) => {
+    user.write(
+      "orchestra-removing",
+      `${base}\n`,
+      await user.gitIn(path, "rev-parse", "--absolute-git-dir"),
+    );
+    await user.git("worktree", "unlock", path);
+  };
   // Git's own file went first, or last, or the whole folder and not the record.
   const [first, last, gone] = [1, 2, 3].map((number) => trees.wanted(number).path);
   for (const number of [1, 2, 3]) {
     const path = await trees.make(number, { base });
-    await user.git("worktree", "unlock", path);
+    await begin(path);
   }
   Deno.removeSync(`${first}/.git`);
   Deno.removeSync(`${first}/b/c.txt`);
@@ -228,7 +236,7 @@ test("what a killed git has begun to remove is removed to its end", GIT, async (
   for (const number of [1, 2, 3]) await removes(trees, number);
   // What somebody has changed there in between is no such thing, nor is what an agent has removed.
   const changed = await trees.make(4, { base });
-  await user.git("worktree", "unlock", changed);
+  await begin(changed);
   Deno.removeSync(`${changed}/d.txt`);
   user.write("a.txt", "changed\n", changed);
   assertEquals(await keeps(trees, 4), "2 files are not committed");
