@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { forge, gated, gone, numberIn, openGate, textIn } from "../support/gated.ts";
 import { needs, SHELL, test } from "../support/needs.ts";
-import { kill, lives, makeFolder } from "../support/program.ts";
+import { kill, lives, makeBox, makeFolder } from "../support/program.ts";
 import { makeWorktreeBox } from "../support/worktree_box.ts";
 
 const GIT = needs("git") ?? SHELL;
@@ -123,7 +123,7 @@ test(
     await using tree = await makeWorktreeBox();
     const { box } = tree;
     tree.config({ grace_period: 0.2 }, {
-      setup: 'echo $$ >"$ORCHESTRA_WORKSPACE/pid"; sleep 1000 & wait',
+      setup: 'echo $$ >"$ORCHESTRA_WORKSPACE/pid"; exec env -i sleep 1000',
     });
     const id = await tree.start('touch "$ORCHESTRA_WORKSPACE/launched"');
     await box.ok("run", "--all");
@@ -135,6 +135,21 @@ test(
     assertEquals(textIn(box.path("workspace/launched")), undefined);
   },
 );
+
+Deno.test("a set-up whose shim comes only after its task was cancelled finds its fence", async () => {
+  await using box = await makeBox();
+  box.config({ supervise: false });
+  const id = await box.start("shell", "true");
+  // As a kill leaves it between the order and the shim.
+  const now = new Date().toISOString();
+  forge(box, id, { status: "running", claim: 1, startedAt: now, setupClaim: 1, setupAt: now });
+  await box.ok("cancel", id);
+  await box.run("status");
+  assertEquals(box.task(id).status, "cancelled");
+  for (const mark of ["1.pid", "setup.1.pid"]) {
+    assertEquals(textIn(box.path(`tasks/${id}.${mark}`)), "fenced\n", mark);
+  }
+});
 
 test(
   "whoever watches is killed while it sets up: who watches next launches the agent, once",
