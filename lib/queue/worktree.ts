@@ -16,6 +16,8 @@ import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, findWorktree, type Repository } from "../worktree/repository.ts";
+import { adminFolder } from "../worktree/stale_locks.ts";
+import { isBeingRemoved } from "../worktree/take_away.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { settle } from "./settle.ts";
 import { lockReason } from "./worktree_place.ts";
@@ -270,11 +272,15 @@ export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<T
 async function ownWorktree(
   repo: Repository,
   { taskId }: Task,
-  { path }: TaskBranch,
+  { path, branch }: TaskBranch,
 ): Promise<"own" | "gone" | "another's"> {
   const found = await findWorktree(repo, path);
   if (found === undefined) return "gone";
-  return found.locked === lockReason(taskId) ? "own" : "another's";
+  if (found.locked === lockReason(taskId)) return "own";
+  // Whoever was killed while it was removed had unlocked it.
+  const isFree = found.locked === null && found.branch === branch;
+  const admin = isFree ? await adminFolder(repo, path) : undefined;
+  return admin !== undefined && await isBeingRemoved(admin, found.head) ? "own" : "another's";
 }
 
 function anothers({ taskId }: Task, { path }: TaskBranch): string {

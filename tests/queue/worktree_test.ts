@@ -531,6 +531,32 @@ test("forty tasks get their worktrees at once, each its own", GIT, async () => {
 });
 
 test(
+  "a worktree whose remover was killed is removed by the next look, and no other that is not locked",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    const [begun, users] = [await tree.start("echo 1 >1.txt"), await tree.start("echo 2 >2.txt")];
+    await box.ok("run", "--all", "--wait");
+    for (const id of [begun, users]) {
+      const task = await box.settled(id);
+      const { path, branch } = tree.branch(task);
+      await repo.git("worktree", "add", "-q", path, branch);
+      const owed = { ...task, reapAt: task.completedAt };
+      Deno.writeTextFileSync(box.path(`tasks/${id}.json`), JSON.stringify(owed));
+    }
+    const { path, tip } = tree.branch(begun);
+    const admin = await repo.gitIn(path, "rev-parse", "--absolute-git-dir");
+    repo.write("orchestra-removing", `${tip}\n`, admin);
+    await box.ok("run", "--all", "--wait");
+    for (const id of [begun, users]) await box.settled(id);
+    assertEquals(await tree.worktrees(), [tree.branch(users).path]);
+    assertEquals(tree.branch(begun).left, null);
+    assertMatch(tree.branch(users).left!, /is not locked for task_/);
+  },
+);
+
+test(
   "who makes, launches, commits and puts away may be killed at any time: another goes on, nothing is lost",
   GIT ?? ON_POSIX,
   async () => {
