@@ -74,8 +74,10 @@ export function noProgram(program: string, root: string): string {
     ? programCandidates(program, { windows: Deno.build.os === "windows", path: "", root })
     : [];
   try {
-    if (path !== undefined && Deno.statSync(path).isFile && Deno.build.os !== "windows") {
-      return `${JSON.stringify(program)} is not executable: chmod +x ${quote([program])}`;
+    if (path !== undefined && Deno.statSync(path).isFile) {
+      return Deno.build.os === "windows"
+        ? `Windows cannot run ${quote([program])}: name what runs it first, ["node", "…"] for example`
+        : `${JSON.stringify(program)} is not executable: chmod +x ${quote([program])}`;
     }
   } catch {
     // It is not there, or not for us to see.
