@@ -145,9 +145,21 @@ export async function openPlace(): Promise<Place> {
           // Gone.
         }
       }
-      await Deno.remove(dir, { recursive: true });
+      await remove(dir);
     },
   };
+}
+
+/** Removes a folder; on Windows who was ended just now may have its files open for a moment more. */
+async function remove(dir: string): Promise<void> {
+  for (const until = performance.now() + PATIENCE;;) {
+    try {
+      return await Deno.remove(dir, { recursive: true });
+    } catch (error) {
+      if (!WINDOWS || performance.now() > until) throw error;
+      await pause(20);
+    }
+  }
 }
 
 export function inFolder(dir: string): number[] {
