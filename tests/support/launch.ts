@@ -9,6 +9,7 @@ import { readProcesses } from "../../lib/launch/posix/processes.ts";
 import { formatStart, openWindowsSystem } from "../../lib/launch/windows/processes.ts";
 import { assert } from "./assert.ts";
 import { lives, PATIENCE, processesWith, runLine } from "./program.ts";
+import { removed } from "./unheld.ts";
 
 export const LINUX = Deno.build.os === "linux";
 export const WINDOWS = Deno.build.os === "windows";
@@ -145,21 +146,9 @@ export async function openPlace(): Promise<Place> {
           // Gone.
         }
       }
-      await remove(dir);
+      await removed(dir);
     },
   };
-}
-
-/** Removes a folder; on Windows who was ended just now may have its files open for a moment more. */
-async function remove(dir: string): Promise<void> {
-  for (const until = performance.now() + PATIENCE;;) {
-    try {
-      return await Deno.remove(dir, { recursive: true });
-    } catch (error) {
-      if (!WINDOWS || performance.now() > until) throw error;
-      await pause(20);
-    }
-  }
 }
 
 export function inFolder(dir: string): number[] {
