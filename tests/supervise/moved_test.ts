@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, gone, numberIn, openGate } from "../support/gated.ts";
-import { MOVABLE, test } from "../support/needs.ts";
+import { MOVABLE, removing, test } from "../support/needs.ts";
 import { type Box, makeBox, makeFolder, openBox } from "../support/program.ts";
 import { removed } from "../support/unheld.ts";
 
@@ -65,35 +65,39 @@ Deno.test("a daemon whose workspace was made anew in its place leaves it to the 
   await box.ok("daemon", "stop");
 });
 
-Deno.test("whoever watches takes a lock anew whose file was removed, and leaves it to who was faster", async () => {
-  await using box = await makeBox();
-  await using daemon = box.live({}, "daemon", "run", "--interval", "0.1");
-  await daemon.printed((text) => text.includes("Watching over"));
-  const path = box.path("daemon.lock");
-  const take = () => {
-    const file = Deno.openSync(path, { read: true, write: true, create: true });
-    if (file.tryLockSync(true)) return file;
-    file.close();
-    return undefined;
-  };
-  await removed(path);
-  await box.until("its lock", () => {
-    try {
-      using file = Deno.openSync(path, { read: true, write: true });
-      return !file.tryLockSync(true);
-    } catch {
-      return false;
-    }
-  });
-  const { text } = await box.fails(4, "daemon", "start");
-  assertStringIncludes(text, "already");
-  // Now somebody takes it in the very moment.
-  let ours: Deno.FsFile | undefined;
-  while (ours === undefined) {
+test(
+  "whoever watches takes a lock anew whose file was removed, and leaves it to who was faster",
+  removing(),
+  async () => {
+    await using box = await makeBox();
+    await using daemon = box.live({}, "daemon", "run", "--interval", "0.1");
+    await daemon.printed((text) => text.includes("Watching over"));
+    const path = box.path("daemon.lock");
+    const take = () => {
+      const file = Deno.openSync(path, { read: true, write: true, create: true });
+      if (file.tryLockSync(true)) return file;
+      file.close();
+      return undefined;
+    };
     await removed(path);
-    ours = take();
-  }
-  using _ours = ours;
-  assertEquals((await daemon.ended()).code, 0);
-  assertStringIncludes(daemon.stdout(), "somebody else watches now");
-});
+    await box.until("its lock", () => {
+      try {
+        using file = Deno.openSync(path, { read: true, write: true });
+        return !file.tryLockSync(true);
+      } catch {
+        return false;
+      }
+    });
+    const { text } = await box.fails(4, "daemon", "start");
+    assertStringIncludes(text, "already");
+    // Now somebody takes it in the very moment.
+    let ours: Deno.FsFile | undefined;
+    while (ours === undefined) {
+      await removed(path);
+      ours = take();
+    }
+    using _ours = ours;
+    assertEquals((await daemon.ended()).code, 0);
+    assertStringIncludes(daemon.stdout(), "somebody else watches now");
+  },
+);
