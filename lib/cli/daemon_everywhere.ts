@@ -27,6 +27,7 @@ import {
 } from "../supervise/watcher.ts";
 import { pause } from "../launch/pause.ts";
 import { startOf } from "../launch/life.ts";
+import { endByHand } from "../store/by_hand.ts";
 import { messageOf } from "../store/files.ts";
 import { watchFolder } from "../store/watch.ts";
 import { asJson, OrchestraError } from "../task/error.ts";
@@ -323,7 +324,7 @@ export async function stopEverywhere(context: Context): Promise<void> {
   for (let turn = 0; isLockHeld(places.lock); turn++) {
     if (turn > 3000) {
       throw new OrchestraError("environment", `The daemon (pid ${pid}) did not stop in time`, {
-        hint: `End it with: kill -9 ${pid}   (nothing is lost)`,
+        hint: `End it with: ${endByHand(pid)}   (nothing is lost)`,
       });
     }
     await pause(10);

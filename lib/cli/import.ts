@@ -4,6 +4,7 @@ import { tryAdd } from "../queue/add.ts";
 import type { Queue } from "../queue/queue.ts";
 import { refusalError } from "../queue/refusal.ts";
 import { OrchestraError, quote } from "../task/error.ts";
+import { encodingOf } from "../text/encoding.ts";
 import { forbiddenFile, retyped } from "./calling.ts";
 import type { Context } from "./context.ts";
 
@@ -53,9 +54,9 @@ function fillIn(line: unknown, defaults: Readonly<Record<string, unknown>>): unk
 /** The text in some bytes. What is no UTF-8 would be queued as something else than what was written. */
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder(encodingOf(bytes), { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new OrchestraError("usage", "start --from: it is not UTF-8", {
+    throw new OrchestraError("usage", "start --from: it is not UTF-8, nor UTF-16 with its mark", {
       hint: "Nothing was queued. Convert it, for example with: iconv -f latin1 -t utf-8",
     });
   }

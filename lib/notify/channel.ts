@@ -32,25 +32,27 @@ export type Receiver = Pick<Webhook, "url" | "format" | "secretEnv" | "secretFil
  * @param root of the workspace: secrets' files are named from there
  */
 export function openChannel(receiver: Receiver, program: string, root: string): Channel {
-  let running: Running | undefined;
+  let running: Promise<Running> | undefined;
+  const close = () => {
+    running?.then((it) => it.close(), () => {});
+    running = undefined;
+  };
   return {
     async send(request) {
+      let begun: Running;
       try {
-        running ??= start(receiver, program, root);
+        begun = await (running ??= start(receiver, program, root));
       } catch (error) {
+        running = undefined;
         const why = error instanceof Error ? error.message : String(error);
         return { kind: "unsent", problem: `what sends it cannot be started: ${why}` };
       }
-      const outcome = await running.ask(request);
+      const outcome = await begun.ask(request);
       if (outcome !== undefined) return outcome;
-      running.close();
-      running = undefined;
+      close();
       return { kind: "unreachable", problem: "what sends it ended without a word, or hung" };
     },
-    close() {
-      running?.close();
-      running = undefined;
-    },
+    close,
   };
 }
 
@@ -60,18 +62,18 @@ interface Running {
   close(): void;
 }
 
-function start(receiver: Receiver, program: string, root: string): Running {
+async function start(receiver: Receiver, program: string, root: string): Promise<Running> {
   const command = Deno.build.standalone
     ? ["_deliver"]
     : ["run", ...flagsFor(receiver, program), program, "_deliver"];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: command,
-    cwd: root,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-    env: { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "", ORCHESTRA_TOKEN: "", ORCHESTRA_ROOT: root },
-  }).spawn();
+  const own = { ORCHESTRA_TASK_ID: "", ORCHESTRA_MARK: "", ORCHESTRA_TOKEN: "" };
+  const options = { args: command, cwd: root, env: { ...own, ORCHESTRA_ROOT: root } };
+  const pipes = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
+  const child = Deno.build.os === "windows"
+    ? await (await import("../launch/windows/hidden.ts")).spawnHidden(Deno.execPath(), options)
+    : new Deno.Command(Deno.execPath(), { ...options, ...pipes }).spawn();
+  // What it says there nobody reads.
+  if (Deno.build.os === "windows") child.stderr.cancel();
   child.unref();
   child.status.catch(() => {});
   const input = child.stdin.getWriter();

@@ -4,9 +4,10 @@
 
 import { spawnSession } from "../launch/posix/launcher.ts";
 import type { Child } from "../launch/windows/hidden.ts";
-import { findOnPath, programCandidates } from "../launch/find.ts";
+import { findOnPath } from "../launch/find.ts";
 import { pause } from "../launch/pause.ts";
 import { lstat, openNamed, renameFile } from "../store/files.ts";
+import { isAbsolute } from "../store/paths.ts";
 import { quote } from "../task/error.ts";
 import type { HistoryEvent } from "../task/event.ts";
 import { formatTime } from "../task/fields.ts";
@@ -70,12 +71,15 @@ export function hookVariables(whole: HistoryEvent, root: string): Record<string,
 
 /** Why there is no program to run, for a word that names none. */
 export function noProgram(program: string, root: string): string {
-  const [path] = /[\\/]/.test(program)
-    ? programCandidates(program, { windows: Deno.build.os === "windows", path: "", root })
-    : [];
+  const windows = Deno.build.os === "windows";
+  const isPath = windows ? /[\\/]/.test(program) : program.includes("/");
   try {
-    if (path !== undefined && Deno.statSync(path).isFile && Deno.build.os !== "windows") {
-      return `${JSON.stringify(program)} is not executable: chmod +x ${quote([program])}`;
+    if (isPath && Deno.statSync(isAbsolute(program) ? program : `${root}/${program}`).isFile) {
+      return windows
+        ? `Windows cannot run ${
+          quote([program])
+        }: name what runs it first, ["node", "…"] for example`
+        : `${JSON.stringify(program)} is not executable: chmod +x ${quote([program])}`;
     }
   } catch {
     // It is not there, or not for us to see.

@@ -123,7 +123,7 @@ export const CONFIG_ABOUT: Readonly<Record<string, string>> = {
   timeout: "seconds a new task may run, or null for no limit",
   timeout_warning: "seconds before its timeout at which a task is shown with a warning",
   idle_timeout: "seconds without output after which a task is ended, or null",
-  grace_period: "seconds between asking an agent to end (SIGTERM) and ending it (SIGKILL)",
+  grace_period: "seconds between asking an agent to end and ending it by force",
   answer_grace:
     "seconds that an agent which tells its usage has for its last answer, once it has succeeded",
   supervise: "whether run and status leave a supervisor in the background",

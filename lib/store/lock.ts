@@ -1,6 +1,7 @@
 // The workspace's locks: files locked by the kernel, which frees them when their owner dies.
 
-import { OrchestraError, quote } from "../task/error.ts";
+import { OrchestraError } from "../task/error.ts";
+import { findByHand } from "./by_hand.ts";
 import { block, lstat, openNamed } from "./files.ts";
 
 /**
@@ -32,7 +33,7 @@ export function takeLock(path: string, within?: number): { file: Deno.FsFile; si
     else if (!lockWithin(file, within)) {
       file.close();
       throw new OrchestraError("environment", `Somebody holds ${path} and does not let go`, {
-        hint: `See who with: fuser ${quote([path])}`,
+        hint: `See who with: ${findByHand(path)}`,
       });
     }
     const { ino, size } = file.statSync();

@@ -72,6 +72,20 @@ Deno.test("start --from names a wrong line by its number", async () => {
   assertEquals(box.tasks(), []);
 });
 
+/** A text as PowerShell 5 writes it with `>`. */
+function utf16(text: string): Uint8Array<ArrayBuffer> {
+  const units = `\ufeff${text}`.split("").map((unit) => unit.charCodeAt(0));
+  return new Uint8Array(Uint16Array.from(units).buffer);
+}
+
+Deno.test("UTF-16 with its mark, which PowerShell writes, is read as what it is", async () => {
+  await using box = await makeBox();
+  Deno.writeFileSync(`${box.root}/w.jsonl`, utf16('{"agent":"shell","prompt":"café 💡"}\r\n'));
+  await box.ok("start", "--from", "w.jsonl");
+  await box.runWith({ stdin: utf16("naïve") }, "start", "shell", "-");
+  assertEquals(box.tasks().map(({ prompt }) => prompt).sort(), ["café 💡", "naïve"]);
+});
+
 Deno.test("options beside --from are defaults of the tasks that do not say otherwise", async () => {
   await using box = await makeBox();
   const lines = [

@@ -4,7 +4,7 @@
 import { hookLogPath, runHook } from "../../lib/notify/hook.ts";
 import type { HistoryEvent } from "../../lib/task/event.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { linking, MODES, SHELL, SIGNALS, test } from "../support/needs.ts";
+import { linking, MODES, ON_WINDOWS, SHELL, SIGNALS, test } from "../support/needs.ts";
 import { lives, makeFolder } from "../support/program.ts";
 
 const EVENT: HistoryEvent = {
@@ -152,6 +152,15 @@ test("a script that is not executable is told so, and how to mend it", MODES, as
   const hook = { name: "a", run: ["./it's.sh"], timeout: 600 };
   const { problem } = await runHook(hook, EVENT, place);
   assertEquals(problem, `"./it's.sh" is not executable: chmod +x './it'\\''s.sh'`);
+});
+
+test("a script that Windows cannot run is told so, and how to mend it", ON_WINDOWS, async () => {
+  await using folder = await makeFolder();
+  const place = { root: folder.path, dir: folder.path };
+  Deno.writeTextFileSync(`${folder.path}/a.js`, "");
+  const hook = { name: "a", run: ["./a.js"], timeout: 600 };
+  const { problem } = await runHook(hook, EVENT, place);
+  assertStringIncludes(problem, "Windows cannot run ./a.js: name what runs it first");
 });
 
 Deno.test("what hooks print that run at the same time is not mixed", async () => {

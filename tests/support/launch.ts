@@ -9,6 +9,7 @@ import { readProcesses } from "../../lib/launch/posix/processes.ts";
 import { formatStart, openWindowsSystem } from "../../lib/launch/windows/processes.ts";
 import { assert } from "./assert.ts";
 import { lives, PATIENCE, processesWith, runLine } from "./program.ts";
+import { removed } from "./unheld.ts";
 
 export const LINUX = Deno.build.os === "linux";
 export const WINDOWS = Deno.build.os === "windows";
@@ -145,7 +146,7 @@ export async function openPlace(): Promise<Place> {
           // Gone.
         }
       }
-      await Deno.remove(dir, { recursive: true });
+      await removed(dir);
     },
   };
 }

@@ -105,6 +105,24 @@ export const linking = once(() => {
   }
 });
 
+/** Files whose names are free as soon as they are removed, whoever has them open. Under Wine they are not. */
+export const removing = once(() =>
+  onFolder((path) => {
+    const name = `${path}/file`;
+    const file = Deno.openSync(name, { write: true, createNew: true });
+    try {
+      Deno.removeSync(name);
+      Deno.openSync(name, { write: true, createNew: true }).close();
+      Deno.removeSync(name);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      file.close();
+    }
+  }, "a file that somebody has open keeps its name here")
+);
+
 /** A small disk of its own, which can be filled up. */
 export const mounting = once(() =>
   ON_LINUX ?? onFolder((path) => {

@@ -5,6 +5,7 @@ import { pause } from "../../launch/pause.ts";
 import { startOf } from "../../launch/life.ts";
 import { loadRules } from "../../queue/queue.ts";
 import { loadConfig } from "../../settings/config.ts";
+import { endByHand, findByHand } from "../../store/by_hand.ts";
 import { watchFolder } from "../../store/watch.ts";
 import { askDaemonToStop, isSame, takeWatch, watchedBy } from "../../supervise/take.ts";
 import { spawnDetached } from "../../supervise/spawn.ts";
@@ -220,7 +221,7 @@ async function stopDaemon(this: Context, flags: EverywhereFlags): Promise<void> 
       "state",
       `Process ${info.pid} is not the one in .orchestra/daemon.json`,
       {
-        hint: "The lock is held by another; find it with: fuser .orchestra/daemon.lock",
+        hint: `The lock is held by another; find it with: ${findByHand(".orchestra/daemon.lock")}`,
       },
     );
   }
@@ -228,7 +229,7 @@ async function stopDaemon(this: Context, flags: EverywhereFlags): Promise<void> 
   for (let turn = 0; isWatched(queue.store); turn++) {
     if (turn > 500) {
       throw new OrchestraError("environment", `The daemon (pid ${info.pid}) did not stop in time`, {
-        hint: `End it with: kill -9 ${info.pid}   (nothing is lost)`,
+        hint: `End it with: ${endByHand(info.pid)}   (nothing is lost)`,
       });
     }
     await pause(10);

@@ -5,6 +5,7 @@ import { add } from "../../queue/add.ts";
 import { lstat } from "../../store/files.ts";
 import type { Store } from "../../store/tasks.ts";
 import { OrchestraError } from "../../task/error.ts";
+import { encodingOf } from "../../text/encoding.ts";
 import type { Context } from "../context.ts";
 import { askedFor, optionFlags, type OptionValues } from "../option_flags.ts";
 import { agentArgument, optional, parsed, proposeTasks, text } from "../parameters.ts";
@@ -114,5 +115,6 @@ async function readStdin(): Promise<string> {
       hint: "Pipe it in: orchestra start codex - < prompt.md",
     });
   }
-  return await new Response(Deno.stdin.readable).text();
+  const bytes = await new Response(Deno.stdin.readable).bytes();
+  return new TextDecoder(encodingOf(bytes)).decode(bytes);
 }

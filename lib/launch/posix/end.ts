@@ -89,6 +89,7 @@ export function createTree(
         const isDoubtful = (member: Process) =>
           member.blank && member.session !== shim?.pid && known.get(member.pid) !== member.start;
         if (turn < DOUBTS && members.some(isDoubtful)) {
+          trace("doubted", { task: mark, pids: members.filter(isDoubtful).map(({ pid }) => pid) });
           await pause(wait!);
           continue;
         }
@@ -96,6 +97,7 @@ export function createTree(
         if (members.length > 0 || wait === undefined) return members;
         if (isSettled(taken.table, taken.vanished, shim, dead)) return members;
         dead = new Set([...taken.table.values()].flatMap(({ pid, zombie }) => zombie ? pid : []));
+        trace("unsettled", { task: mark });
         await pause(wait);
       }
     },

@@ -6,6 +6,7 @@
 import { pause } from "../pause.ts";
 import { knownHost, type Lookout } from "../posix/place.ts";
 import { markIn } from "../posix/processes.ts";
+import { runHidden } from "./hidden.ts";
 
 /** One process. */
 export interface WindowsProcess {
@@ -70,21 +71,12 @@ export async function runBriefly(
   args: readonly string[],
   within: number,
 ): Promise<void> {
-  const stdio = { stdin: "null", stdout: "null", stderr: "null" } as const;
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(program, { args: [...args], ...stdio }).spawn();
-  } catch {
-    return;
-  }
+  const child = await runHidden(program, args).catch(() => {});
+  if (child === undefined) return;
   // Not even the system may be able to end it.
   child.unref();
   await pause(within, undefined, [child.status.then(() => {})]);
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // It has ended.
-  }
+  child.kill();
 }
 
 const SYMBOLS = {

@@ -12,7 +12,7 @@ import { EVERYTHING } from "../../../lib/queue/step.ts";
 import { isTerminal } from "../../../lib/task/fields.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { AGENTS, type World } from "./world.ts";
-import { type Model, taskAt } from "./model.ts";
+import { LAUNCH_GRACE, type Model, taskAt } from "./model.ts";
 import { type Act, act, checkInvariants, type Operation, run, runShim } from "./step.ts";
 
 /** An operation as a command of fast-check. */
@@ -221,7 +221,7 @@ export const agentActs = fc.record({
 );
 
 export const clockMoves = fc.oneof(
-  { weight: 4, arbitrary: fc.integer({ min: 1, max: 5000 }) },
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 2.5 * LAUNCH_GRACE }) },
   { weight: 1, arbitrary: fc.constantFrom(600_000, -3_600_000, -1, -900) },
 ).map((millis) =>
   outside(`the clock moves by ${millis} ms`, (world) => {
