@@ -15,7 +15,9 @@ import { parseTime, type Task } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
 import type { CleanRequest } from "../worktree/clean.ts";
 import { worktreeFolder } from "../worktree/folder.ts";
-import { goalOf, lookAt, type Seen } from "../worktree/look.ts";
+import { type Goal, goalOf, lookAt, type Seen } from "../worktree/look.ts";
+import { mergedBefore } from "../worktree/merge.ts";
+import { type MergeRecord, readRecord } from "../worktree/merge_record.ts";
 import { findBranches, type Found } from "../worktree/orphans.ts";
 import { findRepository, type Repository } from "../worktree/repository.ts";
 
@@ -44,7 +46,7 @@ export async function openBranches(
   into: string | null,
 ): Promise<Branches> {
   const repo = await findRepository(store.root);
-  const goal = await goalOf(repo, into);
+  const goal = await goalWithMerges(store, repo, into);
   const { branch: pattern, folder, author } = config.worktrees;
   const archived = (id: string): Task | undefined => {
     try {
@@ -84,6 +86,38 @@ export async function openBranches(
       const all = await find();
       const some = ids === undefined ? all : all.filter(({ taskId }) => ids.has(taskId));
       return await eachOf(some, (found) => lookAt(repo, found, owner(found), goal));
+    },
+  };
+}
+
+/** What branches are to be in, with what merges of this workspace have brought there. */
+async function goalWithMerges(
+  store: Queue["store"],
+  repo: Repository,
+  into: string | null,
+): Promise<Goal> {
+  const goal = await goalOf(repo, into);
+  const { branch: name, commit } = goal;
+  if (name === null) return goal;
+  let record: MergeRecord;
+  try {
+    record = readRecord(store);
+  } catch {
+    // Damaged: `merge` says so.
+    return goal;
+  }
+  const before = mergedBefore(repo, record, { ref: `refs/heads/${name}`, commit });
+  const ways = {
+    "merge": "ancestor",
+    "no-ff": "ancestor",
+    squash: "squashed",
+    rebase: "picked",
+  } as const;
+  return {
+    ...goal,
+    async broughtBy(tip) {
+      const how = await before(tip);
+      return how === null ? null : ways[how];
     },
   };
 }

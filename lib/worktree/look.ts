@@ -1,7 +1,7 @@
 // How it stands with the branches and worktrees of tasks: what is in them, what they take, and by which
 // way they are in a target. Only read.
 
-import type { Contents, Folder, Owner, Place } from "../decide/cleaning.ts";
+import type { Contents, Folder, Owner, Place, Way } from "../decide/cleaning.ts";
 import { commitOf } from "./base.ts";
 import { isThere, permitted, run } from "./disk.ts";
 import { git, GitError, lastLine, tryAsk } from "./git.ts";
@@ -21,6 +21,8 @@ export interface Goal {
   readonly commit: string;
   /** Its branch without `refs/heads/`; null where it is none. */
   readonly branch: string | null;
+  /** By which way a merge of ours brought a commit there; null where none did. */
+  readonly broughtBy?: (commit: string) => Promise<Way | null>;
 }
 
 /** A branch, and how it stands with it. */
@@ -58,7 +60,7 @@ export async function lookAt(
   const { branch, tip, elsewhere } = found;
   const [{ folder, inside }, way, counts] = await Promise.all([
     lookAtFolder(repo, found),
-    tip === null ? null : integratedBy(repo, tip, goal.commit, found.base),
+    tip === null ? null : wayOf(repo, tip, goal, found.base),
     tip === null ? null : countCommits(repo, goal.commit, tip),
   ]);
   return {
@@ -75,6 +77,16 @@ export async function lookAt(
     ahead: counts?.[1] ?? null,
     behind: counts?.[0] ?? null,
   };
+}
+
+/** Squashed or rebased, and changed since, nothing in git tells any more that it came there. */
+async function wayOf(
+  repo: Repository,
+  tip: string,
+  goal: Goal,
+  base: string | null,
+): Promise<Way | null> {
+  return await integratedBy(repo, tip, goal.commit, base) ?? await goal.broughtBy?.(tip) ?? null;
 }
 
 async function countCommits(

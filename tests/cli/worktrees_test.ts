@@ -179,6 +179,30 @@ test(
   },
 );
 
+test(
+  "what a merge of ours squashed is known, also where its surroundings have changed since",
+  GIT,
+  async () => {
+    await using here = await makeWorktreeBox();
+    const { box, repo, start } = here;
+    const id = await start("sed s/four/FOUR/ a.txt >b.txt; mv b.txt a.txt");
+    await finish(box);
+    await box.ok("merge", "--squash", id);
+    const text = Deno.readTextFileSync(`${repo.top}/a.txt`);
+    await repo.commit({ "a.txt": text.replace("three", "3").replace("FOUR", "4") });
+    const [row] = await box.json("worktrees");
+    assertEquals([row.integrated, row.removable], ["squashed", true]);
+    const { removed } = await box.json("clean", "--worktrees");
+    assertEquals(removed.map(({ taskId }: { taskId: string }) => taskId), [id]);
+    // Taken back, it is not there.
+    const other = await start("echo x >x.txt");
+    await finish(box);
+    await box.ok("merge", "--squash", other);
+    await box.ok("merge", "--undo");
+    assertEquals((await box.json("worktrees"))[0].integrated, null);
+  },
+);
+
 test("what another workspace of the repository has stays, even by name", GIT, async () => {
   await using here = await makeWorktreeBox("app");
   const { repo } = here;
