@@ -103,7 +103,8 @@ const OF_GIT: readonly string[] = [
 function withoutGit(decided: Prepared): void {
   try {
     const names = Object.keys(Deno.env.toObject());
-    decided.inherit = names.filter((name) => !/^GIT_/i.test(name));
+    // Windows has names that begin with "=", which nobody can ask for.
+    decided.inherit = names.filter((name) => !/^GIT_|=/i.test(name));
   } catch (error) {
     // Where Deno's permissions do not tell which there are, they are taken away by name.
     if (!(error instanceof Deno.errors.NotCapable)) throw error;

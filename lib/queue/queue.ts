@@ -3,23 +3,29 @@
 // any point harmless: what must be true first is written first. The whole protocol, step by step:
 //
 //  1. add      A new task's file appears whole, durably, under an id that nobody had (add.ts).
-//  2. claim    Where a limit across workspaces asks for it, a slot is taken first, and given back with
+//  2. make     A task that wants a worktree gets one before it is claimed, beside the loop of who watches:
+//              the branch and the folder bear its id, so that who comes after a kill finds them, and only
+//              what is whole is written into the task (worktree.ts).
+//  3. claim    Where a limit across workspaces asks for it, a slot is taken first, and given back with
 //              what ends the claim (workspaces/slots.ts). The task becomes `running` with the next claim number, and that is on disk before its
 //              shim is started (claim.ts).
-//              Where a fresh worktree is to be set up, that command is ordered first, as in step 6, and the
+//              Where a fresh worktree is to be set up, that command is ordered first, as in step 8, and the
 //              agent is launched under the same claim once it has ended well (setup.ts).
-//  3. shim     The shim creates `<id>.<claim>.pid` exclusively, makes room for the exit code, then runs
+//  4. shim     The shim creates `<id>.<claim>.pid` exclusively, makes room for the exit code, then runs
 //              the agent: a claim is launched at most once, whoever is killed (launch/).
-//  4. fence    A claim whose shim has not come in time is fenced off: we create its pid file ourselves.
+//  5. fence    A claim whose shim has not come in time is fenced off: we create its pid file ourselves.
 //              Whoever was first wins. A fenced claim goes back to pending (step.ts).
-//  5. signs    The agent writes `.done` or `.error`; the shim writes `.exitcode` when it has ended.
-//  6. verify   Where a command must confirm a success, that it was ordered is on disk before its shim is
+//  6. signs    The agent writes `.done` or `.error`; the shim writes `.exitcode` when it has ended.
+//  7. commit   What a success left in its worktree is committed on its branch, once its processes are ended,
+//              outside the lock; the branch moves last, and then the task tells where it is (end.ts).
+//  8. verify   Where a command must confirm a success, that it was ordered is on disk before its shim is
 //              started, so that nobody orders it twice for one claim (verify.ts).
-//  7. settle   The evidence is read and decided upon (decide/reconcile.ts); the task gets its final
+//  9. settle   The evidence is read and decided upon (decide/reconcile.ts); the task gets its final
 //              status. Only after that is anything of the launch removed (settle.ts).
-//  8. end      What still lives of a settled task is ended after a grace period, by whoever watches,
-//              outside the lock; `reapAt` says that this is owed (end.ts).
-//  9. retry    The successor of a failed task is created before the failed one names it. A look that
+// 10. end      What still lives of a settled task is ended after a grace period, by whoever watches,
+//              outside the lock, and its worktree is put away: committed where it is not, removed where
+//              nothing else is left of a success; `reapAt` says that this is owed (end.ts).
+// 11. retry    The successor of a failed task is created before the failed one names it. A look that
 //              finds a successor without a name gives it one (retry.ts).
 //
 // A cancellation or a timeout is a mark beside the task first, so that a kill between it and the

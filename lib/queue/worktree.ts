@@ -41,7 +41,11 @@ export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<M
   if (task?.status !== "pending" || !lacksWorktree(task, rules)) return { task };
   let made: TaskBranch | Refusal;
   try {
-    made = await make(queue, task, rules);
+    made = await make(queue, task, rules).catch(() => {
+      // Somebody else may have made it from where the user's working copy was just before: as it is now, it
+      // is found.
+      return make(queue, task, rules);
+    });
   } catch (error) {
     if (isPassing(error)) return { later: wordsOf(error) };
     made = { problem: wordsOf(error) };
@@ -59,6 +63,8 @@ function keepMade(
   return store.locked(() => {
     const task = readSound(queue, id);
     if (task === undefined || branchOf(task) !== null) return task;
+    // Somebody has said meanwhile that it needs none, and launched it; or it is gone.
+    if (task.status !== "pending" && task.status !== "cancelled") return task;
     if ("branch" in made) {
       // One that was cancelled meanwhile has it put away.
       const owed = task.status === "cancelled" ? formatTime(queue.now()) : task.reapAt;

@@ -6,6 +6,7 @@ import { makeWorktreeBox } from "../support/worktree_box.ts";
 import { numberIn, shimOf, textIn } from "../support/gated.ts";
 import { commandLine, kill, MAIN, spawn } from "../support/program.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
+import { openWorkspace } from "../../mod.ts";
 import { cancel } from "../../lib/queue/cancel.ts";
 import { loadRules, openQueue } from "../../lib/queue/queue.ts";
 import { makeFor } from "../../lib/queue/worktree.ts";
@@ -434,6 +435,56 @@ test("what cannot be committed stays where it is, and the task ends as it would"
   assertEquals(textIn(`${path}/nested/file`), "precious\n");
   assertEquals(textIn(`${path}/more.txt`), "more\n");
   assertMatch(await box.ok("status", "--all"), /WORKTREE.*\n.* stays /);
+});
+
+test(
+  "an agent's own folder is one of its worktree, and one outside of that is refused",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    await repo.commit({ "lib/x.txt": "x\n" });
+    const line = { command: "sh", args: ["-c", "{userPrompt}"], completion: "exit" };
+    box.agents({
+      inside: { ...line, cwd: "lib" },
+      named: { ...line, cwd: "{worktree}/lib" },
+      above: { ...line, cwd: ".." },
+      root: { ...line, cwd: box.root },
+      linked: { ...line, cwd: "out" },
+    });
+    Deno.symlinkSync(box.root, `${repo.top}/out`);
+    await repo.commit({}, "a link that leads out");
+    const ids: Record<string, string> = {};
+    for (const name of ["inside", "named", "above", "root", "linked"]) {
+      ids[name] = await box.start("--worktree", name, "pwd");
+    }
+    await box.run("run", "--all", "--wait");
+    for (const name of ["inside", "named"]) {
+      const id = ids[name]!;
+      assertEquals(textIn(box.path(`logs/${id}.log`)), `${tree.branch(id).path}/lib\n`, name);
+    }
+    for (const name of ["above", "root", "linked"]) {
+      const { failureClass, errorMessage } = await box.settled(ids[name]!);
+      assertEquals(failureClass, "spawn", name);
+      assertStringIncludes(errorMessage!, "is no folder inside its worktree");
+    }
+    // Nothing was done there: nothing is left.
+    assertEquals(await tree.worktrees(), []);
+  },
+);
+
+test("the library runs tasks with worktrees as well", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  const workspace = openWorkspace(box.root);
+  const first = await workspace.start({ agent: "shell", prompt: "echo 1 >one", worktree: true });
+  const prompt = "cat one";
+  const dependsOn = [first.taskId];
+  const next = await workspace.start({ agent: "shell", prompt, worktree: true, dependsOn });
+  const tasks = await workspace.run();
+  assertEquals(tasks.map(({ status }) => status), ["complete", "complete"]);
+  assertEquals(textIn(box.path(`logs/${next.taskId}.log`)), "1\n");
+  assertEquals(await tree.worktrees(), []);
 });
 
 test(
