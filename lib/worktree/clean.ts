@@ -18,6 +18,7 @@ import { ask, git, GitError, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { type Goal, isOnly, lookAt, otherRefs, type Seen } from "./look.ts";
 import { findBranches, type Found, type Search } from "./orphans.ts";
+import { loggedHeads } from "./reflog.ts";
 import type { Repository } from "./repository.ts";
 import { snapshotTree } from "./snapshot.ts";
 import { adminFolder, isLeft, locksOfWorktree, releaseLock } from "./stale_locks.ts";
@@ -202,6 +203,10 @@ async function remove(
   const keep = async (of: BackupOf, commit: string) => {
     backups.push({ of, ref: await keepBackup(repo, taskId, commit) });
   };
+  const keepGiven = async (admin: string | undefined) => {
+    const earlier = await keepEarlier(repo, found, admin, author);
+    if (earlier !== null) await keep("earlier", earlier);
+  };
   if (tip !== null && await isOnly(repo, [tip], branch)) await keep("branch", tip);
   if (entry !== undefined && "contents" in place.folder) {
     const admin = await adminFolder(repo, entry.path);
@@ -220,11 +225,10 @@ async function remove(
     } else if (/[^0]/.test(head) && head !== tip && await isOnly(repo, [head], branch)) {
       await keep("head", head);
     }
-    const earlier = await keepEarlier(repo, found, author);
-    if (earlier !== null) await keep("earlier", earlier);
+    await keepGiven(admin);
     const problem = await takeAway(repo, { ...entry, head }, admin);
     if (problem !== null) return problem;
-  }
+  } else await keepGiven(undefined);
   if (branch === null || tip === null) return null;
   return await removeBranch(repo, branch, tip);
 }
@@ -272,21 +276,19 @@ const OWN_REFS = ["refs/worktree", "refs/bisect", "refs/rewritten"];
 async function keepEarlier(
   repo: Repository,
   { taskId, branch, tip, entry }: Found,
+  admin: string | undefined,
   author: Author,
 ): Promise<string | null> {
-  const logOf = (folder: string, ref: string) =>
-    tryAsk(folder, ["rev-list", "--walk-reflogs", `--max-count=${MOST}`, ref, "--"]);
-  const inside = entry !== undefined && await isThere(entry.path) ? entry.path : null;
-  const logs = await Promise.all([
-    branch === null ? null : logOf(repo.gitDir, `refs/heads/${branch}`),
-    inside === null ? null : logOf(inside, "HEAD"),
-    inside === null ? null : tryAsk(inside, ["rev-parse", "--revs-only", ...PSEUDO_REFS]),
-    inside === null
-      ? null
-      : tryAsk(inside, ["for-each-ref", "--format=%(objectname)", ...OWN_REFS]),
+  const asked = entry === undefined || !await isThere(entry.path) ? [] : await Promise.all([
+    tryAsk(entry.path, ["rev-parse", "--revs-only", ...PSEUDO_REFS]),
+    tryAsk(entry.path, ["for-each-ref", "--format=%(objectname)", ...OWN_REFS]),
   ]);
-  const commits = [...new Set(logs.flatMap((log) => log?.split("\n") ?? []))]
-    .filter((commit) => /^[0-9a-f]{40,}$/.test(commit));
+  const log = branch === null ? null : await tryAsk(repo.gitDir, [
+    ...["rev-list", "--walk-reflogs", `--max-count=${MOST}`, `refs/heads/${branch}`, "--"],
+  ]);
+  const heads = admin === undefined ? [] : (await loggedHeads(`${admin}/logs/HEAD`)).slice(-MOST);
+  const told = [log, ...asked].flatMap((text) => text?.split("\n") ?? []);
+  const commits = [...new Set([...told, ...heads])].filter((it) => /^[0-9a-f]{40,}$/.test(it));
   if (commits.length === 0) return null;
   const named = tip === null ? [] : [tip];
   // What git has forgotten already is passed over.

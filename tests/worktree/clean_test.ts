@@ -443,6 +443,27 @@ test(
   },
 );
 
+test(
+  "of a folder that is gone, and of a branch alone, states that were given up are kept",
+  GIT,
+  async () => {
+    await using all = await makeBranches();
+    for (const way of ["gone", "branch"]) {
+      const one = await all.make();
+      const given = await all.repo.commit({ [`${way}.txt`]: "x\n" }, way, one.path);
+      await all.repo.gitIn(one.path, "reset", "-q", "--hard", one.base);
+      if (way === "gone") Deno.removeSync(one.path, { recursive: true });
+      else {
+        await all.repo.git("worktree", "unlock", one.path);
+        await all.repo.git("worktree", "remove", one.path);
+      }
+      const cleaned = await all.clean(one.taskId);
+      assertEquals(short(cleaned), "removed earlier");
+      assertEquals(await all.repo.git("rev-parse", backupOf(cleaned, "earlier")), given);
+    }
+  },
+);
+
 test("the worktree in which the workspace itself lies is the user's", GIT, async () => {
   await using all = await makeBranches();
   const one = await all.make();
