@@ -36,6 +36,7 @@ export function commitMessage({ taskId, prompt, agent }: Task): string {
   const first = prompt.split("\n").find((line) => line.trim() !== "") ?? taskId;
   // Control characters are for no log.
   const title = first.replace(/\p{Cc}+/gu, " ").trim();
-  const short = title.length > 72 ? `${title.slice(0, 71)}…` : title;
+  const characters = [...title];
+  const short = characters.length > 72 ? `${characters.slice(0, 71).join("")}…` : title;
   return `${short || taskId}\n\nTask: ${taskId}\nAgent: ${agent}\n`;
 }
