@@ -4,7 +4,7 @@
 import { isBranchName } from "../decide/branch.ts";
 import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
-import { isThere, sizeOf } from "./disk.ts";
+import { isThere, largeFile } from "./disk.ts";
 import { ask, fatalLine, git, GitError, tryAsk } from "./git.ts";
 import { lockInTheWay, releaseLeft } from "./lock.ts";
 import { mend } from "./mend.ts";
@@ -27,8 +27,6 @@ export interface Committed {
   readonly committed: boolean;
 }
 
-/** Larger files are not put into the user's repository unasked, bytes. */
-const LARGEST = 1024 * 1024 * 1024;
 /** How long a lock on the index is waited for: a git that is being ended needs a moment. */
 const PATIENCE = 10_000;
 
@@ -110,9 +108,9 @@ async function refuseLosses(repo: Repository, path: string): Promise<void> {
   if (nested.length > 0) {
     throw new NotCommitted(`a repository of its own is within: ${nested.slice(0, 3).join(", ")}`);
   }
-  for (const name of [...changed, ...untracked]) {
-    if (await sizeOf(`${path}/${name}`) <= LARGEST) continue;
-    throw new NotCommitted(`${name} is larger than 1 GB: ignore it, or commit it yourself`);
+  const large = await largeFile(path, [...changed, ...untracked]);
+  if (large !== undefined) {
+    throw new NotCommitted(`${large} is larger than 1 GB: ignore it, or commit it yourself`);
   }
 }
 

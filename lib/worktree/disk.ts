@@ -107,8 +107,20 @@ export async function makeFolder(path: string): Promise<void> {
   );
 }
 
+/** Larger files are not put into the user's repository unasked, bytes. */
+const LARGEST = 1024 ** 3;
+
+/** The first of some files that is too large to be committed unasked; undefined where none is. */
+export async function largeFile(
+  folder: string,
+  names: readonly string[],
+): Promise<string | undefined> {
+  for (const name of names) if (await sizeOf(`${folder}/${name}`) > LARGEST) return name;
+  return undefined;
+}
+
 /** Bytes of a file; 0 where there is none, or nobody may tell. */
-export async function sizeOf(path: string): Promise<number> {
+async function sizeOf(path: string): Promise<number> {
   return await permitted(
     () => {
       const info = lstatOrNull(path);

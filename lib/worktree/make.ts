@@ -8,7 +8,7 @@ import { isAbsolute, parentOf } from "../store/paths.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { authorOf } from "./author.ts";
 import { commitTree, mergeTrees } from "./base.ts";
-import { isThere, makeFolder, namesIn, removeOne } from "./disk.ts";
+import { isThere, largeFile, makeFolder, namesIn, removeOne } from "./disk.ts";
 import { ask, fatalLine, GitError, type GitOutput, tryAsk } from "./git.ts";
 import { copyIncluded } from "./include.ts";
 import { alone, lockInTheWay, releaseLeft } from "./lock.ts";
@@ -118,7 +118,10 @@ function explain(wanted: WantedWorktree, output: GitOutput): OrchestraError {
 /** Nothing is made where the user has something uncommitted. */
 async function refuseDirty(repo: Repository, wanted: WantedWorktree): Promise<void> {
   const { changed, untracked } = await readStatus(repo.top);
-  const names = [...changed, ...untracked];
+  // Worktrees that stand within are nobody's changes.
+  const within = (await listWorktrees(repo)).map(({ path }) => path);
+  const isWithin = (name: string) => within.some((it) => samePath(it, `${repo.top}/${name}`));
+  const names = [...changed, ...untracked.filter((name) => !isWithin(name))];
   if (names.length === 0) return;
   const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
   throw failed(
@@ -136,7 +139,7 @@ async function refuseDirty(repo: Repository, wanted: WantedWorktree): Promise<vo
  * @returns the base itself where there is nothing
  */
 async function carry(repo: Repository, wanted: WantedWorktree): Promise<string> {
-  const { conflicts } = await readStatus(repo.top);
+  const { conflicts, changed, untracked } = await readStatus(repo.top);
   if (conflicts.length > 0) {
     throw failed(
       "state",
@@ -145,7 +148,16 @@ async function carry(repo: Repository, wanted: WantedWorktree): Promise<string> 
       "Finish the merge, or say --dirty ignore to leave it out.",
     );
   }
-  const tree = await snapshotTree(repo, repo.top);
+  const large = await largeFile(repo.top, [...changed, ...untracked]);
+  if (large !== undefined) {
+    throw failed(
+      "state",
+      wanted,
+      `${large} is larger than 1 GB, and is not put into the repository unasked`,
+      "Have git ignore it, commit it yourself, or say --dirty ignore to leave changes out.",
+    );
+  }
+  const tree = await snapshotTree(repo, repo.top, { hidden: false });
   const [head = "", old = ""] = (await ask(repo.top, ["rev-parse", "HEAD^{commit}", "HEAD^{tree}"]))
     .split("\n");
   if (tree === old) return wanted.base;

@@ -12,7 +12,7 @@ import { loggedHeads } from "./reflog.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
 import { adminFolder } from "./stale_locks.ts";
-import { ownGitDir, worktreeState } from "./state.ts";
+import { ownGitDir, type WorktreeState, worktreeState } from "./state.ts";
 import { completeFiles, isBeingRemoved, takeAway } from "./take_away.ts";
 
 /** Whether a worktree was removed, and why not. */
@@ -63,7 +63,7 @@ export async function removeWorktree(
     if (!force) {
       return kept(
         state.operation === null
-          ? uncommitted(state.changed + state.untracked)
+          ? uncommitted(state)
           : `git is in the middle of a ${state.operation} there`,
       );
     }
@@ -72,8 +72,11 @@ export async function removeWorktree(
   return await take(repo, entry, admin, !isSettled);
 }
 
-function uncommitted(count: number): string {
-  return `${count} ${count === 1 ? "file is" : "files are"} not committed`;
+function uncommitted({ changed, untracked, hidden }: WorktreeState): string {
+  const count = changed + untracked;
+  const told = `${count} ${count === 1 ? "file is" : "files are"} not committed`;
+  // Of these git status says nothing.
+  return hidden.length === 0 ? told : `${told}; git was told to overlook ${hidden[0]}`;
 }
 
 /** Folders that git ignores and that are repositories. */

@@ -2,6 +2,7 @@
 
 import { isFolder, isThere } from "./disk.ts";
 import { ask, tryAsk } from "./git.ts";
+import { hiddenChanges, listIndex } from "./index_file.ts";
 import { findWorktree, type Repository, samePath } from "./repository.ts";
 
 /** How a worktree stands. */
@@ -12,6 +13,8 @@ export interface WorktreeState {
   readonly clean: boolean;
   /** Tracked files that differ from the commit. */
   readonly changed: number;
+  /** Those of them that git was told to overlook: `git status` tells of none. */
+  readonly hidden: readonly string[];
   /** Files that are not tracked and not ignored; a repository within counts as one. */
   readonly untracked: number;
   /** What git is in the middle of: `merge`, `rebase`, `cherry-pick`, `revert`, `bisect`; null for nothing. */
@@ -28,6 +31,7 @@ const GONE: WorktreeState = {
   exists: false,
   clean: false,
   changed: 0,
+  hidden: [],
   untracked: 0,
   operation: null,
   submodules: false,
@@ -69,17 +73,19 @@ async function operationIn(gitDir: string): Promise<string | null> {
 }
 
 /** Whether submodules of a worktree were set up: git keeps their commits in the worktree's own folder. */
-async function hasSubmodules(gitDir: string, path: string): Promise<boolean> {
+async function hasSubmodules(
+  gitDir: string,
+  path: string,
+  links: readonly string[],
+): Promise<boolean> {
   if (await isThere(`${gitDir}/modules`)) return true;
-  for (const link of await gitlinks(path)) if (await isThere(`${path}/${link}/.git`)) return true;
+  for (const link of links) if (await isThere(`${path}/${link}/.git`)) return true;
   return false;
 }
 
 /** Folders that stand for commits of other repositories. */
 export async function gitlinks(path: string): Promise<string[]> {
-  const list = await ask(path, ["ls-files", "--stage", "-z", "--", ":(top)"]);
-  return list.split("\0").filter((line) => line.startsWith("160000 "))
-    .map((line) => line.slice(line.indexOf("\t") + 1));
+  return (await listIndex(path)).links;
 }
 
 /**
@@ -92,20 +98,23 @@ export async function worktreeState(repo: Repository, path: string): Promise<Wor
   if (await findWorktree(repo, path) === undefined) return GONE;
   const gitDir = await ownGitDir(repo, path);
   if (gitDir === null) return GONE;
-  const [status, operation, submodules] = await Promise.all([
+  const [status, operation, { links, overlooked }] = await Promise.all([
     readStatus(path),
     operationIn(gitDir),
-    hasSubmodules(gitDir, path),
+    listIndex(path),
   ]);
-  const { changed, untracked, branch, head } = status;
-  const clean = changed.length === 0 && untracked.length === 0;
+  const { branch, head } = status;
+  const hidden = await hiddenChanges(repo, path, overlooked);
+  const changed = status.changed.length + hidden.length;
+  const untracked = status.untracked.length;
   return {
     exists: true,
-    clean,
-    changed: changed.length,
-    untracked: untracked.length,
+    clean: changed === 0 && untracked === 0,
+    changed,
+    hidden,
+    untracked,
     operation,
-    submodules,
+    submodules: await hasSubmodules(gitDir, path, links),
     branch,
     head,
   };

@@ -20,8 +20,14 @@ import {
   succeeds,
   test,
 } from "../support/needs.ts";
+import { makeFolder } from "../support/program.ts";
+import { authorEnv } from "../../lib/worktree/author.ts";
+import { keepBackup } from "../../lib/worktree/backup.ts";
+import { commitLeft } from "../../lib/worktree/commit.ts";
+import { ask } from "../../lib/worktree/git.ts";
 import { makeWorktree } from "../../lib/worktree/make.ts";
-import { assertSound, assertWhole, makeTrees, taskId } from "./trees.ts";
+import { removeWorktree } from "../../lib/worktree/remove.ts";
+import { ANN, assertSound, assertWhole, makeTrees, taskId } from "./trees.ts";
 import { findRepository, listWorktrees } from "../../lib/worktree/repository.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
 
@@ -265,14 +271,22 @@ test(
 
 test("refuse makes nothing where something is not committed, and says what", GIT, async () => {
   await using trees = await makeTrees();
+  const { user } = trees;
   await trees.make(1, { dirty: "refuse" });
   await soil(trees);
   const error = await refused(() => trees.make(2, { dirty: "refuse" }));
   assertEquals(error.code, "state");
   assertMatch(error.message, /has uncommitted changes: a\.txt, b\.txt, gone\.txt and 3 more$/);
   assertEquals((await listWorktrees(trees.repo)).length, 2);
+  // What is left out stays where it is.
   const path = await trees.make(3, { dirty: "ignore" });
   assertEquals(Deno.readTextFileSync(`${path}/a.txt`).split("\n").length, 9);
+  await user.git("reset", "-q", "--hard");
+  await user.git("clean", "-qfdx", "-e", "nested");
+  Deno.removeSync(`${user.top}/nested`, { recursive: true });
+  // A worktree within the working copy is nobody's change.
+  await trees.make(4, { dirty: "refuse", path: `${user.top}/.trees/${taskId(4)}` });
+  await trees.make(5, { dirty: "refuse" });
 });
 
 test(
@@ -499,3 +513,38 @@ test(
     await assertSound(trees);
   },
 );
+
+test("a repository with SHA-256 is as any other", GIT, async () => {
+  await using folder = await makeFolder();
+  const top = `${folder.path}/repo`;
+  await ask(folder.path, ["init", "-q", "-b", "main", "--object-format=sha256", top]);
+  Deno.writeTextFileSync(`${top}/a`, "a\n");
+  await ask(top, ["add", "a"]);
+  await ask(top, ["commit", "-q", "-m", "first"], { env: authorEnv(ANN) });
+  const base = await ask(top, ["rev-parse", "HEAD"]);
+  const repo = await findRepository(top);
+  assertEquals([repo.hash, base.length], ["sha256", 64]);
+  const path = `${folder.path}/tree`;
+  const branch = "orchestra/x";
+  const wanted = {
+    branch,
+    base,
+    path,
+    reason: "orchestra x",
+    dirty: "carry",
+    include: true,
+  } as const;
+  Deno.writeTextFileSync(`${top}/b`, "b\n");
+  await makeWorktree(repo, wanted);
+  await ask(path, ["checkout", "-q", "--detach"]);
+  Deno.writeTextFileSync(`${path}/c`, "c\n");
+  const { tip, paths } = await commitLeft(repo, path, { base, branch, message: "m", author: ANN });
+  assertEquals([tip.length, paths], [64, ["b", "c"]]);
+  assertEquals(await keepBackup(repo, "x", tip), "refs/orchestra/backup/x-1");
+  await ask(path, ["update-ref", "-d", `refs/heads/${branch}`]);
+  assertEquals(
+    (await commitLeft(repo, path, { base, branch, message: "m", author: ANN })).tip,
+    tip,
+  );
+  assertEquals(await removeWorktree(repo, path, { force: false }), { removed: true });
+});

@@ -77,6 +77,35 @@ test("what is not committed keeps it, or is kept as a backup where it is forced"
   assertEquals(await user.git("rev-parse", `${backup!.ref}^`), base);
 });
 
+test("changes that git was told to overlook keep it, and are in the backup", GIT, async () => {
+  await using trees = await makeTrees();
+  const { user, repo } = trees;
+  const base = await user.commit({ "b.txt": "b\n", "c.txt": "c\n", "in/x": "x\n", "out/y": "y\n" });
+  const path = await trees.make(1, { base });
+  await user.gitIn(path, "update-index", "--assume-unchanged", "a.txt", "c.txt");
+  await user.gitIn(path, "update-index", "--skip-worktree", "b.txt", "c.txt");
+  await trees.commit(1, { base });
+  // Told so, and the same: it goes as any other.
+  assertEquals((await worktreeState(repo, path)).clean, true);
+  user.write("a.txt", "overlooked\n", path);
+  user.write("b.txt", "overlooked, too\n", path);
+  assertEquals(await user.gitIn(path, "status", "--porcelain"), "");
+  const { clean, changed, hidden } = await worktreeState(repo, path);
+  assertEquals([clean, changed, hidden], [false, 2, ["a.txt", "b.txt"]]);
+  assertEquals(
+    await keeps(trees, 1),
+    "2 files are not committed; git was told to overlook a.txt",
+  );
+  await removes(trees, 1, true);
+  const [backup] = await backups(repo);
+  assertEquals(await user.git("show", `${backup!.ref}:b.txt`), "overlooked, too");
+  // A sparse checkout marks what is not there in the same way.
+  const sparse = await trees.make(2, { base });
+  await user.gitIn(sparse, "sparse-checkout", "set", "in");
+  assertEquals((await worktreeState(repo, sparse)).clean, true);
+  await removes(trees, 2);
+});
+
 test("what git is in the middle of keeps it, or its files are in the backup", GIT, async () => {
   await using trees = await makeTrees();
   const { user } = trees;
