@@ -21,7 +21,7 @@ export interface WireTask extends Task {
   remainingSeconds: number | null;
 }
 
-/** A task in a list: the prompt is cut to its first 200 characters. */
+/** A task in a list: the prompt is cut to its first 200 characters, and `git` has no `paths`. */
 export interface WireRow extends WireTask {
   /** Shortest unique end of its id. */
   name: string;

@@ -66,10 +66,12 @@ export function wireTask(task: Task, { phase, now }: Moment): WireTask {
 
 /** A task in a list. */
 export function wireRow(task: Task, moment: Moment, names: Names): WireRow {
-  const { prompt, errorDetails } = task;
+  const { prompt, errorDetails, git } = task;
   return {
     ...wireTask(task, moment),
     prompt: cut(prompt, PROMPT),
+    // Up to a thousand names, which a list has no use for.
+    git: git === null ? null : { ...git, paths: undefined },
     errorDetails: errorDetails === null ? null : cut(errorDetails, DETAILS),
     name: names.end(task.taskId) ?? task.taskId,
     promptLength: prompt.length,

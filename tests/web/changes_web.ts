@@ -141,3 +141,41 @@ webTest("names and contents of changed files are text, whatever they are", async
   assertEquals(await tab.page.evaluate(() => (globalThis as { pwned?: string }).pwned), undefined);
   await tab.shoot("changes-hostile");
 });
+
+webTest("many changes and large ones are listed, folded and drawn in portions", async (browser) => {
+  await using changed = await makeChanged({ "a.txt": "one\n" });
+  const { id } = await changed.task({
+    ...Object.fromEntries(
+      Array.from({ length: 1100 }, (_, at) => [`many/${1000 + at}.txt`, lines(1, 30)]),
+    ),
+    "a large file.txt": lines(1, 30_000),
+    "a long line.txt": `${"word ".repeat(300_000)}\n`,
+  });
+  await using site = await serveBox(changed.box.root);
+  const tab = await site.open(browser, `/w/${nameOf(changed.box)}/task/${id}?show=changes`);
+  await until("the changes", async () => /1,102 files/.test(await shownText(tab)));
+  const heads = tab.page.locator(".diff-head");
+  assertEquals(await heads.count(), 1000);
+  assertStringIncludes(
+    await tab.page.locator(".diff-box > .diff-none").innerText(),
+    "And 102 more",
+  );
+  // Some are unfolded, and by far not all.
+  assert(await tab.page.locator(".diff-lines").count() < 60);
+  await heads.nth(999).click();
+  const last = tab.page.locator(".diff-file").nth(999);
+  await until("the last one", async () => /line 30\b/.test(await last.innerText()));
+  // A line of any length is cut, and a file of any length is drawn in portions.
+  const line = tab.page.locator(".diff-file", { hasText: "a long line.txt" });
+  await until(
+    "the long line",
+    async () => /1,498,000 more characters/.test(await line.textContent() ?? ""),
+  );
+  const large = tab.page.locator(".diff-file", { hasText: "a large file.txt" });
+  await large.locator(".diff-head").click();
+  await until("the large file", async () => /line 1000$/m.test(await large.innerText()));
+  assert(!/line 1001\b/.test(await large.innerText()));
+  await large.getByRole("button", { name: "1,000 of 29,000 more lines" }).click();
+  await until("more of it", async () => /line 2000\b/.test(await large.innerText()));
+  assertEquals(await overflow(tab), []);
+});

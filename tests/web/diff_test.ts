@@ -54,6 +54,10 @@ test("the API tells all files, and the hunks of those that can be read at once",
   assertEquals(one.files.map(({ path, left }) => [path, left]), [["large.txt", null]]);
   assertEquals(one.files[0]!.patch!.split("\n").length, 403);
   assertEquals([one.insertions, one.more], [803, 0]);
+  // A list has the numbers of it, and no names.
+  const { tasks: [row] } = await here.get("/workspaces/box/tasks");
+  assertEquals([row.git.files, row.git.insertions, "paths" in row.git], [5, 803, false]);
+  assertEquals((await here.get(`/workspaces/box/tasks/${id}`)).task.git.paths.length, 5);
   // As the task is named, so it is asked for.
   assertEquals(await ask(here, "@last"), diff);
 });

@@ -177,7 +177,7 @@ function File({ workspace, task, file, split, open: first }: {
   }, [open, lacks, file]);
   const shown = file.patch === null ? whole : file;
   return (
-    <section class="diff-file">
+    <section class={open ? "diff-file open" : "diff-file"}>
       <h3>
         <button
           type="button"
