@@ -46,11 +46,13 @@ export async function compareTask(
 ): Promise<Comparison> {
   const branch = branchOf(task);
   if (branch === null) {
-    const { taskId, worktree } = task;
+    const { taskId, worktree, status } = task;
     throw new OrchestraError(
       "state",
-      worktree === true && task.status === "pending"
+      status === "pending" && worktree !== false
         ? `${taskId} has no branch before it runs`
+        : worktree === true
+        ? `${taskId} has no branch: none was made for it`
         : `${taskId} has no branch: it works in the workspace itself`,
       { hint: "A task gets a worktree and a branch of its own with: orchestra start --worktree" },
     );

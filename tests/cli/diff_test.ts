@@ -111,7 +111,7 @@ test("show and status --changes tell how much a task changed", REAL, async () =>
 test("what has no branch, or no longer has it, is said", GIT, async () => {
   await using made = await makeWorktreeBox();
   const { box, repo } = made;
-  const plain = await box.start("shell", "true");
+  const plain = await box.start("--no-worktree", "shell", "true");
   const waiting = await box.start("--worktree", "shell", "true");
   const none = await box.fails(4, "diff", plain);
   assertStringIncludes(none.message, "has no branch: it works in the workspace itself");
