@@ -4,7 +4,7 @@
 
 import type { AgentDefinition, RateLimit } from "../lib/task/agent.ts";
 import type { HistoryEvent } from "../lib/task/event.ts";
-import type { RetryEntry, Task, TaskResult, Usage } from "../lib/task/fields.ts";
+import type { RetryEntry, Task, TaskBranch, TaskResult, Usage } from "../lib/task/fields.ts";
 import type { HookEntry, WebhookEntry } from "../lib/settings/subscriber_shape.ts";
 import { NEEDED, OPTION_LIST, type OptionName } from "../lib/task/options.ts";
 
@@ -151,6 +151,20 @@ export const USAGE_ABOUT: Readonly<Record<keyof Usage, string>> = {
   turns: "turns of the conversation",
   model: "model that answered",
   sessionId: "session of the agent, for resuming it",
+};
+
+/** What each field of `git` means. */
+export const BRANCH_ABOUT: Readonly<Record<keyof TaskBranch, string>> = {
+  branch: "name of the branch, without `refs/heads/`",
+  base: "commit that it began from",
+  path: "absolute path of the worktree; believed only where git has a worktree there for this task",
+  folder: "folder in it where the agent works, relative to `path`; empty for its top",
+  tip: "commit at its end; null until what the agent left is committed",
+  files: "how many files changed between base and tip; null until then",
+  insertions: "lines added",
+  deletions: "lines removed",
+  paths: "which files changed, the first thousand in order; absent until then",
+  left: "why the worktree stays when the task is over; null where it does not, or is not over",
 };
 
 /** What each field of an `.error` file means. */

@@ -11,6 +11,7 @@ import { NEEDED, OPTION_LIST } from "../lib/task/options.ts";
 import {
   AGENT_ABOUT,
   ATTEMPT_ABOUT,
+  BRANCH_ABOUT,
   CONFIG_GROUP_ABOUT,
   ERROR_ABOUT,
   HOOK_ABOUT,
@@ -188,6 +189,7 @@ const FIELD_SCHEMAS: { readonly [K in keyof Task]?: JsonSchema } = {
   failureClass: { examples: [...FAILURE_CLASSES] },
   result: { properties: untyped(RESULT_ABOUT) },
   usage: { properties: untyped(USAGE_ABOUT) },
+  git: { properties: untyped(BRANCH_ABOUT) },
 };
 
 function taskSchema(): JsonSchema {
