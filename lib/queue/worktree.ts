@@ -232,11 +232,6 @@ async function commit(
 ): Promise<TaskBranch> {
   const found = await ownWorktree(repo, task, branch);
   if (found === "another's") return { ...branch, left: anothers(task, branch) };
-  if (found === "gone") {
-    const tip = await tipOf(repo, branch.branch);
-    const left = `its worktree ${branch.path} is gone` + (tip === null ? ", and its branch" : "");
-    return { ...branch, tip, left: tip === null ? left : null };
-  }
   const author = await authorOf(repo, rules.config.worktrees.author);
   const { tip, files, insertions, deletions, paths } = await commitLeft(repo, branch.path, {
     base: branch.base,

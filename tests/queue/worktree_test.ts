@@ -421,6 +421,26 @@ test("a worktree that somebody removed before the launch is made again", GIT, as
   assertEquals(await tree.show(tree.branch(await box.settled(id)).tip!, "x.txt"), "x");
 });
 
+test("an agent that removes its own worktree keeps what it has committed", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box, repo } = tree;
+  const commit = "git add x.txt && git -c user.name=A -c user.email=a@x commit -qm mine";
+  const gone = await tree.start(
+    `echo x >x.txt && ${commit} && cd / && rm -r "$ORCHESTRA_WORKTREE"`,
+  );
+  const removed = await tree.start(
+    `echo x >x.txt && ${commit} && cd / && git -C '${repo.top}' worktree remove -f -f "$ORCHESTRA_WORKTREE"`,
+  );
+  await box.ok("run", "--all", "--wait");
+  for (const id of [gone, removed]) {
+    const task = await box.settled(id);
+    const { tip, files, left } = tree.branch(task);
+    assertEquals([task.status, files, left], ["complete", 1, null]);
+    assertEquals(await tree.show(tip!, "x.txt"), "x");
+  }
+  assertEquals(await tree.worktrees(), []);
+});
+
 test("what cannot be committed stays where it is, and the task ends as it would", GIT, async () => {
   await using tree = await makeWorktreeBox();
   const { box } = tree;
