@@ -8,6 +8,7 @@ import type { Task, TaskBranch } from "../task/fields.ts";
 import { commitOf } from "./base.ts";
 import { type ChangedFile, parseChanges, splitPatches } from "./diff_parse.ts";
 import { ask, askPart, GitError, lastLine, showGit, tryAsk } from "./git.ts";
+import { copyIndex, listIndex, unhide } from "./index_file.ts";
 import { findRepository, findWorktree, type Repository } from "./repository.ts";
 
 export type { ChangedFile } from "./diff_parse.ts";
@@ -181,7 +182,8 @@ const TRIES = 5;
 /** Makes an index that knows every file of a worktree that git does not ignore, contents apart. */
 async function fillIndex(folder: string, index: string): Promise<void> {
   const env = { GIT_INDEX_FILE: index };
-  if (!await copyIndex(folder, index)) await readHead(folder, env);
+  await copyIndex(folder, index);
+  await unhide(folder, env, (await listIndex(folder)).overlooked);
   for (let tried = 1;; tried++) {
     const listing = ["ls-files", "--others", "--exclude-standard", "-z"];
     const { bytes } = await askPart(folder, listing, MOST_LIST, { env });
@@ -221,28 +223,6 @@ function ownFiles(list: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 }
 
 const SLASH = 0x2f;
-
-/** Copies the worktree's own index, which knows what has not changed; whether that could be done. */
-async function copyIndex(folder: string, index: string): Promise<boolean> {
-  try {
-    const path = await ask(folder, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
-    const { mtime } = await Deno.stat(path);
-    await Deno.copyFile(path, index);
-    // By its own time git tells which files may have changed since without a sign: rather a few too many.
-    const before = new Date((mtime?.getTime() ?? 1000) - 1000);
-    await Deno.utime(index, before, before);
-    return true;
-  } catch {
-    // There is none yet, or it may not be read.
-    return false;
-  }
-}
-
-async function readHead(folder: string, env: Readonly<Record<string, string>>): Promise<void> {
-  await Deno.remove(env.GIT_INDEX_FILE!).catch(() => {});
-  if (await tryAsk(folder, ["read-tree", "HEAD"], { env }) !== null) return;
-  await ask(folder, ["read-tree", "--empty"], { env });
-}
 
 /** What is compared, as git takes it. */
 function ends({ base, tip }: Comparison): string[] {

@@ -52,20 +52,38 @@ export async function withIndex<T>(
   const index = `${repo.gitDir}/${PREFIX}${Deno.pid}-${Date.now()}-${++count}`;
   const env = { GIT_INDEX_FILE: index };
   try {
-    const own = await ask(folder, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
-    // With the times of files that it knows most need not be read.
-    const copied = await permitted(async () => {
-      if (!await isThere(own)) return false;
-      await Deno.copyFile(own, index);
-      return true;
-    }, () => Promise.resolve(false));
-    if (!copied && await tryAsk(folder, ["read-tree", "HEAD"], { env }) === null) {
-      await ask(folder, ["read-tree", "--empty"], { env });
-    }
+    await copyIndex(folder, index);
     return await act(env);
   } finally {
     await removeOne(index);
     await removeOne(`${index}.lock`);
+  }
+}
+
+/**
+ * Copies the index of a working copy; where there is none, or it may not be read, HEAD's is made.
+ *
+ * @param folder top of the working copy
+ * @param index where the copy is to be
+ */
+export async function copyIndex(folder: string, index: string): Promise<void> {
+  const own = await ask(folder, ["rev-parse", "--path-format=absolute", "--git-path", "index"]);
+  // With the times of files that it knows most need not be read.
+  const copied = await permitted(async () => {
+    if (!await isThere(own)) return false;
+    const { mtime } = await Deno.stat(own);
+    await Deno.copyFile(own, index);
+    // A file that was written when the index was, or later, may have changed without a sign, and git looks
+    // into it: a copy as young as it is would hide that. Rather a second too old.
+    const then = new Date((mtime?.getTime() ?? 1000) - 1000);
+    await Deno.utime(index, then, then);
+    return true;
+  }, () => Promise.resolve(false));
+  if (copied) return;
+  const env = { GIT_INDEX_FILE: index };
+  await removeOne(index);
+  if (await tryAsk(folder, ["read-tree", "HEAD"], { env }) === null) {
+    await ask(folder, ["read-tree", "--empty"], { env });
   }
 }
 

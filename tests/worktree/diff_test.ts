@@ -129,6 +129,12 @@ test("it is told whatever its agent did in git", GIT, async (t) => {
     Deno.removeSync(`${folder}/index`);
     assertEquals(short((await look(repo, branch)).files), ["added x.txt 1 0"]);
   });
+  await t.step("git was told to overlook a file", async () => {
+    const branch = await makeTree(repo, "overlooked");
+    await repo.gitIn(branch.path, "update-index", "--assume-unchanged", "a.txt");
+    repo.write("a.txt", "changed\n", branch.path);
+    assertEquals(short((await look(repo, branch)).files), ["modified a.txt 1 8"]);
+  });
   await t.step("another repository is in it", async () => {
     const branch = await makeTree(repo, "nested");
     repo.write("x.txt", "x\n", branch.path);
