@@ -548,3 +548,14 @@ test("a repository with SHA-256 is as any other", GIT, async () => {
   );
   assertEquals(await removeWorktree(repo, path, { force: false }), { removed: true });
 });
+
+test("a lock on the index of the user's is in nobody's way, and stays", GIT, async () => {
+  await using trees = await makeTrees();
+  const { user } = trees;
+  user.write("new.txt", "new\n");
+  user.write(".git/index.lock", "");
+  const path = await trees.make(1, { dirty: "carry" });
+  assertEquals(Deno.readTextFileSync(`${path}/new.txt`), "new\n");
+  await assertWhole(trees, trees.wanted(1));
+  assertEquals(Deno.readTextFileSync(`${user.top}/.git/index.lock`), "");
+});
