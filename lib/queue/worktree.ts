@@ -290,14 +290,25 @@ function anothers({ taskId }: Task, { path }: TaskBranch): string {
 
 /** Git's own locks, and a disk that is full: no fault of a task. */
 function isPassing(error: unknown): boolean {
-  const text = error instanceof GitError
-    ? error.output.stderr
-    : error instanceof Error
-    ? error.message
-    : "";
-  return /\.lock'?: File exists|was ended by SIG|another git|cannot lock|no space left|disk quota|too many open files|resource temporarily|cannot allocate/i
-    .test(text);
+  return PASSING.test(error instanceof GitError ? error.output.stderr : wordsOf(error));
 }
+
+const PASSING = new RegExp(
+  [
+    "\\.lock'?: File exists",
+    "was ended by SIG",
+    "another git",
+    "cannot lock",
+    "no space left",
+    "disk quota",
+    "disk is full",
+    "unable to write file",
+    "too many open files",
+    "resource temporarily",
+    "cannot allocate",
+  ].join("|"),
+  "i",
+);
 
 /** Why something went wrong, one line. */
 function wordsOf(error: unknown): string {

@@ -1,7 +1,8 @@
 // Tasks with worktrees of their own, from the queue to the branch: real git, real agents.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { NARROW, needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
+import { mounting, NARROW, needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
+import { SmallDisk } from "../support/disk.ts";
 import { makeWorktreeBox } from "../support/worktree_box.ts";
 import { numberIn, shimOf, textIn } from "../support/gated.ts";
 import { commandLine, kill, MAIN, spawn } from "../support/program.ts";
@@ -578,6 +579,27 @@ test(
     const task = await box.settled(id);
     assertEquals([task.status, tree.branch(task).left, task.claim], ["cancelled", null, 0]);
     assertEquals(await tree.worktrees(), []);
+  },
+);
+
+test(
+  "a full disk keeps a task from its worktree as long as it is full",
+  GIT ?? mounting(),
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    using disk = new SmallDisk("size=256k");
+    tree.config({ interval: 1 }, { folder: disk.path });
+    await repo.commit({ "large.txt": "x".repeat(100_000) });
+    const filler = `${disk.path}/filler`;
+    Deno.writeFileSync(filler, new Uint8Array(200_000));
+    const id = await tree.start("echo x >x.txt");
+    await using live = box.live({}, "run", "--all", "--wait");
+    await box.until("what is wrong", () => /disk is full/.test(live.stderr()));
+    assertEquals(box.task(id).status, "pending");
+    Deno.removeSync(filler);
+    assertEquals((await live.ended()).code, 0);
+    assertEquals(await tree.show(tree.branch(await box.settled(id)).tip!, "x.txt"), "x");
   },
 );
 
