@@ -216,19 +216,19 @@ function statusColumns(
       max: 20,
       flex: 1,
       min: 12,
-      dropOrder: 3,
+      dropOrder: 4,
       cell: (view) => firstLine(view.task.agent, 20),
     },
     views.some(({ task }) => task.priority !== 5) && {
       header: "PRIO",
       align: "right",
-      dropOrder: 7,
+      dropOrder: 8,
       cell: ({ task }) =>
         task.priority === 5 ? { text: "5", paint: palette.dim } : String(task.priority),
     },
     views.some((view) => view.elapsed !== null) && {
       header: "TIME",
-      dropOrder: 4,
+      dropOrder: 5,
       cell: (view) => ({
         text: formatTiming(view),
         paint: view.warning ? palette.waiting : undefined,
@@ -236,12 +236,12 @@ function statusColumns(
     },
     views.some(({ task }) => task.retryCount > 0 || task.autoRetry) && {
       header: "TRY",
-      dropOrder: 5,
+      dropOrder: 6,
       cell: ({ task }) => formatTry(task),
     },
     {
       header: "AGE",
-      dropOrder: 6,
+      dropOrder: 7,
       cell: ({ task }) => {
         const created = parseTime(task.createdAt);
         return created === null
@@ -252,7 +252,8 @@ function statusColumns(
     input.usage === true && {
       header: "TOKENS",
       align: "right",
-      dropOrder: 4,
+      // What was asked for stays longer than what was not.
+      dropOrder: 3,
       cell: ({ task }) => {
         const tokens = task.usage === null ? null : tokensOf(task.usage);
         return tokens === null ? "" : formatCount(tokens);
@@ -261,7 +262,7 @@ function statusColumns(
     input.usage === true && {
       header: "COST",
       align: "right",
-      dropOrder: 4,
+      dropOrder: 3,
       cell: ({ task }) => {
         const cost = finite(task.usage?.costUsd);
         return cost === null ? "" : formatCost(cost);
@@ -278,7 +279,7 @@ function statusColumns(
     },
     views.some(({ task }) => isLeft(task)) && {
       header: "WORKTREE",
-      dropOrder: 7,
+      dropOrder: 8,
       cell: ({ task }) => isLeft(task) ? { text: "stays", paint: palette.waiting } : "",
     },
     views.some(({ task }) => Object.keys(task.labels).length > 0) && {
@@ -286,7 +287,7 @@ function statusColumns(
       max: 24,
       flex: 1,
       min: 10,
-      dropOrder: 8,
+      dropOrder: 9,
       cell: ({ task }) => ({ text: formatLabels(task.labels), paint: palette.dim }),
     },
     {

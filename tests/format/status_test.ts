@@ -43,6 +43,12 @@ Deno.test("priority, tries and labels appear as soon as one task has them", () =
   assertStringIncludes(header({ labels: { a: "b" } }), "LABELS");
 });
 
+Deno.test("a column that was asked for is there at 80 columns", () => {
+  const input = { ...fullQueue(), usage: true, changes: true };
+  const header = formatStatus(input, { ...PLAIN, width: 80 }, NOW).split("\n")[0]!.split(/ +/);
+  assertEquals(header, ["ID", "STATUS", "TOKENS", "COST", "CHANGES", "PROMPT"]);
+});
+
 Deno.test("the status table sheds columns on a narrow terminal but keeps the whole id", () => {
   const input = fullQueue();
   const header = (width: number) =>
@@ -60,7 +66,7 @@ Deno.test("the status table sheds columns on a narrow terminal but keeps the who
     "LABELS",
     "PROMPT",
   ]);
-  assertEquals(header(60), ["ID", "STATUS", "PROMPT"]);
+  assertEquals(header(60), ["ID", "STATUS", "TOKENS", "PROMPT"]);
   assertEquals(header(40), ["ID", "PROMPT"]);
   const narrow = formatStatus(input, { ...PLAIN, width: 24 }, NOW);
   for (const { task } of input.views) assertStringIncludes(narrow, task.taskId);
