@@ -43,6 +43,8 @@ export interface Snapshot {
   readonly held: Held | null;
   /** What holds across workspaces; nothing where absent. */
   readonly shared?: SharedView;
+  /** Why tasks that were to be launched have no worktree yet, a sentence each; nothing where absent. */
+  readonly lacking?: readonly string[];
 }
 
 /** How much {@linkcode refresh} may do. */
@@ -91,6 +93,7 @@ async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Sna
   // For each a worktree is made once: where it could not be, whoever watches tries again.
   const made = new Set<string>();
   const stuck = new Set<string>();
+  const lacking: string[] = [];
   for (let left = options.launch;;) {
     const part = store.locked(() =>
       bringForward(queue, store.scan(known), rules, probed, { ...options, launch: left }, stuck)
@@ -100,12 +103,14 @@ async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Sna
     await Promise.all(part.make.map(async (id) => {
       const outcome = made.has(id) ? undefined : await makeWorktreeFor(queue, id, rules);
       made.add(id);
-      if (outcome === undefined || "later" in outcome) stuck.add(id);
-      else if (outcome.task?.status === "failed") {
+      if (outcome === undefined || "later" in outcome) {
+        stuck.add(id);
+        if (outcome !== undefined) lacking.push(`${id} waits for its worktree: ${outcome.later}`);
+      } else if (outcome.task?.status === "failed") {
         changes.push({ kind: "failed", task: outcome.task });
       }
     }));
-    if (!part.more) return Object.assign(part, { changes, launched });
+    if (!part.more) return Object.assign(part, { changes, launched, lacking });
     if (typeof left === "object") left = { more: left.more - part.launched.length };
   }
 }

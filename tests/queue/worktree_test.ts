@@ -583,6 +583,26 @@ test(
 );
 
 test(
+  "a branch of the user's that has the name of the folder of ours is a clear error",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    await repo.git("branch", "orchestra");
+    const id = await tree.start("true");
+    await box.run("run", "--wait");
+    const { failureClass, errorMessage } = box.task(id);
+    assertEquals(failureClass, "spawn");
+    assertStringIncludes(errorMessage!, "there is a branch named orchestra");
+    assertStringIncludes(errorMessage!, "worktrees.branch");
+    tree.config({}, { branch: "agents/{taskId}" });
+    const other = await tree.start("true");
+    await box.ok("run", "--wait");
+    assertEquals(tree.branch(await box.settled(other)).branch, `agents/${other}`);
+  },
+);
+
+test(
   "a full disk keeps a task from its worktree as long as it is full",
   GIT ?? mounting(),
   async () => {
@@ -594,6 +614,9 @@ test(
     const filler = `${disk.path}/filler`;
     Deno.writeFileSync(filler, new Uint8Array(200_000));
     const id = await tree.start("echo x >x.txt");
+    tree.config({ interval: 1, supervise: false }, { folder: disk.path });
+    assertMatch((await box.run("run")).stderr, /waits for its worktree: .*disk is full/);
+    tree.config({ interval: 1 }, { folder: disk.path });
     await using live = box.live({}, "run", "--all", "--wait");
     await box.until("what is wrong", () => /disk is full/.test(live.stderr()));
     assertEquals(box.task(id).status, "pending");

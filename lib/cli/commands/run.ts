@@ -93,6 +93,7 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
   const known = new Set(launched.map(({ task }) => task.taskId));
   const changes = snapshot.changes.filter(({ task }) => !known.has(task.taskId));
   for (const change of changes) if (change.kind !== "failed") this.note(describeChange(change));
+  for (const reason of snapshot.lacking ?? []) this.note(reason);
   const running = snapshot.tasks
     .filter((task) => task.status === "running" && !known.has(task.taskId)).length;
   await noteSetup(this, queue.store, launched);
