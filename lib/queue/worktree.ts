@@ -84,7 +84,7 @@ function keepMade(
   });
 }
 
-/** As if it had been claimed: its failure counts as an attempt. */
+/** It begins now, and ends at once, as one whose agent cannot be started. */
 function failed(task: Task, now: number): Task {
   return {
     ...task,
