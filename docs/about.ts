@@ -34,7 +34,8 @@ export const AGENT_ABOUT: Readonly<Record<keyof AgentDefinition, string>> = {
   budget: "most that one task may cost, US dollars, where `usage` tells the cost",
   usage:
     "whose form of events it prints, for tokens and cost: that of `claude` also for Qwen Code and Amp",
-  resume: "arguments that resume a session, with `{sessionId}`; not used yet",
+  resume:
+    "arguments in place of `args` that go on in a session, with `{sessionId}`: for `retry --resume`",
   versionArgs: "arguments that make it print its version; `--version` where absent",
 };
 
@@ -125,6 +126,7 @@ export const TASK_ABOUT: Readonly<Record<keyof Task, string>> = {
   result: "what the agent said of its work",
   usage: "what the agent says it consumed",
   git: "branch and worktree that it works on",
+  resumes: "session of an earlier attempt's agent that it goes on in",
   schemaVersion: "version of this file's form",
 };
 

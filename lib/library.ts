@@ -20,8 +20,8 @@ import { resolveEach, resolveNames, resolveTask } from "./queue/names.ts";
 import { loadRules, noTask, openQueue, type Queue } from "./queue/queue.ts";
 import { refresh } from "./queue/refresh.ts";
 import { type Outcome, remove } from "./queue/remove.ts";
-import { retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
-import { readAgentNames } from "./settings/agents.ts";
+import { resumeProblem, retriedMeanwhile, retry, retryProblem } from "./queue/retry.ts";
+import { readAgent, readAgentNames } from "./settings/agents.ts";
 import { findRoot, realFolder } from "./store/paths.ts";
 import { endOfHistory, followEvents, readEvents } from "./store/events.ts";
 import { parseCursor } from "./store/history_files.ts";
@@ -108,7 +108,8 @@ export interface Workspace {
    * Queues a failed or cancelled task again; returns the successor.
    *
    * @throws OrchestraError `no-task`, or `state` where it has not failed, has a successor, or has used
-   * up its retries: allow more by `maxRetries`
+   * up its retries: allow more by `maxRetries`; with `resume`, also where its session is not known, or
+   * its agent does not say how it goes on in one
    */
   retry(id: string, options?: RetryOptions): Task;
   /**
@@ -243,7 +244,8 @@ export function openWorkspace(folder: string): Workspace {
       const id = resolveTask(store, name);
       const task = store.read(id);
       if (task === undefined) throw noTask(store, id);
-      const problem = retryProblem(queue, task, options?.maxRetries);
+      const problem = retryProblem(queue, task, options?.maxRetries) ??
+        (options?.resume ? resumeProblem(task, readAgent(store, task.agent)) : undefined);
       if (problem !== undefined) throw problem;
       let made: Task | undefined;
       retry(queue, [{ id, options }], indexTasks(store.scan().tasks), ({ successor }) => {
@@ -362,8 +364,8 @@ async function* eventsFrom(
 
 /** A program that is not checked by the compiler gets an error, not a damaged file. */
 function checkRetryOptions(store: Store, options: RetryOptions = {}): void {
-  checkNames("retry", options, ["maxRetries", "autoRetry", "agent", "free", "notBefore"]);
-  const { agent, notBefore, free } = options;
+  checkNames("retry", options, ["maxRetries", "autoRetry", "agent", "free", "notBefore", "resume"]);
+  const { agent, notBefore } = options;
   const known = agent === undefined ? [] : readAgentNames(store);
   if (agent !== undefined && !known.includes(agent)) {
     throw new OrchestraError("no-agent", `retry: there is no agent ${JSON.stringify(agent)}`, {
@@ -375,8 +377,15 @@ function checkRetryOptions(store: Store, options: RetryOptions = {}): void {
       hint: "Milliseconds since the epoch, at most 31 days ahead.",
     });
   }
-  if (free !== undefined && typeof free !== "boolean") {
-    throw new OrchestraError("usage", `retry: "free" must be true or false, and is ${free}`);
+  for (const name of ["free", "resume"] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || typeof value === "boolean") continue;
+    throw new OrchestraError("usage", `retry: "${name}" must be true or false, and is ${value}`);
+  }
+  if (options.resume && agent !== undefined) {
+    throw new OrchestraError("usage", "retry: another agent cannot resume a session", {
+      hint: 'Leave "agent" or "resume" away.',
+    });
   }
   for (const name of ["maxRetries", "autoRetry"] as const) {
     const value = options[name];

@@ -126,6 +126,8 @@ export type LaunchProblem =
     readonly characters: number;
     readonly most: number;
   }
+  /** It is to go on in a session, and its definition does not say how, or the session's id is none. */
+  | { readonly kind: "no-resume"; readonly agent: string }
   | { readonly kind: "no-template"; readonly file: string }
   /** There is no worktree for it, or what should be one is none; a sentence. */
   | { readonly kind: "worktree"; readonly message: string }

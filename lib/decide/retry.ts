@@ -11,6 +11,7 @@ import {
   type Task,
 } from "../task/fields.ts";
 import { inheritedOptions } from "../task/options.ts";
+import { hadWorktree, sessionOf } from "./session.ts";
 
 /** How failures are retried. */
 export interface RetryPolicy {
@@ -130,6 +131,8 @@ export interface RetryOptions {
   free?: boolean;
   /** Milliseconds since the epoch. */
   notBefore?: number;
+  /** Its agent goes on in the session of the attempt before, and in its worktree. */
+  resume?: boolean;
 }
 
 /**
@@ -162,6 +165,7 @@ export function successorOf(task: Task, id: string, options: RetryOptions, now: 
     retryCount: attempt,
     retryHistory: [...task.retryHistory, entry],
     parentTaskId: task.parentTaskId ?? task.taskId,
+    ...(options.resume ? { resumes: sessionOf(task), worktree: hadWorktree(task) } : {}),
     notBefore: options.notBefore === undefined ? null : formatTime(options.notBefore),
   };
 }

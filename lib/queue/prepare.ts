@@ -8,6 +8,7 @@ import {
   prepareLaunch,
   type WorktreePlaces,
 } from "../decide/launch_plan.ts";
+import { definitionFor, resumedSession } from "../decide/session.ts";
 import { traceVariables } from "../decide/trace_ids.ts";
 import type { Launched } from "../launch/launcher.ts";
 import { lstat } from "../store/files.ts";
@@ -25,8 +26,10 @@ import { findWorktree } from "./worktree_place.ts";
 export function prepare(
   { store }: Pick<Queue, "store">,
   task: Task,
-  agent: AgentDefinition,
+  own: AgentDefinition,
 ): Prepared | { problem: LaunchProblem } {
+  const agent = definitionFor(task, own);
+  if (agent === null) return { problem: { kind: "no-resume", agent: task.agent } };
   const template = readTemplate(store, agent);
   if (typeof template === "object" && template !== null) return template;
   const worktree = worktreeOf(store, task);
@@ -37,7 +40,7 @@ export function prepare(
     template,
     RETRY_NOTE,
     placesOf(store, task),
-    sessionOf(task),
+    resumedSession(task) ?? sessionOf(task),
     Deno.build.os === "windows",
     worktree,
     WORKTREE_NOTE,

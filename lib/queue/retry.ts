@@ -4,8 +4,10 @@
 import { compareIds } from "../decide/schedule.ts";
 import { retryOf, type TaskIndex } from "../decide/dependencies.ts";
 import { isFollowed, type RetryOptions, successorOf } from "../decide/retry.ts";
+import { resumeProblemOf } from "../decide/session.ts";
 import { openFallback } from "../decide/turn.ts";
 import type { PausedLane } from "../decide/view.ts";
+import { type Agents, AGENTS_FILE } from "../task/agent.ts";
 import { OrchestraError } from "../task/error.ts";
 import { formatTime, parseTime, type Task } from "../task/fields.ts";
 import { taskNumber } from "../task/id.ts";
@@ -120,6 +122,30 @@ export function retryProblem(
     });
   }
   return undefined;
+}
+
+/** Why no retry can go on in the session of a task that can be retried; undefined where one can. */
+export function resumeProblem(task: Task, agents: Agents): OrchestraError | undefined {
+  const { taskId: id, agent } = task;
+  const found = resumeProblemOf(task, agents);
+  const fresh = `To begin anew: orchestra retry ${id}`;
+  const refused = (what: string, hint: string) =>
+    new OrchestraError("state", `${id} cannot be resumed: ${what}`, { hint });
+  switch (found?.kind) {
+    case undefined:
+      return undefined;
+    case "lives":
+      return refused("its processes still run", "Have them ended with: orchestra run");
+    case "no-session":
+      return refused("no session of its agent is known", fresh);
+    case "no-resume":
+      return refused(
+        `the agent ${agent} does not say how it goes on in a session`,
+        `Add "resume" to its definition in ${AGENTS_FILE}. ${fresh}`,
+      );
+    case "no-agent":
+      return refused(found.problem, "See them with: orchestra agents");
+  }
 }
 
 /** The error for who came too late. */

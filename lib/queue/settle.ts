@@ -136,10 +136,8 @@ function removeLaunchMarks({ store }: Queue, task: Task): void {
       store.removeMark(id, "verifycode");
       pids.push(`verify.${task.verifyClaim}.pid`);
     }
-    if (task.setupClaim > 0) {
-      store.removeMark(id, "setupcode");
-      pids.push(`setup.${task.setupClaim}.pid`);
-    }
+    if (task.setupClaim > 0 || task.resumes !== null) store.removeMark(id, "setupcode");
+    if (task.setupClaim > 0) pids.push(`setup.${task.setupClaim}.pid`);
     for (const mark of pids) {
       const content = store.readMark(id, mark);
       if (content !== undefined && content.text !== FENCE) store.removeMark(id, mark);

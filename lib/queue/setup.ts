@@ -10,6 +10,9 @@ import { formatTime, type Task } from "../task/fields.ts";
 import { launchPrepared, prepare } from "./prepare.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 
+/** What stands in place of its code where an earlier attempt's worktree was made again. */
+export const MADE_AGAIN = "again\n";
+
 /**
  * The command that is to set up a task's worktree: its agent's, else that of the settings.
  *
@@ -21,9 +24,12 @@ export function setupOf(
   rules: Rules,
 ): readonly string[] | null {
   const branch = branchOf(task);
-  // One that an earlier attempt worked in was set up for that.
-  if (branch === null || !branch.path.endsWith(`/${task.taskId}`)) return null;
-  if (/^0(?:\n|$)/.test(store.readMark(task.taskId, "setupcode")?.text ?? "")) return null;
+  if (branch === null) return null;
+  const code = store.readMark(task.taskId, "setupcode")?.text ?? "";
+  if (/^0(?:\n|$)/.test(code)) return null;
+  // One that an earlier attempt worked in was set up for that, unless it had to be made again.
+  const isEarlier = !branch.path.endsWith(`/${task.taskId}`);
+  if (isEarlier && task.setupClaim === 0 && code !== MADE_AGAIN) return null;
   const command = definitionOf(rules, task.agent)?.setup ?? rules.setup ?? null;
   return typeof command === "string" ? ["sh", "-c", command] : command;
 }
@@ -39,7 +45,7 @@ export function orderSetup(
   const agent = definitionOf(rules, task.agent);
   const [command = "", ...args] = shellLine(setup, store.root);
   const { env, passEnv, cwd } = agent ?? {};
-  const setter = { command, args, env, passEnv, cwd, completion: "exit" } as const;
+  const setter = { command, args, env, passEnv, cwd, completion: "exit", resume: args } as const;
   const ordered: Task = {
     ...task,
     setupClaim: task.setupClaim + 1,

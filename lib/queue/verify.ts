@@ -25,6 +25,8 @@ export function orderVerify(
     passEnv: agent?.passEnv,
     cwd: agent?.cwd,
     completion: "exit",
+    // It is no agent: there is no session that it goes on in.
+    resume: args,
   } as const;
   const ordered: Task = {
     ...task,

@@ -19,6 +19,7 @@ import { findRepository, findWorktree, type Repository } from "../worktree/repos
 import { adminFolder } from "../worktree/stale_locks.ts";
 import { isBeingRemoved } from "../worktree/take_away.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
+import { noteHandedOver, takeOver } from "./resume.ts";
 import { settle } from "./settle.ts";
 import { lockReason } from "./worktree_place.ts";
 
@@ -69,6 +70,7 @@ function keepMade(
       // One that was cancelled meanwhile has it put away.
       const owed = task.status === "cancelled" ? formatTime(queue.now()) : task.reapAt;
       const known: Task = { ...task, git: made, reapAt: owed };
+      if (task.resumes !== null) noteHandedOver(queue, task);
       store.write(known);
       return known;
     }
@@ -117,6 +119,7 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
   const { store } = queue;
   const { worktrees } = rules.config;
   const repo = await findRepository(store.root);
+  if (task.resumes !== null) return await takeOver(queue, repo, task);
   const branch = branchName(worktrees.branch, task.taskId);
   const path = worktreePath(worktreeFolder(repo, worktrees.folder), task.taskId);
   const reason = lockReason(task.taskId);
@@ -251,9 +254,9 @@ async function commit(
 export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch> {
   const branch = awaitsCommit(task) ? await commitWork(queue, task, rules) : branchOf(task)!;
   if (branch.left !== null) return branch;
-  // What never ran has left nothing.
-  const isOver = task.status === "complete" || task.claim === 0 ||
-    (task.failureClass === "spawn" && task.setupClaim === 0);
+  // What never ran has left nothing, unless another had worked there.
+  const isUnused = task.claim === 0 || (task.failureClass === "spawn" && task.setupClaim === 0);
+  const isOver = task.status === "complete" || (isUnused && task.resumes === null);
   if (!isOver) {
     return { ...branch, left: `the task ${task.status === "failed" ? "failed" : "was cancelled"}` };
   }

@@ -63,6 +63,14 @@ export function readAgentNames(store: Store): string[] {
   return [...new Set([...own, ...Object.keys(readUsers().entries)])];
 }
 
+/** One agent of a workspace, without waiting: of one that is malformed it is not told how. */
+export function readAgent(store: Store, name: string): Agents {
+  const text = readText(store);
+  const raw = { ...readUsers().entries, ...text === undefined ? {} : parseText(text) };
+  if (!Object.hasOwn(raw, name)) return new Map();
+  return new Map([[name, shapeAgent(raw[name]) ?? { problem: "it is malformed" }]]);
+}
+
 /**
  * All agents that a workspace has.
  *

@@ -79,7 +79,7 @@ export interface AgentDefinition {
   budget?: number;
   /** Whose result events tell tokens and cost. */
   usage?: UsageFormat;
-  /** Arguments that resume a session, with `{sessionId}`. */
+  /** Arguments that take the place of `args` where a session is gone on in, with `{sessionId}`. */
   resume?: readonly string[];
   /** Arguments that print its version. */
   versionArgs?: readonly string[];

@@ -171,6 +171,8 @@ export interface Task extends TaskOptions {
   usage: Usage | null;
   /** The branch that it works on; null where it works in the workspace itself. */
   git: TaskBranch | null;
+  /** Session of an earlier attempt's agent that this one goes on in; null where it begins one of its own. */
+  resumes: string | null;
   /** Version of this file's form. */
   schemaVersion: number;
 }
@@ -231,6 +233,7 @@ export const FIELDS: { readonly [K in keyof Task]: Field } = {
   result: { kind: "object?", fallback: null },
   usage: { kind: "object?", fallback: null },
   git: { kind: "object?", fallback: null },
+  resumes: { kind: "string?", fallback: null },
   schemaVersion: { kind: "number", fallback: 2 },
 };
 

@@ -91,6 +91,8 @@ export function formatLaunchProblem(problem: LaunchProblem): string {
         'a file ("{promptFile}" in "args") or from its standard input ("stdin": "{prompt}")';
     case "no-template":
       return `its prompt template ${JSON.stringify(problem.file)} is not there`;
+    case "no-resume":
+      return `agent "${problem.agent}" does not say how it goes on in a session ("resume")`;
     case "setup":
       return (problem.code === null
         ? "the set-up command of its worktree ended without leaving an exit code"

@@ -10,7 +10,8 @@ import { extendTimeout } from "../queue/limits.ts";
 import type { RefusedName } from "../queue/names.ts";
 import { loadRules, noTask, type Queue } from "../queue/queue.ts";
 import { type Outcome, remove } from "../queue/remove.ts";
-import { retriedMeanwhile, retry, retryProblem } from "../queue/retry.ts";
+import { resumeProblem, retriedMeanwhile, retry, retryProblem } from "../queue/retry.ts";
+import { readAgent } from "../settings/agents.ts";
 import { formatDuration } from "../task/duration.ts";
 import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import { isTerminal, type Task } from "../task/fields.ts";
@@ -92,6 +93,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
         check: (value) => OPTIONS.maxRetries.kind.check(value),
       },
       autoRetry: { about: "retry further by itself", ...YES },
+      resume: { about: "go on in the session of its agent, and in its worktree", ...YES },
     },
     run: runRetry,
   },
@@ -289,16 +291,19 @@ async function runCancel({ queue, mirror }: Live, given: readonly string[], opti
 }
 
 function runRetry({ queue, mirror }: Live, ids: readonly string[], options: Given): Done[] {
-  const { maxRetries, autoRetry = false } = options as {
+  const { maxRetries, autoRetry = false, resume = false } = options as {
     maxRetries?: number;
     autoRetry?: boolean;
+    resume?: boolean;
   };
   return ids.map((taskId) => {
     try {
-      const problem = retryProblem(queue, readTask(queue, taskId), maxRetries);
+      const task = readTask(queue, taskId);
+      const problem = retryProblem(queue, task, maxRetries) ??
+        (resume ? resumeProblem(task, readAgent(queue.store, task.agent)) : undefined);
       if (problem !== undefined) throw problem;
       let made: Task | undefined;
-      const wanted = [{ id: taskId, options: { maxRetries, autoRetry } }];
+      const wanted = [{ id: taskId, options: { maxRetries, autoRetry, resume } }];
       retry(queue, wanted, mirror.index, ({ successor }) => made = successor);
       if (made === undefined) throw retriedMeanwhile(taskId);
       const said = `queued again as ${made.taskId}, retry ${made.retryCount} of ${made.maxRetries}`;

@@ -149,6 +149,7 @@ const anyTask: fc.Arbitrary<Task> = fc.record({
   result: fc.option(fc.record({ summary: anyText, files: fc.array(anyText) })),
   usage: fc.option(fc.record({ inputTokens: fc.nat() })),
   git: fc.constant(null),
+  resumes: fc.option(anyText),
   schemaVersion: fc.nat(),
 }).map((task) =>
   // What runs tells by what it is known.

@@ -4,7 +4,13 @@
 import { buildCommand } from "@stricli/core";
 import { OrchestraError } from "../../task/error.ts";
 import { noTask } from "../../queue/queue.ts";
-import { retriedMeanwhile, retry as queueRetry, retryProblem } from "../../queue/retry.ts";
+import {
+  resumeProblem,
+  retriedMeanwhile,
+  retry as queueRetry,
+  retryProblem,
+} from "../../queue/retry.ts";
+import { loadAgents } from "../../settings/agents.ts";
 import type { Task } from "../../task/fields.ts";
 import type { Context } from "../context.ts";
 import { integer } from "../flags.ts";
@@ -15,6 +21,7 @@ import { look } from "../supervision.ts";
 interface RetryFlags extends Filters {
   maxRetries?: number;
   auto?: boolean;
+  resume?: boolean;
 }
 
 export const command = buildCommand({
@@ -23,6 +30,7 @@ export const command = buildCommand({
     flags: {
       maxRetries: parsed(integer(0), "allow this many retries", "n"),
       auto: optional("retry further by itself"),
+      resume: optional("go on in the session of its agent, and in its worktree"),
       ...filterFlags,
     },
     positional: { kind: "array", parameter: idArgument },
@@ -47,16 +55,19 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
   }
   const queue = await this.openQueue();
   const snapshot = await look(queue);
+  const agents = flags.resume ? await loadAgents(queue.store) : null;
+  const problemOf = (task: Task) =>
+    retryProblem(queue, task, flags.maxRetries) ??
+      (agents === null ? undefined : resumeProblem(task, agents));
   const wanted: Task[] = [];
   if (filtering) {
     const passed = await pickFiltered(snapshot.tasks, flags, queue.now(), snapshot.index);
-    const can = (task: Task) => retryProblem(queue, task, flags.maxRetries) === undefined;
-    wanted.push(...passed.filter(can));
+    wanted.push(...passed.filter((task) => problemOf(task) === undefined));
   }
   for (const id of new Set(ids)) {
     const task = queue.store.read(id);
     if (task === undefined) throw noTask(queue.store, id);
-    const problem = retryProblem(queue, task, flags.maxRetries);
+    const problem = problemOf(task);
     if (problem !== undefined) throw problem;
     wanted.push(task);
   }
@@ -65,7 +76,11 @@ async function retry(this: Context, flags: RetryFlags, ...ids: string[]): Promis
     queue,
     wanted.map((task) => ({
       id: task.taskId,
-      options: { maxRetries: flags.maxRetries, autoRetry: flags.auto ?? false },
+      options: {
+        maxRetries: flags.maxRetries,
+        autoRetry: flags.auto ?? false,
+        resume: flags.resume ?? false,
+      },
     })),
     snapshot.index,
     ({ successor }) => {
