@@ -38,6 +38,7 @@ const STEPS: readonly Step[] = [
   ["config set archive.max_queue_size 0"],
   ["config set retry.base 0.01"],
   ["config show"],
+  ["retry $2 --resume", 4],
   ["retry $2"],
   ["_supervise --parallel=1 --launch=all"],
   ["archive stats"],
