@@ -133,6 +133,40 @@ scenario(
   },
 );
 
+scenario(
+  "codex and opencode go on in their sessions and worktrees when a retry resumes them",
+  {},
+  async (lab) => {
+    const git = (...args: string[]) => {
+      const { success, stdout } = new Deno.Command("git", { args, cwd: lab.root }).outputSync();
+      assert(success, `git ${args.join(" ")}`);
+      return new TextDecoder().decode(stdout);
+    };
+    Deno.writeTextFileSync(`${lab.root}/readme.md`, "begin\n");
+    git("init", "--quiet", "-b", "main");
+    git("add", "readme.md");
+    git("-c", "user.name=U", "-c", "user.email=u@example.org", "commit", "--quiet", "-m", "begin");
+    const agents = ["codex", "opencode"];
+    const ids = await Promise.all(
+      agents.map((agent) =>
+        lab.start(agent, `Write it. [[model: idle-first file=${agent}.txt]]`, "--worktree")
+      ),
+    );
+    for (const task of await lab.settle(...ids)) assertEquals(task.failureClass, "no-signal");
+    await lab.ok("retry", "--resume", ...ids);
+    const again = ids.map((id) => lab.attempts(id)[1]!.taskId);
+    const tasks = await lab.settle(...again);
+    for (const [place, agent] of agents.entries()) {
+      const [first, second] = [lab.attempts(ids[place]!)[0]!, tasks[place]!];
+      assertComplete(lab, second);
+      assertEquals(second.resumes, first.usage!.sessionId!);
+      assertEquals(second.usage!.sessionId, second.resumes!);
+      assertEquals(second.git!.branch, first.git!.branch);
+      assertEquals(git("show", `${second.git!.branch}:${agent}.txt`), "made by the agent\n");
+    }
+  },
+);
+
 scenario("an agent that did nothing fails, and its retry is told what was missing", {
   daemon: false,
 }, async (lab) => {

@@ -1,12 +1,13 @@
 // retry --resume: the successor goes on in the session and in the worktree of the attempt before.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { needs, SHELL, test } from "../support/needs.ts";
+import { NARROW, needs, SHELL, test } from "../support/needs.ts";
 import { forge, textIn } from "../support/gated.ts";
-import { makeBox } from "../support/program.ts";
+import { MAIN, makeBox, spawn } from "../support/program.ts";
 import { makeWorktreeBox, type WorktreeBox } from "../support/worktree_box.ts";
 import { handOver } from "../../lib/worktree/hand_over.ts";
 import { findRepository } from "../../lib/worktree/repository.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
 import { openWorkspace } from "../../mod.ts";
 
 const GIT = needs("git") ?? SHELL;
@@ -178,6 +179,21 @@ test(
     assertEquals(textIn(`${path}/begun`), "one\n");
   },
 );
+
+test("a worktree is taken over under the narrow permissions, too", GIT ?? NARROW, async () => {
+  await using tree = await makeWorktreeBox("docs");
+  const { box } = tree;
+  prepared(tree);
+  await tree.repo.commit({ "docs/x.txt": "x\n" });
+  const id = await failOnce(tree);
+  const next = await resume(tree, id);
+  const args = ["run", "--quiet", ...permissionFlags(), MAIN, "run", "--wait"];
+  await using live = spawn(Deno.execPath(), args, { cwd: box.root });
+  const { code, stderr } = await live.ended();
+  assertEquals(code, 0, stderr + (box.task(next).errorMessage ?? ""));
+  const { tip, folder } = tree.branch(await box.settled(next));
+  assertEquals([await tree.show(tip!, "docs/begun"), folder], ["one\ntwo", "docs"]);
+});
 
 test("without a worktree the session alone is gone on in", SHELL, async () => {
   await using box = await makeBox();
