@@ -42,6 +42,27 @@ export function findWorktree(root: string, path: string, taskId: string): FoundW
   return { gitFolder };
 }
 
+/**
+ * The task in whose worktree a folder lies, as the worktree's lock tells.
+ *
+ * @param folder absolute path
+ * @returns undefined where it lies in none, or that is not for us to see
+ */
+export function taskAround(
+  folder: string,
+): { readonly taskId: string; readonly gitFolder: string } | undefined {
+  for (let at = realFolder(folder); at !== undefined; at = above(at)) {
+    const own = pointedTo(at);
+    // What is in a repository of its own belongs to that.
+    if (own === undefined && !isFolder(`${at}/.git`)) continue;
+    const reason = own === undefined ? undefined : readLine(`${own}/locked`);
+    const taskId = /^orchestra (task_\d+)$/.exec(reason ?? "")?.[1];
+    const gitFolder = own === undefined ? undefined : commonFolder(own);
+    return taskId === undefined || gitFolder === undefined ? undefined : { taskId, gitFolder };
+  }
+  return undefined;
+}
+
 /** The shared folder of the repository in which a folder lies; undefined where it lies in none. */
 function repositoryOf(folder: string): string | undefined {
   const top = realFolder(folder);

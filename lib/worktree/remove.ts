@@ -8,6 +8,7 @@ import { isFolder, isThere, repositoriesIn } from "./disk.ts";
 import { ask, git, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { OURS } from "./make.ts";
+import { queuesWithin } from "./queues_within.ts";
 import { loggedHeads } from "./reflog.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
@@ -58,6 +59,8 @@ export async function removeWorktree(
   }
   const within = [...await nestedRepositories(path), ...await ignoredRepositories(path)];
   if (within.length > 0) return kept(`a repository of its own is within: ${within[0]}`);
+  const [queue] = await queuesWithin(path);
+  if (queue !== undefined) return kept(`a workspace of its own is within: ${queue}`);
   const isSettled = state.clean && state.operation === null;
   if (!isSettled) {
     if (!force) {

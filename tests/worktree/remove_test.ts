@@ -172,6 +172,29 @@ test("repositories within stay, ignored or not, also where it is forced", GIT, a
   }
 });
 
+test("a queue that an agent began within stays, also where it is forced", GIT, async () => {
+  await using trees = await makeTrees();
+  const { user } = trees;
+  const base = await user.commit({ ".gitignore": "target/\n" });
+  const own = await trees.make(1, { base });
+  user.write(".orchestra/.gitignore", "*\n", own);
+  user.write(".orchestra/tasks/task_1700000000000.json", "{}\n", own);
+  const deep = await trees.make(2, { base });
+  user.write("target/try/.orchestra/tasks/task_1700000000000.json", "{}\n", deep);
+  // What is tracked is on the branch.
+  const tracked = await trees.make(3, { base });
+  user.write("example/.orchestra/tasks/task_1700000000000.json", "{}\n", tracked);
+  await trees.commit(3, { base });
+  for (const force of [false, true]) {
+    assertEquals(await keeps(trees, 1, force), "a workspace of its own is within: .orchestra");
+    assertEquals(
+      await keeps(trees, 2, force),
+      "a workspace of its own is within: target/try/.orchestra",
+    );
+  }
+  await removes(trees, 3);
+});
+
 test(
   "submodules that were set up keep it, also where it is forced; empty ones do not",
   GIT,

@@ -65,6 +65,10 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
   }
   const made: string[] = [];
   const before = lstat(`${root}/.orchestra`);
+  if (before === undefined) {
+    const { refuseInWorktree } = await import("../in_worktree.ts");
+    refuseInWorktree(root);
+  }
   createFolders(root);
   const store = openStore(root);
   // Made above where the folder is new.

@@ -1,0 +1,44 @@
+// No workspace begins in the worktree of a task: it would go with the folder, and its tasks with it. Loaded
+// only where a workspace is made anew.
+
+import { folderInside, parentOf } from "../store/paths.ts";
+import { OrchestraError, quote } from "../task/error.ts";
+import { taskAround } from "../queue/worktree_place.ts";
+import { lstat } from "../store/files.ts";
+import { listWorkspaces } from "../workspaces/registry.ts";
+import { env } from "./calling.ts";
+
+/**
+ * Refuses to make a workspace where a task's worktree is.
+ *
+ * @param root absolute path of the folder where it would be
+ * @throws OrchestraError `state`, which names the workspace that the worktree belongs to
+ */
+export function refuseInWorktree(root: string): void {
+  const found = taskAround(root);
+  const [worktree, owner, id] = ["WORKTREE", "ROOT", "TASK_ID"].map((it) => env(`ORCHESTRA_${it}`));
+  const isOwn = worktree !== undefined && folderInside(worktree, root) !== undefined;
+  const taskId = found?.taskId ?? (isOwn ? id : undefined);
+  if (taskId === undefined) return;
+  const of = isOwn && owner !== undefined
+    ? owner
+    : workspaceOf(taskId) ?? parentOf(found!.gitFolder);
+  throw new OrchestraError(
+    "state",
+    `Making a workspace in ${root}: this is the worktree of ${taskId}, of the workspace ${of}, and ` +
+      "goes with that task",
+    { hint: `Use the workspace itself: orchestra -C ${quote([of])} start AGENT PROMPT` },
+  );
+}
+
+/** The known workspace that has a task. */
+function workspaceOf(taskId: string): string | undefined {
+  try {
+    return listWorkspaces().find(({ root }) =>
+      lstat(`${root}/.orchestra/tasks/${taskId}.json`) !== undefined
+    )?.root;
+  } catch {
+    // The list is a cache: the repository tells enough.
+    return undefined;
+  }
+}

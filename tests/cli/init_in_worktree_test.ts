@@ -1,0 +1,45 @@
+// A queue begun in the worktree of a task would go with it: none is, and one that is there all the same stays.
+
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { needs, SHELL, test } from "../support/needs.ts";
+import { makeFolder, runProgram } from "../support/program.ts";
+import { makeWorktreeBox } from "../support/worktree_box.ts";
+
+const GIT = needs("git") ?? SHELL;
+
+test("init in the worktree of a task is refused, and says whose it is", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  const id = await tree.start("mkdir deep; exit 1");
+  await box.run("run", "--wait");
+  const { path } = tree.branch(await box.settled(id));
+  for (const folder of [path, `${path}/deep`]) {
+    const { code, stderr } = await runProgram(folder, ["init"]);
+    assertEquals(code, 4, stderr);
+    assertStringIncludes(stderr, `this is the worktree of ${id}, of the workspace ${box.root}`);
+    assertStringIncludes(stderr, `orchestra -C ${box.root} start`);
+  }
+  assert(![...Deno.readDirSync(path)].some(({ name }) => name.startsWith(".orchestra")));
+  // A repository within is somebody's own, and so is what only looks like a worktree of ours.
+  await tree.repo.gitIn(`${path}/deep`, "init", "-q");
+  assertEquals((await runProgram(`${path}/deep`, ["init"])).code, 0);
+  await using elsewhere = await makeFolder();
+  await Deno.writeTextFile(`${elsewhere.path}/.git`, "gitdir: /nowhere\n");
+  assertEquals((await runProgram(elsewhere.path, ["init"])).code, 0);
+});
+
+test("a queue that an agent began in its worktree keeps it, and status says so", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  const id = await tree.start(
+    "mkdir -p .orchestra/tasks; echo '*' >.orchestra/.gitignore; echo {} >.orchestra/tasks/t.json; echo x >x",
+  );
+  await box.ok("run", "--wait");
+  const task = await box.settled(id);
+  const { path, left } = tree.branch(task);
+  assertEquals([task.status, left], [
+    "complete",
+    "a workspace of its own is within: .orchestra",
+  ]);
+  assertEquals(Deno.readTextFileSync(`${path}/.orchestra/tasks/t.json`), "{}\n");
+});
