@@ -36,13 +36,20 @@ export async function takeOver(
     const said = handed.locked === null ? "not locked" : `locked: ${handed.locked}`;
     return { problem: `the worktree ${path} of the attempt before is ${said}; it is left alone` };
   }
-  if (handed === "gone") {
-    const last = await tipOf(repo, `refs/heads/${branch}`) ?? await tipOf(repo, tip ?? base);
-    if (last === null) return { problem: `the branch ${branch} of the attempt before is gone` };
-    // What was set up there is gone with the folder.
-    store.writeHint(task.taskId, "setupcode", MADE_AGAIN);
-    await makeWorktree(repo, { branch, base: last, path, reason, dirty: "ignore", include: true });
-  }
+  const last = await tipOf(repo, `refs/heads/${branch}`) ?? await tipOf(repo, tip ?? base);
+  if (last === null) return { problem: `the branch ${branch} of the attempt before is gone` };
+  // What was set up there is gone with the folder.
+  if (handed === "gone") store.writeHint(task.taskId, "setupcode", MADE_AGAIN);
+  // One that is there stays as it is; one that was made again in part only is finished.
+  await makeWorktree(repo, {
+    branch,
+    base: last,
+    path,
+    reason,
+    dirty: "ignore",
+    include: true,
+    keepBranch: true,
+  });
   const nothing = { tip: null, files: null, insertions: null, deletions: null, left: null };
   return { branch, base, path, folder, ...nothing };
 }

@@ -33,6 +33,8 @@ export interface WantedWorktree {
   readonly dirty: "ignore" | "carry" | "refuse";
   /** Whether files that `.worktreeinclude` names are copied. */
   readonly include: boolean;
+  /** Whether the branch has somebody's work, and stays where the worktree cannot be made. */
+  readonly keepBranch?: boolean;
 }
 
 /** How the reason of each lock of ours begins. */
@@ -103,7 +105,7 @@ function explain(wanted: WantedWorktree, output: GitOutput): OrchestraError {
     const hint = `Let the other git end. If none runs, one was killed: remove ${quote([file])}`;
     return failed("environment", wanted, `another git holds ${file}`, hint);
   }
-  const taken = /'refs\/heads\/(.*?)' exists; cannot create/.exec(all)?.[1];
+  const taken = /'refs\/heads\/([^']*)' exists; cannot create/.exec(all)?.[1];
   if (taken !== undefined) {
     return failed(
       "state",
@@ -314,7 +316,7 @@ async function undo(
   wanted: WantedWorktree,
   start: string,
 ): Promise<void> {
-  const { branch, path } = wanted;
+  const { branch, path, keepBranch } = wanted;
   if (await ownGitDir(repo, path) === null || await isFilled(repo, path)) return;
   await alone(repo, async () => {
     const tip = await tryAsk(repo.gitDir, ["rev-parse", "--verify", `refs/heads/${branch}`]);
@@ -322,6 +324,7 @@ async function undo(
     await ask(repo.gitDir, ["worktree", "unlock", path]);
     // Without an index all that is there is what was copied here a moment ago.
     await ask(repo.gitDir, ["worktree", "remove", "--force", path]);
+    if (keepBranch) return;
     await ask(repo.gitDir, ["update-ref", "-d", `refs/heads/${branch}`, start]);
   });
 }

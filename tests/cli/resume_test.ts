@@ -5,6 +5,8 @@ import { NARROW, needs, SHELL, test } from "../support/needs.ts";
 import { forge, textIn } from "../support/gated.ts";
 import { MAIN, makeBox, spawn } from "../support/program.ts";
 import { makeWorktreeBox, type WorktreeBox } from "../support/worktree_box.ts";
+import { loadRules, openQueue } from "../../lib/queue/queue.ts";
+import { makeFor } from "../../lib/queue/worktree.ts";
 import { handOver } from "../../lib/worktree/hand_over.ts";
 import { findRepository } from "../../lib/worktree/repository.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
@@ -159,6 +161,52 @@ test(
     assertEquals(await tree.show(tree.branch(task).tip!, "begun"), "one\ntwo");
   },
 );
+
+test(
+  "one that has taken the worktree over, and is cancelled then, leaves it there",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box } = tree;
+    prepared(tree);
+    const id = await failOnce(tree);
+    const { path } = tree.branch(id);
+    const second = await resume(tree, id);
+    const queue = openQueue(box.root);
+    await makeFor(queue, second, await loadRules(queue));
+    assertEquals(tree.branch(second).path, path);
+    await box.ok("cancel", second);
+    await box.settled(second);
+    assertEquals(textIn(`${path}/.kept`), "secret\n");
+    const third = await resume(tree, second);
+    await box.ok("run", "--wait");
+    assertEquals((await box.settled(third)).status, "complete");
+    assertStringIncludes(await tree.show(tree.branch(third).tip!, "seen"), ".kept");
+  },
+);
+
+test("where it cannot be made again, its branch stays with what was done on it", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box, repo } = tree;
+  prepared(tree);
+  const id = await failOnce(tree);
+  const { path, branch, tip } = tree.branch(id);
+  await repo.git("worktree", "unlock", path);
+  await repo.git("worktree", "remove", "--force", path);
+  // A filter that fails, as one of Git LFS does without a network.
+  repo.write(".git/info/attributes", "begun filter=broken\n");
+  await repo.git("config", "filter.broken.smudge", "false");
+  await repo.git("config", "filter.broken.required", "true");
+  const next = await resume(tree, id);
+  assertEquals((await box.run("run", "--wait")).code, 1);
+  assertEquals((await box.settled(next)).failureClass, "spawn");
+  assertEquals(await repo.git("rev-parse", branch), tip);
+  await repo.git("config", "--unset", "filter.broken.required");
+  await repo.git("config", "--unset", "filter.broken.smudge");
+  const last = await resume(tree, next);
+  await box.ok("run", "--wait");
+  assertEquals(await tree.show(tree.branch(await box.settled(last)).tip!, "begun"), "one\ntwo");
+});
 
 test(
   "a worktree that is locked for somebody else is left alone, and the retry fails",
