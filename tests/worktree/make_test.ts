@@ -27,6 +27,7 @@ import { commitLeft } from "../../lib/worktree/commit.ts";
 import { ask } from "../../lib/worktree/git.ts";
 import { makeWorktree } from "../../lib/worktree/make.ts";
 import { removeWorktree } from "../../lib/worktree/remove.ts";
+import { snapshotTree } from "../../lib/worktree/snapshot.ts";
 import { ANN, assertSound, assertWhole, makeTrees, taskId } from "./trees.ts";
 import { findRepository, listWorktrees } from "../../lib/worktree/repository.ts";
 import { OrchestraError } from "../../lib/task/error.ts";
@@ -232,6 +233,29 @@ test(
     await makeWorktree(trees.repo, wanted);
     assertEquals(Deno.readTextFileSync(`${wanted.path}/a.txt`), "changed\n");
     await assertSound(trees);
+  },
+);
+
+test(
+  "a copy of what is not committed has no worktree in it that comes within meanwhile",
+  GIT,
+  async () => {
+    await using trees = await makeTrees();
+    const { user, repo } = trees;
+    user.write("new.txt", "new\n");
+    let isOver = false;
+    const copies = (async () => {
+      const seen = new Set<string>();
+      while (!isOver) seen.add(await snapshotTree(repo, user.top));
+      return seen;
+    })();
+    for (let n = 0; n < 30; n++) {
+      await user.git("worktree", "add", "--quiet", "--detach", `${user.top}/made here/${n}`);
+    }
+    isOver = true;
+    const [tree = "", ...others] = await copies;
+    assertEquals(others, []);
+    assertEquals(await user.git("ls-tree", "-r", "--name-only", tree), "a.txt\nnew.txt");
   },
 );
 
