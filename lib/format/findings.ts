@@ -219,7 +219,7 @@ function branchWords(finding: BranchFinding): { message: string; remedy: string 
     case "worktree-foreign":
       return {
         message: `${finding.path} is not the worktree of ${subject}: ${finding.problem}`,
-        remedy: "Orchestra does not touch it; move it out of the way.",
+        remedy: "Orchestra does not touch it; mend it, or move it out of the way.",
       };
     case "git-lock":
       return {

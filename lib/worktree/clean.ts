@@ -18,6 +18,8 @@ import { ask, git, GitError, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { type Goal, isOnly, lookAt, otherRefs, type Seen } from "./look.ts";
 import { findBranches, type Found, type Search } from "./orphans.ts";
+import { ownCommits } from "./own_refs.ts";
+import { worktreeEnv } from "./record.ts";
 import { loggedHeads } from "./reflog.ts";
 import type { Repository } from "./repository.ts";
 import { snapshotTree } from "./snapshot.ts";
@@ -214,14 +216,16 @@ async function remove(
     const locked = await releaseLeft(admin);
     if (locked !== undefined) return `${locked} is in use`;
     const { changed, untracked, operation } = place.folder.contents;
+    const env = worktreeEnv(admin, entry.path);
     let head = entry.head;
     if (changed + untracked > 0 || operation !== null) {
       head = await keepChanges(repo, found, author);
       await keep("changes", head);
       // It is at what was kept, and so git finds it clean unless somebody changes more of it.
-      await ask(entry.path, ["update-ref", "--no-deref", "-m", "orchestra: backup", "HEAD", head]);
-      await ask(entry.path, ["read-tree", head]);
-      await git(entry.path, ["update-index", "-q", "--refresh"]);
+      const update = ["update-ref", "--no-deref", "-m", "orchestra: backup", "HEAD", head];
+      await ask(entry.path, update, { env });
+      await ask(entry.path, ["read-tree", head], { env });
+      await git(entry.path, ["update-index", "-q", "--refresh"], { env });
     } else if (/[^0]/.test(head) && head !== tip && await isOnly(repo, [head], branch)) {
       await keep("head", head);
     }
@@ -263,12 +267,6 @@ function factsOf({ gitDir }: Repository, commit: string, format: string): Promis
 /** So many states that were given up are looked at. */
 const MOST = 1000;
 
-/** What git remembers of a worktree's operations. */
-const PSEUDO_REFS =
-  "ORIG_HEAD MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD REBASE_HEAD BISECT_HEAD FETCH_HEAD".split(" ");
-/** Refs that each worktree has for itself. */
-const OWN_REFS = ["refs/worktree", "refs/bisect", "refs/rewritten"];
-
 /**
  * A commit that leads to what only the logs of the branch and of the worktree still name, and what else
  * belongs to that: commits that were amended, or left behind by a reset. Null where there is nothing.
@@ -279,16 +277,14 @@ async function keepEarlier(
   admin: string | undefined,
   author: Author,
 ): Promise<string | null> {
-  const asked = entry === undefined || !await isThere(entry.path) ? [] : await Promise.all([
-    tryAsk(entry.path, ["rev-parse", "--revs-only", ...PSEUDO_REFS]),
-    tryAsk(entry.path, ["for-each-ref", "--format=%(objectname)", ...OWN_REFS]),
-  ]);
+  const own = entry === undefined || admin === undefined ? [] : await ownCommits(entry.path, admin);
   const log = branch === null ? null : await tryAsk(repo.gitDir, [
     ...["rev-list", "--walk-reflogs", `--max-count=${MOST}`, `refs/heads/${branch}`, "--"],
   ]);
   const heads = admin === undefined ? [] : (await loggedHeads(`${admin}/logs/HEAD`)).slice(-MOST);
-  const told = [log, ...asked].flatMap((text) => text?.split("\n") ?? []);
-  const commits = [...new Set([...told, ...heads])].filter((it) => /^[0-9a-f]{40,}$/.test(it));
+  const commits = [...new Set([...log?.split("\n") ?? [], ...own, ...heads])].filter((it) =>
+    /^[0-9a-f]{40,}$/.test(it)
+  );
   if (commits.length === 0) return null;
   const named = tip === null ? [] : [tip];
   // What git has forgotten already is passed over.

@@ -2,6 +2,7 @@
 // beginning: the branch moves last, and only from where it was.
 
 import { isBranchName } from "../decide/branch.ts";
+import { quote } from "../task/error.ts";
 import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
 import { isThere, largeFile } from "./disk.ts";
@@ -9,6 +10,7 @@ import { ask, fatalLine, git, GitError, tryAsk } from "./git.ts";
 import { lockInTheWay, releaseLeft } from "./lock.ts";
 import { mend } from "./mend.ts";
 import { loggedHeads } from "./reflog.ts";
+import { adminFolder, ledTo, recordOf, worktreeEnv } from "./record.ts";
 import { findWorktree, listWorktrees, type Repository, samePath } from "./repository.ts";
 import { ownGitDir, readStatus, worktreeState } from "./state.ts";
 
@@ -57,18 +59,29 @@ export async function commitLeft(
 ): Promise<Committed> {
   if (!isBranchName(branch)) throw new NotCommitted(`${branch} is no name of a branch`);
   const before = await tipOf(repo, branch);
-  const here = await standing(repo, path);
-  if (here === "gone") {
+  const record = await standing(repo, path);
+  if (record === "gone") {
     if (before === null) {
       throw new NotCommitted(`the worktree is gone, and its branch ${branch} too`);
     }
     return { ...await changes(repo, base, before), committed: false };
   }
+  // It would move under whoever works there.
+  const other = (await listWorktrees(repo)).find((it) =>
+    it.branch === branch && it.prunable === null && !samePath(it.path, path)
+  );
+  if (other !== undefined) {
+    throw new NotCommitted(`the branch ${branch} is checked out in ${other.path}`);
+  }
   await refuseLosses(repo, path);
-  await stage(path);
-  const tree = await ask(path, ["write-tree"]);
-  const { head, branch: on } = await readHead(path);
-  const tip = await place(repo, path, { tree, head, on, branch, before, base, message, author });
+  // From here on git means this worktree, whatever becomes of its `.git`.
+  const env = worktreeEnv(record, path);
+  await stage(path, env);
+  const tree = await ask(path, ["write-tree"], { env });
+  const { head, branch: on } = await readHead(path, env);
+  const tip = await place(repo, path, {
+    ...{ env, tree, head, on, branch, before, base, message, author },
+  });
   return { ...await changes(repo, base, tip), committed: tip !== before && tip !== head };
 }
 
@@ -82,8 +95,8 @@ async function tipOf(repo: Repository, branch: string): Promise<string | null> {
   ]);
 }
 
-/** Whether a worktree is there. Where only git's file in it is gone, that is mended. */
-async function standing(repo: Repository, path: string): Promise<"here" | "gone"> {
+/** Git's record of a worktree that is there. Where only git's file in it is gone, that is mended. */
+async function standing(repo: Repository, path: string): Promise<string | "gone"> {
   const entry = await findWorktree(repo, path);
   if (entry === undefined) {
     if (!await isThere(path)) return "gone";
@@ -91,8 +104,18 @@ async function standing(repo: Repository, path: string): Promise<"here" | "gone"
   }
   if (!await isThere(path)) return "gone";
   await mend(repo, path);
-  if (await ownGitDir(repo, path) !== null) return "here";
-  throw new NotCommitted(`${path} is no longer a worktree of ${repo.top}`);
+  const record = await recordOf(repo, path);
+  if (record !== undefined && await ownGitDir(repo, path) !== null) return record;
+  const moved = await wasMoved(repo, path);
+  throw new NotCommitted(moved ?? `${path} is no longer a worktree of ${repo.top}`);
+}
+
+/** What to do where the repository is not any more where its worktree looks for it. */
+async function wasMoved(repo: Repository, path: string): Promise<string | undefined> {
+  const record = await adminFolder(repo, path);
+  if (record === undefined || await ledTo(path, record) === undefined) return undefined;
+  return `${path} looks for its repository where it is no more; ` +
+    `to mend it: git -C ${quote([repo.top])} worktree repair`;
 }
 
 /** What `git add` would lose or spoil. */
@@ -115,7 +138,7 @@ async function refuseLosses(repo: Repository, path: string): Promise<void> {
 }
 
 /** Puts everything into the index. */
-async function stage(path: string): Promise<void> {
+async function stage(path: string, env: Record<string, string>): Promise<void> {
   const args = [
     ...["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"],
     // Also outside of what a sparse checkout shows.
@@ -123,7 +146,7 @@ async function stage(path: string): Promise<void> {
   ];
   const until = performance.now() + PATIENCE;
   for (let wait = 20;; wait = Math.min(wait * 2, 500)) {
-    const output = await git(path, args);
+    const output = await git(path, args, { env });
     if (output.code === 0) return;
     const lock = lockInTheWay(output);
     if (lock === undefined) throw new NotCommitted(`git add: ${fatalLine(output)}`);
@@ -135,13 +158,18 @@ async function stage(path: string): Promise<void> {
 }
 
 /** Where HEAD is: its commit, null where there is none; its branch, null where it is at the commit itself. */
-async function readHead(path: string): Promise<{ head: string | null; branch: string | null }> {
-  const head = await tryAsk(path, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
-  const ref = await tryAsk(path, ["symbolic-ref", "--quiet", "HEAD"]);
+async function readHead(
+  path: string,
+  env: Record<string, string>,
+): Promise<{ head: string | null; branch: string | null }> {
+  const head = await tryAsk(path, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], { env });
+  const ref = await tryAsk(path, ["symbolic-ref", "--quiet", "HEAD"], { env });
   return { head, branch: ref?.replace(/^refs\/heads\//, "") ?? null };
 }
 
 interface Found {
+  /** Variables by which git means the worktree. */
+  readonly env: Record<string, string>;
   /** Everything that is in the worktree. */
   readonly tree: string;
   readonly head: string | null;
@@ -161,7 +189,7 @@ interface Found {
  * @returns that commit
  */
 async function place(repo: Repository, path: string, found: Found): Promise<string> {
-  const { tree, head, on, branch, before, base } = found;
+  const { env, tree, head, on, branch, before, base } = found;
   // A branch without a commit, or one that has been taken away: it goes on where it last was.
   const from = head ?? before ?? await lastHead(path) ?? base;
   const work = async () =>
@@ -183,7 +211,7 @@ async function place(repo: Repository, path: string, found: Found): Promise<stri
     const args = ["update-ref", "-m", "orchestra: what the agent left"];
     await ask(repo.gitDir, [...args, `refs/heads/${branch}`, tip, old]);
   }
-  if (on !== branch) await goTo(repo, path, branch);
+  if (on !== branch) await goTo(path, branch, env);
   return tip;
 }
 
@@ -200,17 +228,10 @@ async function lastHead(path: string): Promise<string | null> {
     : await tryAsk(path, ["rev-parse", "--verify", "--quiet", `${last}^{commit}`]);
 }
 
-/** The worktree is on its branch again, as its files are; unless another worktree is. */
-async function goTo(repo: Repository, path: string, branch: string): Promise<void> {
-  const all = await listWorktrees(repo);
-  if (all.some((it) => it.branch === branch && !samePath(it.path, path))) return;
-  await ask(path, [
-    "symbolic-ref",
-    "-m",
-    "orchestra: back on the branch",
-    "HEAD",
-    `refs/heads/${branch}`,
-  ]);
+/** The worktree is on its branch again, as its files are. */
+async function goTo(path: string, branch: string, env: Record<string, string>): Promise<void> {
+  const args = ["symbolic-ref", "-m", "orchestra: back on the branch"];
+  await ask(path, [...args, "HEAD", `refs/heads/${branch}`], { env });
 }
 
 /** What differs between two commits. */

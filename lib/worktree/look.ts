@@ -10,6 +10,7 @@ import { integratedBy } from "./integrated.ts";
 import { OURS } from "./make.ts";
 import type { Found } from "./orphans.ts";
 import { currentFolders } from "./processes.ts";
+import { ledTo } from "./record.ts";
 import type { Repository } from "./repository.ts";
 import { adminFolder, isLeft, leadsTo, locksOfWorktree } from "./stale_locks.ts";
 import { worktreeState } from "./state.ts";
@@ -125,7 +126,8 @@ async function lookAtFolder(repo: Repository, found: Found): Promise<LookedInto>
     const inside = await lookInside(path);
     if (inside === undefined) return foreign("it is no folder");
     if (await isThere(`${path}/.git`) && !await leadsTo(path, admin)) {
-      return { ...foreign("its .git is not the one that git made"), inside };
+      const isAway = await ledTo(path, admin) !== undefined;
+      return { ...foreign(isAway ? AWAY : "its .git is not the one that git made"), inside };
     }
     const isHalf = !await isThere(`${admin}/index`) || !await isThere(`${path}/.git`);
     const contents = await lookIn(repo, found, admin, inside);
@@ -152,6 +154,10 @@ async function isLink(path: string): Promise<boolean> {
     }
   }, async () => await run("sh", ["-c", '[ -L "$1" ]', "sh", path]) !== null);
 }
+
+/** The repository was moved. */
+const AWAY =
+  "its .git leads to where the repository is no more: run git worktree repair in the repository";
 
 const NOTHING: Contents = {
   changed: 0,

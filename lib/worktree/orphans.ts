@@ -5,7 +5,9 @@ import { branchOf } from "../decide/branch.ts";
 import { lstat } from "../store/files.ts";
 import type { Task } from "../task/fields.ts";
 import { isTaskId } from "../task/id.ts";
+import { readText } from "./disk.ts";
 import { ask } from "./git.ts";
+import { adminFolder, lockOf, taskOf } from "./record.ts";
 import { listWorktrees, type Repository, samePath, type WorktreeEntry } from "./repository.ts";
 
 /** A branch of a task, and its worktree. */
@@ -117,9 +119,17 @@ export async function findBranches(
     const of = entry.branch === null ? undefined : drafts.get(entry.branch);
     // One in which the workspace itself lies is the user's.
     const isUsers = entry.isMain || samePath(entry.path, repo.top);
-    const id = isUsers ? undefined : idOf(entry, folder, of);
+    const named = isUsers ? undefined : idOf(entry, folder, of);
+    const id = named !== undefined && await isOfATask(repo, entry) ? named : undefined;
     if (id === undefined) {
-      if (of !== undefined && entry.prunable === null) of.elsewhere = entry.path;
+      if (entry.prunable !== null) continue;
+      if (of !== undefined) of.elsewhere = entry.path;
+      else if (entry.branch === null && !entry.bare) {
+        for (const branch of await heldIn(repo, entry)) {
+          const held = drafts.get(branch);
+          if (held !== undefined) held.elsewhere = entry.path;
+        }
+      }
       continue;
     }
     // An agent may have checked out another branch in it: whose it is, the lock tells.
@@ -192,6 +202,26 @@ function idOf(
   return of?.path !== null && of?.path !== undefined && samePath(of.path, entry.path)
     ? of.taskId
     : undefined;
+}
+
+/**
+ * Whether a worktree was made for a task, and not only locked as if it were: git has named its record after
+ * the folder that we gave it, the two lead to each other, and the record has the lock that git tells of.
+ */
+async function isOfATask(repo: Repository, { path, locked }: WorktreeEntry): Promise<boolean> {
+  const record = await adminFolder(repo, path);
+  return record !== undefined && taskOf(record) !== undefined &&
+    await lockOf(record) === (locked ?? null);
+}
+
+/** Branches that a working copy at a commit has left for a moment: to rebase them, or to look for something. */
+async function heldIn(repo: Repository, { path, isMain }: WorktreeEntry): Promise<string[]> {
+  const own = isMain ? repo.gitDir : await adminFolder(repo, path);
+  if (own === undefined) return [];
+  const names = ["rebase-merge/head-name", "rebase-apply/head-name", "rebase-merge/update-refs"];
+  const texts = await Promise.all([...names, "BISECT_START"].map((it) => readText(`${own}/${it}`)));
+  return texts.flatMap((text) => text?.split("\n") ?? [])
+    .map((line) => line.replace(/^refs\/heads\//, "").trim());
 }
 
 /** Git tells where things really are. */

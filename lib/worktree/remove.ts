@@ -10,9 +10,10 @@ import { alone } from "./lock.ts";
 import { OURS } from "./make.ts";
 import { queuesWithin } from "./queues_within.ts";
 import { loggedHeads } from "./reflog.ts";
+import { ownCommits } from "./own_refs.ts";
+import { adminFolder, leadsTo, lockOf, taskOf } from "./record.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
-import { adminFolder } from "./stale_locks.ts";
 import { ownGitDir, type WorktreeState, worktreeState } from "./state.ts";
 import { completeFiles, isBeingRemoved, takeAway } from "./take_away.ts";
 
@@ -47,10 +48,17 @@ export async function removeWorktree(
     return kept(`it is locked${entry.locked === "" ? "" : `: ${entry.locked}`}`);
   }
   const admin = await adminFolder(repo, path);
+  // A lock can be written by anybody, and a record turned to another's folder.
+  const isOurs = admin !== undefined && taskOf(admin) !== undefined &&
+    await lockOf(admin) === entry.locked;
+  if (!isOurs) return kept("it was not made for a task");
   if (!await isThere(path)) return await take(repo, entry, admin, false);
   if (!await isFolder(path)) return kept("something else is in its place");
-  const isHalf = admin !== undefined &&
-    (!await isThere(`${path}/.git`) || await isBeingRemoved(admin, entry.head));
+  const hasFile = await isThere(`${path}/.git`);
+  if (hasFile && !await leadsTo(path, admin)) {
+    return kept("it is no longer a worktree: its .git is not the one that git made");
+  }
+  const isHalf = !hasFile || await isBeingRemoved(admin, entry.head);
   if (isHalf) await completeFiles(repo, path, admin);
   if (await ownGitDir(repo, path) === null) return kept("it is no longer a worktree");
   const state = await worktreeState(repo, path);
@@ -110,13 +118,17 @@ async function keepAll(repo: Repository, path: string, head: string | null): Pro
   await keepBackup(repo, nameOf(path), await commitTree(repo, tree, parents, { message, author }));
 }
 
-/** Keeps the commits at which only the worktree's own HEAD ever was. */
+/** Keeps the commits at which only the worktree's own HEAD ever was, or that only refs of its own name. */
 async function keepCommits(
   repo: Repository,
   { path, head }: WorktreeEntry,
-  admin: string | undefined,
+  admin: string,
 ): Promise<void> {
-  const known = [head, ...admin === undefined ? [] : await loggedHeads(`${admin}/logs/HEAD`)];
+  const known = [
+    head,
+    ...await loggedHeads(`${admin}/logs/HEAD`),
+    ...await ownCommits(path, admin),
+  ];
   const some = known.filter((it) => /[^0]/.test(it));
   if (some.length === 0) return;
   const args = ["rev-list", "--parents", "--ignore-missing", "--stdin", "--not", "--glob=refs/*"];
@@ -137,19 +149,19 @@ async function keepCommits(
 /**
  * Has git remove it.
  *
- * @param admin git's folder of it; undefined where it cannot be found
+ * @param admin git's folder of it
  * @param force whether git looks at nothing: where a backup of all has been made
  */
 async function take(
   repo: Repository,
   entry: WorktreeEntry,
-  admin: string | undefined,
+  admin: string,
   force: boolean,
 ): Promise<Removal> {
   const { path, locked } = entry;
   return await alone(repo, async () => {
     await keepCommits(repo, entry, admin);
-    if (admin !== undefined && !force) {
+    if (!force) {
       const problem = await takeAway(repo, entry, admin);
       return problem === null ? { removed: true } : kept(problem);
     }

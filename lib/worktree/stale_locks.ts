@@ -3,11 +3,9 @@
 
 import { isStale } from "../decide/cleaning.ts";
 import { lstat, removeFile, renameFile } from "../store/files.ts";
-import { isAbsolute } from "../store/paths.ts";
 import { namesIn, permitted } from "./disk.ts";
-import { tryAsk } from "./git.ts";
 import { beginningsOfGit, holdersOf, isOnOwnDisk } from "./processes.ts";
-import { type Repository, samePath } from "./repository.ts";
+import type { Repository } from "./repository.ts";
 
 /** A lock file of git's. */
 export interface GitLock {
@@ -19,41 +17,9 @@ export interface GitLock {
   readonly ino: number | null;
 }
 
+export { adminFolder, leadsTo } from "./record.ts";
+
 type Where = Pick<Repository, "gitDir">;
-
-/**
- * The folder of git's in which it keeps what belongs to one worktree, whether that is still there or not.
- *
- * @param path of the worktree, as git tells it
- * @returns undefined where there is none, or another repository says that it is in that place
- */
-export async function adminFolder({ gitDir }: Where, path: string): Promise<string | undefined> {
-  const all = `${gitDir}/worktrees`;
-  return await permitted(() => {
-    const file = realOf(`${path}/.git`);
-    const isIt = (folder: string) => {
-      const told = textOf(`${folder}/gitdir`)?.replace(/\r?\n$/, "");
-      if (told === undefined) return false;
-      const absolute = isAbsolute(told) ? told : `${folder}/${told}`;
-      return samePath(absolute, `${path}/.git`) ||
-        file !== undefined && realOf(absolute) === file;
-    };
-    return entriesOf(all).map((name) => `${all}/${name}`).find(isIt);
-  }, async () => {
-    const folder = await tryAsk(path, ["rev-parse", "--absolute-git-dir"]).catch(() => null);
-    return folder?.startsWith(`${all}/`) ? folder : undefined;
-  });
-}
-
-/** Whether the `.git` of a worktree leads where git keeps what belongs to it. */
-export async function leadsTo(path: string, admin: string): Promise<boolean> {
-  return await permitted(() => {
-    const told = /^gitdir: (.+?)\r?\n?$/.exec(textOf(`${path}/.git`) ?? "")?.[1];
-    if (told === undefined || lstat(`${path}/.git`)?.isFile !== true) return false;
-    const real = realOf(isAbsolute(told) ? told : `${path}/${told}`);
-    return real !== undefined && real === realOf(admin);
-  }, async () => await tryAsk(path, ["rev-parse", "--absolute-git-dir"]) === admin);
-}
 
 /** Locks that stand in a worktree: of its index, of its HEAD. */
 export async function locksOfWorktree(admin: string): Promise<GitLock[]> {
@@ -70,24 +36,6 @@ export async function locksOfRepository({ gitDir }: Where): Promise<GitLock[]> {
     () => [...locksIn(gitDir), ...locksBelow(`${gitDir}/refs`)],
     () => Promise.resolve([]),
   );
-}
-
-function realOf(path: string): string | undefined {
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    return undefined;
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    return undefined;
-  }
 }
 
 function entriesOf(folder: string): string[] {

@@ -3,6 +3,7 @@
 import { isFolder, isThere } from "./disk.ts";
 import { ask, tryAsk } from "./git.ts";
 import { hiddenChanges, listIndex } from "./index_file.ts";
+import { recordOf } from "./record.ts";
 import { findWorktree, type Repository, samePath } from "./repository.ts";
 
 /** How a worktree stands. */
@@ -51,7 +52,8 @@ const OPERATIONS = [
 
 /** A worktree's own folder in git's, or null where its folder is not the top of a worktree of the repository. */
 export async function ownGitDir(repo: Repository, path: string): Promise<string | null> {
-  if (!await isFolder(path) || !await isThere(`${path}/.git`)) return null;
+  // Git follows whatever is in `.git`, to the user's own working copy, too.
+  if (!await isFolder(path) || await recordOf(repo, path) === undefined) return null;
   const said = await tryAsk(path, [
     ...["rev-parse", "--path-format=absolute"],
     ...["--show-toplevel", "--git-common-dir", "--absolute-git-dir"],

@@ -5,6 +5,7 @@
 import { replaceFile } from "../store/files.ts";
 import { isThere, permitted, removeOne } from "./disk.ts";
 import { ask, git, lastLine } from "./git.ts";
+import { worktreeEnv } from "./record.ts";
 import type { Repository, WorktreeEntry } from "./repository.ts";
 import { gitlinks, readStatus } from "./state.ts";
 
@@ -42,13 +43,16 @@ export async function completeFiles(
       async () => void await git(repo.gitDir, ["worktree", "repair"]),
     );
   }
-  if (!await isThere(`${admin}/index`)) await ask(path, ["read-tree", "HEAD"]);
+  const env = worktreeEnv(admin, path);
+  if (!await isThere(`${admin}/index`)) await ask(path, ["read-tree", "HEAD"], { env });
   // Git compares times first; a new index has none.
-  await git(path, ["update-index", "-q", "--refresh"]);
+  await git(path, ["update-index", "-q", "--refresh"], { env });
   const others = ["diff-index", "-z", "--name-only", "--diff-filter=d", "HEAD", "--"];
-  if ((await readStatus(path)).untracked.length > 0 || await ask(path, others) !== "") return;
-  await ask(path, ["checkout-index", "--all", "--quiet"]);
-  await git(path, ["update-index", "-q", "--refresh"]);
+  if ((await readStatus(path)).untracked.length > 0 || await ask(path, others, { env }) !== "") {
+    return;
+  }
+  await ask(path, ["checkout-index", "--all", "--quiet"], { env });
+  await git(path, ["update-index", "-q", "--refresh"], { env });
 }
 
 /**

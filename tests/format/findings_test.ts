@@ -303,7 +303,7 @@ Deno.test("what is left of tasks in git is named, and who is at work is let be",
     [
       ...["warning", "worktree-foreign", idOf(9), false],
       `/w/9 is not the worktree of ${idOf(9)}: a link stands in its place`,
-      "Orchestra does not touch it; move it out of the way.",
+      "Orchestra does not touch it; mend it, or move it out of the way.",
     ],
     [
       ...["warning", "git-lock", "/r/.git/index.lock", true],
