@@ -112,8 +112,12 @@ export type Failure =
   | { readonly kind: "budget"; readonly cost: number; readonly budget: number }
   /** Null: it left no exit code. */
   | { readonly kind: "verify"; readonly code: number | null }
-  /** What its dependencies made cannot be merged, for these files. */
-  | { readonly kind: "conflict"; readonly files: readonly string[] }
+  /** What its dependencies made on these branches cannot be merged, for these files. */
+  | {
+    readonly kind: "conflict";
+    readonly files: readonly string[];
+    readonly branches: readonly string[];
+  }
   | { readonly kind: "lost" };
 
 /** How a task ended. */

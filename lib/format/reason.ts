@@ -117,7 +117,7 @@ export function explain(
       return task.errorMessage === null ? when : `${when}: ${task.errorMessage}`;
     }
     case "running":
-      return task.setupAt === null ? null : "its worktree is set up";
+      return task.setupAt === null ? null : "its worktree is being set up";
     case "failed":
       return task.errorMessage ?? task.failureClass;
     default:

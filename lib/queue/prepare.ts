@@ -78,10 +78,7 @@ function enterWorktree(
   const wanted = named && !isAbsolute(decided.cwd) ? `${folder}/${decided.cwd}` : decided.cwd;
   const inside = folderInside(path, wanted);
   if (inside !== undefined) decided.cwd = inside;
-  else if (!named) {
-    // The commit that it begins from may lack the folder of the workspace.
-    decided.cwd = path;
-  } else return { problem: { kind: "outside", folder: decided.cwd, worktree: true } };
+  else return { problem: { kind: "outside", folder: decided.cwd, worktree: true } };
   if (decided.inherit === null) withoutGit(decided);
   return undefined;
 }

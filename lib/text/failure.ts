@@ -26,6 +26,8 @@ export function formatFailure(failure: Failure): string {
     case "billing":
       return failure.message;
     case "spawn":
+      // First what was wrong, for tables have little room.
+      if (failure.problem?.kind === "worktree") return `No worktree: ${failure.problem.message}`;
       return failure.problem === null
         ? `The command of agent "${failure.agent}" could not be started: ` +
           "there is no such program, or it is not executable"
@@ -40,9 +42,10 @@ export function formatFailure(failure: Failure): string {
         ' (set "completion": "exit" for a program that cannot write them)',
       );
     case "conflict":
-      return `What its dependencies made cannot be merged: conflicts in ${
-        formatFiles(failure.files)
-      }`;
+      return "What its dependencies made cannot be merged: conflicts in " +
+        `${formatFiles(failure.files)} between ${failure.branches.join(" and ")}. ` +
+        "Have both in the branch that you work on, with orchestra merge, where --resolve AGENT has an " +
+        "agent resolve them, or with git merge; then retry this task";
     case "timeout":
       return failure.limit === null
         ? "Task was ended by hand as timed out"

@@ -67,14 +67,15 @@ export async function mergeTrees(
  * commit, whenever it is made: who was killed in between finds it again.
  *
  * @param tips at least one
- * @returns the commit; or the files in which they contradict each other
+ * @returns the commit; or the files in which they contradict each other, and the branches up to the one
+ * that does not fit
  * @throws GitError where git fails for another reason
  */
 export async function mergeTips(
   repo: Repository,
   tips: readonly Tip[],
   author: Author,
-): Promise<{ commit: string } | { conflict: string[] }> {
+): Promise<{ commit: string } | { conflict: string[]; branches: string[] }> {
   const [first, ...others] = tips;
   if (first === undefined) throw new TypeError("there is nothing to merge");
   let commit = first.tip;
@@ -88,7 +89,7 @@ export async function mergeTips(
       continue;
     }
     const result = await mergeTrees(repo, commit, tip);
-    if ("conflict" in result) return result;
+    if ("conflict" in result) return { ...result, branches: merged };
     commit = await commitTree(repo, result.tree, [commit, tip], {
       message: `Merge '${branch}' into ${names}`,
       author,

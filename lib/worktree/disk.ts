@@ -107,6 +107,27 @@ export async function makeFolder(path: string): Promise<void> {
   );
 }
 
+/**
+ * Makes a folder below another, and those between, where they are not there. Links are not followed.
+ *
+ * @param below relative, "/" between; empty for the folder itself
+ * @returns false where a link or a file stands in its way
+ */
+export async function makeFolderWithin(path: string, below: string): Promise<boolean> {
+  let at = path;
+  for (const name of below.split("/").filter((part) => part !== "")) {
+    at += `/${name}`;
+    if (await isFolder(at)) continue;
+    if (await isThere(at)) return false;
+    const made = at;
+    await permitted(
+      () => Deno.mkdirSync(made),
+      async () => void await shell('mkdir -- "$1"', made),
+    );
+  }
+  return true;
+}
+
 /** Larger files are not put into the user's repository unasked, bytes. */
 const LARGEST = 1024 ** 3;
 

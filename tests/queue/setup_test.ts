@@ -128,7 +128,7 @@ test(
     const id = await tree.start('touch "$ORCHESTRA_WORKSPACE/launched"');
     await box.ok("run", "--all");
     const pid = await box.until("the set-up", () => numberIn(box.path("workspace/pid")));
-    assertMatch(await box.ok("status"), /its worktree is set up/);
+    assertMatch(await box.ok("status"), /its worktree is being set up/);
     await box.ok("cancel", id);
     assertEquals((await box.settled(id)).status, "cancelled");
     await gone(box, pid);

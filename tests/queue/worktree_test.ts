@@ -144,7 +144,10 @@ test(
     assertEquals([status, failureClass, claim, git], ["failed", "conflict", 0, null]);
     assertEquals(
       errorMessage,
-      "What its dependencies made cannot be merged: conflicts in a.txt, same.txt",
+      "What its dependencies made cannot be merged: conflicts in a.txt, same.txt between " +
+        `orchestra/${one} and orchestra/${two}. Have both in the branch that you work on, with ` +
+        "orchestra merge, where --resolve AGENT has an agent resolve them, or with git merge; then " +
+        "retry this task",
     );
     assertStringIncludes(await box.ok("show", both), "same.txt");
   },
@@ -593,7 +596,8 @@ test(
     await box.run("run", "--wait");
     const { failureClass, errorMessage } = box.task(id);
     assertEquals(failureClass, "spawn");
-    assertStringIncludes(errorMessage!, "there is a branch named orchestra");
+    const said = `No worktree: there is a branch named orchestra, so orchestra/${id} cannot be one`;
+    assertStringIncludes(errorMessage!, said);
     assertStringIncludes(errorMessage!, "worktrees.branch");
     tree.config({}, { branch: "agents/{taskId}" });
     const other = await tree.start("true");
