@@ -3,16 +3,18 @@
 // what an earlier one left that was killed, and goes on with it. Loaded only where a task has a worktree.
 
 import { branchOf } from "../decide/branch.ts";
+import { resolversOf } from "../decide/merging.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import { awaitsCommit, commitMessage, lacksWorktree } from "../decide/worktree.ts";
 import { branchName } from "../settings/worktree_shape.ts";
 import { toOrchestraError } from "../task/error.ts";
 import { formatTime, type Task, type TaskBranch } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
-import { commitOf, mergeTips, type Tip } from "../worktree/base.ts";
+import { commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
 import { commitLeft } from "../worktree/commit.ts";
 import { worktreeFolder, worktreePath } from "../worktree/folder.ts";
 import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
+import { integratedBy } from "../worktree/integrated.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, findWorktree, type Repository } from "../worktree/repository.ts";
@@ -31,7 +33,9 @@ export type Made =
   | { readonly later: string };
 
 /** Why a task cannot have a worktree. */
-type Refusal = { readonly conflict: readonly string[] } | { readonly problem: string };
+type Refusal =
+  | { readonly conflict: readonly string[]; readonly branches: readonly string[] }
+  | { readonly problem: string };
 
 /**
  * Makes the worktree of a pending task, and writes into the task where it is; where none can be made for
@@ -49,7 +53,7 @@ export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<M
     });
   } catch (error) {
     if (isPassing(error)) return { later: wordsOf(error) };
-    made = { problem: wordsOf(error) };
+    made = { problem: wordsOf(error).replace(ATTEMPT, "") };
   }
   return { task: keepMade(queue, id, rules, made) };
 }
@@ -100,7 +104,11 @@ function failed(task: Task, now: number): Task {
 function refusedOutcome(task: Task, refusal: Refusal): Outcome {
   return {
     status: "failed",
-    failure: "conflict" in refusal ? { kind: "conflict", files: refusal.conflict } : {
+    failure: "conflict" in refusal ? {
+      kind: "conflict",
+      files: refusal.conflict,
+      branches: refusal.branches,
+    } : {
       kind: "spawn",
       agent: task.agent,
       problem: { kind: "worktree", message: refusal.problem },
@@ -167,6 +175,9 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
  * The commit that a task's branch begins from: what was asked for, else what its dependencies made, else
  * the one that the user's working copy is at.
  *
+ * Dependencies that contradict each other have been reconciled where the working copy's commit has them, or
+ * a task that was to resolve the conflict: these count in their place.
+ *
  * @returns the commit, and whether it is the working copy's; or the files in which dependencies differ
  */
 async function baseOf(
@@ -174,11 +185,16 @@ async function baseOf(
   repo: Repository,
   task: Task,
   rules: Rules,
-): Promise<{ base: string; isOwn: boolean } | { conflict: string[] }> {
+): Promise<{ base: string; isOwn: boolean } | { conflict: string[]; branches: string[] }> {
   const tips = task.base === null ? await tipsOf(queue, repo, task) : [];
   const isOwn = task.base === null && tips.length === 0;
   if (tips.length > 0) {
-    const merged = await mergeTips(repo, tips, await authorOf(repo, rules.config.worktrees.author));
+    const author = await authorOf(repo, rules.config.worktrees.author);
+    let merged = await mergeTips(repo, tips, author);
+    if ("conflict" in merged) {
+      const settled = await reconciled(queue, repo, tips);
+      if (settled !== undefined) merged = await mergeTips(repo, settled, author);
+    }
     return "conflict" in merged ? merged : { base: merged.commit, isOwn };
   }
   return { base: await commitOf(repo, task.base ?? "HEAD"), isOwn };
@@ -188,6 +204,47 @@ async function baseOf(
 function tipOf(repo: Repository, branch: string): Promise<string | null> {
   const name = `refs/heads/${branch}^{commit}`;
   return tryAsk(repo.gitDir, ["rev-parse", "--verify", "--quiet", name]);
+}
+
+/**
+ * What stands for tips that contradict each other: the working copy's commit for those that it has, a
+ * resolution for the one whose conflict it resolved.
+ *
+ * @returns undefined where nobody has reconciled any
+ */
+async function reconciled(
+  { store }: Queue,
+  repo: Repository,
+  tips: readonly Tip[],
+): Promise<Tip[] | undefined> {
+  const head = await commitOf(repo, "HEAD");
+  const { tasks } = store.scan();
+  const found: Tip[] = [];
+  let isNew = false;
+  for (const one of tips) {
+    const isThere = await integratedBy(repo, one.tip, head, null) !== null;
+    const better = isThere
+      ? { ...one, branch: "HEAD", tip: head }
+      : await resolutionOf(repo, one, tasks);
+    isNew ||= better !== undefined;
+    found.push(better ?? one);
+  }
+  return isNew ? found : undefined;
+}
+
+/** The branch of a task that has merged another's: one that only says so does not count. */
+async function resolutionOf(
+  repo: Repository,
+  { taskId, tip }: Tip,
+  tasks: readonly Task[],
+): Promise<Tip | undefined> {
+  for (const task of resolversOf(taskId, tasks).reverse()) {
+    const own = task.status === "complete" ? branchOf(task) : null;
+    const last = own === null ? null : own.tip ?? await tipOf(repo, own.branch);
+    if (last === null || !await isAncestor(repo, tip, last)) continue;
+    return { taskId: task.taskId, branch: own!.branch, tip: last };
+  }
+  return undefined;
 }
 
 /** What the dependencies of a task made, each by the last of its attempts. */
@@ -312,6 +369,9 @@ const PASSING = new RegExp(
   ].join("|"),
   "i",
 );
+
+/** What was attempted, as errors say first: of a task that failed for want of a worktree that is known. */
+const ATTEMPT = /^(?:Making the worktree .*?[/\\]task_\d+: |A worktree cannot be made: )/;
 
 /** Why something went wrong, one line. */
 function wordsOf(error: unknown): string {
