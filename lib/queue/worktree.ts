@@ -12,6 +12,7 @@ import { formatTime, type Task, type TaskBranch } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
 import { commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
 import { commitLeft } from "../worktree/commit.ts";
+import { makeFolderWithin } from "../worktree/disk.ts";
 import { worktreeFolder, worktreePath } from "../worktree/folder.ts";
 import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import { integratedBy } from "../worktree/integrated.ts";
@@ -104,15 +105,17 @@ function failed(task: Task, now: number): Task {
 function refusedOutcome(task: Task, refusal: Refusal): Outcome {
   return {
     status: "failed",
-    failure: "conflict" in refusal ? {
-      kind: "conflict",
-      files: refusal.conflict,
-      branches: refusal.branches,
-    } : {
-      kind: "spawn",
-      agent: task.agent,
-      problem: { kind: "worktree", message: refusal.problem },
-    },
+    failure: "conflict" in refusal
+      ? {
+        kind: "conflict",
+        files: refusal.conflict,
+        branches: refusal.branches,
+      }
+      : {
+        kind: "spawn",
+        agent: task.agent,
+        problem: { kind: "worktree", message: refusal.problem },
+      },
     reason: null,
     exitCode: null,
     result: null,
@@ -155,6 +158,12 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
       dirty: "ignore",
       include: true,
     });
+  }
+  // The commit that it begins from may lack the folder of the workspace, and git keeps no empty ones.
+  if (!await makeFolderWithin(path, repo.prefix)) {
+    return {
+      problem: `the folder ${repo.prefix} of the workspace is a link or a file in its commit`,
+    };
   }
   // What was carried over is the beginning, and no work of the agent's.
   const base = earlier ?? await commitOf(repo, `refs/heads/${branch}`);
