@@ -2,6 +2,7 @@
 // nothing is asked of a person, and no hook, pager, editor or signing program of the user is started.
 
 import { OrchestraError } from "../task/error.ts";
+import { guard, over } from "./limit.ts";
 
 /** What a run of git came to. */
 export interface GitOutput {
@@ -18,7 +19,7 @@ export interface GitOptions {
   readonly input?: string | Uint8Array<ArrayBuffer>;
   /** Variables beside those of this process, `GIT_INDEX_FILE` for example. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends it. */
+  /** Ends it, and what it has started; its reason is an error that says why. */
   readonly signal?: AbortSignal;
 }
 
@@ -103,7 +104,7 @@ function command(
  * @param folder where
  * @param args its command and arguments
  * @returns what it came to; that it failed is for the caller
- * @throws GitError where a signal ended it; OrchestraError `environment` where there is no git, or the
+ * @throws GitError where a signal ended it, or it took longer than may be; OrchestraError `environment` where there is no git, or the
  * folder is not there
  */
 export async function git(
@@ -132,14 +133,25 @@ async function once(
   { input, env, signal }: GitOptions,
 ): Promise<GitOutput> {
   const decoder = new TextDecoder();
+  const late = over(folder, signal);
+  if (late !== undefined) throw stopped(args, late);
   const child = start(folder, args, { ...SILENT, ...env }, {
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
-    signal,
   });
+  using watch = guard(child, folder, signal);
   const written = input === undefined ? undefined : write(child.stdin, input);
-  const { code, signal: ended, stdout, stderr } = await child.output();
+  const whole = child.output();
+  const found = await Promise.race([whole, watch.gone]);
+  if (found === undefined || watch.why !== undefined) {
+    await watch.gone;
+    // Who has its output still, and was not found, may keep it.
+    whole.catch(() => {});
+    child.unref();
+    throw stopped(args, watch.why!);
+  }
+  const { code, signal: ended, stdout, stderr } = found;
   await written;
   // As env(1) tells it.
   if (code === 127 && stdout.length === 0) throw noGit(args, folder);
@@ -151,6 +163,11 @@ async function once(
   // That it has not come to its end says nothing of what was asked.
   if (ended !== null) throw new GitError(args, { ...output, stderr: `it was ended by ${ended}` });
   return output;
+}
+
+/** It was ended by us. */
+function stopped(args: readonly string[], why: string): GitError {
+  return new GitError(args, { code: 1, stdout: "", stderr: why });
 }
 
 /** Starts git with the settings that hold in any case. */
@@ -246,12 +263,14 @@ export async function askPart(
   most: number,
   { env, signal }: Omit<GitOptions, "input"> = {},
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; cut: boolean }> {
+  const late = over(folder, signal);
+  if (late !== undefined) throw stopped(args, late);
   const child = start(folder, args, { ...SILENT, ...env }, {
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal,
   });
+  using watch = guard(child, folder, signal);
   const said = new Response(child.stderr).text();
   const bytes = new Uint8Array(most);
   let length = 0;
@@ -266,6 +285,7 @@ export async function askPart(
   if (cut) end(child);
   const { code, signal: ended } = await child.status;
   const stderr = (await said).trimEnd();
+  if (watch.why !== undefined) throw stopped(args, watch.why);
   if (!cut && (code !== 0 || ended !== null)) {
     throw new GitError(args, { code, stdout: "", stderr });
   }

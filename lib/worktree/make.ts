@@ -55,21 +55,26 @@ const failed = (
  * Makes a worktree on a branch of its own, locked so that no `git worktree prune` takes it. Where it is
  * there already nothing is done; a half-made one is finished, or undone and made anew.
  *
+ * @param signal ends it, where filters of the user's take too long
  * @throws OrchestraError `state` where the branch or the path is in use, or the user's changes are in the
  * way; `environment` where the system refuses. What was begun is undone as far as it can be
  */
-export async function makeWorktree(repo: Repository, wanted: WantedWorktree): Promise<void> {
+export async function makeWorktree(
+  repo: Repository,
+  wanted: WantedWorktree,
+  signal?: AbortSignal,
+): Promise<void> {
   const { branch, path, reason } = wanted;
   if (!isBranchName(branch)) throw new TypeError(`${branch} is no name of a branch`);
   if (!isAbsolute(path) || !reason.startsWith(OURS)) throw new TypeError("no worktree of ours");
   try {
-    if (wanted.dirty === "refuse") await refuseDirty(repo, wanted);
-    const start = wanted.dirty === "carry" ? await carry(repo, wanted) : wanted.base;
+    if (wanted.dirty === "refuse") await refuseDirty(repo, wanted, signal);
+    const start = wanted.dirty === "carry" ? await carry(repo, wanted, signal) : wanted.base;
     const found = await alone(
       repo,
       () => patiently(ownLocks(repo, wanted), () => register(repo, wanted, start)),
     );
-    if (found !== "made") await fill(repo, wanted, start, found);
+    if (found !== "made") await fill(repo, wanted, start, found, signal);
   } catch (error) {
     throw error instanceof GitError ? explain(wanted, error.output) : error;
   }
@@ -118,8 +123,12 @@ function explain(wanted: WantedWorktree, output: GitOutput): OrchestraError {
 }
 
 /** Nothing is made where the user has something uncommitted. */
-async function refuseDirty(repo: Repository, wanted: WantedWorktree): Promise<void> {
-  const { changed, untracked } = await readStatus(repo.top);
+async function refuseDirty(
+  repo: Repository,
+  wanted: WantedWorktree,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { changed, untracked } = await readStatus(repo.top, signal);
   // Worktrees that stand within are nobody's changes.
   const within = (await listWorktrees(repo)).map(({ path }) => path);
   const isWithin = (name: string) => within.some((it) => samePath(it, `${repo.top}/${name}`));
@@ -140,8 +149,12 @@ async function refuseDirty(repo: Repository, wanted: WantedWorktree): Promise<vo
  *
  * @returns the base itself where there is nothing
  */
-async function carry(repo: Repository, wanted: WantedWorktree): Promise<string> {
-  const { conflicts, changed, untracked } = await readStatus(repo.top);
+async function carry(
+  repo: Repository,
+  wanted: WantedWorktree,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const { conflicts, changed, untracked } = await readStatus(repo.top, signal);
   if (conflicts.length > 0) {
     throw failed(
       "state",
@@ -159,7 +172,7 @@ async function carry(repo: Repository, wanted: WantedWorktree): Promise<string> 
       "Have git ignore it, commit it yourself, or say --dirty ignore to leave changes out.",
     );
   }
-  const tree = await snapshotTree(repo, repo.top, { hidden: false });
+  const tree = await snapshotTree(repo, repo.top, { hidden: false, signal });
   const [head = "", old = ""] = (await ask(repo.top, ["rev-parse", "HEAD^{commit}", "HEAD^{tree}"]))
     .split("\n");
   if (tree === old) return wanted.base;
@@ -291,6 +304,7 @@ async function fill(
   wanted: WantedWorktree,
   start: string,
   found: "half" | "new",
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const { path } = wanted;
   let isNew = found === "new";
@@ -300,7 +314,7 @@ async function fill(
       // Somebody else may have brought them meanwhile.
       if (!isNew && await isFilled(repo, path)) return;
       isNew = false;
-      await ask(path, ["reset", "--hard", "--quiet", "--no-recurse-submodules"]);
+      await ask(path, ["reset", "--hard", "--quiet", "--no-recurse-submodules"], { signal });
     });
   } catch (error) {
     await undo(repo, wanted, start).catch(() => {

@@ -10,19 +10,20 @@ import { listWorktrees, type Repository } from "./repository.ts";
  * Repositories within it are left out, other worktrees of this one among them.
  *
  * @param folder its top
- * @param options `hidden`: whether changes count that git was told to overlook; they do where absent
+ * @param options `hidden`: whether changes count that git was told to overlook; they do where absent;
+ * `signal` ends it
  * @returns the tree's name
  * @throws GitError where a file cannot be read, or the tree not be written
  */
 export async function snapshotTree(
   repo: Repository,
   folder: string,
-  { hidden = true }: { hidden?: boolean } = {},
+  { hidden = true, signal }: { hidden?: boolean; signal?: AbortSignal } = {},
 ): Promise<string> {
   return await withIndex(repo, folder, async (env) => {
     const { links, overlooked } = await listIndex(folder);
     if (hidden) await unhide(folder, env, overlooked);
-    await addAll(repo, folder, env);
+    await addAll(repo, folder, env, signal);
     await dropLinks(folder, env, new Set(links));
     return await ask(folder, ["write-tree"], { env });
   });
@@ -31,7 +32,12 @@ export async function snapshotTree(
 /** So often what is half made within is waited for: it takes git some milliseconds. */
 const TURNS = 10;
 
-async function addAll(repo: Repository, folder: string, env: Record<string, string>) {
+async function addAll(
+  repo: Repository,
+  folder: string,
+  env: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (let turn = 1;; turn++) {
     const within = [...await nestedRepositories(folder), ...await worktreesWithin(repo, folder)];
     const pathspecs = [...new Set(within)].map((it) => `:(top,exclude,literal)${it}`);
@@ -39,7 +45,7 @@ async function addAll(repo: Repository, folder: string, env: Record<string, stri
       ...["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"],
       ...["add", "-A", "--sparse", "--", ":(top)", ...pathspecs],
     ];
-    const output = await git(folder, args, { env });
+    const output = await git(folder, args, { env, signal });
     if (output.code === 0) return;
     // A worktree that somebody makes within has no commit for a moment.
     const isHalf = /does not have a commit checked out/.test(output.stderr);

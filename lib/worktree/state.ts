@@ -137,13 +137,14 @@ export interface Status {
 /**
  * Reads what differs in a working copy.
  *
+ * @param signal ends it: git reads changed files through filters of the user's
  * @throws GitError where git does not tell
  */
-export async function readStatus(path: string): Promise<Status> {
+export async function readStatus(path: string, signal?: AbortSignal): Promise<Status> {
   const said = await ask(path, [
     ...["status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all"],
     ...["--no-renames", "--ignore-submodules=none"],
-  ]);
+  ], { signal });
   const lines = said.split("\0");
   const value = (name: string) =>
     lines.find((line) => line.startsWith(`# branch.${name} `))?.slice(name.length + 10) ?? null;
