@@ -169,12 +169,19 @@ export function createContext(
     async openQueue() {
       const given = await givenRoot(globals);
       if (given !== undefined) return await this.openQueueIn(given);
-      const { findRoot } = await import("../store/paths.ts");
+      const [{ findRoot }, { lstat }] = await Promise.all([
+        import("../store/paths.ts"),
+        import("../store/files.ts"),
+      ]);
       const cwd = await currentFolder();
       const found = findRoot(cwd);
-      const root = env("ORCHESTRA_WORKTREE") === undefined
+      let root = env("ORCHESTRA_WORKTREE") === undefined
         ? found
         : (await import("./own_root.ts")).ownRoot(cwd, found);
+      // The agents of the repository are in each of its worktrees: no reason to begin a queue there.
+      if (root === undefined || lstat(`${root}/.orchestra`) === undefined) {
+        root = (await import("./in_worktree.ts")).rootAround(cwd) ?? root;
+      }
       if (root === undefined) throw await noWorkspace(cwd);
       return await this.openQueueIn(root);
     },

@@ -1,5 +1,5 @@
-// No workspace begins in the worktree of a task: it would go with the folder, and its tasks with it. Loaded
-// only where a workspace is made anew.
+// In the worktree of a task its workspace counts, and none begins there: it would go with the folder, and its
+// tasks with it. Loaded only where there is no queue.
 
 import { folderInside, parentOf } from "../store/paths.ts";
 import { OrchestraError, quote } from "../task/error.ts";
@@ -31,12 +31,27 @@ export function refuseInWorktree(root: string): void {
   );
 }
 
+/**
+ * The workspace of the task in whose worktree a folder lies.
+ *
+ * @param folder absolute path
+ * @returns undefined where it lies in none, or nobody knows the workspace
+ */
+export function rootAround(folder: string): string | undefined {
+  const found = taskAround(folder);
+  if (found === undefined) return undefined;
+  const top = parentOf(found.gitFolder);
+  return workspaceOf(found.taskId) ?? (hasTask(top, found.taskId) ? top : undefined);
+}
+
+function hasTask(root: string, taskId: string): boolean {
+  return lstat(`${root}/.orchestra/tasks/${taskId}.json`) !== undefined;
+}
+
 /** The known workspace that has a task. */
 function workspaceOf(taskId: string): string | undefined {
   try {
-    return listWorkspaces().find(({ root }) =>
-      lstat(`${root}/.orchestra/tasks/${taskId}.json`) !== undefined
-    )?.root;
+    return listWorkspaces().find(({ root }) => hasTask(root, taskId))?.root;
   } catch {
     // The list is a cache: the repository tells enough.
     return undefined;

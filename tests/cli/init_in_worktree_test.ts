@@ -28,6 +28,28 @@ test("init in the worktree of a task is refused, and says whose it is", GIT, asy
   assertEquals((await runProgram(elsewhere.path, ["init"])).code, 0);
 });
 
+test(
+  "in the worktree of a task the task's workspace counts, for whoever is there",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    // The agents of the repository are in the worktree as well.
+    await repo.git("add", "-f", ".orchestra-cli");
+    await repo.git("commit", "-qm", "agents");
+    const id = await tree.start("mkdir deep; exit 1");
+    await box.run("run", "--wait");
+    const { path } = tree.branch(await box.settled(id));
+    for (const folder of [path, `${path}/deep`]) {
+      assertStringIncludes((await runProgram(folder, ["status", "--all"])).stdout, id);
+      const { code, stdout, stderr } = await runProgram(folder, ["start", "-q", "shell", "true"]);
+      assertEquals(code, 0, stderr);
+      assertEquals(box.task(stdout.trim()).prompt, "true");
+    }
+    assert(![...Deno.readDirSync(path)].some(({ name }) => name === ".orchestra"));
+  },
+);
+
 test("a queue that an agent began in its worktree keeps it, and status says so", GIT, async () => {
   await using tree = await makeWorktreeBox();
   const { box } = tree;
