@@ -14,6 +14,11 @@ import { compareIds } from "./schedule.ts";
  */
 export type MergeMode = "merge" | "no-ff" | "squash" | "rebase";
 
+/** Whether a path of a repository leads into the folder of a workspace: whatever comes there, it obeys. */
+export function isOwnFile(path: string): boolean {
+  return /(?:^|[\\/])\.orchestra(?:[\\/]|$)/i.test(path);
+}
+
 /** A task on the way, and the tasks that it builds on, by their latest attempts. */
 export interface MergeStep {
   readonly taskId: string;

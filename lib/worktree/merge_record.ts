@@ -2,6 +2,7 @@
 // anything is changed, so that whoever comes after a kill finishes it; those that are done, so that they
 // can be undone. One merge at a time: its lock is beside it.
 
+import { isBranchName } from "../decide/branch.ts";
 import type { MergeMode } from "../decide/merging.ts";
 import { block } from "../store/files.ts";
 import { openLockFile } from "../store/lock.ts";
@@ -26,6 +27,8 @@ export interface Move {
   readonly mode: MergeMode;
   /** When, UTC. */
   readonly at: string;
+  /** Whether a git was killed in the middle of it: then files may be missing or cut short. */
+  readonly torn?: boolean;
 }
 
 /** The record. */
@@ -77,7 +80,7 @@ const MODES: ReadonlySet<string> = new Set<MergeMode>(["merge", "no-ff", "squash
 
 function isMove(value: unknown): value is Move {
   if (value === null || typeof value !== "object") return false;
-  const { kind, ref, from, to, checkouts, backup, tasks, tips, mode, at } = value as Record<
+  const { kind, ref, from, to, checkouts, backup, tasks, tips, mode, at, torn } = value as Record<
     string,
     unknown
   >;
@@ -85,8 +88,10 @@ function isMove(value: unknown): value is Move {
     Array.isArray(list) && list.every((text) => typeof text === "string");
   return (kind === "merge" || kind === "undo") &&
     typeof ref === "string" && ref.startsWith("refs/heads/") &&
+    isBranchName(ref.slice("refs/heads/".length)) &&
     typeof from === "string" && COMMIT.test(from) && typeof to === "string" && COMMIT.test(to) &&
     typeof backup === "string" && typeof at === "string" && texts(checkouts) && texts(tasks) &&
+    (torn === undefined || typeof torn === "boolean") &&
     typeof mode === "string" && MODES.has(mode) &&
     tips !== null && typeof tips === "object" && texts(Object.values(tips));
 }

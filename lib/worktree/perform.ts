@@ -4,13 +4,25 @@
 import { formatTime } from "../task/fields.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import type { Store } from "../store/tasks.ts";
-import { removeFile } from "../store/files.ts";
+import { messageOf, removeFile } from "../store/files.ts";
 import { keepBackup } from "./backup.ts";
 import { GitError, lastLine, tryAsk } from "./git.ts";
-import { bring, carry, filesInTheWay, filesOf, moveRef, refusalToCarry } from "./move.ts";
+import { bring } from "./bring.ts";
+import {
+  carry,
+  changesBetween,
+  filesInTheWay,
+  filesOf,
+  isOn,
+  moveRef,
+  refusalToCarry,
+  SwitchedAway,
+} from "./move.ts";
 import { type MergeRecord, type Move, readRecord, writeRecord } from "./merge_record.ts";
-import type { Repository } from "./repository.ts";
+import { listWorktrees, type Repository, samePath } from "./repository.ts";
+import { shown } from "./names.ts";
 import { checkoutsOf, nameOf, type Target } from "./target.ts";
+import { isOwnFile } from "../decide/merging.ts";
 
 /** Where a branch is moved. */
 export interface MovePlace {
@@ -18,6 +30,8 @@ export interface MovePlace {
   readonly store: Store;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Tells what is to be known beside what became of it. */
+  note?(text: string): void;
 }
 
 /** So many files are named in a message. */
@@ -43,6 +57,13 @@ export async function checkCheckouts(
   target: Target,
   to: string,
 ): Promise<string[]> {
+  const own = await ownFiles(repo, target.commit, to);
+  if (own !== undefined) {
+    throw new OrchestraError("state", `Moving ${target.name}: ${shown(own)} would change with it`, {
+      hint: "What is below .orchestra is Orchestra's own, and no file of the repository: " +
+        "take it out, with git rm --cached and a commit.",
+    });
+  }
   const checkouts = await checkoutsOf(repo, target);
   for (const checkout of checkouts) {
     for (const [ref, operation] of Object.entries(OPERATIONS)) {
@@ -90,11 +111,12 @@ function refused(name: string, checkout: string, error: GitError): OrchestraErro
  * @throws OrchestraError `state` where it cannot be; then nothing is changed
  */
 export async function performMove(
-  { repo, store, now }: MovePlace,
+  place: MovePlace,
   target: Target,
   to: string,
   what: Pick<Move, "kind" | "tasks" | "tips" | "mode">,
 ): Promise<Move> {
+  const { repo, store, now } = place;
   const { ref, name, commit: from } = target;
   const checkouts = await checkCheckouts(repo, target, to);
   const backup = await keepBackup(repo, `merge/${name}`, from);
@@ -102,33 +124,90 @@ export async function performMove(
   const move: Move = { ...what, ref, from, to, checkouts, backup, at };
   const record = readRecord(store);
   writeRecord(store, { ...record, pending: move });
-  const carried: string[] = [];
-  const back = async () => {
-    for (const checkout of carried.reverse()) await carry(checkout, to, from);
+  const touched: string[] = [];
+  /** Why it is not done, when all is as it was before. */
+  const takenBack = async (why: OrchestraError, cutAt?: string): Promise<OrchestraError> => {
+    const left: string[] = [];
+    for (const checkout of touched.reverse()) {
+      try {
+        left.push(...await putBack(place, move, checkout, checkout === cutAt));
+      } catch (error) {
+        return halfDone(why, checkout, error);
+      }
+    }
     writeRecord(store, record);
+    if (left.length === 0) return why;
+    const hint = `Changed meanwhile, and left as they are: ${nameSome(left)}. See: git status`;
+    return new OrchestraError("state", why.message, { hint, cause: why });
   };
   for (const checkout of checkouts) {
+    touched.push(checkout);
     try {
-      await carry(checkout, from, to);
-      carried.push(checkout);
+      await carry(checkout, ref, from, to);
     } catch (error) {
+      if (error instanceof SwitchedAway) throw await takenBack(error);
       if (!(error instanceof GitError)) throw error;
       // Where the disk was full, git may have written some of them.
-      await bring(checkout, to, from, indexOf(store)).catch(() => {});
-      await back();
-      throw refused(name, checkout, error);
-    } finally {
-      forgetIndex(store);
+      throw await takenBack(refused(name, checkout, error), checkout);
     }
   }
+  for (const checkout of checkouts) {
+    if (!await isOn(checkout, ref)) throw await takenBack(new SwitchedAway(checkout, ref));
+  }
   if (!await moveRef(repo.top, ref, from, to, reasonOf(move))) {
-    await back();
-    throw new OrchestraError("state", `Moving ${name}: somebody else has moved it meanwhile`, {
-      hint: "Try again; nothing was changed.",
-    });
+    throw await takenBack(
+      new OrchestraError("state", `Moving ${name}: somebody else has moved it meanwhile`, {
+        hint: "Try again; nothing was changed.",
+      }),
+    );
+  }
+  // Who went to another branch in the last moment has taken what was brought along.
+  for (const checkout of checkouts) {
+    if (await isOn(checkout, ref)) continue;
+    const left = await putBack(place, move, checkout, false);
+    if (left.length > 0) {
+      place.note?.(`${checkout} has another branch checked out, and ${nameSome(left)} of ${name}`);
+    }
   }
   writeRecord(store, doneWith(record, move));
   return move;
+}
+
+/** The error where a working copy can be brought neither to the one nor back to the other. */
+function halfDone(why: OrchestraError, checkout: string, error: unknown): OrchestraError {
+  const said = error instanceof GitError ? lastLine(error.output) : messageOf(error);
+  return new OrchestraError(
+    "state",
+    `${why.message}; its files are half merged now, and cannot be put back: ${said}`,
+    {
+      hint: `See what is wrong in ${checkout} (is the disk full?): the next orchestra merge, or ` +
+        "orchestra doctor --fix, finishes it.",
+      cause: error,
+    },
+  );
+}
+
+/**
+ * Puts the files of a working copy back that a move had brought, as far as they are as it left them and
+ * nobody has committed something else of that name since.
+ *
+ * @param torn whether a git has ended just now while it wrote files there
+ * @returns the files that stay
+ */
+async function putBack(
+  { repo, store }: MovePlace,
+  { from, to }: Move,
+  checkout: string,
+  torn: boolean,
+): Promise<readonly string[]> {
+  const scratch = indexOf(store);
+  forgetIndex(store);
+  try {
+    const options = { repo, scratch, torn, partly: true, name: null };
+    return (await bring(checkout, to, from, options)).foreign;
+  } finally {
+    forgetIndex(store);
+  }
 }
 
 /** For the reflog. */
@@ -166,11 +245,13 @@ export interface Settled {
  * @returns null where there is none
  * @throws OrchestraError `state` where somebody has changed since what was half done
  */
-export async function settleMove({ repo, store }: MovePlace): Promise<Settled | null> {
+export async function settleMove(place: MovePlace): Promise<Settled | null> {
+  const { repo, store } = place;
   const record = readRecord(store);
   const move = record.pending;
   if (move === null) return null;
   const { ref, from, to } = move;
+  const name = nameOf(ref);
   const commit = (name: string) =>
     tryAsk(repo.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`]);
   const abandon = (abandoned: string): Settled => {
@@ -181,24 +262,71 @@ export async function settleMove({ repo, store }: MovePlace): Promise<Settled | 
   const known = move.backup.startsWith("refs/orchestra/backup/") &&
     await commit(move.backup) === from && await commit(to) === to;
   if (!known) return abandon("what it was to make is not in the repository");
+  if (await ownFiles(repo, from, to) !== undefined) return abandon("it changes .orchestra itself");
   const now = await commit(ref);
-  if (now === from) {
-    const target: Target = { ref, name: nameOf(ref), commit: from };
-    forgetIndex(store);
-    try {
-      for (const checkout of await checkoutsOf(repo, target)) {
-        await bring(checkout, from, to, indexOf(store));
+  if (now !== to) {
+    const target: Target = { ref, name, commit: from };
+    const onIt = now === from ? await checkoutsOf(repo, target) : [];
+    for (const checkout of onIt) await finish(place, record, move, checkout);
+    // Its user has gone on to another branch with it, or has committed there.
+    for (const checkout of await stillThere(repo, move)) {
+      if (onIt.some((it) => samePath(it, checkout))) continue;
+      const left = await putBack(place, move, checkout, move.torn ?? false);
+      if (left.length > 0) {
+        place.note?.(`In ${checkout} these files stay as they are, half merged: ${nameSome(left)}`);
       }
-    } finally {
-      forgetIndex(store);
     }
   }
   if (now === to || now === from && await moveRef(repo.top, ref, from, to, reasonOf(move))) {
     writeRecord(store, doneWith(record, move));
     return { move, abandoned: null };
   }
-  const kept = await keepBackup(repo, `merge/${nameOf(ref)}`, to);
+  const kept = await keepBackup(repo, `merge/${name}`, to);
   return abandon(
-    `somebody else has moved ${nameOf(ref)} since; what it made is kept: ${quote([kept])}`,
+    `somebody else has moved ${name} since; what it made is kept: ${quote([kept])}`,
   );
+}
+
+/** Finishes a working copy that still has the branch. */
+async function finish(
+  place: MovePlace,
+  record: MergeRecord,
+  move: Move,
+  checkout: string,
+): Promise<void> {
+  const { repo, store } = place;
+  const { from, to, ref, torn = false } = move;
+  forgetIndex(store);
+  try {
+    const { rewritten, kept } = await bring(checkout, from, to, {
+      ...{ repo, torn, partly: false, scratch: indexOf(store), name: `merge/${nameOf(ref)}-cut` },
+      onTorn: () => writeRecord(store, { ...record, pending: { ...move, torn: true } }),
+    });
+    if (rewritten.length > 0) {
+      const what = kept === null ? "" : `; what those that were cut short had is kept: ${kept}`;
+      place.note?.(
+        `In ${checkout} files were missing or cut short, and are whole again: ` +
+          `${nameSome(rewritten)}${what}`,
+      );
+    }
+  } finally {
+    forgetIndex(store);
+  }
+}
+
+/** The working copies of a move that git still knows. */
+async function stillThere(repo: Repository, { checkouts }: Move): Promise<string[]> {
+  const entries = await listWorktrees(repo);
+  return entries.filter(({ bare, prunable }) => !bare && prunable === null)
+    .map(({ path }) => path)
+    .filter((path) => checkouts.some((it) => samePath(it, path)));
+}
+
+/** The first file below a folder of Orchestra's own that differs between two commits. */
+async function ownFiles(
+  { top }: Repository,
+  from: string,
+  to: string,
+): Promise<string | undefined> {
+  return (await changesBetween(top, from, to)).map(({ path }) => path).find(isOwnFile);
 }

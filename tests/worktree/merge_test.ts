@@ -170,10 +170,18 @@ async function begin(it: MergeBox, branch: string): Promise<{ from: string; to: 
   return { from, to };
 }
 
-async function settle(it: MergeBox) {
+async function settle(it: MergeBox, note?: (text: string) => void) {
   const { store } = openQueue(it.repo.top);
   const repo = await findRepository(it.repo.top);
-  return await settleMove({ repo, store, now: Date.now });
+  return await settleMove({ repo, store, now: Date.now, note });
+}
+
+/** As a git does that is killed while it writes files. */
+function leaveLock(it: MergeBox): void {
+  const path = `${it.repo.top}/.git/index.lock`;
+  Deno.writeTextFileSync(path, "");
+  const old = new Date(Date.now() - 3_600_000);
+  Deno.utimeSync(path, old, old);
 }
 
 test("files that a killed git left half written are finished", GIT, async () => {
@@ -193,6 +201,7 @@ test("files that a killed git left half written are finished", GIT, async () => 
   Deno.removeSync(`${it.repo.top}/b.txt`);
   it.repo.write("new.txt", "new a");
   it.repo.write("empty.txt", "");
+  leaveLock(it);
   const settled = await settle(it);
   assertEquals([settled!.abandoned, settled!.move.to], [null, to]);
   assertEquals(await it.at("main"), to);
@@ -216,12 +225,127 @@ test("a file that somebody has changed since is not overwritten, and named", GIT
   assertEquals([await it.at("main"), it.read("a.txt")], [from, "mine"]);
   // The same by the command line, which changes nothing else either.
   assertStringIncludes((await it.box.fails(4, "merge", "--all")).message, "a.txt");
+  // That it is gone is a change, too: no git was killed while it wrote it.
   Deno.renameSync(`${it.repo.top}/a.txt`, `${it.repo.beside}/a.txt`);
+  assertStringIncludes((await it.box.fails(4, "merge", "--all")).message, "a.txt");
+  assertEquals(it.read("a.txt"), undefined);
+  await it.repo.git("checkout-index", "--", "a.txt");
   const { code, stderr } = await it.box.run("merge", "--all");
   assertEquals(code, 0, stderr);
   assertStringIncludes(stderr, "that was interrupted is finished");
   assertEquals([await it.at("main"), it.read("a.txt")], [to, lines({ 1: "eins" })]);
 });
+
+test("what its user has cut short since, or removed, is no half-written file", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.repo.commit({ "gone.txt": "gone\n" });
+  await it.task(1, { "a.txt": lines({ 1: "eins" }), "gone.txt": "changed\n" });
+  const { from } = await begin(it, "orchestra/1");
+  const half = lines().slice(0, 20);
+  it.repo.write("a.txt", half);
+  Deno.removeSync(`${it.repo.top}/gone.txt`);
+  const error = await assertRejects(() => settle(it), Error, "a.txt");
+  assertStringIncludes(`${error}`, "gone.txt");
+  assertEquals([it.read("a.txt"), it.read("gone.txt"), await it.at("main")], [
+    half,
+    undefined,
+    from,
+  ]);
+  // Where a git was killed nobody can tell the one from the other: what the file had is kept.
+  leaveLock(it);
+  const notes: string[] = [];
+  assertEquals((await settle(it, (text) => notes.push(text)))!.abandoned, null);
+  assertEquals(it.read("a.txt"), lines({ 1: "eins" }));
+  const kept = /refs\/orchestra\/backup\/\S+/.exec(notes.join())![0];
+  assertEquals(await it.repo.git("show", `${kept}:a.txt`), half.trimEnd());
+});
+
+test("that a git was killed is known also where its lock was removed by hand", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "a.txt": lines({ 1: "eins" }) });
+  await begin(it, "orchestra/1");
+  const { store } = openQueue(it.repo.top);
+  const record = readRecord(store);
+  writeRecord(store, { ...record, pending: { ...record.pending!, torn: true } });
+  it.repo.write("a.txt", lines({ 1: "eins" }).slice(0, 9));
+  assertEquals((await settle(it))!.abandoned, null);
+  assertEquals(it.read("a.txt"), lines({ 1: "eins" }));
+});
+
+test("what is given up goes out of the working copy again", GIT, async () => {
+  await using it = await makeMergeBox();
+  const { repo } = it;
+  await repo.commit({ "b.txt": "b\n", "c.txt": "c\n", "gone.txt": "g\n" });
+  await it.task(1, {
+    "a.txt": lines({ 1: "eins" }),
+    "c.txt": "C\n",
+    "new/n.txt": "n\n",
+    "gone.txt": null,
+  });
+  const { from, to } = await begin(it, "orchestra/1");
+  await repo.git("read-tree", "-m", "-u", from, to);
+  // Its user commits one file, stages another one and goes on with one of those that were merged.
+  repo.write("b.txt", "bb\n");
+  await repo.git("commit", "--quiet", "-m", "mine", "--", "b.txt");
+  repo.write("b.txt", "bbb\n");
+  await repo.git("add", "b.txt");
+  repo.write("c.txt", "C, and mine\n");
+  const notes: string[] = [];
+  const settled = await settle(it, (text) => notes.push(text));
+  assertStringIncludes(settled!.abandoned!, "somebody else");
+  assertEquals((await repo.git("status", "--porcelain")).split("\n"), ["M  b.txt", "MM c.txt"]);
+  assertEquals([it.read("a.txt"), it.read("new/n.txt"), it.read("gone.txt"), it.read("c.txt")], [
+    lines(),
+    undefined,
+    "g\n",
+    "C, and mine\n",
+  ]);
+  assertStringIncludes(notes.join(), "c.txt");
+  assert(!notes.join().includes("a.txt"), notes.join());
+});
+
+test(
+  "what was begun goes out of a working copy that has another branch since, and is finished",
+  GIT,
+  async () => {
+    await using it = await makeMergeBox();
+    const { repo } = it;
+    await repo.git("branch", "side");
+    await it.task(1, { "a.txt": lines({ 1: "eins" }), "new.txt": "n\n" });
+    const { from, to } = await begin(it, "orchestra/1");
+    await repo.git("read-tree", "-m", "-u", from, to);
+    await repo.git("switch", "--quiet", "side");
+    assertEquals((await settle(it))!.abandoned, null);
+    assertEquals(await it.at("main"), to);
+    assertEquals(await repo.git("status", "--porcelain"), "");
+    assertEquals(it.read("a.txt"), lines());
+  },
+);
+
+test(
+  "names that are no text are finished, too, and nothing else appears",
+  ON_LINUX ?? GIT,
+  async () => {
+    await using it = await makeMergeBox();
+    const { repo } = it;
+    const tree = `${repo.beside}/bytes`;
+    await repo.git("worktree", "add", "--quiet", "-b", "bytes", tree);
+    const script =
+      'mkdir "$(printf "d\\377")"; printf y >"$(printf "d\\377/bad\\377\\376name")"; echo k >>a.txt';
+    const { success } = await new Deno.Command("sh", { args: ["-c", script], cwd: tree }).output();
+    assert(success);
+    await repo.commit({}, "bytes", tree);
+    await repo.git("worktree", "remove", tree);
+    for (const isCarried of [true, false]) {
+      const { from, to } = await begin(it, "bytes");
+      if (isCarried) await repo.git("read-tree", "-m", "-u", from, to);
+      assertEquals((await settle(it))!.abandoned, null);
+      assertEquals(await it.at("main"), to);
+      assertEquals(await repo.git("status", "--porcelain"), "");
+      await repo.git("reset", "--quiet", "--hard", from);
+    }
+  },
+);
 
 test(
   "what is under way is given up where somebody else has moved the branch, and kept",
