@@ -152,7 +152,7 @@ function placeOf(repo: Repository, setting: string | null): string | null {
 }
 
 /** Tasks that were removed from this workspace, as far as its history goes back. */
-async function removedFrom(store: Queue["store"]): Promise<Set<string>> {
+export async function removedFrom(store: Queue["store"]): Promise<Set<string>> {
   const ids = new Set<string>();
   for await (const { event, task } of readEvents(store)) {
     if (event === "removed" && task !== undefined) ids.add(task);
@@ -161,7 +161,10 @@ async function removedFrom(store: Queue["store"]): Promise<Set<string>> {
 }
 
 /** Does something with each of many, some of them at once; what came of each, in order. */
-async function eachOf<T, U>(items: readonly T[], act: (item: T) => Promise<U>): Promise<U[]> {
+export async function eachOf<T, U>(
+  items: readonly T[],
+  act: (item: T) => Promise<U>,
+): Promise<U[]> {
   const outcomes: U[] = [];
   const next = items.entries();
   const worker = async () => {

@@ -25,7 +25,16 @@ export interface Mergeable {
   readonly message: string;
   /** What must confirm it; null where nothing must. */
   readonly verifier: Verifier | null;
+  /** Why it is not to come in, where it would bring anything; absent for nothing. */
+  readonly refused?: Refused;
 }
+
+/** What is found out about a branch beside merging it. */
+export type Refused =
+  /** It was to resolve a conflict, and has the marks of one in these files. */
+  | { readonly kind: "unresolved"; readonly files: readonly string[] }
+  /** These files of a working copy, which are not committed, are in its way. */
+  | { readonly kind: "in-the-way"; readonly files: readonly string[] };
 
 /** What became of one. */
 export type MergeOutcome =
@@ -39,7 +48,8 @@ export type MergeOutcome =
   /** Its verify command failed. */
   | { readonly kind: "unverified"; readonly verdict: Verdict }
   /** It builds on a task that could not be merged. */
-  | { readonly kind: "left-out"; readonly because: string };
+  | { readonly kind: "left-out"; readonly because: string }
+  | Refused;
 
 /** What became of all. */
 export interface MergePlan {
@@ -150,6 +160,7 @@ async function mergeOne(
   const how = await before(item.tip);
   const way = how === null ? await integratedBy(repo, item.tip, target, item.base) : WITHIN[how];
   if (way !== null) return { kind: "nothing", way };
+  if (item.refused !== undefined) return item.refused;
   const made = await make(place, target, item, { mode, author, before });
   if (made.kind === "conflict" || made.kind === "nothing" || !verify || item.verifier === null) {
     return made;
@@ -158,7 +169,10 @@ async function mergeOne(
   return verdict.code === 0 ? made : { kind: "unverified", verdict };
 }
 
-type Made = Exclude<MergeOutcome, { readonly kind: "unverified" | "left-out" }>;
+type Made = Exclude<
+  MergeOutcome,
+  { readonly kind: "unverified" | "left-out" | Refused["kind"] }
+>;
 
 async function make(
   place: ScratchPlace,

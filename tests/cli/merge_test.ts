@@ -247,7 +247,7 @@ for (const [what, file, put] of IN_THE_WAY) {
     assertEquals(await everything(it), before);
     if (file.includes("/")) assertEquals(it.read(file), "mine");
     const dry = await merged(it, it.id(1), "--dry-run");
-    assertEquals([dry.code, ...outcomes(dry)], [1, "fast-forward"]);
+    assertEquals([dry.code, ...outcomes(dry)], [4, "fast-forward"]);
     assertStringIncludes(dry.obstacle, file);
   });
 }
@@ -572,9 +572,9 @@ test(
     assertEquals(outcomes(await merged(it, "--all", "--resolve", "leaves")), ["conflict"]);
     await box.ok("run", "--all", "--wait");
     const last = await merged(it, "--all", "--resolve", "commits");
-    assertEquals([last.code, ...outcomes(last)], [1, "conflict"]);
+    assertEquals([last.code, ...outcomes(last)], [1, "uncommitted", "conflict"]);
     assertEquals(box.tasks().filter(({ labels }) => "resolves" in labels).length, 2);
-    assertEquals(last.tasks[0].resolvedBy, box.tasks().at(-1)!.taskId);
+    assertEquals(last.tasks[1].resolvedBy, box.tasks().at(-1)!.taskId);
   },
 );
 

@@ -12,17 +12,26 @@ import {
 } from "../../decide/merging.ts";
 import { prepareLaunch } from "../../decide/launch_plan.ts";
 import { branchOf } from "../../decide/branch.ts";
-import { formatMerge, type MergeReport, nameFiles, shortCommit } from "../../format/merge.ts";
+import { indexTasks } from "../../decide/dependencies.ts";
+import {
+  formatMerge,
+  type MergeReport,
+  nameFiles,
+  nameTasks,
+  shortCommit,
+} from "../../format/merge.ts";
 import { shellLine } from "../../launch/find.ts";
 import { add } from "../../queue/add.ts";
 import { definitionOf, loadRules, type Queue, type Rules } from "../../queue/queue.ts";
+import { archivedDependencies } from "../../store/archive.ts";
 import { placesOf } from "../../store/places.ts";
-import { OrchestraError, printable } from "../../task/error.ts";
+import { OrchestraError, printable, quote } from "../../task/error.ts";
 import { isAtRest, isTerminal, type Task } from "../../task/fields.ts";
 import { sanitizeBlock } from "../../text/width.ts";
 import { authorOf } from "../../worktree/author.ts";
 import { worktreeFolder } from "../../worktree/folder.ts";
-import { integratedBy, isAncestor } from "../../worktree/integrated.ts";
+import { ask } from "../../worktree/git.ts";
+import { isAncestor } from "../../worktree/integrated.ts";
 import {
   isGood,
   type Mergeable,
@@ -36,12 +45,15 @@ import { readRecord, whileMerging } from "../../worktree/merge_record.ts";
 import { checkCheckouts, type MovePlace, performMove, settleMove } from "../../worktree/perform.ts";
 import { findRepository, type Repository } from "../../worktree/repository.ts";
 import { removeScratches, type ScratchPlace } from "../../worktree/scratch.ts";
-import { findTarget, type Target } from "../../worktree/target.ts";
+import { checkoutsOf, findTarget, type Target } from "../../worktree/target.ts";
+import { filesInTheWay } from "../../worktree/move.ts";
+import { conflictMarkers } from "../../worktree/markers.ts";
 import { undoMerge } from "../../worktree/undo.ts";
 import type { Verifier } from "../../worktree/verify.ts";
 import type { Context } from "../context.ts";
-import { type Branched, branched, tipOf, uncommitted } from "../merging.ts";
-import { agentArgument, idArgument, optional, parsed, text } from "../parameters.ts";
+import { type Chosen, mergeableTasks, namedTasks } from "../merge_choice.ts";
+import { type Branched, remedyFor, tipOf } from "../merging.ts";
+import { agentArgument, anyIdArgument, optional, parsed, text } from "../parameters.ts";
 import { look } from "../supervision.ts";
 
 interface MergeFlags {
@@ -73,7 +85,7 @@ export const command = buildCommand({
       undo: optional("put the branch back where it was before the last merge"),
       dryRun: optional("only say what would become of each"),
     },
-    positional: { kind: "array", parameter: idArgument },
+    positional: { kind: "array", parameter: anyIdArgument },
   },
   docs: {
     brief: "Merge what tasks made on their branches",
@@ -164,7 +176,7 @@ async function undo(context: Context, place: Place, target: Target): Promise<voi
   if (context.globals.json) {
     return context.printJson({ target: target.name, from, to, backup, undone: tasks });
   }
-  context.print(`${target.name} is at ${shortCommit(to)} again, without ${tasks.join(", ")}`);
+  context.print(`${target.name} is at ${shortCommit(to)} again, without ${nameTasks(tasks)}`);
   context.note(`What the merge made is kept: ${backup}`);
 }
 
@@ -178,54 +190,98 @@ async function mergeInto(
   const { queue, repo, rules } = place;
   const snapshot = await look(queue);
   const before = mergedBefore(repo, readRecord(place.store), target);
-  const chosen = flags.all
-    ? await mergeableTasks(repo, snapshot.tasks, target, before)
-    : await namedTasks(context, place, target, new Set(ids));
+  const choice = { queue, repo, pattern: rules.config.worktrees.branch };
+  const { chosen, removed } = flags.all
+    ? await mergeableTasks(choice, snapshot.tasks, target, before)
+    : {
+      chosen: await namedTasks(choice, target, new Set(ids), (text) => context.note(text)),
+      removed: [],
+    };
   const mode = modeOf(flags);
   const verify = flags.verify ?? false;
-  const items = new Map(chosen.map((one) => [
-    one.task.taskId,
-    itemOf(place, one, mode, verify),
-  ]));
-  const steps = mergeOrder(chosen.map(({ task }) => task), snapshot.index);
+  const items = new Map<string, Mergeable>();
+  for (const one of chosen) {
+    const item = itemOf(place, one, mode, verify);
+    const refused = await refusalOf(place, one);
+    items.set(one.task.taskId, refused === undefined ? item : { ...item, refused });
+  }
+  // Archived ones build on archived ones.
+  const tasks = chosen.map(({ task }) => task);
+  const index = tasks.every(({ taskId }) => snapshot.index.byId.has(taskId))
+    ? snapshot.index
+    : indexTasks(
+      snapshot.tasks,
+      archivedDependencies(place.store, [...new Set([...snapshot.tasks, ...tasks])]),
+    );
+  const steps = mergeOrder(tasks, index);
   const author = await authorOf(repo, rules.config.worktrees.author);
   const options = { mode, author, verify: false, before };
-  let plan = await planMerges(place, target.commit, steps, items, options);
+  const planAll = (options: MergeOptions) =>
+    planMerges(place, target.commit, steps, items, options);
+  let plan = await planAll(options);
   const goes = (found: MergePlan) =>
     found.to !== found.from && (flags.all || found.merged.every(({ outcome }) => isGood(outcome)));
   // Said before anything is run that takes its time.
   let obstacle: OrchestraError | undefined;
-  if (goes(plan)) {
-    try {
-      await checkCheckouts(repo, target, plan.to);
-    } catch (error) {
-      if (!flags.dryRun || !(error instanceof OrchestraError)) throw error;
+  while (goes(plan) && obstacle === undefined) {
+    const found = await obstacleOf(place, target, plan, chosen);
+    if (found === undefined) break;
+    const { item, files, error } = found;
+    if (flags.all && item !== undefined && files.length > 0) {
+      // The others come in all the same.
+      items.set(item.taskId, { ...item, refused: { kind: "in-the-way", files } });
+      plan = await planAll(options);
+    } else if (flags.dryRun) {
       obstacle = error;
-      context.fail(1);
-    }
+      context.fail(error.exitCode);
+    } else throw error;
   }
-  if (verify && goes(plan)) {
-    plan = await planMerges(place, target.commit, steps, items, { ...options, verify });
+  if (
+    !goes(plan) && !flags.dryRun && plan.merged.some(({ outcome: { kind } }) => kind === "conflict")
+  ) {
+    // A merge that is under way is to be told of first: it may be of just these.
+    await checkCheckouts(repo, target, target.commit);
   }
+  if (verify && goes(plan)) plan = await planAll({ ...options, verify });
   const moves = goes(plan) && !flags.dryRun;
-  const tasks = plan.merged.filter(({ outcome }) => "commit" in outcome)
-    .map(({ item }) => item.taskId);
-  const tips = Object.fromEntries(
-    plan.merged.filter(({ outcome }) => isGood(outcome)).map(({ item }) => [item.taskId, item.tip]),
-  );
+  const along = await comingAlong(place, plan, snapshot.tasks, before);
+  const coming = plan.merged.filter(({ outcome }) => "commit" in outcome).map(({ item }) => item);
+  const tips = Object.fromEntries([
+    ...plan.merged.filter(({ outcome }) => isGood(outcome)).map(({ item }) => item),
+    ...[...along.values()].flat(),
+  ].map(({ taskId, tip }) => [taskId, tip]));
+  const markers = goes(plan) ? await conflictMarkers(repo.top, plan.from, plan.to) : [];
   const move = moves
-    ? await performMove(place, target, plan.to, { kind: "merge", tasks, tips, mode })
+    ? await performMove(place, target, plan.to, {
+      kind: "merge",
+      tasks: coming.flatMap((item) => [
+        ...(along.get(item.taskId) ?? []).map(({ taskId }) => taskId),
+        item.taskId,
+      ]),
+      tips,
+      mode,
+    })
     : undefined;
-  const queued = flags.dryRun ? [] : await resolveAll(place, target, flags, plan, chosen);
+  const queued = flags.dryRun ? [] : await resolveAll(context, place, target, flags, plan, chosen);
+  const all = [...snapshot.tasks, ...queued];
   const whole: MergeReport[] = [];
   for (const { item, outcome } of plan.merged) {
-    const resolver = outcome.kind === "conflict"
-      ? await resolverOf(repo, item, [...snapshot.tasks, ...queued])
-      : undefined;
-    const resolvedBy = resolver === undefined ? {} : { resolvedBy: resolver.taskId };
-    whole.push({ ...reportOf(item, outcome), ...resolvedBy });
+    const { uncommitted } = chosen.find(({ task }) => task.taskId === item.taskId)!;
+    const report = reportOf(item, outcome);
+    const others = (along.get(item.taskId) ?? []).map(({ taskId }) => taskId);
+    whole.push({
+      ...report,
+      ...(outcome.kind === "nothing" && uncommitted !== null
+        ? { outcome: "uncommitted", path: uncommitted.path }
+        : {}),
+      ...(outcome.kind === "conflict" || outcome.kind === "left-out"
+        ? await resolversIn(repo, item, all)
+        : {}),
+      ...(others.length === 0 ? {} : { along: others }),
+    });
   }
-  if (!plan.merged.every(({ outcome }) => isGood(outcome))) context.fail(1);
+  const isDone = ({ outcome }: MergeReport) => GOOD.includes(outcome);
+  if (!whole.every(isDone)) context.fail(1);
   if (context.globals.json) {
     return context.printJson({
       target: target.name,
@@ -237,79 +293,140 @@ async function mergeInto(
       tasks: whole,
     });
   }
-  tell(context, target, plan, whole, move !== undefined, flags.dryRun ?? false);
+  tell(context, target, plan, whole, move !== undefined, flags);
+  if (markers.length > 0) {
+    context.note(
+      `Marks of a conflict (<<<<<<<) come in with it, in ${
+        nameFiles(markers)
+      }: see whether they belong there`,
+    );
+  }
+  for (const { task: { taskId }, git, uncommitted } of chosen) {
+    if (uncommitted === null) continue;
+    const { path, why } = uncommitted;
+    context.note(
+      sanitizeBlock(
+        `${taskId}: what is not committed in ${path} is not merged${
+          why === null ? "" : ` (${why})`
+        }` +
+          `\n  ${remedyFor(git.branch, uncommitted)}`,
+      ),
+    );
+  }
+  for (const branch of removed) {
+    context.note(
+      `The task of ${printable(branch)} was removed; it is not in ${target.name}: ${
+        byHand(flags.into, [branch])
+      }`,
+    );
+  }
   if (obstacle !== undefined) context.note(printable(`${obstacle.message}\n  ${obstacle.hint}`));
-  for (const { taskId } of queued) context.print(`Queued ${taskId} to resolve the conflict`);
+  for (const { taskId, labels } of queued) {
+    context.print(`Queued ${taskId} to resolve the conflict of ${labels[RESOLVES]}`);
+  }
   if (queued.length > 0) context.note("Run it with: orchestra run");
+}
+
+/** What needs nobody to look at it. */
+const GOOD: readonly MergeReport["outcome"][] = ["fast-forward", "clean", "nothing"];
+
+/** How branches are merged without us. */
+function byHand(into: string | undefined, branches: readonly string[]): string {
+  const merge = branches.map((branch) => `git merge ${quote([branch])}`).join(" && ");
+  return printable(into === undefined ? merge : `git switch ${quote([into])} && ${merge}`);
+}
+
+/** Why a branch is not to come in, whatever git says: it was to resolve a conflict, and did not. */
+async function refusalOf(
+  { repo }: Place,
+  { task, git, tip }: Chosen,
+): Promise<Mergeable["refused"]> {
+  if (!(RESOLVES in task.labels)) return undefined;
+  const files = await conflictMarkers(repo.top, git.base, tip);
+  return files.length === 0 ? undefined : { kind: "unresolved", files };
+}
+
+/** What is in the way of a plan in a working copy, and which of the tasks needs it to be gone. */
+async function obstacleOf(
+  { repo, rules }: Place,
+  target: Target,
+  plan: MergePlan,
+  chosen: readonly Chosen[],
+): Promise<{ item?: Mergeable; files: string[]; error: OrchestraError } | undefined> {
+  const check = async (to: string) => {
+    try {
+      await checkCheckouts(repo, target, to);
+    } catch (error) {
+      if (error instanceof OrchestraError) return error;
+      throw error;
+    }
+  };
+  const error = await check(plan.to);
+  if (error === undefined) return undefined;
+  // A merge that is under way is in the way of all.
+  if (await check(plan.from) !== undefined) return { files: [], error };
+  for (const { item, outcome } of plan.merged) {
+    if (!("commit" in outcome)) continue;
+    const own = await check(outcome.commit);
+    if (own === undefined) continue;
+    const files = new Set<string>();
+    for (const checkout of await checkoutsOf(repo, target)) {
+      const found = await filesInTheWay(checkout, target.commit, outcome.commit);
+      found.forEach((file) => files.add(file));
+    }
+    const task = chosen.find(({ task }) => task.taskId === item.taskId)?.task;
+    const carried = files.size > 0 &&
+      (task?.dirty ?? rules.config.worktrees.dirty) === "carry";
+    return {
+      item,
+      files: [...files].sort(),
+      error: new OrchestraError(
+        own.code,
+        `${own.message} (${item.taskId} changed what is there)`,
+        { hint: carried ? CARRIED : own.hint, cause: own },
+      ),
+    };
+  }
+  return { files: [], error };
+}
+
+/** What is in the way may be what the branch began with. */
+const CARRIED =
+  "What --dirty carry took along is on the branch already. A file with nothing else goes back with " +
+  "git restore FILE, a new one out of the way; other changes commit first. Nothing was changed.";
+
+/** Tasks whose work comes in with that of others that build on it, by those. */
+async function comingAlong(
+  { repo }: Place,
+  { from, merged }: MergePlan,
+  tasks: readonly Task[],
+  before: MergeOptions["before"],
+): Promise<Map<string, { taskId: string; tip: string }[]>> {
+  const along = new Map<string, { taskId: string; tip: string }[]>();
+  const own = new Set(merged.map(({ item }) => item.taskId));
+  const others = tasks.flatMap((task) => {
+    const tip = own.has(task.taskId) ? null : branchOf(task)?.tip ?? null;
+    return tip === null || tip === branchOf(task)?.base ? [] : [{ taskId: task.taskId, tip }];
+  });
+  if (others.length === 0) return along;
+  const told = new Set(merged.map(({ item }) => item.tip));
+  for (const { item, outcome } of merged) {
+    if (!("commit" in outcome)) continue;
+    const list = await ask(repo.top, ["rev-list", item.tip, `^${from}`]);
+    const commits = new Set(list.split("\n"));
+    for (const other of others) {
+      if (!commits.has(other.tip) || told.has(other.tip) || await before(other.tip) !== null) {
+        continue;
+      }
+      told.add(other.tip);
+      along.set(item.taskId, [...along.get(item.taskId) ?? [], other]);
+    }
+  }
+  return along;
 }
 
 function modeOf({ squash, rebase, noFf }: MergeFlags): MergeMode {
   return squash ? "squash" : rebase ? "rebase" : noFf ? "no-ff" : "merge";
-}
-
-/** All that is complete and not in the target yet. */
-async function mergeableTasks(
-  repo: Repository,
-  tasks: readonly Task[],
-  target: Target,
-  before: MergeOptions["before"],
-): Promise<Branched[]> {
-  const found: Branched[] = [];
-  /** Tips of what the target has already, by their tasks. */
-  const there = new Map<string, string>();
-  for (const task of tasks) {
-    if (task.status !== "complete" || !isAtRest(task)) continue;
-    const git = branchOf(task);
-    if (git === null || git.branch === target.name) continue;
-    const tip = await tipOf(repo, git);
-    if (tip === null) continue;
-    const isThere = await before(tip) !== null ||
-      await integratedBy(repo, tip, target.commit, git.base) !== null;
-    if (isThere) there.set(task.taskId, tip);
-    else found.push({ task, git, tip });
-  }
-  const open: Branched[] = [];
-  for (const one of found) {
-    // Who resolved its conflict has its commits, also where that came in as another commit.
-    const resolved = resolversOf(one.task.taskId, tasks).flatMap(({ taskId }) =>
-      there.get(taskId) ?? []
-    );
-    const within = await Promise.all(resolved.map((tip) => isAncestor(repo.top, one.tip, tip)));
-    if (!within.includes(true)) open.push(one);
-  }
-  return open;
-}
-
-async function namedTasks(
-  context: Context,
-  { queue, repo }: Place,
-  target: Target,
-  ids: ReadonlySet<string>,
-): Promise<Branched[]> {
-  const found: Branched[] = [];
-  for (const id of ids) {
-    const one = await branched(queue, repo, id, "Merging");
-    if (one.git.branch === target.name) {
-      throw new OrchestraError("usage", `Merging ${id}: its branch is the target itself`, {
-        hint: "Name another one with --into.",
-      });
-    }
-    found.push(one);
-  }
-  for (const { task, git } of found) {
-    if (task.status !== "complete") {
-      context.note(
-        `${task.taskId} ${
-          task.status === "failed" ? "has failed" : `was ${task.status}`
-        }: what its branch has is merged all the same`,
-      );
-    }
-    const path = await uncommitted(repo, git);
-    if (path !== null) {
-      context.note(`${task.taskId}: what is not committed in ${path} is not merged`);
-    }
-  }
-  return found;
 }
 
 function itemOf(
@@ -369,6 +486,8 @@ function reportOf({ taskId, branch }: Mergeable, outcome: MergeOutcome): MergeRe
     case "nothing":
       return { ...basic, way: outcome.way };
     case "conflict":
+    case "unresolved":
+    case "in-the-way":
       return { ...basic, files: outcome.files };
     case "unverified":
       return { ...basic, exitCode: outcome.verdict.code };
@@ -377,48 +496,70 @@ function reportOf({ taskId, branch }: Mergeable, outcome: MergeOutcome): MergeRe
   }
 }
 
-/** Who resolves a task's conflict, or has done so: then its branch has what was in conflict. */
-async function resolverOf(
+/** Who resolves a task's conflict, has done so, or was to and has not: then its branch lacks what was in conflict. */
+async function resolversIn(
   repo: Repository,
   { taskId, tip }: Pick<Mergeable, "taskId" | "tip">,
   tasks: readonly Task[],
-): Promise<Task | undefined> {
-  for (const task of resolversOf(taskId, tasks).reverse()) {
-    if (!isTerminal(task.status)) return task;
+): Promise<Pick<MergeReport, "resolvedBy" | "isResolved" | "unresolvedBy">> {
+  const all = resolversOf(taskId, tasks).reverse();
+  for (const task of all) {
+    if (!isTerminal(task.status)) return { resolvedBy: task.taskId, isResolved: false };
     const git = task.status === "complete" ? branchOf(task) : null;
     const own = git === null ? null : await tipOf(repo, git);
-    if (own !== null && await isAncestor(repo.top, tip, own)) return task;
+    if (own !== null && await isAncestor(repo.top, tip, own)) {
+      return { resolvedBy: task.taskId, isResolved: isAtRest(task) };
+    }
   }
-  return undefined;
+  return all[0] === undefined ? {} : { unresolvedBy: all[0].taskId };
 }
 
-/** Queues a task for each conflict that nobody resolves yet. */
+/**
+ * Queues a task for each conflict that nobody resolves yet. Of several in one file each builds on the one
+ * before: begun at one commit, they would be in conflict with each other.
+ */
 async function resolveAll(
+  context: Context,
   { queue, repo }: Place,
   target: Target,
   { resolve }: MergeFlags,
   { merged }: MergePlan,
-  chosen: readonly Branched[],
+  chosen: readonly Chosen[],
 ): Promise<Task[]> {
   if (resolve === undefined) return [];
-  const { tasks } = await look(queue);
-  const given: Record<string, unknown>[] = [];
+  const { tasks, index } = await look(queue);
+  const queued: Task[] = [];
+  const before: { resolver: string; files: readonly string[] }[] = [];
   for (const { item, outcome } of merged) {
     if (outcome.kind !== "conflict") continue;
-    // What is told of it is told with what became of each.
-    if (await resolverOf(repo, item, tasks) !== undefined) continue;
+    const { files } = outcome;
+    const { resolvedBy } = await resolversIn(repo, item, tasks);
+    if (resolvedBy !== undefined) {
+      before.push({ resolver: resolvedBy, files });
+      const { agent, status } = index.byId.get(resolvedBy)!;
+      if (agent !== resolve && !isTerminal(status)) {
+        context.note(
+          `${resolvedBy} with agent ${printable(agent)} is ${status} for ${item.taskId} already: ` +
+            `none of ${printable(resolve)} is queued`,
+        );
+      }
+      continue;
+    }
     const { task } = chosen.find(({ task }) => task.taskId === item.taskId)!;
-    given.push({
+    const last = before.findLast((one) => one.files.some((file) => files.includes(file)));
+    const added = await add(queue, [{
       agent: resolve,
-      prompt: resolvePrompt(task, item.branch, target.name, outcome.files),
+      prompt: resolvePrompt(task, item.branch, target.name, files),
       worktree: true,
-      base: target.name,
+      ...(last === undefined ? { base: target.name } : { dependsOn: [last.resolver] }),
       priority: task.priority,
       labels: { [RESOLVES]: item.taskId },
       ...(task.verify === null ? {} : { verify: task.verify }),
-    });
+    }]);
+    queued.push(...added);
+    before.push(...added.map(({ taskId }) => ({ resolver: taskId, files })));
   }
-  return given.length === 0 ? [] : await add(queue, given);
+  return queued;
 }
 
 function tell(
@@ -427,7 +568,7 @@ function tell(
   plan: MergePlan,
   reports: readonly MergeReport[],
   moved: boolean,
-  dryRun: boolean,
+  { all = false, dryRun = false, resolve, into }: MergeFlags,
 ): void {
   for (const line of formatMerge(reports, target.name, moved, context.style())) context.print(line);
   for (const { outcome } of plan.merged) {
@@ -445,12 +586,41 @@ function tell(
   else if (!dryRun && plan.merged.some(({ outcome }) => !isGood(outcome))) {
     context.print(`${name} stays at ${shortCommit(plan.from)}: nothing was changed`);
   }
-  for (const { taskId, outcome, resolvedBy, files = [] } of reports) {
+  const open: MergeReport[] = [];
+  for (const report of reports) {
+    const { taskId, branch, outcome, resolvedBy, isResolved, unresolvedBy } = report;
+    if (outcome === "unresolved") {
+      context.note(
+        `See orchestra diff ${taskId}: take the marks away on ${
+          printable(branch)
+        } and merge again, or ` +
+          `have another try: orchestra retry ${taskId}`,
+      );
+    }
     if (outcome !== "conflict") continue;
-    context.note(
-      resolvedBy === undefined
-        ? `Let an agent resolve ${nameFiles(files)}: orchestra merge ${taskId} --resolve AGENT`
-        : `${resolvedBy} resolves the conflict of ${taskId}: when it is complete, merge that one`,
-    );
+    if (unresolvedBy !== undefined) {
+      context.note(
+        `${unresolvedBy} was to resolve the conflict of ${taskId} and has not: orchestra logs ${unresolvedBy}`,
+      );
+    }
+    if (resolvedBy === undefined) open.push(report);
+    else {
+      context.note(
+        isResolved
+          ? `${resolvedBy} has resolved the conflict of ${taskId}: orchestra merge ${resolvedBy}`
+          : `${resolvedBy} resolves the conflict of ${taskId}: when it is complete, orchestra merge ${resolvedBy}`,
+      );
+    }
   }
+  const [first] = open;
+  if (first === undefined) return;
+  const agent = resolve ?? "AGENT";
+  const files = nameFiles([...new Set(open.flatMap(({ files = [] }) => files))]);
+  const which = all ? "--all" : open.map(({ taskId }) => taskId).join(" ");
+  context.note(`Let an agent resolve ${files}: orchestra merge ${which} --resolve ${agent}`);
+  const hand = open.slice(0, 3).map(({ branch }) => branch);
+  context.note(
+    `Or do it yourself${open.length > 3 ? ", one after the other, beginning with" : ""}: ` +
+      byHand(into, open.length > 3 ? hand.slice(0, 1) : hand),
+  );
 }

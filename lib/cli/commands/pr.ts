@@ -4,13 +4,13 @@ import { buildCommand } from "@stricli/core";
 import { pullBody, titleOf } from "../../decide/merging.ts";
 import { findOnPath } from "../../launch/find.ts";
 import { OrchestraError, printable } from "../../task/error.ts";
-import { ask } from "../../worktree/git.ts";
+import { ask, tryAsk } from "../../worktree/git.ts";
 import { pushBranch, remoteOf } from "../../worktree/push.ts";
-import { findRepository } from "../../worktree/repository.ts";
+import { findRepository, type Repository } from "../../worktree/repository.ts";
 import { findTarget } from "../../worktree/target.ts";
 import type { Context } from "../context.ts";
-import { branched, uncommitted } from "../merging.ts";
-import { idArgument, optional, parsed, text } from "../parameters.ts";
+import { branched, remedyFor, uncommittedIn } from "../merging.ts";
+import { anyIdArgument, optional, parsed, text } from "../parameters.ts";
 
 interface PullFlags {
   draft?: boolean;
@@ -24,7 +24,7 @@ export const command = buildCommand({
       draft: optional("as a draft"),
       base: parsed(text, "branch that it is for (the one that is checked out)", "branch"),
     },
-    positional: { kind: "tuple", parameters: [idArgument] },
+    positional: { kind: "tuple", parameters: [anyIdArgument] },
   },
   docs: {
     brief: "Open a pull request for a task's branch",
@@ -59,8 +59,19 @@ async function pull(this: Context, { draft, base }: PullFlags, id: string): Prom
       hint: "Say which branch it is for: --base main",
     });
   }
-  const path = await uncommitted(repo, git);
-  if (path !== null) this.note(`What is not committed in ${path} is not in it`);
+  const left = await uncommittedIn(repo, git);
+  if (left !== null) {
+    this.note(
+      printable(
+        `What is not committed in ${left.path} is not in it\n  ${remedyFor(git.branch, left)}`,
+      ),
+    );
+  }
+  if (await changesNothing(repo, git.base, tip)) {
+    throw new OrchestraError("state", `pr ${id}: its branch ${git.branch} changes nothing`, {
+      hint: "There is nothing to be pulled, and nothing was pushed.",
+    });
+  }
   const stat = await ask(repo.top, ["diff", "--stat=100", `${git.base}...${tip}`]).catch(() => "");
   const remote = await remoteOf(repo, into);
   await pushBranch(repo, remote, git.branch, tip);
@@ -93,6 +104,13 @@ async function pull(this: Context, { draft, base }: PullFlags, id: string): Prom
   }
   if (existed) this.note("There was one already: it has the new commits now");
   this.print(printable(url ?? stdout.trim()));
+}
+
+/** Whether a branch has the files that it began with. */
+async function changesNothing({ top }: Repository, base: string, tip: string): Promise<boolean> {
+  const trees = await tryAsk(top, ["rev-parse", `${base}^{tree}`, `${tip}^{tree}`]);
+  const [first, second] = trees?.split("\n") ?? [];
+  return first !== undefined && first === second;
 }
 
 /** Runs gh, which asks nobody anything. */
