@@ -18,12 +18,11 @@ import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import { integratedBy } from "../worktree/integrated.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
-import { findRepository, findWorktree, type Repository } from "../worktree/repository.ts";
-import { adminFolder } from "../worktree/stale_locks.ts";
-import { isBeingRemoved } from "../worktree/take_away.ts";
+import { findRepository, type Repository } from "../worktree/repository.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { noteHandedOver, takeOver } from "./resume.ts";
 import { settle } from "./settle.ts";
+import { ownWorktree } from "./worktree_own.ts";
 import { lockReason } from "./worktree_place.ts";
 
 /** What came of making a worktree. */
@@ -300,15 +299,18 @@ async function commit(
   rules: Rules,
 ): Promise<TaskBranch> {
   const found = await ownWorktree(repo, task, branch);
-  if (found === "another's") return { ...branch, left: anothers(task, branch) };
+  if (found.kind === "another's") return { ...branch, left: found.why };
+  // Where it was moved to is where it is from now on.
+  const path = found.kind === "own" ? found.path : branch.path;
   const author = await authorOf(repo, rules.config.worktrees.author);
-  const { tip, files, insertions, deletions, paths } = await commitLeft(repo, branch.path, {
+  const { tip, files, insertions, deletions, paths } = await commitLeft(repo, path, {
     base: branch.base,
     branch: branch.branch,
     message: commitMessage(task),
     author,
   });
-  return { ...branch, tip, files, insertions, deletions, paths: paths.slice(0, 1000), left: null };
+  const known = paths.slice(0, 1000);
+  return { ...branch, path, tip, files, insertions, deletions, paths: known, left: null };
 }
 
 /**
@@ -329,32 +331,13 @@ export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<T
   try {
     const repo = await findRepository(queue.store.root);
     const found = await ownWorktree(repo, task, branch);
-    if (found === "gone") return branch;
-    if (found === "another's") return { ...branch, left: anothers(task, branch) };
-    const removed = await removeWorktree(repo, branch.path, { force: false });
+    if (found.kind === "gone") return branch;
+    if (found.kind === "another's") return { ...branch, left: found.why };
+    const removed = await removeWorktree(repo, found.path, { force: false });
     return removed.removed ? branch : { ...branch, left: removed.why };
   } catch (error) {
     return { ...branch, left: wordsOf(error) };
   }
-}
-
-/** Whether the worktree that a task's file names is its own: anybody may have written that file. */
-async function ownWorktree(
-  repo: Repository,
-  { taskId }: Task,
-  { path, branch }: TaskBranch,
-): Promise<"own" | "gone" | "another's"> {
-  const found = await findWorktree(repo, path);
-  if (found === undefined) return "gone";
-  if (found.locked === lockReason(taskId)) return "own";
-  // Whoever was killed while it was removed had unlocked it.
-  const isFree = found.locked === null && found.branch === branch;
-  const admin = isFree ? await adminFolder(repo, path) : undefined;
-  return admin !== undefined && await isBeingRemoved(admin, found.head) ? "own" : "another's";
-}
-
-function anothers({ taskId }: Task, { path }: TaskBranch): string {
-  return `${path} is not locked for ${taskId}: it is left alone`;
 }
 
 /** Git's own locks, and a disk that is full: no fault of a task. */

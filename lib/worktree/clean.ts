@@ -13,7 +13,6 @@ import {
 import type { Author } from "./author.ts";
 import { keepBackup } from "./backup.ts";
 import { commitTree } from "./base.ts";
-import { isThere } from "./disk.ts";
 import { ask, git, GitError, lastLine, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { type Goal, isOnly, lookAt, otherRefs, type Seen } from "./look.ts";

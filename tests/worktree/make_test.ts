@@ -548,7 +548,7 @@ test("a repository with SHA-256 is as any other", GIT, async () => {
   const base = await ask(top, ["rev-parse", "HEAD"]);
   const repo = await findRepository(top);
   assertEquals([repo.hash, base.length], ["sha256", 64]);
-  const path = `${folder.path}/tree`;
+  const path = `${folder.path}/${taskId(1)}`;
   const branch = "orchestra/x";
   const wanted = {
     branch,

@@ -1,0 +1,87 @@
+// What a task's file says of its branch and its worktree is believed only where git says the same: the agent
+// can write that file, and move the worktree, while it works there.
+
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { needs, SHELL, test } from "../support/needs.ts";
+import { makeWorktreeBox } from "../support/worktree_box.ts";
+
+const GIT = needs("git") ?? SHELL;
+
+function exists(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+test("a task whose file names a branch of the user's moves none", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { repo, box } = tree;
+  const before = await repo.git("rev-parse", "main");
+  await repo.git("branch", "theirs");
+  // One that is checked out, one that is not, and another task's.
+  const other = "orchestra/task_1700000000000";
+  await repo.git("branch", other);
+  const names = ["main", "theirs", other];
+  const ids: string[] = [];
+  for (const name of names) {
+    ids.push(
+      await tree.start(
+        `echo x >x; file="$ORCHESTRA_ROOT/.orchestra/tasks/$ORCHESTRA_TASK_ID.json"
+         sed "s|$ORCHESTRA_BRANCH|${name}|" "$file" >"$file.new" && mv "$file.new" "$file"`,
+      ),
+    );
+  }
+  await box.ok("run", "--all", "--wait");
+  for (const [at, id] of ids.entries()) {
+    const task = await box.settled(id);
+    const { branch, left, path } = tree.branch(task);
+    assertEquals(branch, names[at]);
+    assertStringIncludes(left!, `${branch} is no branch that was made for ${id}`);
+    assertEquals(Deno.readTextFileSync(`${path}/x`), "x\n");
+    assertEquals(await repo.git("rev-parse", branch), before);
+  }
+  assertEquals(await repo.git("status", "--porcelain"), "");
+});
+
+test(
+  "a worktree that was moved has its work committed, and goes from where it is",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { repo, box } = tree;
+    const to = (name: string) => `${repo.beside}/${name}`;
+    const kept = await tree.start(
+      `echo x >x; git worktree move -f -f "$PWD" '${to("kept")}'; cd '${to("kept")}'; exit 3`,
+    );
+    const moved = await tree.start(`echo y >y; git worktree move -f -f "$PWD" '${to("moved")}'`);
+    const unlocked = await tree.start(
+      `echo z >z; git worktree unlock "$PWD"; git worktree move "$PWD" '${to("unlocked")}'`,
+    );
+    await box.run("run", "--all", "--wait");
+    for (const id of [kept, moved, unlocked]) await box.settled(id);
+    assertEquals(await tree.show(tree.branch(kept).tip!, "x"), "x");
+    assertEquals([tree.branch(kept).path, tree.branch(kept).files], [to("kept"), 1]);
+    assertEquals(await tree.show(tree.branch(moved).tip!, "y"), "y");
+    assertEquals([tree.branch(moved).left, tree.branch(moved).files], [null, 1]);
+    assert(!exists(to("moved")), "it is there still");
+    assertStringIncludes(tree.branch(unlocked).left!, `it was moved to ${to("unlocked")}`);
+    assertEquals(Deno.readTextFileSync(`${to("unlocked")}/z`), "z\n");
+    assertEquals(await tree.worktrees(), [to("kept"), to("unlocked")]);
+  },
+);
+
+test("a commit that only a ref of the worktree's own names is kept when it goes", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { repo, box } = tree;
+  const commit = "git -c user.name=a -c user.email=a@b commit-tree -m aside";
+  const id = await tree.start(
+    `aside=$(${commit} -p HEAD "HEAD^{tree}") && git update-ref refs/worktree/aside "$aside"; echo "$aside"`,
+  );
+  await box.ok("run", "--all", "--wait");
+  const { path, left } = tree.branch(await box.settled(id));
+  assertEquals([left, exists(path)], [null, false]);
+  const aside = Deno.readTextFileSync(box.path(`logs/${id}.log`)).trim();
+  assertEquals(await repo.git("rev-parse", `refs/orchestra/backup/${id}-1`), aside);
+});
