@@ -4,7 +4,7 @@ import { lstat } from "../store/files.ts";
 import { dependentsOf, latestAttempt, type Readiness, retryChain } from "../decide/dependencies.ts";
 import { branchOf } from "../decide/branch.ts";
 import { findOverlaps } from "../decide/overlap_marks.ts";
-import { readablePlaces } from "../store/places.ts";
+import { readablePlaces, setupLogOf } from "../store/places.ts";
 import { nameTasks } from "../decide/names.ts";
 import { formatShow } from "../format/show.ts";
 import { noTask, type Queue } from "../queue/queue.ts";
@@ -76,6 +76,11 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   const format = await formatOf(queue, task);
   // One line more than is shown says that there are more.
   const end = logFile === null ? undefined : readableEnd(logFile, format, LOG_LINES + 1);
+  // Until its agent is launched, and where it never was, what tells is the log of the set-up.
+  const setupLog = setupLogOf(queue.store, id);
+  const setup = task.setupAt === null || active === undefined
+    ? undefined
+    : tailFile(setupLog, LOG_LINES + 1, LOG_BYTES);
   context.print(formatShow(
     {
       view: view({
@@ -93,6 +98,9 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
       plan,
       logTail: end?.text ?? null,
       logSize: end?.size ?? null,
+      setupLog: setup === undefined
+        ? undefined
+        : { name: relative(setupLog), text: setup.lines.join("\n"), size: setup.size },
       usage: task.usage,
     },
     context.style(),

@@ -260,10 +260,10 @@ export function awaitsSetup({ status, setupAt }: Pick<Task, "status" | "setupAt"
 
 function decideSetup(task: Task, evidence: Evidence, rules: EndRules, now: number): Decision {
   const log = `.orchestra/logs/${task.taskId}.setup.log`;
+  // The mark is there from the beginning: only where it has a code, its time is that of the end.
+  const endedAt = typeof evidence.setup === "number" ? evidence.at.setup ?? null : null;
   const failed = (problem: LaunchProblem) =>
-    fail(evidence, { kind: "spawn", agent: task.agent, problem }, {
-      endedAt: evidence.at.setup ?? null,
-    });
+    fail(evidence, { kind: "spawn", agent: task.agent, problem }, { endedAt });
   switch (evidence.setup) {
     case "none":
     case "fenced":

@@ -43,6 +43,8 @@ export interface TaskDetail {
   logTail: string | null;
   /** Bytes of the whole log. */
   logSize: number | null;
+  /** End of what the set-up of its worktree printed, where that is the last that ran; absent elsewhere. */
+  setupLog?: { readonly name: string; readonly text: string; readonly size: number };
   /** Whether it is in the archive. */
   archived?: boolean;
   /** What it consumed so far, where that is known better than from the task's file. */
@@ -434,15 +436,20 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
       (plan.cut ? `, first ${plan.lines.length} lines` : "");
     section("Plan", indent(plan.lines), firstLine(note, width));
   }
-  if (detail.logTail !== null) {
-    const log = blockLines(detail.logTail, inner, LOG_LINES, "tail");
-    const size = detail.logSize === null ? "" : `, ${formatBytes(detail.logSize)}`;
-    const note = `${task.logFile}${size}${log.cut ? `, last ${log.lines.length} lines` : ""}`;
+  const logSection = (title: string, name: string | null, text: string, bytes: number | null) => {
+    const log = blockLines(text, inner, LOG_LINES, "tail");
+    const size = bytes === null ? "" : `, ${formatBytes(bytes)}`;
+    const note = `${name}${size}${log.cut ? `, last ${log.lines.length} lines` : ""}`;
     section(
-      "Log",
+      title,
       log.lines.length === 0 ? indent(["(empty)"], palette.dim) : indent(log.lines),
       firstLine(note, width),
     );
+  };
+  if (detail.setupLog !== undefined) {
+    const { name, text, size } = detail.setupLog;
+    logSection("Set-up log", name, text, size);
   }
+  if (detail.logTail !== null) logSection("Log", task.logFile, detail.logTail, detail.logSize);
   return blocks.map((block) => block.join("\n")).join("\n\n");
 }

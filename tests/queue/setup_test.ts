@@ -88,6 +88,9 @@ test(
       `set-up command of its worktree exited with code 7, see .orchestra/logs/${id}.setup.log`,
     );
     assertEquals(textIn(box.path(`logs/${id}.setup.log`)), "no network\n");
+    assertMatch(await box.ok("show", id), /Set-up log {2}.*\n {2}no network\n/);
+    const { stderr } = await box.run("logs", id);
+    assertStringIncludes(stderr, `.orchestra/logs/${id}.setup.log`);
     assertEquals(textIn(box.path("workspace/launched")), undefined);
   },
 );
@@ -110,9 +113,11 @@ test("it is ended when it has had its time, with all that it started", GIT, asyn
   tree.config({ grace_period: 0.2 }, { setup: slow, setup_timeout: 0.5 });
   const id = await tree.start("true");
   await box.run("run", "--all", "--wait");
-  const { status, failureClass, errorMessage } = await box.settled(id);
+  const { status, failureClass, errorMessage, startedAt, completedAt } = await box.settled(id);
   assertEquals([status, failureClass], ["failed", "spawn"]);
   assertStringIncludes(errorMessage!, "took longer than 500ms");
+  const took = Date.parse(completedAt!) - Date.parse(startedAt!);
+  assert(took >= 500, `it took ${took} ms`);
   await gone(box, numberIn(box.path("workspace/pid"))!);
 });
 

@@ -2,7 +2,7 @@
 
 import { buildCommand } from "@stricli/core";
 import { pause } from "../../launch/pause.ts";
-import { placesOf, readablePlaces } from "../../store/places.ts";
+import { placesOf, readablePlaces, setupLogOf } from "../../store/places.ts";
 import { noTask, type Queue } from "../../queue/queue.ts";
 import { isAtRest } from "../../task/fields.ts";
 import { watchFolder } from "../../store/watch.ts";
@@ -72,6 +72,10 @@ async function logs(this: Context, flags: LogsFlags, id: string): Promise<void> 
     printer.end();
     printer.release?.();
     if (end === 0) this.note(`The log of ${id} is empty`);
+    if (end === 0 && task.setupAt !== null) {
+      const log = queue.store.relative(setupLogOf(queue.store, id));
+      this.note(`Its agent was not launched: what the set-up of its worktree printed is in ${log}`);
+    }
   }
 }
 
