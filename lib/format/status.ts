@@ -63,6 +63,8 @@ const MOST_DAMAGED = 5;
 const ROOM_FOR_BOTH = 30;
 /** Below this width a row of several workspaces has no room for a whole id beside prompt and reason. */
 const ROOM_FOR_IDS = 110;
+/** When columns that were asked for go: after those that were not, the keys among them. */
+const ASKED_FOR = 2.2;
 /** Less of a prompt says nothing. */
 const LEAST_PROMPT = 8;
 
@@ -192,6 +194,7 @@ function statusColumns(
 ): Column<TaskView>[] {
   const { views, names = WHOLE_IDS, workspaceOf } = input;
   const isShort = workspaceOf !== undefined && style.width < ROOM_FOR_IDS;
+  const asked = input.usage === true || input.changes === true;
   const columns: (Column<TaskView> | false)[] = [
     workspaceOf !== undefined && {
       header: "WORKSPACE",
@@ -252,8 +255,7 @@ function statusColumns(
     input.usage === true && {
       header: "TOKENS",
       align: "right",
-      // What was asked for stays longer than what was not.
-      dropOrder: 3,
+      dropOrder: ASKED_FOR,
       cell: ({ task }) => {
         const tokens = task.usage === null ? null : tokensOf(task.usage);
         return tokens === null ? "" : formatCount(tokens);
@@ -262,7 +264,7 @@ function statusColumns(
     input.usage === true && {
       header: "COST",
       align: "right",
-      dropOrder: 3,
+      dropOrder: ASKED_FOR,
       cell: ({ task }) => {
         const cost = finite(task.usage?.costUsd);
         return cost === null ? "" : formatCost(cost);
@@ -270,7 +272,7 @@ function statusColumns(
     },
     input.changes === true && {
       header: "CHANGES",
-      dropOrder: 3,
+      dropOrder: ASKED_FOR,
       cell: ({ task }) => {
         const branch = branchOf(task);
         const text = branch === null ? null : formatChanges(branch);
@@ -293,8 +295,11 @@ function statusColumns(
     {
       header: "PROMPT",
       flex: 6,
-      // Beside a workspace's name the other columns go rather than the reason.
-      min: Math.max(12, Math.min(40, Math.floor(style.width * (isShort ? 0.45 : 0.25)))),
+      // Beside a workspace's name the other columns go rather than the reason, unless they were asked for.
+      min: Math.max(
+        12,
+        Math.min(40, Math.floor(style.width * (asked ? 0.15 : isShort ? 0.45 : 0.25))),
+      ),
       dropOrder: 1,
       cell: (view) => describe(view, input, palette, style, now, isShort),
     },

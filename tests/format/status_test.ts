@@ -8,7 +8,12 @@ import {
   assertStringIncludes,
 } from "../support/assert.ts";
 import { growth } from "../support/growth.ts";
-import { formatStatus, formatTiming, formatTry } from "../../lib/format/status.ts";
+import {
+  formatStatus,
+  formatTiming,
+  formatTry,
+  type StatusInput,
+} from "../../lib/format/status.ts";
 import { nameTasks } from "../../lib/decide/names.ts";
 import type { Task } from "../../lib/task/fields.ts";
 import { displayWidth } from "../../lib/text/width.ts";
@@ -49,6 +54,37 @@ Deno.test("a column that was asked for is there at 80 columns", () => {
   assertEquals(header, ["ID", "STATUS", "TOKENS", "COST", "CHANGES", "PROMPT"]);
 });
 
+Deno.test("a long key does not push out a column that was asked for, nor do several workspaces", () => {
+  const { views, ...rest } = fullQueue();
+  const keyed = views.map((view) => {
+    const git = {
+      branch: `orchestra/${view.task.taskId}`,
+      base: "a".repeat(40),
+      path: "/tmp/worktree",
+      folder: "",
+      tip: null,
+      files: 112,
+      insertions: 12034,
+      deletions: 4077,
+      left: null,
+    };
+    return { ...view, task: { ...view.task, key: "a-key-that-is-long-enough", git } };
+  });
+  const input = {
+    ...rest,
+    usage: false,
+    views: keyed,
+    changes: true,
+    names: nameTasks(keyed.map((it) => it.task)),
+  };
+  const header = (input: StatusInput) =>
+    formatStatus(input, { ...PLAIN, width: 80 }, NOW).split("\n")[0]!.split(/ +/);
+  assert(header(input).includes("CHANGES"), header(input).join());
+  const everywhere = header({ ...input, workspaceOf: () => "a-workspace-of-long-name" });
+  assert(everywhere.includes("CHANGES"), everywhere.join());
+  assert(everywhere.includes("PROMPT"), everywhere.join());
+});
+
 Deno.test("the status table sheds columns on a narrow terminal but keeps the whole id", () => {
   const input = fullQueue();
   const header = (width: number) =>
@@ -66,7 +102,7 @@ Deno.test("the status table sheds columns on a narrow terminal but keeps the who
     "LABELS",
     "PROMPT",
   ]);
-  assertEquals(header(60), ["ID", "STATUS", "TOKENS", "PROMPT"]);
+  assertEquals(header(60), ["ID", "STATUS", "TOKENS", "COST", "PROMPT"]);
   assertEquals(header(40), ["ID", "PROMPT"]);
   const narrow = formatStatus(input, { ...PLAIN, width: 24 }, NOW);
   for (const { task } of input.views) assertStringIncludes(narrow, task.taskId);
