@@ -30,8 +30,8 @@ export async function endTask(
   if (!await endTree(queue, task, rules, options)) return false;
   let git: TaskBranch | null = null;
   if (branchOf(task) !== null) {
-    const { putAway } = await import("./worktree.ts");
-    git = await putAway(queue, task, rules);
+    const [{ putAway }, { inTime }] = await loadWorktrees();
+    git = (await inTime(queue, task, rules, () => putAway(queue, task, rules))).value;
   }
   return store.locked(() => {
     const current = store.read(id);
@@ -58,8 +58,15 @@ export async function commitTask(
   const task = store.read(id);
   if (task?.status !== "running" || !awaitsCommit(task)) return true;
   if (!await endTree(queue, task, rules, options)) return false;
-  const { commitWork } = await import("./worktree.ts");
-  const git = await commitWork(queue, task, rules);
+  const [{ commitWork }, { inTime }] = await loadWorktrees();
+  const { value: git, isWanted } = await inTime(
+    queue,
+    task,
+    rules,
+    () => commitWork(queue, task, rules),
+  );
+  // Ended meanwhile, it is committed by whoever puts its worktree away.
+  if (!isWanted) return true;
   store.locked(() => {
     const current = store.read(id);
     // Cancelled meanwhile, it is put away by whoever ends it.
@@ -67,6 +74,10 @@ export async function commitTask(
     store.write({ ...current, git });
   });
   return true;
+}
+
+function loadWorktrees() {
+  return Promise.all([import("./worktree.ts"), import("./in_time.ts")]);
 }
 
 /** Ends the processes of a task; whether none lives any more, as far as can be seen. */

@@ -19,6 +19,7 @@ import { integratedBy } from "../worktree/integrated.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, type Repository } from "../worktree/repository.ts";
+import { inTime } from "./in_time.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { noteHandedOver, takeOver } from "./resume.ts";
 import { settle } from "./settle.ts";
@@ -46,11 +47,18 @@ export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<M
   if (task?.status !== "pending" || !lacksWorktree(task, rules)) return { task };
   let made: TaskBranch | Refusal;
   try {
-    made = await make(queue, task, rules).catch(() => {
-      // Somebody else may have made it from where the user's working copy was just before: as it is now, it
-      // is found.
-      return make(queue, task, rules);
-    });
+    const done = await inTime(
+      queue,
+      task,
+      rules,
+      (signal) =>
+        make(queue, task, rules, signal).catch(() => {
+          // Somebody else may have made it from where the user's working copy was just before: as it is now,
+          // it is found.
+          return make(queue, task, rules, signal);
+        }),
+    );
+    made = done.value;
   } catch (error) {
     if (isPassing(error)) return { later: wordsOf(error) };
     made = { problem: wordsOf(error).replace(ATTEMPT, "") };
@@ -125,7 +133,12 @@ function refusedOutcome(task: Task, refusal: Refusal): Outcome {
   };
 }
 
-async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch | Refusal> {
+async function make(
+  queue: Queue,
+  task: Task,
+  rules: Rules,
+  signal: AbortSignal,
+): Promise<TaskBranch | Refusal> {
   const { store } = queue;
   const { worktrees } = rules.config;
   const repo = await findRepository(store.root);
@@ -147,7 +160,7 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
       reason,
       dirty: task.dirty ?? usual,
       include: true,
-    });
+    }, signal);
   } else {
     await makeWorktree(repo, {
       branch,
@@ -156,7 +169,7 @@ async function make(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch 
       reason,
       dirty: "ignore",
       include: true,
-    });
+    }, signal);
   }
   // The commit that it begins from may lack the folder of the workspace, and git keeps no empty ones.
   if (!await makeFolderWithin(path, repo.prefix)) {
@@ -367,7 +380,7 @@ const ATTEMPT = /^(?:Making the worktree .*?[/\\]task_\d+: |A worktree cannot be
 
 /** Why something went wrong, one line. */
 function wordsOf(error: unknown): string {
-  if (error instanceof GitError) return `git ${error.args[0]}: ${lastLine(error.output)}`;
+  if (error instanceof GitError) return `git ${error.command}: ${lastLine(error.output)}`;
   const { message, hint } = toOrchestraError(error, "a worktree");
   return hint === undefined ? message : `${message}. ${hint}`;
 }

@@ -211,6 +211,12 @@ export class GitError extends Error {
   constructor(readonly args: readonly string[], readonly output: GitOutput) {
     super(`git ${args.join(" ")}: ${lastLine(output)}`);
   }
+
+  /** What it was to do, `add` for example. */
+  get command(): string {
+    const at = this.args.findIndex((word, at) => word !== "-c" && this.args[at - 1] !== "-c");
+    return this.args[at] ?? "";
+  }
 }
 
 /** The line that says what was wrong, without `fatal: `. */
