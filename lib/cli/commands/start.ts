@@ -80,7 +80,7 @@ async function start(
     );
   }
   const whole = prompt === "-" ? await readStdin() : prompt;
-  await this.config(queue.store);
+  const { worktree } = await this.config(queue.store);
   const task =
     (await add(queue, [{ agent, prompt: whole, ...askedFor(flags as OptionValues) }]))[0]!;
   if (this.globals.json) this.printJson(task);
@@ -90,6 +90,10 @@ async function start(
     if (task.touches.length > 0 || task.dependsOn.length > 1) {
       const { overlapNotes } = await import("../overlap_notes.ts");
       for (const line of overlapNotes(queue, task.taskId)) this.note(line);
+    }
+    if (task.worktree ?? worktree) {
+      const { worktreeNotes } = await import("../worktree_notes.ts");
+      for (const line of await worktreeNotes(queue, task)) this.note(line);
     }
     this.note(await isLaunched(queue.store) ? LAUNCHED : "Run it with: orchestra run");
   }
