@@ -5,7 +5,7 @@ import { authorOf } from "./author.ts";
 import { keepBackup } from "./backup.ts";
 import { commitTree } from "./base.ts";
 import { isFolder, isThere, repositoriesIn } from "./disk.ts";
-import { ask, git, lastLine, tryAsk } from "./git.ts";
+import { ask, tryAsk } from "./git.ts";
 import { alone } from "./lock.ts";
 import { OURS } from "./make.ts";
 import { queuesWithin } from "./queues_within.ts";
@@ -15,7 +15,7 @@ import { adminFolder, leadsTo, lockOf, taskOf } from "./record.ts";
 import { findWorktree, type Repository, type WorktreeEntry } from "./repository.ts";
 import { nestedRepositories, snapshotTree } from "./snapshot.ts";
 import { ownGitDir, type WorktreeState, worktreeState } from "./state.ts";
-import { completeFiles, isBeingRemoved, takeAway } from "./take_away.ts";
+import { completeFiles, isBeingRemoved, removeByGit, takeAway } from "./take_away.ts";
 
 /** Whether a worktree was removed, and why not. */
 export type Removal = { readonly removed: true } | {
@@ -158,20 +158,13 @@ async function take(
   admin: string,
   force: boolean,
 ): Promise<Removal> {
-  const { path, locked } = entry;
   return await alone(repo, async () => {
     await keepCommits(repo, entry, admin);
     if (!force) {
       const problem = await takeAway(repo, entry, admin);
       return problem === null ? { removed: true } : kept(problem);
     }
-    if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
-    const how = force ? ["--force"] : [];
-    const output = await git(repo.gitDir, ["worktree", "remove", ...how, "--", path]);
-    if (output.code === 0) return { removed: true };
-    if (locked !== null) {
-      await git(repo.gitDir, ["worktree", "lock", "--reason", locked, "--", path]);
-    }
-    return kept(lastLine(output));
+    const problem = await removeByGit(repo, entry, admin, ["--force"]);
+    return problem === null ? { removed: true } : kept(problem.said);
   });
 }

@@ -3,8 +3,8 @@
 // was killed in between has left part of the files, and they are brought back before git looks again.
 
 import { replaceFile } from "../store/files.ts";
-import { isThere, permitted, removeOne } from "./disk.ts";
-import { ask, git, lastLine } from "./git.ts";
+import { isFolder, isThere, permitted, readText, removeOne, run } from "./disk.ts";
+import { ask, git, GitError, lastLine } from "./git.ts";
 import { worktreeEnv } from "./record.ts";
 import type { Repository, WorktreeEntry } from "./repository.ts";
 import { gitlinks, readStatus } from "./state.ts";
@@ -71,12 +71,93 @@ export async function takeAway(
     () => replaceFile(noteOf(admin), `${noteOf(admin)}.${Deno.pid}.tmp`, `${head}\n`),
     () => Promise.resolve(),
   );
-  if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
-  const output = await git(repo.gitDir, ["worktree", "remove", ...await force(path), "--", path]);
-  if (output.code === 0) return null;
-  if (locked !== null) await git(repo.gitDir, ["worktree", "lock", "--reason", locked, path]);
+  const problem = await removeByGit(repo, { path, locked, head }, admin, await force(path));
+  if (problem === null || problem.isForgotten) return problem?.said ?? null;
   await removeOne(noteOf(admin));
-  return lastLine(output);
+  return problem.said;
+}
+
+/**
+ * Has git remove the folder of a worktree, and its record. Git forgets also a folder that it could not remove
+ * all of: it would be nobody's from then on. Its record is written again then, and its files are brought back.
+ *
+ * @param how options for git
+ * @returns null where it is gone; else what git said, and whether the record was written again, with a note
+ * that it is being removed
+ */
+export async function removeByGit(
+  repo: Repository,
+  { path, locked, head }: Pick<WorktreeEntry, "path" | "locked" | "head">,
+  admin: string,
+  how: readonly string[],
+): Promise<{ said: string; isForgotten: boolean } | null> {
+  const record = await readRecord(admin);
+  await openFolders(path);
+  if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
+  const output = await git(repo.gitDir, ["worktree", "remove", ...how, "--", path]);
+  if (output.code === 0) return null;
+  const said = lastLine(output);
+  if (await isThere(admin)) {
+    if (locked !== null) await git(repo.gitDir, ["worktree", "lock", "--reason", locked, path]);
+    return { said, isForgotten: false };
+  }
+  if (!await isThere(path)) return null;
+  if (locked !== null) record.push(["locked", `${locked}\n`]);
+  record.push([noteOf("").slice(1), `${head}\n`]);
+  await writeRecord(admin, record);
+  await completeFiles(repo, path, admin).catch((error) => {
+    // What is missing, the next call brings back.
+    if (!(error instanceof GitError)) throw error;
+  });
+  return { said, isForgotten: true };
+}
+
+/** What makes a folder of git's the record of a worktree, and says which. */
+async function readRecord(admin: string): Promise<[name: string, text: string][]> {
+  const files: [string, string][] = [];
+  for (const name of ["HEAD", "commondir", "gitdir", "config.worktree"]) {
+    const text = await readText(`${admin}/${name}`);
+    if (text !== null) files.push([name, text]);
+  }
+  return files;
+}
+
+async function writeRecord(admin: string, files: readonly [string, string][]): Promise<void> {
+  await permitted(() => {
+    Deno.mkdirSync(admin, { recursive: true });
+    for (const [name, text] of files) {
+      replaceFile(`${admin}/${name}`, `${admin}/${name}.${Deno.pid}.tmp`, text);
+    }
+  }, async () => {
+    for (const [name, text] of files) {
+      const script = 'mkdir -p -- "$1" && printf %s "$3" >"$1/$2.new" && mv -f "$1/$2.new" "$1/$2"';
+      await run("sh", ["-c", script, "sh", admin, name, text]);
+    }
+  });
+}
+
+/** What its owner may not write to, as a cache of downloads often is, git cannot remove. */
+async function openFolders(path: string): Promise<void> {
+  if (Deno.build.os === "windows" || !await isFolder(path)) return;
+  await permitted(() => open(path), async () => {
+    await run("find", [
+      ...[path, "-type", "d", "!", "-perm", "-700", "-exec", "chmod", "u+rwx", "{}", "+"],
+    ]);
+  });
+}
+
+/** Links are not followed. */
+function open(folder: string): void {
+  try {
+    const { mode } = Deno.lstatSync(folder);
+    if (mode !== null && (mode & 0o700) !== 0o700) Deno.chmodSync(folder, (mode & 0o777) | 0o700);
+    for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+      if (isDirectory) open(`${folder}/${name}`);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    // Another user's: git tells.
+  }
 }
 
 /**

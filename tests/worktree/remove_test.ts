@@ -2,7 +2,16 @@
 // is only there is lost, whatever is forced.
 
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { linking, needs, ON_LINUX, SHELL, test } from "../support/needs.ts";
+import {
+  closing,
+  linking,
+  needs,
+  ON_LINUX,
+  ON_POSIX,
+  SHELL,
+  succeeds,
+  test,
+} from "../support/needs.ts";
 import { assertSound, makeTrees, taskId, type Trees } from "./trees.ts";
 import { backups } from "../../lib/worktree/backup.ts";
 import { removeWorktree } from "../../lib/worktree/remove.ts";
@@ -308,5 +317,62 @@ test(
       `mkdir -p "$(printf 'build/\\377/x')" && git init -q "$(printf 'build/\\377/x')"`;
     await new Deno.Command("sh", { args: ["-c", script], cwd: path }).output();
     assertMatch(await keeps(trees, 1, true), /^a repository of its own is within: build\/\ufffd$/);
+  },
+);
+
+test("folders that may not be written to go as well", GIT ?? ON_POSIX, async () => {
+  await using trees = await makeTrees();
+  const { user } = trees;
+  const base = await user.commit({ ".gitignore": "mod/\n" });
+  const path = await trees.make(1, { base });
+  user.write("mod/cache/deep/file", "cached\n", path);
+  for (const name of ["mod/cache/deep", "mod/cache", "mod"]) {
+    Deno.chmodSync(`${path}/${name}`, 0o555);
+  }
+  // To root all folders are open; without these rights they are not.
+  const rights = ["--bounding-set=-dac_override,-dac_read_search"];
+  const isRoot = Deno.uid() === 0 && succeeds("setpriv", ...rights, "true");
+  const program = new URL("steps_program.ts", import.meta.url).pathname;
+  const wanted = JSON.stringify([trees.wanted(1)]);
+  const args = ["run", "-A", "--quiet", "--no-check", program, "remove", user.top, wanted];
+  const { success, stderr } = await new Deno.Command(isRoot ? "setpriv" : Deno.execPath(), {
+    args: isRoot ? [...rights, Deno.execPath(), ...args] : args,
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  assertEquals(exists(path), false);
+  await removes(trees, 1);
+});
+
+test(
+  "a folder that git cannot remove all of stays a worktree, and goes later",
+  GIT ?? closing(),
+  async () => {
+    await using trees = await makeTrees();
+    const { user } = trees;
+    const base = await user.commit({ ".gitignore": "mod/\n", "b/c": "c\n" });
+    for (const force of [false, true]) {
+      const number = force ? 2 : 1;
+      const path = await trees.make(number, { base });
+      user.write("mod/file", "cached\n", path);
+      if (force) user.write("new", "new\n", path);
+      assert(succeeds("chattr", "+i", `${path}/mod`));
+      try {
+        const removal = await removeWorktree(trees.repo, path, { force });
+        assert(!removal.removed && /failed to delete/.test(removal.why), JSON.stringify(removal));
+        const entry = await findWorktree(trees.repo, path);
+        assertEquals(
+          [entry?.locked, entry?.branch],
+          [trees.wanted(number).reason, trees.wanted(number).branch],
+        );
+        // What git has removed is back, unless there is more; that is in a backup.
+        const status = await user.gitIn(path, "status", "--porcelain");
+        assert(force || (status === "" && exists(`${path}/b/c`)), status);
+      } finally {
+        succeeds("chattr", "-i", `${path}/mod`);
+      }
+      await removes(trees, number, force);
+    }
+    const [backup] = await backups(trees.repo);
+    assertEquals(await user.git("show", `${backup!.ref}:new`), "new");
   },
 );
