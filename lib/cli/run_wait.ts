@@ -6,7 +6,7 @@ import { indexTasks, type Readiness, retryChain, type TaskIndex } from "../decid
 import { viewTask } from "../decide/view.ts";
 import { formatPlainEvent, formatStatus } from "../format/status.ts";
 import type { Queue } from "../queue/queue.ts";
-import { refresh, type Snapshot } from "../queue/refresh.ts";
+import { type Lacking, refresh, type Snapshot } from "../queue/refresh.ts";
 import { type Beside, watchOver } from "../supervise/loop.ts";
 import type { Mirror } from "../supervise/mirror.ts";
 import {
@@ -26,6 +26,7 @@ import type { ReportTarget } from "./flags.ts";
 import { stopSignal } from "./look_on.ts";
 import { createScreen } from "./screen.ts";
 import { readKeys } from "./keys.ts";
+import { countLacking, wordsOfLacking } from "./lacking.ts";
 import { openNotices } from "./notices.ts";
 import { statusInput, viewJson } from "./status_input.ts";
 import { followOrders, leaveSupervisor, look } from "./supervision.ts";
@@ -151,6 +152,8 @@ interface Seen extends Pick<Snapshot, "tasks" | "index" | "damaged"> {
   readonly interrupted: boolean;
   /** What was launched meanwhile, by whomever. */
   readonly launched: ReadonlySet<string>;
+  /** What was to be launched, and waits for its worktree still. */
+  readonly lacking: readonly Lacking[];
 }
 
 /** Launches, and watches until it is finished or left. */
@@ -200,6 +203,7 @@ async function watchRun(
       launch: flags.parallel ?? { more: 1 },
     });
     for (const change of from?.changes ?? []) view.show(change, from!.index);
+    for (const one of from?.lacking ?? []) this.note(wordsOfLacking(one));
     const mirror = await watchOver(queue, {
       wanted: orders,
       until: "finished",
@@ -225,7 +229,11 @@ async function watchRun(
     const tasks = [...new Map([...view.ended, ...mirror.index.byId]).values()];
     const index = indexTasks(tasks, mirror.index.archived);
     const { launched } = view;
-    return { tasks, index, damaged: [...mirror.damaged.values()], interrupted, launched };
+    const damaged = [...mirror.damaged.values()];
+    const lacking = (from?.lacking ?? []).filter(({ id }) =>
+      index.byId.get(id)?.status === "pending"
+    );
+    return { tasks, index, damaged, interrupted, launched, lacking };
   } finally {
     view.close();
     // On Windows no guardian waits for our end: a supervisor is left now.
@@ -270,7 +278,7 @@ function createView(
   };
 }
 
-/** Prints how it ended, and sets the exit code: 1 where something that was run did not complete. */
+/** Prints how it ended, and sets the exit code: 1 where what was run, or was to be, did not complete. */
 function finish(
   context: Context,
   queue: Queue,
@@ -279,7 +287,7 @@ function finish(
   gone: number,
   table: boolean,
 ): void {
-  const { index, interrupted } = seen;
+  const { index, interrupted, lacking } = seen;
   const unmet = mine.filter((task) => retryChain(task, index).at(-1)?.status !== "complete");
   const input = statusInput(queue, seen, { ids: new Set(mine.map((task) => task.taskId)) });
   if (context.globals.json) {
@@ -288,14 +296,19 @@ function finish(
       complete: mine.length - unmet.length,
       incomplete: unmet.length + gone,
       interrupted,
+      waitsFor: lacking.length > 0 ? countLacking(lacking.length) : null,
     });
   } else if (table && mine.length + gone === 0) {
-    context.print("Nothing to start: no pending task is ready");
+    context.print(
+      lacking.length > 0
+        ? `Nothing started: ${countLacking(lacking.length)}`
+        : "Nothing to start: no pending task is ready",
+    );
   } else if (table) context.print(formatStatus(input, context.style(), queue.now()));
   if (interrupted) {
     context.note(
       "Left: the agents go on, and a supervisor with them. See: orchestra status --watch",
     );
     context.fail(130);
-  } else if (unmet.length + gone > 0) context.fail(1);
+  } else if (unmet.length + gone + lacking.length > 0) context.fail(1);
 }

@@ -43,8 +43,15 @@ export interface Snapshot {
   readonly held: Held | null;
   /** What holds across workspaces; nothing where absent. */
   readonly shared?: SharedView;
-  /** Why tasks that were to be launched have no worktree yet, a sentence each; nothing where absent. */
-  readonly lacking?: readonly string[];
+  /** Tasks that were to be launched and have no worktree yet; nothing where absent. */
+  readonly lacking?: readonly Lacking[];
+}
+
+/** A task that waits for its worktree. */
+export interface Lacking {
+  readonly id: string;
+  /** What stands in the way. */
+  readonly why: string;
 }
 
 /** How much {@linkcode refresh} may do. */
@@ -93,7 +100,7 @@ async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Sna
   // For each a worktree is made once: where it could not be, whoever watches tries again.
   const made = new Set<string>();
   const stuck = new Set<string>();
-  const lacking: string[] = [];
+  const lacking: Lacking[] = [];
   for (let left = options.launch;;) {
     const part = store.locked(() =>
       bringForward(queue, store.scan(known), rules, probed, { ...options, launch: left }, stuck)
@@ -105,7 +112,7 @@ async function bringUpToDate(queue: Queue, options: RefreshOptions): Promise<Sna
       made.add(id);
       if (outcome === undefined || "later" in outcome) {
         stuck.add(id);
-        if (outcome !== undefined) lacking.push(`${id} waits for its worktree: ${outcome.later}`);
+        if (outcome !== undefined) lacking.push({ id, why: outcome.later });
       } else if (outcome.task?.status === "failed") {
         changes.push({ kind: "failed", task: outcome.task });
       }

@@ -16,6 +16,7 @@ import type { Context } from "../context.ts";
 import { integer, type ReportTarget, reportTarget } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
 import { isAlone, leaveSupervisor } from "../supervision.ts";
+import { countLacking, wordsOfLacking } from "../lacking.ts";
 
 interface RunFlags {
   parallel?: number;
@@ -93,14 +94,19 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
   const known = new Set(launched.map(({ task }) => task.taskId));
   const changes = snapshot.changes.filter(({ task }) => !known.has(task.taskId));
   for (const change of changes) if (change.kind !== "failed") this.note(describeChange(change));
-  for (const reason of snapshot.lacking ?? []) this.note(reason);
+  const lacking = snapshot.lacking ?? [];
+  for (const one of lacking) this.note(wordsOfLacking(one));
   const running = snapshot.tasks
     .filter((task) => task.status === "running" && !known.has(task.taskId)).length;
   await noteSetup(this, queue.store, launched);
   const leaves = config.supervise && (launched.length > 0 || snapshot.unsettled || flags.all);
   if (leaves) leaveSupervisor(this, queue, order);
   const watched = leaves || isWatched(queue.store);
-  const reason = snapshot.held === null ? null : await wordsOf(snapshot.held, queue.now());
+  const reason = snapshot.held !== null
+    ? await wordsOf(snapshot.held, queue.now())
+    : lacking.length > 0
+    ? countLacking(lacking.length)
+    : null;
   report(this, launched.map(({ task }) => task), changes, running, parallel, watched, reason);
 }
 
