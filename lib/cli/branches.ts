@@ -45,7 +45,7 @@ export async function openBranches(
   config: Config,
   into: string | null,
 ): Promise<Branches> {
-  const repo = await findRepository(store.root);
+  const repo = await findRepository(store.root, "No task has a branch here");
   const goal = await goalWithMerges(store, repo, into);
   const { branch: pattern, folder, author } = config.worktrees;
   const archived = (id: string): Task | undefined => {

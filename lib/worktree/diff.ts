@@ -55,10 +55,19 @@ export async function compareTask(
         : worktree === true
         ? `${taskId} has no branch: none was made for it`
         : `${taskId} has no branch: it works in the workspace itself`,
-      { hint: "A task gets a worktree and a branch of its own with: orchestra start --worktree" },
+      {
+        hint: worktree === true
+          ? `See how it stands with it: orchestra show ${taskId}`
+          : "A task gets a worktree and a branch of its own with: orchestra start --worktree",
+      },
     );
   }
-  return await compare(await findRepository(root), task.taskId, branch, options);
+  return await compare(
+    await findRepository(root, `diff ${task.taskId}`),
+    task.taskId,
+    branch,
+    options,
+  );
 }
 
 /**

@@ -32,6 +32,8 @@ export interface WorktreeEntry {
   readonly isMain: boolean;
 }
 
+const MAKING = "A worktree cannot be made";
+
 /** The first that merges without a working copy. */
 const OLDEST = [2, 38] as const;
 
@@ -47,10 +49,11 @@ async function gitVersion(folder: string): Promise<string> {
  * The repository in which a folder lies.
  *
  * @param root absolute path, a workspace's root as a rule
+ * @param attempted what cannot be done without one, for messages
  * @throws OrchestraError `environment` where there is no git, one that is too old, or one that is not
  * allowed to look; `state` where there is no repository, a bare one, or one without a commit
  */
-export async function findRepository(root: string): Promise<Repository> {
+export async function findRepository(root: string, attempted = MAKING): Promise<Repository> {
   const version = await (known ??= gitVersion(root).catch((error) => {
     known = undefined;
     throw error;
@@ -75,7 +78,7 @@ export async function findRepository(root: string): Promise<Repository> {
     // The last: a folder's name may have line ends in it.
     "--show-prefix",
   ]);
-  if (output.code !== 0) throw await refusal(root, output);
+  if (output.code !== 0) throw await refusal(root, output, attempted);
   const [top, gitDir, hash, _head, ...prefix] = output.stdout.replace(/\n$/, "").split("\n");
   if (!/^sha\d+$/.test(hash!)) {
     throw new OrchestraError(
@@ -90,9 +93,13 @@ export async function findRepository(root: string): Promise<Repository> {
 }
 
 /** Why there is no repository of use, and what to do. */
-async function refusal(root: string, output: GitOutput): Promise<OrchestraError> {
+async function refusal(
+  root: string,
+  output: GitOutput,
+  attempted: string,
+): Promise<OrchestraError> {
   const because = (code: "state" | "environment", what: string, hint: string) =>
-    new OrchestraError(code, `A worktree cannot be made: ${what}`, {
+    new OrchestraError(code, `${attempted}: ${what}`, {
       hint,
       cause: new GitError(["rev-parse"], output),
     });
@@ -109,7 +116,8 @@ async function refusal(root: string, output: GitOutput): Promise<OrchestraError>
     return because(
       "state",
       `${root} is in no git repository`,
-      "Make one, with git init and a first commit, or leave --worktree away.",
+      "Make one, with git init and a first commit" +
+        (attempted === MAKING ? ", or leave --worktree away." : "."),
     );
   }
   if (await tryAsk(root, ["rev-parse", "--is-bare-repository"]) === "true") {

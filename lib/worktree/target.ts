@@ -19,10 +19,15 @@ export interface Target {
  * has checked out.
  *
  * @param into a branch of this repository; null for the one that is checked out
+ * @param option how another one is named
  * @throws OrchestraError `usage` where there is no such branch, `state` where none is checked out
  */
-export async function findTarget(repo: Repository, into: string | null): Promise<Target> {
-  const ref = into === null ? await checkedOut(repo) : await named(repo, into);
+export async function findTarget(
+  repo: Repository,
+  into: string | null,
+  option = "--into",
+): Promise<Target> {
+  const ref = into === null ? await checkedOut(repo, option) : await named(repo, into);
   const commit = await ask(repo.top, ["rev-parse", "--verify", `${ref}^{commit}`]);
   return { ref, name: nameOf(ref), commit };
 }
@@ -32,13 +37,13 @@ export function nameOf(ref: string): string {
   return ref.replace(/^refs\/heads\//, "");
 }
 
-async function checkedOut({ top }: Repository): Promise<string> {
+async function checkedOut({ top }: Repository, option: string): Promise<string> {
   const ref = await tryAsk(top, ["symbolic-ref", "--quiet", "HEAD"]);
   if (ref?.startsWith("refs/heads/")) return ref;
   throw new OrchestraError(
     "state",
-    `Merging into what ${top} has checked out: it is on no branch (its HEAD is detached)`,
-    { hint: "Name the branch: --into main" },
+    `${top} has no branch checked out (its HEAD is detached)`,
+    { hint: `Name the branch that is meant: ${option} main` },
   );
 }
 

@@ -93,6 +93,11 @@ test("why there is no pull request is said", NEEDED, async () => {
   const gh = putGh(it, 'printf "no\\nnot logged in\\033[31m\\n" >&2; exit 4');
   await fails(4, "it has no remote", gh);
   await fails(4, "it is pending", gh, 2);
+  await it.task(3, {});
+  await fails(4, "changes nothing", gh, 3);
+  await it.repo.git("checkout", "--quiet", "--detach");
+  await fails(4, "--base main", gh);
+  await it.repo.git("checkout", "--quiet", "main");
   const remote = await addRemote(it);
   await fails(5, "gh pr create: not logged in\\u{1b}[31m", gh);
   // Somebody else has pushed to that branch: nothing of it is overwritten.
@@ -100,7 +105,8 @@ test("why there is no pull request is said", NEEDED, async () => {
   await it.repo.git("clone", "--quiet", "--branch", "orchestra/1", remote, other);
   const theirs = await it.repo.commit({ "theirs.txt": "t" }, "theirs", other);
   await it.repo.gitIn(other, "push", "--quiet", "origin", "HEAD");
-  await it.repo.git("branch", "-f", "orchestra/1", "main");
+  const anew = ["commit-tree", "orchestra/1^{tree}", "-p", "main", "-m", "anew"];
+  await it.repo.git("branch", "-f", "orchestra/1", await it.repo.git(...anew));
   await fails(5, "rejected", gh);
   assertEquals(await it.repo.gitIn(remote, "rev-parse", "orchestra/1"), theirs);
   await it.repo.git("remote", "set-url", "origin", `${it.repo.beside}/nowhere`);

@@ -1,9 +1,15 @@
 // `orchestra diff <id>`: what a task has changed on its branch, as git shows it.
 
 import { buildCommand } from "@stricli/core";
+import { branchOf } from "../../decide/branch.ts";
 import { OrchestraError } from "../../task/error.ts";
+import type { Task } from "../../task/fields.ts";
+import { resolveTask } from "../../queue/names.ts";
 import { noTask } from "../../queue/queue.ts";
+import type { Store } from "../../store/tasks.ts";
 import { compareTask, listChanges, readWhole, showDiff } from "../../worktree/diff.ts";
+import { tryAsk } from "../../worktree/git.ts";
+import { findRepository } from "../../worktree/repository.ts";
 import { env } from "../calling.ts";
 import type { Context } from "../context.ts";
 import { anyIdArgument, optional, parsed, text } from "../parameters.ts";
@@ -25,18 +31,39 @@ export const command = buildCommand({
     flags: {
       stat: optional("only how many lines of which files"),
       nameOnly: optional("only the names of the files"),
-      against: parsed(text, "since the branch parted from this one", "ref"),
+      against: parsed(text, "since the branch parted from this one, or from that of a task", "ref"),
     },
     positional: { kind: "tuple", parameters: [anyIdArgument] },
   },
   docs: { brief: "Show what a task changed on its branch" },
 });
 
+/** A ref, or what a task is called by: then its branch, or the commit that it left where that is gone. */
+async function refOf(store: Store, against: string): Promise<string> {
+  const { top } = await findRepository(store.root, `diff --against ${against}`);
+  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+  const isCommit = async (name: string) =>
+    await tryAsk(top, [...args, `${name}^{commit}`]) !== null;
+  if (against.startsWith("-") || await isCommit(against)) return against;
+  let task: Task | undefined;
+  try {
+    const id = resolveTask(store, against, "anywhere");
+    task = store.read(id) ?? store.readArchived(id);
+  } catch (error) {
+    // It is no task either: that no commit is called so is said then.
+    if (!(error instanceof OrchestraError)) throw error;
+  }
+  const git = task === undefined ? null : branchOf(task);
+  if (git === null) return against;
+  const ref = `refs/heads/${git.branch}`;
+  return git.tip === null || await isCommit(ref) ? ref : git.tip;
+}
+
 async function diff(this: Context, flags: DiffFlags, id: string): Promise<void> {
   const { store } = await this.openQueue();
   const task = store.read(id) ?? store.readArchived(id);
   if (task === undefined) throw noTask(store, id);
-  const { against } = flags;
+  const against = flags.against === undefined ? undefined : await refOf(store, flags.against);
   await using comparison = await compareTask(store.root, task, { against, scratch: store.dir });
   if (this.globals.json) {
     const files = await listChanges(comparison);

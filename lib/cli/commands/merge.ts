@@ -116,7 +116,7 @@ async function merge(this: Context, flags: MergeFlags, ...ids: string[]): Promis
       },
     );
   }
-  const repo = await findRepository(store.root);
+  const repo = await findRepository(store.root, "There is nothing to merge");
   const folder = worktreeFolder(repo, rules.config.worktrees.folder);
   const place: Place = {
     repo,

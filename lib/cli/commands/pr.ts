@@ -39,7 +39,7 @@ const LONGEST = { title: 120, body: 60_000 };
 
 async function pull(this: Context, { draft, base }: PullFlags, id: string): Promise<void> {
   const queue = await this.openQueue();
-  const repo = await findRepository(queue.store.root);
+  const repo = await findRepository(queue.store.root, `pr ${id}`);
   const gh = findOnPath("gh", repo.top);
   if (gh === null) {
     throw new OrchestraError("environment", `pr ${id}: there is no gh on PATH`, {
@@ -48,7 +48,7 @@ async function pull(this: Context, { draft, base }: PullFlags, id: string): Prom
     });
   }
   const { task, git, tip } = await branched(queue, repo, id, "Opening a pull request for");
-  const into = base ?? (await findTarget(repo, null)).name;
+  const into = base ?? (await findTarget(repo, null, "--base")).name;
   if (into.startsWith("-") || into === "") {
     throw new OrchestraError("usage", `pr --base ${JSON.stringify(into)}: that is no branch`, {
       hint: "For example: --base main",
