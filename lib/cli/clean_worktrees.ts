@@ -2,7 +2,7 @@
 // became of each, and where what had no other name was kept.
 
 import { decideCleaning } from "../decide/cleaning.ts";
-import { BACKUPS, formatKept, keptJson, remedyOf, WAYS } from "../format/worktrees.ts";
+import { BACKUPS, formatKept, keptJson, NO_BRANCH, remedyOf, WAYS } from "../format/worktrees.ts";
 import type { Queue } from "../queue/queue.ts";
 import { noteCleaned } from "../queue/cleaned.ts";
 import { noTask } from "../queue/queue.ts";
@@ -27,7 +27,7 @@ export interface CleanWorktreesFlags {
 /**
  * Cleans them.
  *
- * @param words ids, or unique ends of them; all where there are none
+ * @param words ids, unique ends of them, or filters; all where there are none
  */
 export async function cleanWorktrees(
   context: Context,
@@ -45,7 +45,9 @@ export async function cleanWorktrees(
   const branches = await openBranches(queue, config, flags.into ?? null);
   const ids = words.length === 0
     ? undefined
-    : await branches.find().then((all) => new Set(words.map((word) => pick(queue, all, word))));
+    : await branches.find().then((all) =>
+      new Set(words.flatMap((word) => filtered(all, word, force) ?? pick(queue, all, word)))
+    );
   const chosen = await branches.look(ids);
   const outcomes: { seen: Seen; cleaned: Cleaned }[] = [];
   for (const seen of chosen) {
@@ -55,12 +57,42 @@ export async function cleanWorktrees(
     if (cleaned !== undefined) outcomes.push({ seen, cleaned });
   }
   if (outcomes.some(({ cleaned }) => cleaned.kind === "failed")) context.fail(5);
-  else if (ids !== undefined && outcomes.some(({ cleaned }) => cleaned.kind === "kept")) {
+  else if (
+    words.some((word) => !Object.hasOwn(FILTERS, word)) &&
+    outcomes.some(({ cleaned }) => cleaned.kind === "kept")
+  ) {
     context.fail(4);
   }
   const into = branches.request.goal.name;
   if (context.globals.json) context.printJson(asJson(outcomes, into, dryRun));
-  else tell(context, outcomes, into, flags);
+  else {
+    const detached = flags.into === undefined && branches.request.goal.branch === null;
+    tell(context, outcomes, into, flags, detached);
+  }
+}
+
+/** The words that `clean` takes for several tasks, and which they are. */
+const FILTERS: Readonly<Record<string, readonly string[]>> = {
+  completed: ["complete"],
+  complete: ["complete"],
+  failed: ["failed"],
+  cancelled: ["cancelled"],
+  all: ["complete", "failed", "cancelled"],
+};
+
+/** The ids that a filter means; undefined for a word that is none. What goes by force alone is named itself. */
+function filtered(all: readonly Found[], word: string, force: boolean): string[] | undefined {
+  const statuses = Object.hasOwn(FILTERS, word) ? FILTERS[word] : undefined;
+  if (statuses === undefined || all.some(({ tasks }) => tasks.some(({ key }) => key === word))) {
+    return undefined;
+  }
+  if (force) {
+    throw new OrchestraError("usage", `clean --worktrees --force ${word}: it takes ids alone`, {
+      hint: "See which there are with: orchestra worktrees",
+    });
+  }
+  return all.filter(({ tasks }) => statuses.includes(tasks.at(-1)?.status ?? ""))
+    .map(({ taskId }) => taskId);
 }
 
 /** The id of what was typed: a whole one, or the end of one. */
@@ -157,8 +189,10 @@ function tell(
   context: Context,
   outcomes: Outcomes,
   into: string,
-  { dryRun = false, force = false }: CleanWorktreesFlags,
+  flags: CleanWorktreesFlags,
+  detached: boolean,
 ): void {
+  const { dryRun = false, force = false } = flags;
   const removed = outcomes.filter(({ cleaned }) => cleaned.kind === "removed");
   let bytes = 0;
   for (const { cleaned } of removed) {
@@ -188,11 +222,21 @@ function tell(
     context.note(sanitize(`${cleaned.taskId} stays: ${cleaned.problem}`));
     tellBackups(context, cleaned);
   }
-  const forcible = outcomes.find(({ cleaned }) => cleaned.kind === "kept" && cleaned.forcible);
-  if (forcible !== undefined && !force) {
+  if (detached) context.note(NO_BRANCH);
+  const forcible = outcomes.map(({ cleaned }) => cleaned)
+    .filter((cleaned) => cleaned.kind === "kept" && cleaned.forcible);
+  const isOpen = (cleaned: Cleaned) =>
+    cleaned.kind === "kept" && cleaned.why.code === "not-integrated";
+  if (!detached && forcible.some(isOpen)) {
+    const option = flags.into === undefined ? "" : ` --into ${quote([flags.into])}`;
+    context.note(sanitize(`Merge what is not in ${into} with: orchestra merge --all${option}`));
+  }
+  if (forcible.length > 0 && !force) {
+    // An example that is pasted must not give up what is to be merged.
+    const example = forcible.find((cleaned) => !isOpen(cleaned))?.taskId ?? "ID";
     context.note(
-      "By name such a one goes too, and a backup of it is kept: " +
-        `orchestra clean --worktrees --force ${forcible.cleaned.taskId}`,
+      "By its id such a one is given up, and a backup of it is kept: " +
+        `orchestra clean --worktrees --force ${example}`,
     );
   }
 }

@@ -149,6 +149,9 @@ function isKept(cleaning: Cleaning): cleaning is Extract<Cleaning, { kind: "keep
   return cleaning.kind === "keep";
 }
 
+/** Cells of a line from which there is room for whole ids. */
+const ROOMY = 110;
+
 /** The table; what each of them is to be in is in its header. */
 export function formatBranches(
   rows: readonly BranchRow[],
@@ -158,9 +161,11 @@ export function formatBranches(
   now: number,
 ): string {
   const palette = createPalette(style);
+  // Where room is short, the end of an id and the key say more than the whole of it.
+  const isShort = style.width < ROOMY;
   const dash = { text: "-", paint: palette.dim };
   const columns: Column<BranchRow>[] = [
-    ...nameColumns(rows, (row) => row, names, palette, style),
+    ...nameColumns(rows, (row) => row, names, palette, style, isShort),
     { header: "TASK", cell: ({ status }) => status },
     { header: "FOLDER", cell: ({ place }) => folderWords(place) },
     {
@@ -196,8 +201,11 @@ export function formatBranches(
       flex: 4,
       min: 14,
       dropOrder: 1,
-      cell({ place }) {
+      cell({ place, taskId }) {
         const cleaning = decideCleaning(place, false);
+        if (isKept(cleaning) && cleaning.why.code === "active" && cleaning.why.taskId === taskId) {
+          return "it is not over";
+        }
         return isKept(cleaning)
           ? formatKept(cleaning.why, into)
           : { text: "can be cleaned", paint: palette.dim };
@@ -213,6 +221,48 @@ export function formatBranches(
   ];
   return formatRows(columns, rows, style).join("\n");
 }
+
+/** The branches of removed tasks that are named at once. */
+const NAMED = 3;
+
+/**
+ * What is to be done with them: what is not there is merged, and what is need not stay.
+ *
+ * @param into what they are to be in; null where no branch is checked out
+ * @param named whether that was asked for
+ */
+export function adviseOn(
+  rows: readonly BranchRow[],
+  into: string | null,
+  named: boolean,
+): string[] {
+  if (into === null) return [NO_BRANCH];
+  const lines: string[] = [];
+  const open = rows.filter(({ place, branch }) =>
+    branch !== null && place.way === null && !place.isTarget && place.owner.kind === "rest"
+  );
+  const option = named ? ` --into ${firstLine(into, 100)}` : "";
+  if (open.some(({ status }) => status === "complete" || status === "archived")) {
+    lines.push(`Merge what is complete with: orchestra merge --all${option}`);
+  }
+  if (open.some(({ status }) => status === "failed" || status === "cancelled")) {
+    lines.push(`What did not come to its end is merged by its id: orchestra merge ID${option}`);
+  }
+  const removed = open.filter(({ status }) => status === "removed")
+    .map(({ branch }) => `git merge ${firstLine(branch!, 200)}`);
+  if (removed.length > 0) {
+    const more = removed.length > NAMED ? `, and ${removed.length - NAMED} more` : "";
+    lines.push(`What was removed is merged by git: ${removed.slice(0, NAMED).join(", ")}${more}`);
+  }
+  if (rows.some(({ place }) => decideCleaning(place, false).kind === "remove")) {
+    lines.push("What can be cleaned goes with: orchestra clean --worktrees");
+  }
+  return lines;
+}
+
+/** Said where HEAD is at a commit itself. */
+export const NO_BRANCH =
+  "No branch is checked out: say which one they are to be in, for example --into main";
 
 /** A row as `--json` prints it. */
 export function branchJson(row: BranchRow, into: string): Record<string, unknown> {

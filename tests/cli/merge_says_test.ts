@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { lines, makeMergeBox, type MergeBox } from "../support/merges.ts";
 import { needs, test } from "../support/needs.ts";
+import { makeFolder, openBox } from "../support/program.ts";
 
 const GIT = needs("git");
 
@@ -211,3 +212,86 @@ test(
     assertStringIncludes(message, "a merge is under way");
   },
 );
+
+test(
+  "without a repository no command speaks of a worktree that was not asked for",
+  GIT,
+  async () => {
+    await using folder = await makeFolder();
+    await using box = openBox(folder.path);
+    await box.ok("init");
+    for (
+      const args of [
+        ["merge", "--all"],
+        ["merge", "--undo"],
+        ["worktrees"],
+        ["clean", "--worktrees"],
+      ]
+    ) {
+      const { message } = await box.fails(4, ...args);
+      assertStringIncludes(message, "is in no git repository");
+      assertEquals(/--worktree |cannot be made/.test(message), false, message);
+    }
+  },
+);
+
+test("with nothing checked out the option is named that says what is meant", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "b.txt": "b\n" });
+  const branch = `orchestra/${it.id(1)}`;
+  await it.repo.git("branch", "-m", "orchestra/1", branch);
+  change(it, it.id(1), { git: { ...it.box.task(it.id(1)).git, branch } });
+  await it.task(2, {}, { status: "pending", git: null, worktree: true });
+  await it.task(3, {}, { status: "failed", git: null, worktree: true });
+  await it.repo.git("checkout", "--quiet", "--detach");
+  assertStringIncludes((await it.box.fails(4, "merge", "--undo")).hint ?? "", "--into main");
+  assertStringIncludes((await it.box.run("worktrees")).stderr, "--into main");
+  assertStringIncludes((await it.box.run("clean", "--worktrees")).stderr, "--into main");
+  // Those that have no branch are not told to take a worktree: they did.
+  for (const [command, id] of [["merge", 2], ["merge", 3], ["diff", 2], ["diff", 3]] as const) {
+    const { hint } = await it.box.fails(4, command, it.id(id));
+    assertEquals(hint?.includes("start --worktree"), false, hint);
+  }
+});
+
+test("a branch is compared with that of another task, by its key", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "a.txt": lines({ 1: "eins" }) }, { key: "first" });
+  await it.task(2, { "b.txt": "b\n" }, { from: "orchestra/1" });
+  await it.task(3, { "c.txt": "c\n" }, { from: "orchestra/2", key: "third" });
+  const names = (...args: string[]) => it.box.ok("diff", "--name-only", ...args);
+  assertEquals(await names("third", "--against", "first"), "b.txt\nc.txt\n");
+  assertEquals(await names("third", "--against", "main"), "a.txt\nb.txt\nc.txt\n");
+});
+
+test("worktrees says what may go, what is to be merged, and how", GIT, async () => {
+  await using it = await makeMergeBox();
+  it.box.config({ worktrees: { folder: it.repo.beside, branch: "orchestra/{taskId}" } });
+  const make = async (number: number, files: Record<string, string>, fields = {}) => {
+    await it.task(number, files);
+    const branch = `orchestra/${it.id(number)}`;
+    await it.repo.git("branch", "-m", `orchestra/${number}`, branch);
+    change(it, it.id(number), { git: { ...it.box.task(it.id(number)).git, branch }, ...fields });
+  };
+  await make(1, { "b.txt": "b\n" }, { key: "a-key-of-its-own" });
+  await make(2, { "c.txt": "c\n" }, { status: "failed" });
+  const open = await it.box.run("worktrees");
+  assertEquals(open.stderr.includes("clean --worktrees"), false, open.stderr);
+  assertStringIncludes(open.stderr, "orchestra merge --all");
+  const kept = await it.box.run("clean", "--worktrees");
+  assertStringIncludes(kept.stderr, "orchestra merge --all");
+  assertEquals(kept.stderr.includes(`--force ${it.id(1)}`), false, kept.stderr);
+  // The filters that `clean` has.
+  assertEquals((await it.box.json("clean", "--worktrees", "failed", "--dry-run")).kept.length, 1);
+  await it.box.fails(2, "clean", "--worktrees", "--force", "failed");
+  await it.box.ok("merge", "--all");
+  const { stdout, stderr } = await it.box.runWith({ env: { COLUMNS: "80" } }, "worktrees");
+  assertStringIncludes(stderr, "orchestra clean --worktrees");
+  assertStringIncludes(stdout, "a-key-of");
+  // What was removed comes in by git.
+  const gone = await it.box.run("clean", "failed", "--yes");
+  assertStringIncludes(gone.stderr, "Branches of 1");
+  assertStringIncludes((await it.box.run("worktrees")).stderr, `git merge orchestra/${it.id(2)}`);
+  await it.repo.git("branch", "-D", `orchestra/${it.id(1)}`);
+  assertEquals((await it.box.run("clean", "--yes")).stderr.includes("ranch"), false);
+});

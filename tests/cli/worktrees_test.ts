@@ -108,7 +108,8 @@ test(
     await box.fails(2, "clean", "--worktrees", "--force");
     await box.fails(2, "clean", "--force", id);
     await box.fails(2, "clean", "--dry-run");
-    await box.fails(2, "clean", "--worktrees", "completed");
+    await box.fails(2, "clean", "--worktrees", "nobody");
+    await box.fails(2, "clean", "--worktrees", "--force", "completed");
     await box.fails(3, "clean", "--worktrees", "--force", MISSING);
     assert(isThere(`${path}/left.txt`));
     const told = await box.ok("clean", "--worktrees", "--force", id.slice(-5));

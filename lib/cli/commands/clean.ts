@@ -153,8 +153,15 @@ async function clean(
     return;
   }
   this.print(`Removed ${removed.length} ${removed.length === 1 ? "task" : "tasks"}`);
-  if (going.some(({ taskId, git }) => git !== null && removed.includes(taskId))) {
-    this.note("Their branches and worktrees stay; see them with: orchestra worktrees");
+  const branched = going.filter(({ taskId, git }) => git !== null && removed.includes(taskId));
+  if (branched.length > 0) {
+    const { withBranches } = await import("../branches_left.ts");
+    const stay = (await withBranches(store.root, branched)).length;
+    if (stay > 0) {
+      this.note(
+        `Branches of ${stay} stay, with their worktrees; see them with: orchestra worktrees`,
+      );
+    }
   }
   if (left.size > 0) {
     this.note(`Kept ${left.size} that others depend on or that are not over yet`);

@@ -2,7 +2,7 @@
 
 import { buildCommand } from "@stricli/core";
 import { nameTasks } from "../../decide/names.ts";
-import { branchJson, formatBranches } from "../../format/worktrees.ts";
+import { adviseOn, branchJson, formatBranches } from "../../format/worktrees.ts";
 import { openBranches, rowOf } from "../branches.ts";
 import type { Context } from "../context.ts";
 import { parsed, text } from "../parameters.ts";
@@ -44,7 +44,6 @@ async function worktrees(this: Context, { into }: WorktreesFlags): Promise<void>
   const others = rows.filter(({ taskId }) => !known.has(taskId));
   const names = nameTasks(tasks, () => rows.map(({ taskId }) => taskId), others);
   this.print(formatBranches(rows, names, name, this.style(), queue.now()));
-  if (rows.some(({ place }) => place.owner.kind === "rest")) {
-    this.note("What is in it and clean goes with: orchestra clean --worktrees");
-  }
+  const { branch } = branches.request.goal;
+  for (const line of adviseOn(rows, into ?? branch, into !== undefined)) this.note(line);
 }
