@@ -13,7 +13,7 @@ import { authorOf } from "../worktree/author.ts";
 import { commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
 import { commitLeft } from "../worktree/commit.ts";
 import { makeFolderWithin } from "../worktree/disk.ts";
-import { worktreeFolder, worktreePath } from "../worktree/folder.ts";
+import { hideFolder, worktreeFolder, worktreePath } from "../worktree/folder.ts";
 import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import { integratedBy } from "../worktree/integrated.ts";
 import { makeWorktree } from "../worktree/make.ts";
@@ -144,7 +144,9 @@ async function make(
   const repo = await findRepository(store.root);
   if (task.resumes !== null) return await takeOver(queue, repo, task);
   const branch = branchName(worktrees.branch, task.taskId);
-  const path = worktreePath(worktreeFolder(repo, worktrees.folder), task.taskId);
+  const folder = worktreeFolder(repo, worktrees.folder);
+  await hideFolder(repo, folder);
+  const path = worktreePath(folder, task.taskId);
   const reason = lockReason(task.taskId);
   // Whoever made it was killed before it could be told: nothing has been done there.
   const earlier = await tipOf(repo, branch);

@@ -6,6 +6,8 @@ import { isAbsolute, parentOf, realFolder } from "../store/paths.ts";
 import { OrchestraError } from "../task/error.ts";
 import { hash } from "../task/hash.ts";
 import { isTaskId } from "../task/id.ts";
+import { makeFolder, namesIn, permitted, readText, run } from "./disk.ts";
+import { git, GitError } from "./git.ts";
 import type { Repository } from "./repository.ts";
 
 /**
@@ -71,6 +73,50 @@ function nameOf(gitDir: string): string {
   const parts = gitDir.split(/[/\\]/).filter((part) => part !== "");
   const own = parts.at(-1) === ".git" ? parts.at(-2) : parts.at(-1)?.replace(/\.git$/, "");
   return (own ?? "").replace(/[^\w.-]+/g, "-").replace(/^[.-]+/, "").slice(0, 40) || "repository";
+}
+
+/**
+ * Keeps the folder of worktrees out of what git tells of the user's working copy, where it lies in that: one
+ * that has nothing else in it ignores itself.
+ *
+ * @param folder absolute
+ * @throws OrchestraError `state` where that cannot be; GitError where git does not tell
+ */
+export async function hideFolder(repo: Repository, folder: string): Promise<void> {
+  const [top, at] = [repo.top, folder].map((path) => path.replaceAll("\\", "/"));
+  const refusal = (what: string, hint: string) =>
+    new OrchestraError("state", `worktrees.folder is ${folder}, ${what}`, { hint });
+  if (at === top) {
+    throw refusal(
+      "the working copy itself",
+      "Name a folder for worktrees alone: orchestra config set worktrees.folder PATH",
+    );
+  }
+  if (!at!.startsWith(`${top}/`)) return;
+  const args = ["check-ignore", "--quiet", "--no-index", "--", `${folder}/task`];
+  const output = await git(repo.top, args);
+  if (output.code === 0) return;
+  // 1: it is not ignored.
+  if (output.code !== 1) throw new GitError(args, output);
+  const names = await namesIn(folder, 10_000) ?? [];
+  const own = `${folder}/.gitignore`;
+  // Somebody else may be writing it just now.
+  const isOurs = /^(?:\*\n?)?$/.test(await readText(own) ?? "");
+  const isOwn = (name: string) =>
+    isTaskId(name) || name.startsWith("merge-") || (name === ".gitignore" && isOurs);
+  if (!names.every(isOwn)) {
+    throw refusal(
+      "in the repository, where git does not ignore it, and has other files in it",
+      `Have git ignore it: add /${
+        at!.slice(top!.length + 1)
+      }/ to .gitignore. Or choose another folder`,
+    );
+  }
+  await makeFolder(folder);
+  await permitted(
+    () => Deno.writeTextFileSync(own, "*\n"),
+    async () => void await run("sh", ["-c", 'echo "*" >"$1"', "sh", own]),
+  );
 }
 
 /** Where a task's worktree is made. */

@@ -1,5 +1,6 @@
 // Files that git ignores and an agent needs all the same (.env, a local configuration): those that
-// `.worktreeinclude`, at the top of the repository, names in the words of .gitignore are copied.
+// `.worktreeinclude`, at the top of the repository or in the folder of the workspace, names in the words of
+// .gitignore are copied.
 
 import { isThere, permitted } from "./disk.ts";
 import { ask, git, GitError } from "./git.ts";
@@ -21,17 +22,30 @@ done`;
  * @returns paths relative to the top, with `/`
  */
 export async function includedFiles(repo: Repository): Promise<string[]> {
-  if (!await isThere(`${repo.top}/${LIST}`)) return [];
-  const named = (await ask(repo.top, [
-    ...["ls-files", "--others", "--ignored", "-z"],
-    `--exclude-from=${LIST}`,
-  ])).split("\0").filter((name) => name !== "" && !isOwn(name));
+  const named = [...new Set([...await namedAtTop(repo), ...await namedBelow(repo)])]
+    .filter((name) => name !== "" && !isOwn(name));
   if (named.length === 0) return [];
   const args = ["check-ignore", "-z", "--stdin"];
   const output = await git(repo.top, args, { input: named.join("\0") + "\0" });
   // 1: none is ignored.
   if (output.code !== 0 && output.code !== 1) throw new GitError(args, output);
   return output.stdout.split("\0").filter((name) => name !== "");
+}
+
+const OTHERS = ["ls-files", "--others", "--ignored", "-z"] as const;
+
+/** What the list at the top names. */
+async function namedAtTop({ top }: Repository): Promise<string[]> {
+  if (!await isThere(`${top}/${LIST}`)) return [];
+  return (await ask(top, [...OTHERS, `--exclude-from=${LIST}`])).split("\0");
+}
+
+/** What the list in the folder of the workspace names there and below. */
+async function namedBelow({ top, prefix }: Repository): Promise<string[]> {
+  if (prefix === "" || !await isThere(`${top}/${prefix}/${LIST}`)) return [];
+  // By this option alone patterns are relative to where their list is.
+  const args = [...OTHERS, "--full-name", `--exclude-per-directory=${LIST}`, "--", "."];
+  return (await ask(`${top}/${prefix}`, args)).split("\0");
 }
 
 /** The queue is not copied, nor are repositories within. */
