@@ -261,6 +261,7 @@ test("one that came with the repository counts once that very text is approved",
   assertStringIncludes(ran.stderr, "not approved, and does not count: orchestra trust --commands");
   await box.settled(other);
   assertStringIncludes((await orchestra("doctor")).stdout, "set-up command for worktrees");
+  assertStringIncludes((await orchestra("config")).stderr, "is not approved, and does not count");
   const trusted = await orchestra("trust", "--commands", "--yes");
   assertEquals(trusted.code, 0, trusted.stderr);
   assertStringIncludes(trusted.stderr, "in fresh worktrees");

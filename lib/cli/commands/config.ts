@@ -9,6 +9,7 @@ import {
   DEFAULT_CONFIG,
   USER_ABOUT,
 } from "../../settings/config_fields.ts";
+import { unapprovedSetup } from "../../settings/setup.ts";
 import { parseObject, readUserSettingsText, userPaths } from "../../settings/user.ts";
 import type { Origin } from "../../task/settings.ts";
 import { parseDuration } from "../../task/duration.ts";
@@ -114,6 +115,8 @@ async function showConfig(this: Context): Promise<void> {
       ? "There is no .orchestra/config.json"
       : "* differs from the default",
   );
+  const problem = await unapprovedSetup(store);
+  if (problem !== null) this.note(`${problem}: orchestra trust --commands`);
   if (users.path === undefined) return;
   const path = printable(users.path);
   const added = BESIDE.filter((key) => isSet(valueAt(users.value, key)));
