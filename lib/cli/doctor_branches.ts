@@ -40,7 +40,8 @@ export async function branchFacts(
   tasks: readonly Task[],
 ): Promise<BranchFacts | undefined> {
   const { store, now } = queue;
-  const isUsed = tasks.some(({ git }) => git !== null);
+  const isUsed = tasks.some(({ git }) => git !== null) ||
+    lstat(`${store.dir}/merge.json`) !== undefined;
   if (!isUsed && !isInRepository(store.root)) return undefined;
   try {
     const { repo, look } = await open(queue);
@@ -49,13 +50,17 @@ export async function branchFacts(
     const { adminFolder, isLeft, locksOfRepository, locksOfWorktree } = await import(
       "../worktree/stale_locks.ts"
     );
+    const { interruptedMove } = await import("../worktree/merge_record.ts");
+    const { nameOf } = await import("../worktree/target.ts");
     const locks = await locksOfRepository(repo);
     for (const { found: { entry } } of seen) {
       const admin = entry === undefined ? undefined : await adminFolder(repo, entry.path);
       if (admin !== undefined) locks.push(...await locksOfWorktree(admin));
     }
+    const move = store.isMade() ? interruptedMove(store) : null;
     return {
       problem: null,
+      ...move === null ? {} : { merge: { branch: nameOf(move.ref), tasks: move.tasks } },
       places: seen.map(({ found, place }) => ({
         taskId: found.taskId,
         hasTask: found.tasks.length > 0,
@@ -76,6 +81,27 @@ export async function branchFacts(
       : String(error);
     return { problem, places: [], locks: [] };
   }
+}
+
+/** Finishes a merge that was interrupted, or takes it back. */
+async function mendMerge(queue: Queue): Promise<string | undefined> {
+  const { store } = queue;
+  const { findRepository } = await import("../worktree/repository.ts");
+  const { whileMerging } = await import("../worktree/merge_record.ts");
+  const { settleMove } = await import("../worktree/perform.ts");
+  const { removeScratches } = await import("../worktree/scratch.ts");
+  const repo = await findRepository(store.root);
+  const notes: string[] = [];
+  const note = (text: string) => void notes.push(text);
+  return await whileMerging(store, async () => {
+    const settled = await settleMove({ repo, store, now: () => queue.now(), note });
+    await removeScratches({ repo, root: store.root });
+    if (settled === null) return undefined;
+    const { move: { tasks }, abandoned } = settled;
+    const what = `merge of ${tasks.join(", ")} that was interrupted`;
+    const done = abandoned === null ? `finished the ${what}` : `gave up the ${what}: ${abandoned}`;
+    return [done, ...notes].join("; ");
+  });
 }
 
 /** Mends one finding; says what it did. */
@@ -100,6 +126,8 @@ export async function mendBranch(queue: Queue, finding: Finding): Promise<string
         ? `brought back the files of the worktree of ${subject}`
         : `told git that the worktree of ${subject} is gone; its branch stays`;
     }
+    case "merge-half":
+      return await mendMerge(queue);
     case "git-lock": {
       const { releaseOld } = await import("../worktree/stale_locks.ts");
       return releaseOld(subject, queue.now()) ? `released ${subject}` : undefined;

@@ -17,13 +17,15 @@ export type BranchWrong =
   | { readonly code: "worktree-gone"; readonly path: string }
   /** Something else is in the place of a worktree. */
   | { readonly code: "worktree-foreign"; readonly path: string; readonly problem: string }
+  /** Whoever merged tasks into a branch, or took that back, was killed in the middle of it. */
+  | { readonly code: "merge-half"; readonly branch: string; readonly tasks: readonly string[] }
   /** A lock of git's is so many seconds old; `left`: nobody can have it any more. */
   | { readonly code: "git-lock"; readonly age: number; readonly left: boolean };
 
 /** A finding on them, without its level: none of them keeps anything else from working. */
 export type BranchFinding = BranchWrong & {
   readonly fixable: boolean;
-  /** The task, or the lock's path. */
+  /** The task, the branch that others are merged into, or the lock's path. */
   readonly subject: string;
 };
 
@@ -38,6 +40,8 @@ export interface BranchFacts {
     readonly path: string | null;
     readonly place: Place;
   }[];
+  /** The merge that was interrupted; absent where none was. */
+  readonly merge?: { readonly branch: string; readonly tasks: readonly string[] };
   /** Locks of git's that stand in the repository and its worktrees. */
   readonly locks: readonly {
     readonly path: string;
@@ -50,13 +54,16 @@ export interface BranchFacts {
 
 /** Everything that is wrong with them. */
 export function diagnoseBranches(
-  { problem, places, locks }: BranchFacts,
+  { problem, places, merge, locks }: BranchFacts,
   now: number,
 ): BranchFinding[] {
   if (problem !== null) {
     return [{ code: "worktrees-unseen", problem, fixable: false, subject: "worktrees" }];
   }
   return [
+    ...merge === undefined
+      ? []
+      : [{ ...merge, code: "merge-half" as const, fixable: true, subject: merge.branch }],
     ...places.flatMap((one) => {
       const wrong = wrongWith(one);
       return wrong === undefined ? [] : [{ ...wrong, subject: one.taskId }];

@@ -185,6 +185,11 @@ function wordsOf(
   }
 }
 
+/** Some of many tasks. */
+function firstOf(tasks: readonly string[]): string {
+  return tasks.slice(0, 5).join(", ") + (tasks.length > 5 ? ", …" : "");
+}
+
 /** What is wrong with branches and worktrees. */
 function branchWords(finding: BranchFinding): { message: string; remedy: string } {
   const { subject, fixable } = finding;
@@ -210,6 +215,12 @@ function branchWords(finding: BranchFinding): { message: string; remedy: string 
       return {
         message: `The worktree ${finding.path} lacks files: who made or removed it was killed`,
         remedy: fixable ? mends : "See why it stays with: orchestra worktrees",
+      };
+    case "merge-half":
+      return {
+        message: `A merge of ${firstOf(finding.tasks)} into ${finding.branch} was interrupted: ` +
+          "files that it brought may be there, and others not",
+        remedy: `${mends}, or by the next orchestra merge`,
       };
     case "worktree-gone":
       return {

@@ -118,6 +118,8 @@ async function bringOnce(
   const removals: string[] = [];
   const rewritten: string[] = [];
   const cut: string[] = [];
+  /** Those that are to go: git takes away what it knows, and for the time being that is an empty file. */
+  const emptied: string[] = [];
   let isThere = true;
   const put = (path: string, entry: Entry | null) => {
     if (entry === null) removals.push(`0 ${"0".repeat(to.length)}\t${path}`);
@@ -145,7 +147,8 @@ async function bringOnce(
       else put(path, old);
     } else if (torn && await isTorn(checkout, change, toOld, toNew)) {
       isThere = false;
-      put(path, wanted ?? old);
+      if (wanted === null) emptied.push(path);
+      else put(path, wanted);
       rewritten.push(path);
       cut.push(path);
     } else {
@@ -167,12 +170,20 @@ async function bringOnce(
     ? null
     : await keepTorn(checkout, from, cut, toOld, toNew, { repo, scratch, name });
   const goal = partly ? await withOnly(checkout, from, brought, scratch) : to;
+  let start = from;
+  if (emptied.length > 0) {
+    const object = await ask(checkout, ["hash-object", "-w", "--stdin"], { input: "" });
+    const empty = { mode: "100644", object };
+    for (const path of emptied) put(path, empty);
+    const changes = emptied.map((path) => ({ path, old: empty, new: empty }));
+    start = await withOnly(checkout, from, changes, scratch);
+  }
   // Removed first: a file may come where a folder was.
   await run(["update-index", "-z", "--index-info"], [...removals, ...info]);
   // With `-u` it has the index while it writes: who comes after a kill sees that there was one.
   await run(["checkout-index", "-f", "-u", "-z", "--stdin"], rewritten);
   await whenUnlocked(checkout, ["update-index", "-q", "--refresh"]);
-  const args = ["read-tree", "-m", "-u", from, goal];
+  const args = ["read-tree", "-m", "-u", start, goal];
   const output = await whenUnlocked(checkout, args);
   if (output.code !== 0) throw new GitError(args, output);
   return { ...result, kept };

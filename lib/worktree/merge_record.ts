@@ -46,6 +46,7 @@ const PATIENCE = 5000;
 
 type Place = Pick<Store, "dir" | "readFile" | "writeFile" | "make">;
 
+const lockOf = ({ dir }: Pick<Store, "dir">) => `${dir}/merge.lock`;
 const pathOf = ({ dir }: Pick<Store, "dir">) => `${dir}/merge.json`;
 
 /**
@@ -96,6 +97,18 @@ function isMove(value: unknown): value is Move {
     tips !== null && typeof tips === "object" && texts(Object.values(tips));
 }
 
+/**
+ * The move in the middle of which somebody was killed; null where there is none, or somebody is at it.
+ *
+ * @throws OrchestraError `damaged` where the record makes no sense
+ */
+export function interruptedMove(store: Place): Move | null {
+  const { pending } = readRecord(store);
+  if (pending === null) return null;
+  using file = openLockFile(lockOf(store));
+  return file.tryLockSync(true) ? readRecord(store).pending : null;
+}
+
 /** Writes it, durably. */
 export function writeRecord(store: Place, { pending, done }: MergeRecord): void {
   const kept = { version: 1, pending, done: done.slice(-MOST) };
@@ -113,7 +126,7 @@ export async function whileMerging<T>(
   within: number = PATIENCE,
 ): Promise<T> {
   store.make();
-  using file = openLockFile(`${store.dir}/merge.lock`);
+  using file = openLockFile(lockOf(store));
   const until = performance.now() + within;
   while (!file.tryLockSync(true)) {
     if (performance.now() >= until) {

@@ -74,7 +74,10 @@ export async function checkCheckouts(
         { hint: `Finish it first, with git commit or git ${operation} --abort.` },
       );
     }
-    const files = await filesInTheWay(checkout, target.commit, to);
+    const files = await filesInTheWay(checkout, target.commit, to).catch((error) => {
+      // A filter of its user's that fails, for example.
+      throw error instanceof GitError ? refused(target.name, checkout, error) : error;
+    });
     if (files.length > 0) throw inTheWay(target.name, checkout, files);
     const refusal = await refusalToCarry(checkout, target.commit, to);
     if (refusal !== null) throw refused(target.name, checkout, refusal);

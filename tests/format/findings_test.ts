@@ -267,6 +267,7 @@ Deno.test("what is left of tasks in git is named, and who is at work is let be",
       one(8, { folder: { kind: "gone", contents: { ...contents, loose: true } } }),
       one(9, { folder: { kind: "foreign", problem: "a link stands in its place" } }),
     ],
+    merge: { branch: "main", tasks: [idOf(1), idOf(2)] },
     locks: [
       { path: "/r/.git/index.lock", since: now - 3_600_000, left: true },
       { path: "/r/.git/HEAD.lock", since: now - 3_600_000, left: false },
@@ -275,6 +276,12 @@ Deno.test("what is left of tasks in git is named, and who is at work is let be",
   };
   const fix = "It is mended by: orchestra doctor --fix";
   assertEquals(told({ branches }), [
+    [
+      ...["warning", "merge-half", "main", true],
+      `A merge of ${idOf(1)}, ${idOf(2)} into main was interrupted: ` +
+      "files that it brought may be there, and others not",
+      `${fix}, or by the next orchestra merge`,
+    ],
     [
       ...["warning", "worktree-orphan", idOf(4), false],
       `The worktree /w/4 is left of ${idOf(4)}, and there is no such task`,

@@ -371,7 +371,8 @@ async function obstacleOf(
     if (own === undefined) continue;
     const files = new Set<string>();
     for (const checkout of await checkoutsOf(repo, target)) {
-      const found = await filesInTheWay(checkout, target.commit, outcome.commit);
+      // What keeps git from looking is in the error.
+      const found = await filesInTheWay(checkout, target.commit, outcome.commit).catch(() => []);
       found.forEach((file) => files.add(file));
     }
     const task = chosen.find(({ task }) => task.taskId === item.taskId)?.task;
