@@ -12,8 +12,8 @@ import type { Found } from "./orphans.ts";
 import { currentFolders } from "./processes.ts";
 import { ledTo } from "./record.ts";
 import type { Repository } from "./repository.ts";
-import { adminFolder, isLeft, leadsTo, locksOfWorktree } from "./stale_locks.ts";
-import { worktreeState } from "./state.ts";
+import { adminFolder, isLeft, locksOfWorktree } from "./stale_locks.ts";
+import { ownGitDir, worktreeState } from "./state.ts";
 
 /** What branches are to be in. */
 export interface Goal {
@@ -125,7 +125,7 @@ async function lookAtFolder(repo: Repository, found: Found): Promise<LookedInto>
     }
     const inside = await lookInside(path);
     if (inside === undefined) return foreign("it is no folder");
-    if (await isThere(`${path}/.git`) && !await leadsTo(path, admin)) {
+    if (await isThere(`${path}/.git`) && await ownGitDir(repo, path) === null) {
       const isAway = await ledTo(path, admin) !== undefined;
       return { ...foreign(isAway ? AWAY : "its .git is not the one that git made"), inside };
     }

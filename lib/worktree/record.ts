@@ -26,8 +26,31 @@ export async function recordOf({ gitDir }: Where, path: string): Promise<string 
   const [above, name] = split(real);
   if (!samePath(above, await realOf(`${gitDir}/worktrees`) ?? "")) return undefined;
   const record = `${gitDir}/worktrees/${name}`;
+  // Git writes through a link in the place of an index, to another's.
+  if (await hasLink(record)) return undefined;
   return await isPlace(record, path, await realOf(path)) ? record : undefined;
 }
+
+/**
+ * Whether one of the files of a record, which git writes to, is a link elsewhere. A HEAD may be one to its
+ * branch: `core.preferSymlinkRefs`.
+ */
+async function hasLink(record: string): Promise<boolean> {
+  return await permitted(
+    () =>
+      FILES.some((name) => linkOf(`${record}/${name}`) !== undefined) ||
+      linkOf(`${record}/HEAD`)?.startsWith("refs/") === false,
+    async () => {
+      const script = `cd -- "$1" || exit 0
+        for file in ${FILES.join(" ")}; do if [ -h $file ]; then exit 0; fi; done
+        if [ -h HEAD ]; then case $(readlink HEAD) in refs/*) ;; *) exit 0 ;; esac; fi
+        exit 1`;
+      return await run("sh", ["-c", script, "sh", record]) !== null;
+    },
+  );
+}
+
+const FILES = ["index", "logs", "logs/HEAD", "refs"];
 
 /**
  * The record of a worktree, whether its folder is there or not.
@@ -124,6 +147,16 @@ async function realOf(path: string): Promise<string | undefined> {
     const said = await run("sh", ["-c", 'cd -P -- "$1" && pwd -P', "sh", path]);
     return said?.replace(/\n$/, "");
   });
+}
+
+/** Where a link leads; undefined where there is none. */
+function linkOf(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
 }
 
 /** The text of a file that is no link. */

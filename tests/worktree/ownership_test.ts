@@ -60,6 +60,11 @@ test(
       ]);
     const then = await before();
     let number = 0;
+    const replaceByLink = (path: string, name: string) => {
+      const record = path.replace(user.beside, `${repo.gitDir}/worktrees`);
+      Deno.removeSync(`${record}/${name}`);
+      Deno.symlinkSync(`${repo.gitDir}/${name}`, `${record}/${name}`);
+    };
     const spoil = [
       (path: string) => Deno.writeTextFileSync(`${path}/.git`, `gitdir: ${repo.gitDir}\n`),
       (path: string) => Deno.writeTextFileSync(`${path}/.git`, `gitdir: ${ownRecord}\n`),
@@ -71,6 +76,9 @@ test(
         Deno.removeSync(`${path}/.git`);
         Deno.symlinkSync(`${own}/.git`, `${path}/.git`);
       },
+      // Git would write through these.
+      (path: string) => replaceByLink(path, "index"),
+      (path: string) => replaceByLink(path, "HEAD"),
     ];
     for (const change of spoil) {
       const path = await trees.make(++number);
@@ -181,4 +189,18 @@ test("of a repository that was moved is told what mends it", GIT, async () => {
   const folder = seen!.place.folder;
   assert(folder.kind === "foreign", JSON.stringify(folder));
   assertStringIncludes(folder.problem, "git worktree repair");
+});
+
+test("what git would look at through a link is not taken for clean", GIT ?? linking(), async () => {
+  await using all = await makeBranches();
+  const one = await all.make();
+  all.repo.write("x", "x\n", one.path);
+  const record = `${all.found.gitDir}/worktrees/${one.taskId}`;
+  Deno.removeSync(`${record}/index`);
+  Deno.symlinkSync(`${all.found.gitDir}/index`, `${record}/index`);
+  const before = await all.repo.git("ls-files", "--stage", "--debug");
+  const cleaned = await all.clean(one.taskId, true);
+  assert(cleaned?.kind === "kept" && cleaned.why.code === "foreign", JSON.stringify(cleaned));
+  assertEquals(text(`${one.path}/x`), "x\n");
+  assertEquals(await all.repo.git("ls-files", "--stage", "--debug"), before);
 });
