@@ -36,7 +36,9 @@ export function findWorktree(root: string, path: string, taskId: string): FoundW
   if (gitFolder === undefined || gitFolder !== repositoryOf(root)) {
     return { problem: `${path} is a worktree of another repository`, gone: false };
   }
-  if (readLine(`${own}/locked`) !== lockReason(taskId)) {
+  // Anybody can lock a worktree; git has named the record of ours after a task, this or an earlier attempt.
+  const isATasks = /[/\\]task_\d+$/.test(own);
+  if (!isATasks || readLine(`${own}/locked`) !== lockReason(taskId)) {
     return { problem: `${path} is a worktree that was not made for ${taskId}`, gone: false };
   }
   return { gitFolder };

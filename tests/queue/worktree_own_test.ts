@@ -85,3 +85,29 @@ test("a commit that only a ref of the worktree's own names is kept when it goes"
   const aside = Deno.readTextFileSync(box.path(`logs/${id}.log`)).trim();
   assertEquals(await repo.git("rev-parse", `refs/orchestra/backup/${id}-1`), aside);
 });
+
+test(
+  "no agent is launched in a user's worktree that was locked as if it were its own",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { repo, box } = tree;
+    const own = `${repo.beside}/own`;
+    await repo.git("worktree", "add", "-q", "-b", "mine", own);
+    const id = await tree.start("echo x >x");
+    await repo.git("worktree", "lock", "--reason", `orchestra ${id}`, own);
+    const git = {
+      branch: "mine",
+      base: await repo.git("rev-parse", "main"),
+      path: own,
+      folder: "",
+    };
+    const nothing = { tip: null, files: null, insertions: null, deletions: null, left: null };
+    const task = { ...box.task(id), git: { ...git, ...nothing } };
+    Deno.writeTextFileSync(box.path(`tasks/${id}.json`), JSON.stringify(task));
+    await box.run("run", "--all", "--wait");
+    assertEquals((await box.settled(id)).status, "failed");
+    assertEquals([exists(`${own}/x`), await repo.gitIn(own, "status", "--porcelain")], [false, ""]);
+    assertEquals(await repo.gitIn(own, "branch", "--show-current"), "mine");
+  },
+);
