@@ -31,7 +31,7 @@ export async function endTask(
   let git: TaskBranch | null = null;
   if (branchOf(task) !== null) {
     const [{ putAway }, { inTime }] = await loadWorktrees();
-    git = (await inTime(queue, task, rules, () => putAway(queue, task, rules))).value;
+    git = (await inTime(queue, task, rules, (signal) => putAway(queue, task, rules, signal))).value;
   }
   return store.locked(() => {
     const current = store.read(id);
@@ -63,7 +63,7 @@ export async function commitTask(
     queue,
     task,
     rules,
-    () => commitWork(queue, task, rules),
+    (signal) => commitWork(queue, task, rules, signal),
   );
   // Ended meanwhile, it is committed by whoever puts its worktree away.
   if (!isWanted) return true;

@@ -1,10 +1,9 @@
 // How long git may take over a task's worktree: it starts filters of the user's, which may hang, and a task
 // is not to hang with them. Loaded only where a task has a worktree.
 
-import { branchOf } from "../decide/branch.ts";
 import { ranFor } from "../decide/reconcile.ts";
 import type { Task } from "../task/fields.ts";
-import { limitGit, LONGEST, tooLong } from "../worktree/limit.ts";
+import { LONGEST, tooLong } from "../worktree/limit.ts";
 import type { Queue, Rules } from "./queue.ts";
 
 /** So long what a task left may take to be committed where its own time is over, milliseconds. */
@@ -20,10 +19,10 @@ export interface Done<T> {
 }
 
 /**
- * Does something with git for a task. Git is ended when it has had its time, and when the task has another
+ * Does something with git for a task. It is ended when it has had its time, and when the task has another
  * status than it had.
  *
- * @param act gets what ends it; gits in the task's own worktree need not be told
+ * @param act gets what ends it
  */
 export async function inTime<T>(
   queue: Queue,
@@ -40,8 +39,6 @@ export async function inTime<T>(
     isWanted = false;
     stop.abort(new Error("the task was ended"));
   }, LOOK);
-  const path = branchOf(task)?.path;
-  using _limit = path === undefined ? undefined : limitGit(path, stop.signal);
   try {
     return { value: await act(stop.signal), isWanted };
   } finally {

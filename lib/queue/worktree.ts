@@ -16,6 +16,7 @@ import { makeFolderWithin } from "../worktree/disk.ts";
 import { hideFolder, worktreeFolder, worktreePath } from "../worktree/folder.ts";
 import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import { integratedBy } from "../worktree/integrated.ts";
+import { limitGit } from "../worktree/limit.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, type Repository } from "../worktree/repository.ts";
@@ -291,17 +292,19 @@ async function tipsOf({ store }: Queue, repo: Repository, task: Task): Promise<T
 /**
  * Commits on its branch what a task's agent left in its worktree.
  *
+ * @param signal ends the gits that work there
  * @returns the field as it is to be written; `left` says why it could not be done
  */
 export async function commitWork(
   { store }: Queue,
   task: Task,
   rules: Rules,
+  signal: AbortSignal,
 ): Promise<TaskBranch> {
   const branch = branchOf(task)!;
   try {
     const repo = await findRepository(store.root);
-    return await commit(repo, task, branch, rules);
+    return await commit(repo, task, branch, rules, signal);
   } catch (error) {
     return { ...branch, left: `what its agent left could not be committed: ${wordsOf(error)}` };
   }
@@ -312,11 +315,13 @@ async function commit(
   task: Task,
   branch: TaskBranch,
   rules: Rules,
+  signal: AbortSignal,
 ): Promise<TaskBranch> {
   const found = await ownWorktree(repo, task, branch);
   if (found.kind === "another's") return { ...branch, left: found.why };
   // Where it was moved to is where it is from now on.
   const path = found.kind === "own" ? found.path : branch.path;
+  using _limit = limitGit(path, signal);
   const author = await authorOf(repo, rules.config.worktrees.author);
   const { tip, files, insertions, deletions, paths } = await commitLeft(repo, path, {
     base: branch.base,
@@ -332,10 +337,18 @@ async function commit(
  * Puts the worktree of a settled task away, once nothing of it lives: what was left is committed, and the
  * folder of a success in which nothing else is goes. Anything else stays.
  *
+ * @param signal ends the gits that work there
  * @returns the field as it is to be written; `left` says why the folder stays
  */
-export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<TaskBranch> {
-  const branch = awaitsCommit(task) ? await commitWork(queue, task, rules) : branchOf(task)!;
+export async function putAway(
+  queue: Queue,
+  task: Task,
+  rules: Rules,
+  signal: AbortSignal,
+): Promise<TaskBranch> {
+  const branch = awaitsCommit(task)
+    ? await commitWork(queue, task, rules, signal)
+    : branchOf(task)!;
   if (branch.left !== null) return branch;
   // What never ran has left nothing, unless another had worked there.
   const isUnused = task.claim === 0 || (task.failureClass === "spawn" && task.setupClaim === 0);
@@ -348,6 +361,7 @@ export async function putAway(queue: Queue, task: Task, rules: Rules): Promise<T
     const found = await ownWorktree(repo, task, branch);
     if (found.kind === "gone") return branch;
     if (found.kind === "another's") return { ...branch, left: found.why };
+    using _limit = limitGit(found.path, signal);
     const removed = await removeWorktree(repo, found.path, { force: false });
     return removed.removed ? branch : { ...branch, left: removed.why };
   } catch (error) {

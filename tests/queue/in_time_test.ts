@@ -2,9 +2,10 @@
 // could not be committed stays where it is.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { needs, SHELL, test } from "../support/needs.ts";
-import { lives } from "../support/program.ts";
+import { NARROW, needs, SHELL, test } from "../support/needs.ts";
+import { lives, MAIN, spawn } from "../support/program.ts";
 import { makeWorktreeBox, type WorktreeBox } from "../support/worktree_box.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
 
 const GIT = needs("git") ?? SHELL;
 
@@ -37,6 +38,29 @@ test(
     assertMatch(left!, /could not be committed: git add: it had not come to its end after 10 s/);
     assertEquals(Deno.readTextFileSync(`${path}/y.h`), "x\n");
     assert(pids().length >= 2);
+    assertEquals(pids().filter(lives), []);
+  },
+);
+
+test(
+  "the same under the narrow permissions, of a worktree that its agent has moved",
+  GIT ?? NARROW,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    const pids = await hang(tree, "clean");
+    const id = await tree.start(
+      `cd '${repo.beside}'; git -C '${repo.top}' worktree move -f -f "$ORCHESTRA_WORKTREE" "$PWD/moved"; echo x >moved/y.h`,
+      "--timeout",
+      "3s",
+    );
+    const args = ["run", "--quiet", ...permissionFlags(), MAIN, "run", "--wait"];
+    await using live = spawn(Deno.execPath(), args, { cwd: box.root });
+    const { code, stderr } = await live.ended();
+    assertEquals(code, 0, stderr);
+    const { left } = tree.branch(await box.settled(id));
+    assertMatch(left!, /could not be committed: git add: it had not come to its end after 10 s/);
+    assertEquals(Deno.readTextFileSync(`${repo.beside}/moved/y.h`), "x\n");
     assertEquals(pids().filter(lives), []);
   },
 );
