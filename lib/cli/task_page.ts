@@ -81,8 +81,12 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   const setup = task.setupAt === null || active === undefined
     ? undefined
     : tailFile(setupLog, LOG_LINES + 1, LOG_BYTES);
+  const branch = task.git === null
+    ? undefined
+    : await (await import("./branch_state.ts")).branchStateOf(queue.store, task);
   context.print(formatShow(
     {
+      branch,
       view: view({
         ...task,
         planFile: planFile === null ? task.planFile : relative(planFile),

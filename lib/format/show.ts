@@ -2,11 +2,13 @@
 // surrounds it (attempts, dependencies, sentinels, plan, log). Pure.
 
 import { branchOf } from "../decide/branch.ts";
+import type { Way } from "../decide/cleaning.ts";
 import { isAtRest, parseTime, type Task, type Usage } from "../task/fields.ts";
 import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView } from "../decide/view.ts";
 import { nameColumns } from "./names.ts";
+import { WAYS } from "./worktrees.ts";
 import { explain, formatOverlap } from "./reason.ts";
 import {
   finite,
@@ -45,6 +47,8 @@ export interface TaskDetail {
   logSize: number | null;
   /** End of what the set-up of its worktree printed, where that is the last that ran; absent elsewhere. */
   setupLog?: { readonly name: string; readonly text: string; readonly size: number };
+  /** How it stands with its branch; absent where it has none, is not over, or git does not tell. */
+  branch?: BranchState;
   /** Whether it is in the archive. */
   archived?: boolean;
   /** What it consumed so far, where that is known better than from the task's file. */
@@ -176,14 +180,31 @@ function processRows(view: TaskView): Row[] {
   ];
 }
 
+/** How it stands with a branch whose task is over. */
+export interface BranchState {
+  readonly isThere: boolean;
+  /** What it is to be in, as people call it. */
+  readonly into: string;
+  /** By which way it is; null where it is not. */
+  readonly way: Way | null;
+}
+
 /** The task's own branch, and what came to stand on it. */
-function branchRows(task: Task): Row[] {
+function branchRows(task: Task, state: BranchState | undefined): Row[] {
   const branch = branchOf(task);
   if (branch === null) return [];
   const changes = formatChanges(branch);
   const isOver = isAtRest(task);
   return [
-    ...row("Branch", `${branch.branch} from ${branch.base.slice(0, 12)}`),
+    ...row(
+      "Branch",
+      `${branch.branch} from ${branch.base.slice(0, 12)}` +
+        (state?.isThere === false ? ", removed" : ""),
+    ),
+    ...(state === undefined ? [] : row(
+      "Merged",
+      state.way === null ? `no, not in ${state.into}` : `in ${state.into} (${WAYS[state.way]})`,
+    )),
     ...row("Worktree", isOver && branch.left === null ? "removed" : branch.path),
     ...row("Stays", branch.left),
     ...row("Changes", changes ?? (isOver ? "not counted" : "not counted before it ends")),
@@ -360,7 +381,7 @@ export function formatShow(detail: TaskDetail, style: Style, now: number): strin
       ],
       whenRows(view, now, palette),
       [...limitRows(task), ...retryRows(view, now), ...processRows(view)],
-      branchRows(task),
+      branchRows(task, detail.branch),
       usageRows(detail.usage ?? task.usage),
     ]
   ) {

@@ -295,3 +295,21 @@ test("worktrees says what may go, what is to be merged, and how", GIT, async () 
   await it.repo.git("branch", "-D", `orchestra/${it.id(1)}`);
   assertEquals((await it.box.run("clean", "--yes")).stderr.includes("ranch"), false);
 });
+
+test("show says whether a task's branch is there, and whether it is merged", GIT, async () => {
+  await using it = await makeMergeBox();
+  const tip = await it.task(1, { "b.txt": "b\n" });
+  change(it, it.id(1), { git: { ...it.box.task(it.id(1)).git, tip } });
+  const shown = async (word: RegExp) => {
+    const page = await it.box.ok("show", it.id(1));
+    assert(word.test(page), page);
+  };
+  await shown(/^ *Merged +no, not in main$/m);
+  await it.box.ok("merge", it.id(1), "--squash");
+  await shown(/^ *Merged +in main \(squashed\)$/m);
+  await it.repo.git("branch", "-D", "orchestra/1");
+  await shown(/^ *Branch +orchestra\/1 from [0-9a-f]{12}, removed$/m);
+  // Where there is no repository any more, the page is there all the same.
+  Deno.renameSync(`${it.repo.top}/.git`, `${it.repo.top}/was.git`);
+  await shown(/^ *Branch +orchestra\/1 from [0-9a-f]{12}$/m);
+});
