@@ -15,11 +15,12 @@ import { parseTime, type Task } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
 import type { CleanRequest } from "../worktree/clean.ts";
 import { worktreeFolder } from "../worktree/folder.ts";
+import { OURS } from "../worktree/make.ts";
 import { type Goal, goalOf, lookAt, type Seen } from "../worktree/look.ts";
 import { mergedBefore } from "../worktree/merge.ts";
 import { type MergeRecord, readRecord } from "../worktree/merge_record.ts";
 import { findBranches, type Found } from "../worktree/orphans.ts";
-import { findRepository, type Repository } from "../worktree/repository.ts";
+import { findRepository, listWorktrees, type Repository } from "../worktree/repository.ts";
 
 /** The branches of a workspace. */
 export interface Branches {
@@ -62,7 +63,8 @@ export async function openBranches(
     return { tasks: scan.tasks, archived, pattern, folder: placeOf(repo, folder) };
   };
   let removed: ReadonlySet<string> = new Set();
-  const others = once(() => otherRoots(store.root));
+  const linked = await linkedRoots(repo);
+  const others = once(() => [...otherRoots(), ...linked].filter((root) => root !== store.root));
   const owner = ({ taskId, tasks, branch }: Found) =>
     ownerOf([taskId, ...tasks.map((task) => task.taskId)], branch, {
       tasks: scan.tasks,
@@ -122,10 +124,20 @@ async function goalWithMerges(
   };
 }
 
-/** Roots of the other workspaces that are known; none where we may not look at the list of them. */
-function otherRoots(own: string): string[] {
+/**
+ * Where in the user's own worktrees of the repository workspaces may be: in the list of those that are known a
+ * linked worktree counts as its main checkout.
+ */
+async function linkedRoots(repo: Repository): Promise<string[]> {
+  const paths = (await listWorktrees(repo))
+    .flatMap(({ path, locked }) => locked?.startsWith(OURS) ? [] : path);
+  return repo.prefix === "" ? paths : [...paths, ...paths.map((path) => `${path}/${repo.prefix}`)];
+}
+
+/** Roots of the workspaces that are known; none where we may not look at the list of them. */
+function otherRoots(): string[] {
   try {
-    return listWorkspaces().map(({ root }) => root).filter((root) => root !== own);
+    return listWorkspaces().map(({ root }) => root);
   } catch {
     return [];
   }

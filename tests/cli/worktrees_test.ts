@@ -223,6 +223,32 @@ test("what another workspace of the repository has stays, even by name", GIT, as
 });
 
 test(
+  "what a workspace in a linked worktree of the user's has is known from the others",
+  GIT,
+  async () => {
+    await using here = await makeWorktreeBox();
+    const { repo, box } = here;
+    const id = await here.start("echo x >x.txt; exit 3");
+    await finish(box);
+    await repo.git("merge", "-q", here.branch(id).branch);
+    const linked = `${repo.beside}/linked`;
+    await repo.git("worktree", "add", "-q", "-b", "mine", linked);
+    await using home = await makeFolder();
+    const env = { XDG_STATE_HOME: `${home.path}/state`, XDG_CONFIG_HOME: `${home.path}/config` };
+    assertEquals((await box.runWith({ env }, "workspaces", "add")).code, 0);
+    const other = openBox(linked);
+    const begun = await other.runWith({ env }, "init");
+    assertStringIncludes(begun.stdout, `known only through ${repo.top}, as repo`);
+    const { status, path } = JSON.parse(await other.ok("--json", "worktrees"))[0];
+    assertEquals([status, path], ["elsewhere", here.branch(id).path]);
+    assertEquals(JSON.parse(await other.ok("--json", "clean", "--worktrees")).removed, []);
+    assertEquals((await other.run("--json", "clean", "--worktrees", "--force", id)).code, 4);
+    await repo.git("rev-parse", here.branch(id).branch);
+    assert(!(await other.run("doctor")).stdout.includes("there is no such task"));
+  },
+);
+
+test(
   "doctor finds what is left of tasks in git, and mends what can lose nothing",
   GIT,
   async () => {

@@ -12,7 +12,7 @@ import { openStore, type Store } from "../../store/tasks.ts";
 import { OPENCODE_CODER } from "../../../templates/opencode_coder.ts";
 import { onSystem, type Preset, PRESETS as ALL } from "../../agents/presets.ts";
 import { PROMPTS } from "../../../templates/prompts.ts";
-import { addWorkspace } from "../../workspaces/registry.ts";
+import { addWorkspace, type KnownWorkspace } from "../../workspaces/registry.ts";
 import type { Context } from "../context.ts";
 import { startingWith, text } from "../parameters.ts";
 
@@ -108,14 +108,17 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
   const names = readOwnAgentNames(store);
   const known = remember(store.root);
   if (this.globals.json) {
-    this.printJson({ root: store.root, made, agents: names, name: known ?? null });
+    this.printJson({ root: store.root, made, agents: names, name: known?.name ?? null });
     return;
   }
   this.print(`Workspace in ${store.root}`);
   for (const file of made) this.print(`  made ${file}`);
   if (made.length === 0) this.print("  everything was there already");
   this.print(`  agents: ${sanitize(names.join(", "))}`);
-  if (known !== undefined) this.print(`  known as ${known}`);
+  if (known?.root === store.root) this.print(`  known as ${known.name}`);
+  else if (known !== undefined) {
+    this.print(`  known only through ${known.root}, as ${known.name}: it is a worktree of that`);
+  }
   const missing = chosen.map(([name]) => name).filter((name) => !names.includes(name));
   if (missing.length > 0) {
     this.note(
@@ -127,9 +130,9 @@ async function init(this: Context, flags: InitFlags): Promise<void> {
 }
 
 /** Makes the workspace known by name; undefined where we may not write that down. */
-function remember(root: string): string | undefined {
+function remember(root: string): KnownWorkspace | undefined {
   try {
-    return addWorkspace(root).name;
+    return addWorkspace(root);
   } catch {
     // The list is a cache: the workspace is what it is without it.
     return undefined;
