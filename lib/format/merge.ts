@@ -16,6 +16,7 @@ export interface MergeReport {
     | "unverified"
     | "left-out"
     | "unresolved"
+    | "own-files"
     | "in-the-way"
     | "uncommitted";
   /** The commit that it makes; absent where it makes none. */
@@ -108,6 +109,10 @@ export function formatMerge(
       case "unresolved":
         return palette.bad(
           `${taskId} left marks of the conflict that it was to resolve in ${nameFiles(files)}`,
+        );
+      case "own-files":
+        return palette.bad(
+          `${taskId} refused: it would change what is Orchestra's own: ${nameFiles(files)}`,
         );
       case "in-the-way":
         return palette.waiting(

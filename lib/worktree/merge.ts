@@ -2,12 +2,14 @@
 // its own, one after the other; only who calls moves the target then, once, to what all of them make.
 
 import type { Way } from "../decide/cleaning.ts";
-import type { MergeMode, MergeStep } from "../decide/merging.ts";
+import { isOwnFile, type MergeMode, type MergeStep } from "../decide/merging.ts";
 import { type Author, authorEnv } from "./author.ts";
 import { commitTree } from "./base.ts";
 import { ask, git, GitError, tryAsk } from "./git.ts";
 import { integratedBy, isAncestor } from "./integrated.ts";
 import type { MergeRecord } from "./merge_record.ts";
+import { changesBetween } from "./move.ts";
+import { shown } from "./names.ts";
 import type { Repository } from "./repository.ts";
 import { scratchEnv, type ScratchPlace, withScratch } from "./scratch.ts";
 import type { Target } from "./target.ts";
@@ -33,6 +35,8 @@ export interface Mergeable {
 export type Refused =
   /** It was to resolve a conflict, and has the marks of one in these files. */
   | { readonly kind: "unresolved"; readonly files: readonly string[] }
+  /** It would change these files, which are of the folder of a workspace. */
+  | { readonly kind: "own-files"; readonly files: readonly string[] }
   /** These files of a working copy, which are not committed, are in its way. */
   | { readonly kind: "in-the-way"; readonly files: readonly string[] };
 
@@ -162,9 +166,11 @@ async function mergeOne(
   if (way !== null) return { kind: "nothing", way };
   if (item.refused !== undefined) return item.refused;
   const made = await make(place, target, item, { mode, author, before });
-  if (made.kind === "conflict" || made.kind === "nothing" || !verify || item.verifier === null) {
-    return made;
-  }
+  if (made.kind === "conflict" || made.kind === "nothing") return made;
+  const own = (await changesBetween(repo.top, target, made.commit)).map(({ path }) => path)
+    .filter(isOwnFile);
+  if (own.length > 0) return { kind: "own-files", files: own.map(shown) };
+  if (!verify || item.verifier === null) return made;
   const verdict = await verifyCommit(place, made.commit, target, item.verifier);
   return verdict.code === 0 ? made : { kind: "unverified", verdict };
 }

@@ -46,6 +46,7 @@ import { checkCheckouts, type MovePlace, performMove, settleMove } from "../../w
 import { findRepository, type Repository } from "../../worktree/repository.ts";
 import { removeScratches, type ScratchPlace } from "../../worktree/scratch.ts";
 import { checkoutsOf, findTarget, type Target } from "../../worktree/target.ts";
+import { missingGitlinks } from "../../worktree/gitlinks.ts";
 import { filesInTheWay } from "../../worktree/move.ts";
 import { conflictMarkers } from "../../worktree/markers.ts";
 import { undoMerge } from "../../worktree/undo.ts";
@@ -126,10 +127,12 @@ async function merge(this: Context, flags: MergeFlags, ...ids: string[]): Promis
     folder,
     root: store.root,
     now: () => queue.now(),
+    note: (text) => this.note(printable(text)),
   };
   await whileMerging(store, async () => {
     await settle(this, place, flags.dryRun ?? false);
     const target = await findTarget(repo, flags.into ?? null);
+    checkTarget(queue, target);
     if (flags.undo) return await undo(this, place, target);
     await mergeInto(this, place, target, flags, ids);
   });
@@ -154,6 +157,22 @@ function checkFlags(flags: MergeFlags, ids: readonly string[]): void {
       "For example: orchestra merge @last   or: orchestra merge --all",
     );
   }
+}
+
+/** That no agent is at work on a branch, or is going to be: its files would change under it. */
+function checkTarget({ store }: Queue, { name }: Target): void {
+  const task = store.scan().tasks.find((task) =>
+    !isAtRest(task) && branchOf(task)?.branch === name
+  );
+  if (task === undefined) return;
+  const { taskId, status } = task;
+  throw new OrchestraError(
+    "state",
+    `Merging into ${name}: it is the branch of ${taskId}, which is ${
+      isTerminal(status) ? "not at its end yet" : status
+    }`,
+    { hint: `Wait for its end: orchestra wait ${taskId}` },
+  );
 }
 
 /** Finishes what was killed. */
@@ -251,6 +270,13 @@ async function mergeInto(
     ...[...along.values()].flat(),
   ].map(({ taskId, tip }) => [taskId, tip]));
   const markers = goes(plan) ? await conflictMarkers(repo.top, plan.from, plan.to) : [];
+  const links = goes(plan) ? await missingGitlinks(repo.top, plan.from, plan.to) : [];
+  for (const { path, commit } of links) {
+    context.note(
+      `The submodule ${printable(path)} comes in at ${shortCommit(commit)}, which is not in ` +
+        `${repo.top}: where an agent made it, push it from that worktree before it is cleaned`,
+    );
+  }
   const move = moves
     ? await performMove(place, target, plan.to, {
       kind: "merge",
@@ -488,6 +514,7 @@ function reportOf({ taskId, branch }: Mergeable, outcome: MergeOutcome): MergeRe
       return { ...basic, way: outcome.way };
     case "conflict":
     case "unresolved":
+    case "own-files":
     case "in-the-way":
       return { ...basic, files: outcome.files };
     case "unverified":
@@ -596,6 +623,13 @@ function tell(
           printable(branch)
         } and merge again, or ` +
           `have another try: orchestra retry ${taskId}`,
+      );
+    }
+    if (outcome === "own-files") {
+      context.note(
+        `What is below .orchestra is no file of the repository. Take it out of ${
+          printable(branch)
+        }, with git rm --cached and a commit, and merge again`,
       );
     }
     if (outcome !== "conflict") continue;
