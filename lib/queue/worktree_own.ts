@@ -49,10 +49,13 @@ export async function ownWorktree(
       ? { kind: "own", path: found.path }
       : notOurs;
   }
-  for (const { path: now, isMain, locked } of await listWorktrees(repo)) {
+  for (const { path: now, isMain, locked, branch: on } of await listWorktrees(repo)) {
     const record = isMain ? undefined : await recordOf(repo, now);
     if (record === undefined || !isForIt(record)) continue;
-    return locked === lockReason(taskId) && await lockOf(record) === locked
+    // Git moves one that is locked only where it is forced to; unlocked in its new place, it is committed
+    // there, and stays.
+    const isUnlocked = locked === null && on === branch && isNamed(record, taskId);
+    return isUnlocked || (locked === lockReason(taskId) && await lockOf(record) === locked)
       ? { kind: "own", path: now }
       : another(`it was moved to ${now}, and is not locked for ${taskId}: it is left alone`);
   }
