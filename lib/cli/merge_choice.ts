@@ -91,7 +91,9 @@ export async function mergeableTasks(
     }
     if (!hasBranch) continue;
     // Who resolved its conflict has its commits, also where that came in as another commit.
-    const resolved = resolversOf(task.taskId, tasks).flatMap(({ taskId }) => had.get(taskId) ?? []);
+    const resolved = resolversOf(task.taskId, [...tasks, ...archived]).flatMap(({ taskId }) =>
+      had.get(taskId) ?? []
+    );
     const isIn = await Promise.all(resolved.map((own) => isAncestor(repo.top, tip, own)));
     if (!isIn.includes(true)) chosen.push({ task, git, tip, uncommitted });
   }

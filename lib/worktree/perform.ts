@@ -78,31 +78,40 @@ export async function checkCheckouts(
       // A filter of its user's that fails, for example.
       throw error instanceof GitError ? refused(target.name, checkout, error) : error;
     });
-    if (files.length > 0) throw inTheWay(target.name, checkout, files);
+    if (files.length > 0) throw new InTheWay(target.name, checkout, files);
     const refusal = await refusalToCarry(checkout, target.commit, to);
     if (refusal !== null) throw refused(target.name, checkout, refusal);
   }
   return checkouts;
 }
 
-function inTheWay(name: string, checkout: string, files: readonly string[]): OrchestraError {
-  return new OrchestraError(
-    "state",
-    `Moving ${name}: files in ${checkout} are in the way that are not committed: ${
-      nameSome(files)
-    }`,
-    { hint: "Commit them, put them aside with git stash -u, or move them; nothing was changed." },
-  );
+/** Files that are not committed are in the way of a move. */
+export class InTheWay extends OrchestraError {
+  constructor(name: string, checkout: string, readonly files: readonly string[]) {
+    super(
+      "state",
+      `Moving ${name}: files in ${checkout} are in the way that are not committed: ${
+        nameSome(files)
+      }`,
+      { hint: "Commit them, put them aside with git stash -u, or move them; nothing was changed." },
+    );
+  }
 }
 
 /** The error where git itself refuses. */
 function refused(name: string, checkout: string, error: GitError): OrchestraError {
   const files = filesOf(error);
-  if (files.length > 0) return inTheWay(name, checkout, files);
+  if (files.length > 0) return new InTheWay(name, checkout, files);
+  const lock = /Unable to create '(.*index\.lock)'/.exec(error.output.stderr)?.[1];
   return new OrchestraError(
     "state",
     `Moving ${name}: git refuses in ${checkout}: ${lastLine(error.output)}`,
-    { hint: "See what git status says there; nothing was changed.", cause: error },
+    {
+      hint: lock === undefined
+        ? "See what git status says there; nothing was changed."
+        : `Another git is at work there, or was killed: where none runs, remove ${lock}; nothing was changed.`,
+      cause: error,
+    },
   );
 }
 

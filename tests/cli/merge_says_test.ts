@@ -174,6 +174,16 @@ test("a file that is in the way of one does not stop the others", GIT, async () 
   assertEquals([it.read("a.txt"), it.read("b.txt")], ["mine", "b\n"]);
 });
 
+test("a lock that another git has, or has left, is named", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "b.txt": "b\n" });
+  it.repo.write(".git/index.lock", "");
+  const { code, stderr } = await it.box.run("merge", it.id(1));
+  assertEquals(code, 4);
+  assertStringIncludes(stderr, `where none runs, remove ${it.repo.top}/.git/index.lock`);
+  assertEquals(it.read("b.txt"), undefined);
+});
+
 test(
   "what comes in with a task that builds on others is told, and undone with it",
   GIT,

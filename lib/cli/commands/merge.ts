@@ -42,12 +42,17 @@ import {
   planMerges,
 } from "../../worktree/merge.ts";
 import { readRecord, whileMerging } from "../../worktree/merge_record.ts";
-import { checkCheckouts, type MovePlace, performMove, settleMove } from "../../worktree/perform.ts";
+import {
+  checkCheckouts,
+  InTheWay,
+  type MovePlace,
+  performMove,
+  settleMove,
+} from "../../worktree/perform.ts";
 import { findRepository, type Repository } from "../../worktree/repository.ts";
 import { removeScratches, type ScratchPlace } from "../../worktree/scratch.ts";
-import { checkoutsOf, findTarget, type Target } from "../../worktree/target.ts";
+import { findTarget, type Target } from "../../worktree/target.ts";
 import { missingGitlinks } from "../../worktree/gitlinks.ts";
-import { filesInTheWay } from "../../worktree/move.ts";
 import { conflictMarkers } from "../../worktree/markers.ts";
 import { undoMerge } from "../../worktree/undo.ts";
 import type { Verifier } from "../../worktree/verify.ts";
@@ -289,7 +294,8 @@ async function mergeInto(
     })
     : undefined;
   const queued = flags.dryRun ? [] : await resolveAll(context, place, target, flags, plan, chosen);
-  const all = [...snapshot.tasks, ...queued];
+  const archived = tasks.filter(({ taskId }) => !snapshot.index.byId.has(taskId));
+  const all = [...archived, ...snapshot.tasks, ...queued];
   const whole: MergeReport[] = [];
   for (const { item, outcome } of plan.merged) {
     const { uncommitted } = chosen.find(({ task }) => task.taskId === item.taskId)!;
@@ -378,7 +384,7 @@ async function obstacleOf(
   target: Target,
   plan: MergePlan,
   chosen: readonly Chosen[],
-): Promise<{ item?: Mergeable; files: string[]; error: OrchestraError } | undefined> {
+): Promise<{ item?: Mergeable; files: readonly string[]; error: OrchestraError } | undefined> {
   const check = async (to: string) => {
     try {
       await checkCheckouts(repo, target, to);
@@ -389,24 +395,17 @@ async function obstacleOf(
   };
   const error = await check(plan.to);
   if (error === undefined) return undefined;
-  // A merge that is under way is in the way of all.
-  if (await check(plan.from) !== undefined) return { files: [], error };
+  // A lock, or a merge that is under way, is in the way of all.
+  if (!(error instanceof InTheWay)) return { files: [], error };
   for (const { item, outcome } of plan.merged) {
     if (!("commit" in outcome)) continue;
     const own = await check(outcome.commit);
-    if (own === undefined) continue;
-    const files = new Set<string>();
-    for (const checkout of await checkoutsOf(repo, target)) {
-      // What keeps git from looking is in the error.
-      const found = await filesInTheWay(checkout, target.commit, outcome.commit).catch(() => []);
-      found.forEach((file) => files.add(file));
-    }
+    if (!(own instanceof InTheWay)) continue;
     const task = chosen.find(({ task }) => task.taskId === item.taskId)?.task;
-    const carried = files.size > 0 &&
-      (task?.dirty ?? rules.config.worktrees.dirty) === "carry";
+    const carried = (task?.dirty ?? rules.config.worktrees.dirty) === "carry";
     return {
       item,
-      files: [...files].sort(),
+      files: own.files,
       error: new OrchestraError(
         own.code,
         `${own.message} (${item.taskId} changed what is there)`,
@@ -437,8 +436,14 @@ async function comingAlong(
   });
   if (others.length === 0) return along;
   const told = new Set(merged.map(({ item }) => item.tip));
-  for (const { item, outcome } of merged) {
-    if (!("commit" in outcome)) continue;
+  const coming = merged.filter(({ outcome }) => "commit" in outcome);
+  if (coming.length === 0) return along;
+  const known = new Set(
+    (await ask(repo.top, ["rev-list", ...coming.map(({ item }) => item.tip), `^${from}`]))
+      .split("\n"),
+  );
+  if (!others.some(({ tip }) => known.has(tip) && !told.has(tip))) return along;
+  for (const { item } of coming) {
     const list = await ask(repo.top, ["rev-list", item.tip, `^${from}`]);
     const commits = new Set(list.split("\n"));
     for (const other of others) {
@@ -555,7 +560,10 @@ async function resolveAll(
   chosen: readonly Chosen[],
 ): Promise<Task[]> {
   if (resolve === undefined) return [];
-  const { tasks, index } = await look(queue);
+  const snapshot = await look(queue);
+  const archived = chosen.map(({ task }) => task)
+    .filter(({ taskId }) => !snapshot.index.byId.has(taskId));
+  const tasks = [...archived, ...snapshot.tasks];
   const queued: Task[] = [];
   const before: { resolver: string; files: readonly string[] }[] = [];
   for (const { item, outcome } of merged) {
@@ -564,7 +572,7 @@ async function resolveAll(
     const { resolvedBy } = await resolversIn(repo, item, tasks);
     if (resolvedBy !== undefined) {
       before.push({ resolver: resolvedBy, files });
-      const { agent, status } = index.byId.get(resolvedBy)!;
+      const { agent, status } = tasks.find(({ taskId }) => taskId === resolvedBy)!;
       if (agent !== resolve && !isTerminal(status)) {
         context.note(
           `${resolvedBy} with agent ${printable(agent)} is ${status} for ${item.taskId} already: ` +
