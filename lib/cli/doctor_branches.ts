@@ -7,7 +7,7 @@ import { noteCleaned } from "../queue/cleaned.ts";
 import { loadConfig } from "../settings/config.ts";
 import { lstat } from "../store/files.ts";
 import { parentOf } from "../store/paths.ts";
-import { OrchestraError } from "../task/error.ts";
+import { OrchestraError, printable } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 import { type Branches, openBranches } from "./branches.ts";
 
@@ -104,8 +104,12 @@ async function mendMerge(queue: Queue): Promise<string | undefined> {
   });
 }
 
-/** Mends one finding; says what it did. */
-export async function mendBranch(queue: Queue, finding: Finding): Promise<string | undefined> {
+/** Mends one finding; says what it did, and notes why it could not. */
+export async function mendBranch(
+  queue: Queue,
+  finding: Finding,
+  note: (text: string) => void,
+): Promise<string | undefined> {
   const { subject } = finding;
   const { cleanBranch, mendWorktree } = await import("../worktree/clean.ts");
   switch (finding.code) {
@@ -127,7 +131,14 @@ export async function mendBranch(queue: Queue, finding: Finding): Promise<string
         : `told git that the worktree of ${subject} is gone; its branch stays`;
     }
     case "merge-half":
-      return await mendMerge(queue);
+      try {
+        return await mendMerge(queue);
+      } catch (error) {
+        // Somebody has changed a file since, for example: the others are mended all the same.
+        if (!(error instanceof OrchestraError)) throw error;
+        note(printable(`${error.message}\n  ${error.hint ?? ""}`));
+        return undefined;
+      }
     case "git-lock": {
       const { releaseOld } = await import("../worktree/stale_locks.ts");
       return releaseOld(subject, queue.now()) ? `released ${subject}` : undefined;

@@ -78,6 +78,17 @@ test("doctor takes back what was interrupted where somebody has gone on since", 
   assertEquals([it.read("a.txt"), await it.repo.git("status", "--porcelain")], [lines(), ""]);
 });
 
+test("doctor says what keeps it from finishing a merge, and mends the rest", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "a.txt": lines({ 1: "eins" }) });
+  await begin(it, "orchestra/1");
+  it.repo.write("a.txt", "mine\n");
+  const { code, stdout, stderr } = await it.box.run("doctor", "--fix");
+  assertStringIncludes(stderr, "have been changed since: a.txt");
+  assertStringIncludes(stdout, "was interrupted");
+  assertEquals([code, it.read("a.txt")], [0, "mine\n"]);
+});
+
 /** A program of git's that its user has; it does something when the file `trap` is there, and once. */
 async function setTrap(it: MergeBox, script: string): Promise<string> {
   const trap = `${it.repo.beside}/trap`;

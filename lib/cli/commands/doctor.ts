@@ -414,6 +414,6 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
       Deno.chmodSync(`${store.root}/${finding.subject}`, 0o700);
       return `closed ${finding.subject} to others`;
     default:
-      return await mendBranch(queue, finding);
+      return await mendBranch(queue, finding, (text) => context.note(text));
   }
 }
