@@ -55,7 +55,7 @@ export async function branched(
   const tip = await tipOf(repo, git);
   if (tip === null) {
     throw new OrchestraError("state", `${verb} ${id}: its branch ${git.branch} is gone`, {
-      hint: "Commits that were kept: git for-each-ref refs/orchestra/backup",
+      hint: `What was kept of it: git for-each-ref 'refs/orchestra/backup/${id}-*'`,
     });
   }
   return { task, git, tip };
@@ -130,6 +130,6 @@ export function remedyFor(branch: string, { path, operation }: Uncommitted): str
     return `A ${operation} is under way there: end it with ${at} ${end}${abort}, commit what is left ` +
       `on ${branch}, and merge again`;
   }
-  return `Commit it on ${branch}: ${at} add -A && ${at} commit   (a repository in it goes elsewhere first), ` +
-    "and merge again";
+  return "Move out what is a repository of its own, should there be one: git would take its name alone. " +
+    `Then commit the rest on ${branch}: ${at} add -A && ${at} commit, and merge again`;
 }
