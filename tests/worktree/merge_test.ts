@@ -336,9 +336,10 @@ test(
     assert(success);
     await repo.commit({}, "bytes", tree);
     await repo.git("worktree", "remove", tree);
-    for (const isCarried of [true, false]) {
+    for (const carried of ["all", "some", "nothing"]) {
       const { from, to } = await begin(it, "bytes");
-      if (isCarried) await repo.git("read-tree", "-m", "-u", from, to);
+      if (carried !== "nothing") await repo.git("read-tree", "-m", "-u", from, to);
+      if (carried === "some") it.repo.write("a.txt", lines());
       assertEquals((await settle(it))!.abandoned, null);
       assertEquals(await it.at("main"), to);
       assertEquals(await repo.git("status", "--porcelain"), "");
