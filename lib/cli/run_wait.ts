@@ -28,6 +28,7 @@ import { createScreen } from "./screen.ts";
 import { readKeys } from "./keys.ts";
 import { countLacking, wordsOfLacking } from "./lacking.ts";
 import { openNotices } from "./notices.ts";
+import { noteSetup } from "./setup_note.ts";
 import { statusInput, viewJson } from "./status_input.ts";
 import { followOrders, leaveSupervisor, look } from "./supervision.ts";
 
@@ -77,6 +78,7 @@ export async function runAndWait(
   for (const id of gone) {
     this.note(`${id} cannot be told to have ended: its file was removed or spoilt`);
   }
+  await noteSetup(this, queue, [...seen.launched].flatMap((id) => seen.index.byId.get(id) ?? []));
   const printed = flags.report?.some(({ path }) => path === "-") ?? false;
   finish(this, queue, seen, mine, gone.length, !printed);
   if (flags.report !== undefined) {

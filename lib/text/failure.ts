@@ -42,10 +42,12 @@ export function formatFailure(failure: Failure): string {
         ' (set "completion": "exit" for a program that cannot write them)',
       );
     case "conflict":
-      return "What its dependencies made cannot be merged: conflicts in " +
-        `${formatFiles(failure.files)} between ${failure.branches.join(" and ")}. ` +
-        "Have both in the branch that you work on, with orchestra merge, where --resolve AGENT has an " +
-        "agent resolve them, or with git merge; then retry this task";
+      // The words at the end of a line that is too long for a table are the ones that it can lose.
+      return `Conflicts in ${formatFiles(failure.files)} between ${
+        failure.branches.join(" and ")
+      }: what its dependencies made cannot be merged. Have both in the branch that you work on, with ` +
+        "orchestra merge, where --resolve AGENT has an agent resolve them, or with git merge; then " +
+        "retry this task";
     case "timeout":
       return failure.limit === null
         ? "Task was ended by hand as timed out"

@@ -137,7 +137,7 @@ async function refusal(
   if (await tryAsk(root, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) === null) {
     return because(
       "state",
-      `the repository of ${root} has no commit yet on its branch`,
+      `there is no commit yet on the branch of the repository ${root}`,
       "Commit something first: git add -A && git commit.",
     );
   }

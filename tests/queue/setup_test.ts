@@ -249,10 +249,13 @@ test("one that came with the repository counts once that very text is approved",
   await using home = await makeFolder();
   const env = { XDG_CONFIG_HOME: home.path, XDG_STATE_HOME: `${home.path}/state` };
   const orchestra = (...words: string[]) => box.runWith({ env }, ...words);
+  /** Whether each run has said so. */
+  const said: boolean[] = [];
   const run = async () => {
     const id = await tree.start("true");
     const ran = await orchestra("run", "--all", "--wait");
     assertEquals(ran.code, 0, ran.stderr);
+    said.push(ran.stderr.includes("is not approved, and does not count"));
     return [(await box.settled(id)).status, box.task(id).setupClaim];
   };
   assertEquals(await run(), ["complete", 0]);
@@ -268,6 +271,7 @@ test("one that came with the repository counts once that very text is approved",
   assertEquals(await run(), ["complete", 1]);
   Deno.writeTextFileSync(path, JSON.stringify({ worktrees: { setup: `${MARK}; true` } }));
   assertEquals(await run(), ["complete", 0]);
+  assertEquals([said[0], said[1]], [true, false]);
 });
 
 Deno.test("a setting that is no command is refused, and says what one is", async () => {

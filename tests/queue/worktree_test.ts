@@ -144,10 +144,9 @@ test(
     assertEquals([status, failureClass, claim, git], ["failed", "conflict", 0, null]);
     assertEquals(
       errorMessage,
-      "What its dependencies made cannot be merged: conflicts in a.txt, same.txt between " +
-        `orchestra/${one} and orchestra/${two}. Have both in the branch that you work on, with ` +
-        "orchestra merge, where --resolve AGENT has an agent resolve them, or with git merge; then " +
-        "retry this task",
+      `Conflicts in a.txt, same.txt between orchestra/${one} and orchestra/${two}: what its ` +
+        "dependencies made cannot be merged. Have both in the branch that you work on, with orchestra " +
+        "merge, where --resolve AGENT has an agent resolve them, or with git merge; then retry this task",
     );
     assertStringIncludes(await box.ok("show", both), "same.txt");
   },

@@ -210,7 +210,8 @@ test("tips that contradict each other name the files, also strange ones", GIT, a
     one: { "a.txt": "1\n", [odd]: "1\n", same: "same\n" },
     two: { "a.txt": "2\n", [odd]: "2\n", same: "same\n" },
   });
-  assertEquals(await mergeTips(found, tips, ANN), { conflict: ["a.txt", odd] });
+  const between = { conflict: ["a.txt", odd], branches: tips.map(({ branch }) => branch) };
+  assertEquals(await mergeTips(found, tips, ANN), between);
 });
 
 test("who commits is whom the settings name, then git's user, then Orchestra", GIT, async () => {

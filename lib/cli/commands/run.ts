@@ -5,14 +5,13 @@ import { isWatched, type StandingOrder, tellWatcher } from "../../supervise/watc
 import { OrchestraError, printable } from "../../task/error.ts";
 import type { Change } from "../../decide/changes.ts";
 import type { Held } from "../../decide/room.ts";
-import type { LaunchedTask } from "../../queue/claim.ts";
-import type { Queue } from "../../queue/queue.ts";
 import { refresh } from "../../queue/refresh.ts";
 import { EVERYTHING, NOTHING_MORE } from "../../queue/step.ts";
 import type { Task } from "../../task/fields.ts";
 import { describeChange } from "../changes.ts";
 import { ownTask } from "../calling.ts";
 import type { Context } from "../context.ts";
+import { noteSetup } from "../setup_note.ts";
 import { integer, type ReportTarget, reportTarget } from "../flags.ts";
 import { optional, parsed } from "../parameters.ts";
 import { isAlone, leaveSupervisor } from "../supervision.ts";
@@ -98,7 +97,7 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
   for (const one of lacking) this.note(wordsOfLacking(one));
   const running = snapshot.tasks
     .filter((task) => task.status === "running" && !known.has(task.taskId)).length;
-  await noteSetup(this, queue.store, launched);
+  await noteSetup(this, queue, launched.map(({ task }) => task));
   const leaves = config.supervise && (launched.length > 0 || snapshot.unsettled || flags.all);
   if (leaves) leaveSupervisor(this, queue, order);
   const watched = leaves || isWatched(queue.store);
@@ -108,18 +107,6 @@ async function run(this: Context, flags: RunFlags): Promise<void> {
     ? countLacking(lacking.length)
     : null;
   report(this, launched.map(({ task }) => task), changes, running, parallel, watched, reason);
-}
-
-/** Says so where worktrees are not set up, for nobody has approved how. */
-async function noteSetup(
-  context: Context,
-  store: Queue["store"],
-  launched: readonly LaunchedTask[],
-): Promise<void> {
-  if (!launched.some(({ task: { git, setupClaim } }) => git !== null && setupClaim === 0)) return;
-  const { unapprovedSetup } = await import("../../settings/setup.ts");
-  const problem = await unapprovedSetup(store);
-  if (problem !== null) context.note(`${problem}: orchestra trust --commands`);
 }
 
 /** Why no more is launched, in words that are loaded only then. */
