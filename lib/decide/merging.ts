@@ -44,8 +44,14 @@ export function resolversOf(taskId: string, tasks: readonly Task[]): Task[] {
 /**
  * The tasks in an order in which each comes after those that it builds on, and after who has resolved its
  * conflict; the oldest first where that leaves a choice. With them those in between.
+ *
+ * @param failed ids of those that were to resolve a conflict, and have not: nobody waits for them
  */
-export function mergeOrder(chosen: readonly Task[], index: TaskIndex): MergeStep[] {
+export function mergeOrder(
+  chosen: readonly Task[],
+  index: TaskIndex,
+  failed: ReadonlySet<string> = new Set(),
+): MergeStep[] {
   const wanted = new Set(chosen.map(({ taskId }) => taskId));
   const steps: MergeStep[] = [];
   const seen = new Set<string>();
@@ -56,7 +62,9 @@ export function mergeOrder(chosen: readonly Task[], index: TaskIndex): MergeStep
       if (seen.has(task.taskId)) return;
       seen.add(task.taskId);
       const after = task.dependsOn.flatMap((id) => attemptOf(id, index) ?? []);
-      after.push(...resolversOf(task.taskId, chosen));
+      after.push(
+        ...resolversOf(task.taskId, chosen).filter(({ taskId }) => !failed.has(taskId)),
+      );
       stack.push({ task, after: after.sort(age), next: 0 });
     };
     enter(first);

@@ -35,6 +35,8 @@ export interface MergeReport {
   readonly isResolved?: boolean;
   /** The last task that was to resolve it, and did not. */
   readonly unresolvedBy?: string;
+  /** The task whose conflict it was to resolve. */
+  readonly resolves?: string;
   /** The worktree that has what is in no commit. */
   readonly path?: string;
   /** The tasks whose work comes in with it. */

@@ -96,13 +96,16 @@ test("marks of a conflict are no resolution, and nowhere come in without a word"
     const { code, stdout, stderr } = await it.box.run("merge", id, "--dry-run");
     assertEquals(code, 1);
     assertStringIncludes(stdout, `${it.id(2)} left marks of the conflict`);
-    assertStringIncludes(stderr, `orchestra retry ${it.id(2)}`);
+    assertStringIncludes(stderr, `orchestra merge ${it.id(1)} --resolve AGENT`);
   }
   assertEquals((await it.box.run("merge", it.id(3))).stderr.includes("<<<"), false);
   const { code, stderr } = await it.box.run("merge", it.id(4));
   assertEquals(code, 0);
   assertStringIncludes(stderr, "Marks of a conflict (<<<<<<<) come in with it, in test.txt");
   assertEquals(it.read("n.txt"), undefined);
+  // Once its conflict is out of the world, nobody asks for that branch any more.
+  assertEquals(outcomes(await merged(it, "--all")), ["clean", "unresolved"]);
+  assertEquals(await it.box.ok("merge", "--all"), "Nothing to merge into main\n");
 });
 
 test("who resolves a conflict, has done so or has not is told, with what to do", GIT, async () => {
@@ -119,6 +122,10 @@ test("who resolves a conflict, has done so or has not is told, with what to do",
   // One that does nothing resolves nothing.
   await it.task(2, {}, { labels: { resolves: it.id(1) } });
   assertStringIncludes(await conflict(), `${it.id(2)} was to resolve the conflict`);
+  // Nor does one that commits it as it is.
+  const marks = `<<<<<<< HEAD\n${lines()}=======\nuno\n>>>>>>> orchestra/1\n`;
+  await it.task(5, { "a.txt": marks }, { labels: { resolves: it.id(1) }, from: "orchestra/1" });
+  assertStringIncludes(await conflict(), `${it.id(5)} was to resolve the conflict`);
   it.box.agents({ other: { command: "true", args: [], completion: "exit" } });
   await it.task(3, {}, { labels: { resolves: it.id(1) }, status: "pending" });
   const said = await conflict("--resolve", "other");

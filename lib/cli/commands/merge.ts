@@ -215,7 +215,7 @@ async function mergeInto(
   const snapshot = await look(queue);
   const before = mergedBefore(repo, readRecord(place.store), target);
   const choice = { queue, repo, pattern: rules.config.worktrees.branch };
-  const { chosen, removed } = flags.all
+  const { chosen: candidates, removed } = flags.all
     ? await mergeableTasks(choice, snapshot.tasks, target, before)
     : {
       chosen: await namedTasks(choice, target, new Set(ids), (text) => context.note(text)),
@@ -224,10 +224,21 @@ async function mergeInto(
   const mode = modeOf(flags);
   const verify = flags.verify ?? false;
   const items = new Map<string, Mergeable>();
-  for (const one of chosen) {
-    const item = itemOf(place, one, mode, verify);
+  const chosen: Chosen[] = [];
+  /** Who was to resolve a conflict, and has not. */
+  const failed = new Set<string>();
+  for (const one of candidates) {
+    const { taskId, labels } = one.task;
     const refused = await refusalOf(place, one);
-    items.set(one.task.taskId, refused === undefined ? item : { ...item, refused });
+    if (refused !== undefined) {
+      const isOver = !candidates.some(({ task }) => task.taskId === labels[RESOLVES]);
+      // Another one has resolved it since.
+      if (flags.all && isOver) continue;
+      failed.add(taskId);
+    }
+    const item = itemOf(place, one, mode, verify);
+    items.set(taskId, refused === undefined ? item : { ...item, refused });
+    chosen.push(one);
   }
   // Archived ones build on archived ones.
   const tasks = chosen.map(({ task }) => task);
@@ -237,7 +248,7 @@ async function mergeInto(
       snapshot.tasks,
       archivedDependencies(place.store, [...new Set([...snapshot.tasks, ...tasks])]),
     );
-  const steps = mergeOrder(tasks, index);
+  const steps = mergeOrder(tasks, index, failed);
   const author = await authorOf(repo, rules.config.worktrees.author);
   const options = { mode, author, verify: false, before };
   const planAll = (options: MergeOptions) =>
@@ -298,7 +309,7 @@ async function mergeInto(
   const all = [...archived, ...snapshot.tasks, ...queued];
   const whole: MergeReport[] = [];
   for (const { item, outcome } of plan.merged) {
-    const { uncommitted } = chosen.find(({ task }) => task.taskId === item.taskId)!;
+    const { uncommitted, task } = chosen.find(({ task }) => task.taskId === item.taskId)!;
     const report = reportOf(item, outcome);
     const others = (along.get(item.taskId) ?? []).map(({ taskId }) => taskId);
     whole.push({
@@ -310,6 +321,7 @@ async function mergeInto(
         ? await resolversIn(repo, item, all)
         : {}),
       ...(others.length === 0 ? {} : { along: others }),
+      ...(outcome.kind === "unresolved" ? { resolves: task.labels[RESOLVES] } : {}),
     });
   }
   const isDone = ({ outcome }: MergeReport) => GOOD.includes(outcome);
@@ -540,7 +552,8 @@ async function resolversIn(
     if (!isTerminal(task.status)) return { resolvedBy: task.taskId, isResolved: false };
     const git = task.status === "complete" ? branchOf(task) : null;
     const own = git === null ? null : await tipOf(repo, git);
-    if (own !== null && await isAncestor(repo.top, tip, own)) {
+    if (git === null || own === null || !await isAncestor(repo.top, tip, own)) continue;
+    if ((await conflictMarkers(repo.top, git.base, own)).length === 0) {
       return { resolvedBy: task.taskId, isResolved: isAtRest(task) };
     }
   }
@@ -624,13 +637,15 @@ function tell(
   }
   const open: MergeReport[] = [];
   for (const report of reports) {
-    const { taskId, branch, outcome, resolvedBy, isResolved, unresolvedBy } = report;
+    const { taskId, branch, outcome, resolvedBy, isResolved, unresolvedBy, resolves } = report;
     if (outcome === "unresolved") {
       context.note(
         `See orchestra diff ${taskId}: take the marks away on ${
           printable(branch)
-        } and merge again, or ` +
-          `have another try: orchestra retry ${taskId}`,
+        } and merge again` +
+          (resolves === undefined
+            ? ""
+            : `, or have another try: orchestra merge ${resolves} --resolve AGENT`),
       );
     }
     if (outcome === "own-files") {
