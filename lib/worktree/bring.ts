@@ -7,6 +7,7 @@ import { lstat } from "../store/files.ts";
 import { STALE_AFTER } from "../decide/cleaning.ts";
 import { keepBackup } from "./backup.ts";
 import { commitTree } from "./base.ts";
+import { isThere } from "./disk.ts";
 import {
   ask as askAnywhere,
   askPart as askPartAnywhere,
@@ -82,8 +83,8 @@ export async function bring(
     torn = true;
   };
   for (let look = 1;; look++) {
+    await waitForIndex(checkout, onTorn);
     try {
-      await waitForIndex(checkout, onTorn);
       return await bringOnce(checkout, from, to, { ...options, torn });
     } catch (error) {
       if (look === LOOKS) throw error;
@@ -120,7 +121,7 @@ async function bringOnce(
   const cut: string[] = [];
   /** Those that are to go: git takes away what it knows, and for the time being that is an empty file. */
   const emptied: string[] = [];
-  let isThere = true;
+  let isDone = true;
   const put = (path: string, entry: Entry | null) => {
     if (entry === null) removals.push(`0 ${"0".repeat(to.length)}\t${path}`);
     else info.push(`${entry.mode} ${entry.object} 0\t${path}`);
@@ -138,15 +139,15 @@ async function bringOnce(
     const isOld = old === null ? toNew.get(path) === "D" : !toOld.has(path);
     const isStaged = isSame(staged, wanted);
     if (sparse.has(path) || isNew) {
-      isThere &&= isStaged;
+      isDone &&= isStaged;
       if (isNew && !sparse.has(path)) put(path, wanted);
     } else if (isOld) {
-      isThere = false;
+      isDone = false;
       // Written in its place it takes no room: the disk may be full.
       if (torn && isStaged && wanted !== null) rewritten.push(path);
       else put(path, old);
     } else if (torn && await isTorn(checkout, change, toOld, toNew)) {
-      isThere = false;
+      isDone = false;
       if (wanted === null) emptied.push(path);
       else put(path, wanted);
       rewritten.push(path);
@@ -160,7 +161,7 @@ async function bringOnce(
   }
   if (foreign.length > 0 && !partly) throw changedSince(checkout, foreign.map(shown));
   const result = { foreign: foreign.map(shown), rewritten: cut.map(shown) };
-  if (isThere) return { ...result, kept: null };
+  if (isDone) return { ...result, kept: null };
   const run = async (args: readonly string[], names: readonly string[]) => {
     if (names.length === 0) return;
     const output = await whenUnlocked(checkout, args, { input: bytesOf(`${names.join("\0")}\0`) });
@@ -195,7 +196,10 @@ function changedSince(checkout: string, files: readonly string[]): OrchestraErro
   return new OrchestraError(
     "state",
     `Finishing a merge that was interrupted: in ${checkout} these files have been changed since: ${named}`,
-    { hint: "Put the changes aside, with git stash or a copy of the files, and try again." },
+    {
+      hint:
+        "Put the changes aside, with git stash, or with a copy of the files and git restore, and try again.",
+    },
   );
 }
 
@@ -206,10 +210,11 @@ async function waitForIndex(checkout: string, onLeft: () => void): Promise<void>
   const until = performance.now() + LEFT_PATIENCE;
   for (;;) {
     const info = lstat(path);
-    if (info === undefined) return;
-    const lock = { path, since: info.mtime?.getTime() ?? Infinity, ino: info.ino };
+    // Where we may not see it, another program can.
+    if (info === undefined && !await isThere(path)) return;
+    const lock = { path, since: info?.mtime?.getTime() ?? Infinity, ino: info?.ino ?? null };
     // That a git of ours was killed here is known: it need not be old.
-    if (isLeft(lock, Date.now() + STALE_AFTER + 1)) {
+    if (info !== undefined && isLeft(lock, Date.now() + STALE_AFTER + 1)) {
       onLeft();
       if (releaseLock(lock)) return;
     }
