@@ -32,7 +32,7 @@ export function formatSpan(seconds: number): string {
 export function formatAgo(millis: Millis, now: number): string {
   if (millis === null) return "-";
   const seconds = (now - millis) / 1000;
-  if (Math.abs(seconds) < 1) return "just now";
+  if (seconds >= 0 && seconds < 1) return "just now";
   // Rounded up, so that what is due in 7.9 s is not announced for 7 s.
   return seconds > 0 ? `${formatSpan(seconds)} ago` : `in ${formatSpan(Math.ceil(-seconds))}`;
 }

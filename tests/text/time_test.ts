@@ -13,6 +13,7 @@ import { NOW } from "../support/views.ts";
 Deno.test("formatAgo tells the distance in its largest unit, in both directions", () => {
   const at = (seconds: number) => formatAgo(NOW - seconds * 1000, NOW);
   assertEquals(at(0), "just now");
+  assertEquals(formatAgo(NOW + 400, NOW), "in 1s");
   assertEquals(at(12), "12s ago");
   assertEquals(at(60), "1m ago");
   assertEquals(at(3599), "59m ago");
