@@ -384,6 +384,21 @@ test("a record that somebody made up moves nothing", GIT, async () => {
   assertEquals([await it.at("main"), it.read("a.txt")], [from, lines()]);
 });
 
+test("a record of what can be no branch moves nothing, and is no defect", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "b.txt": "b\n" });
+  for (const ref of ["refs/heads/../../HEAD", "refs/heads/-x", "refs/heads/a..b", "refs/heads/"]) {
+    const { from } = await begin(it, "orchestra/1");
+    const { store } = openQueue(it.repo.top);
+    const record = readRecord(store);
+    writeRecord(store, { ...record, pending: { ...record.pending!, ref } });
+    const before = await it.repo.git("for-each-ref");
+    assertEquals(await settle(it), null, ref);
+    assertEquals([await it.at("main"), await it.repo.git("for-each-ref")], [from, before], ref);
+  }
+  await it.box.ok("merge", it.id(1));
+});
+
 test(
   "a git that is killed while it writes files leaves nothing that the next merge does not finish",
   ON_LINUX ?? GIT,
