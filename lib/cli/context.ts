@@ -179,7 +179,7 @@ export function createContext(
         ? found
         : (await import("./own_root.ts")).ownRoot(cwd, found);
       // The agents of the repository are in each of its worktrees: no reason to begin a queue there.
-      if (root === undefined || lstat(`${root}/.orchestra`) === undefined) {
+      if (root === found && (root === undefined || lstat(`${root}/.orchestra`) === undefined)) {
         root = (await import("./in_worktree.ts")).rootAround(cwd) ?? root;
       }
       if (root === undefined) throw await noWorkspace(cwd);

@@ -6,7 +6,7 @@ import { OrchestraError, quote } from "../task/error.ts";
 import { taskAround } from "../queue/worktree_place.ts";
 import { lstat } from "../store/files.ts";
 import { listWorkspaces } from "../workspaces/registry.ts";
-import { env } from "./calling.ts";
+import { env, mayUse } from "./calling.ts";
 
 /**
  * Refuses to make a workspace where a task's worktree is.
@@ -35,17 +35,24 @@ export function refuseInWorktree(root: string): void {
  * The workspace of the task in whose worktree a folder lies.
  *
  * @param folder absolute path
- * @returns undefined where it lies in none, or nobody knows the workspace
+ * @returns undefined where it lies in none
+ * @throws OrchestraError `no-workspace` where nobody knows its workspace, or that is not for us to see
  */
 export function rootAround(folder: string): string | undefined {
   const found = taskAround(folder);
   if (found === undefined) return undefined;
   const top = parentOf(found.gitFolder);
-  return workspaceOf(found.taskId) ?? (hasTask(top, found.taskId) ? top : undefined);
+  const root = workspaceOf(found.taskId) ?? (hasTask(top, found.taskId) ? top : undefined);
+  if (root !== undefined) return root;
+  throw new OrchestraError(
+    "no-workspace",
+    `This is the worktree of ${found.taskId}, and where the workspace of that is cannot be told from here`,
+    { hint: `Name it: orchestra -C DIR status   (the repository is ${top})` },
+  );
 }
 
 function hasTask(root: string, taskId: string): boolean {
-  return lstat(`${root}/.orchestra/tasks/${taskId}.json`) !== undefined;
+  return mayUse(root) && lstat(`${root}/.orchestra/tasks/${taskId}.json`) !== undefined;
 }
 
 /** The known workspace that has a task. */

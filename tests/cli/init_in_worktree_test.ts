@@ -1,8 +1,9 @@
 // A queue begun in the worktree of a task would go with it: none is, and one that is there all the same stays.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { needs, SHELL, test } from "../support/needs.ts";
-import { makeFolder, runProgram } from "../support/program.ts";
+import { NARROW, needs, SHELL, test } from "../support/needs.ts";
+import { MAIN, makeFolder, runProgram, spawn } from "../support/program.ts";
+import { permissionFlags } from "../../lib/supervise/permissions.ts";
 import { makeWorktreeBox } from "../support/worktree_box.ts";
 
 const GIT = needs("git") ?? SHELL;
@@ -30,7 +31,7 @@ test("init in the worktree of a task is refused, and says whose it is", GIT, asy
 
 test(
   "in the worktree of a task the task's workspace counts, for whoever is there",
-  GIT,
+  GIT ?? NARROW,
   async () => {
     await using tree = await makeWorktreeBox();
     const { box, repo } = tree;
@@ -46,6 +47,13 @@ test(
       assertEquals(code, 0, stderr);
       assertEquals(box.task(stdout.trim()).prompt, "true");
     }
+    assert(![...Deno.readDirSync(path)].some(({ name }) => name === ".orchestra"));
+    // Nor is one begun where the workspace may not be looked at.
+    const narrow = ["run", "--quiet", ...permissionFlags(), MAIN, "start", "shell", "true"];
+    await using live = spawn(Deno.execPath(), narrow, { cwd: path });
+    const { code, stderr } = await live.ended();
+    assertEquals(code, 3, stderr);
+    assertStringIncludes(stderr, `This is the worktree of ${id}`);
     assert(![...Deno.readDirSync(path)].some(({ name }) => name === ".orchestra"));
   },
 );
