@@ -130,6 +130,23 @@ export interface Result {
   notRun: number;
   /** Why tests were not run, and how many for each reason. */
   reasons: ReadonlyMap<string, number>;
+  /** Tests that failed among others, and passed when their files were run again alone. */
+  again?: readonly string[];
+}
+
+/** The tests that failed, of files that were run side by side. */
+export function failedTests(output: string): { file: string; name: string }[] {
+  return [...output.matchAll(/^\.?\/?(tests\/\S+) => (.*) \.\.\. FAILED\b/gm)]
+    .map(([, file, name]) => ({ file: file!, name: name! }));
+}
+
+/**
+ * A result whose failed tests were run again alone. Now and then Wine itself ends a program, loses what is
+ * sent to it or takes half a minute to start one; what fails twice is none of that.
+ */
+export function afterAgain(first: Result, names: readonly string[], second: Result): Result {
+  if (second.failed > 0) return first;
+  return { ...first, passed: first.passed + first.failed, failed: 0, again: names };
 }
 
 /** Reads what `deno test` printed; where it came to no end, by its tests, and one that failed to end. */
@@ -168,15 +185,17 @@ export function sumUp(results: readonly Result[]): Result {
     failed: sum((it) => it.failed),
     notRun: sum((it) => it.notRun),
     reasons,
+    again: results.flatMap((it) => it.again ?? []),
   };
 }
 
 /** The last lines of a run. The very last is as `deno test` has it, which .ci/run reads. */
-export function closingLines({ passed, failed, notRun, reasons }: Result): string[] {
+export function closingLines({ passed, failed, notRun, reasons, again = [] }: Result): string[] {
   const sorted = [...reasons].sort(([a], [b]) => a < b ? -1 : 1);
   return [
     ...(sorted.length > 0 ? ["== not run"] : []),
     ...sorted.map(([reason, tests]) => `not run: ${reason} (tests: ${tests})`),
+    ...again.map((name) => `passed only when it was run again: ${name}`),
     `${failed > 0 ? "FAILED" : "ok"} | ${passed} passed | ${failed} failed | ${notRun} not run`,
   ];
 }
@@ -326,7 +345,11 @@ function print(chunk: Uint8Array): true {
 }
 
 /** Runs `deno test` in a Wine of its own, and prints what it prints. */
-async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
+async function runOnce(
+  args: readonly string[],
+  given: string[],
+  place: string,
+): Promise<{ result: Result; output: string }> {
   let hanging: string | null = null;
   const decoder = new TextDecoder();
   const goesOn = (chunk: Uint8Array) => {
@@ -339,7 +362,20 @@ async function runTests(args: readonly string[], given: string[], place: string)
   if (hanging !== null) console.log(`== ended, for this test does not end: ${hanging}`);
   const result = readResult(output);
   // What fails outside of tests is counted too.
-  return { ...result, failed: success ? result.failed : Math.max(result.failed, 1) };
+  const failed = success ? result.failed : Math.max(result.failed, 1);
+  return { result: { ...result, failed }, output };
+}
+
+/** The same, and the files of what failed once more. */
+async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
+  const { result, output } = await runOnce(args, given, place);
+  const failed = failedTests(output);
+  // What failed outside of tests is not found again.
+  if (result.failed === 0 || failed.length !== result.failed) return result;
+  const files = [...new Set(failed.map(({ file }) => file))];
+  console.log(`== Windows, once more: ${files.join(" ")}`);
+  const again = await runOnce(["test", "-A", "--quiet", "--no-check", ...files], given, place);
+  return afterAgain(result, failed.map(({ name }) => name), again.result);
 }
 
 async function main(args: string[]): Promise<number> {

@@ -2,7 +2,9 @@
 // on Windows.
 
 import {
+  afterAgain,
   closingLines,
+  failedTests,
   hangingTest,
   inNamespaces,
   type Machine,
@@ -105,6 +107,30 @@ error: Test failed
     "not run: zsh (5 or newer) is not here (tests: 2)",
     "FAILED | 27 passed | 4 failed | 8 not run",
   ]);
+});
+
+Deno.test("what failed is run again alone, and what passes then is named", () => {
+  const output = `./tests/a_test.ts => one ... ok (2ms)
+./tests/cli/b_test.ts => it's => two ... FAILED (2ms)
+./tests/cli/b_test.ts => three ... FAILED (1m2s)
+FAILED | 1 passed | 2 failed (1s)
+`;
+  const failed = failedTests(output);
+  assertEquals(failed, [
+    { file: "tests/cli/b_test.ts", name: "it's => two" },
+    { file: "tests/cli/b_test.ts", name: "three" },
+  ]);
+  const first = readResult(output);
+  const names = failed.map(({ name }) => name);
+  assertEquals(
+    closingLines(sumUp([afterAgain(first, names, readResult("ok | 9 passed | 0 failed"))])),
+    [
+      "passed only when it was run again: it's => two",
+      "passed only when it was run again: three",
+      "ok | 3 passed | 0 failed | 0 not run",
+    ],
+  );
+  assertEquals(afterAgain(first, names, readResult("FAILED | 8 passed | 1 failed")), first);
 });
 
 Deno.test("a test that does not end is found, and counted with what was run before it", () => {
