@@ -51,7 +51,7 @@ const SETTINGS = {
 };
 
 /** Files that all agents and the user change. */
-const FILES = 20;
+const FILES = 60;
 
 /**
  * Changes a file, makes a new one, and sometimes commits; each line is in the ledger once it is in its
