@@ -151,19 +151,23 @@ async function make(
   const reason = lockReason(task.taskId);
   // Whoever made it was killed before it could be told: nothing has been done there.
   const earlier = await tipOf(repo, branch);
+  let base = earlier;
   if (earlier === null) {
     const chosen = await baseOf(queue, repo, task, rules);
     if ("conflict" in chosen) return chosen;
     // By itself, what builds on others' work does not begin with what the user happens to have open.
     const usual = worktrees.dirty === "carry" && !chosen.isOwn ? "ignore" : worktrees.dirty;
+    const dirty = task.dirty ?? usual;
     await makeWorktree(repo, {
       branch,
       base: chosen.base,
       path,
       reason,
-      dirty: task.dirty ?? usual,
+      dirty,
       include: true,
     }, signal);
+    // What was carried over is the beginning, and no work of the agent's.
+    base = dirty === "carry" ? await commitOf(repo, `refs/heads/${branch}`) : chosen.base;
   } else {
     await makeWorktree(repo, {
       branch,
@@ -180,11 +184,9 @@ async function make(
       problem: `the folder ${repo.prefix} of the workspace is a link or a file in its commit`,
     };
   }
-  // What was carried over is the beginning, and no work of the agent's.
-  const base = earlier ?? await commitOf(repo, `refs/heads/${branch}`);
   return {
     branch,
-    base,
+    base: base!,
     path,
     folder: repo.prefix,
     tip: null,
@@ -221,7 +223,7 @@ async function baseOf(
     }
     return "conflict" in merged ? merged : { base: merged.commit, isOwn };
   }
-  return { base: await commitOf(repo, task.base ?? "HEAD"), isOwn };
+  return { base: task.base === null ? repo.head : await commitOf(repo, task.base), isOwn };
 }
 
 /** Where a branch is; null where there is none. */

@@ -13,6 +13,8 @@ export interface Repository {
   readonly prefix: string;
   /** Format of the names of objects: `sha1` or `sha256`. */
   readonly hash: string;
+  /** The commit that is checked out. */
+  readonly head: string;
 }
 
 /** A working copy of a repository. */
@@ -54,10 +56,11 @@ async function gitVersion(folder: string): Promise<string> {
  * allowed to look; `state` where there is no repository, a bare one, or one without a commit
  */
 export async function findRepository(root: string, attempted = MAKING): Promise<Repository> {
-  const version = await (known ??= gitVersion(root).catch((error) => {
+  known ??= gitVersion(root).catch((error) => {
     known = undefined;
     throw error;
-  }));
+  });
+  const [version, output] = await Promise.all([known, lookAround(root)]);
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
     throw new OrchestraError(
@@ -68,18 +71,8 @@ export async function findRepository(root: string, attempted = MAKING): Promise<
       },
     );
   }
-  const output = await git(root, [
-    "rev-parse",
-    "--path-format=absolute",
-    "--show-toplevel",
-    "--git-common-dir",
-    "--show-object-format",
-    "HEAD^{commit}",
-    // The last: a folder's name may have line ends in it.
-    "--show-prefix",
-  ]);
   if (output.code !== 0) throw await refusal(root, output, attempted);
-  const [top, gitDir, hash, _head, ...prefix] = output.stdout.replace(/\n$/, "").split("\n");
+  const [top, gitDir, hash, head, ...prefix] = output.stdout.replace(/\n$/, "").split("\n");
   if (!/^sha\d+$/.test(hash!)) {
     throw new OrchestraError(
       "environment",
@@ -89,7 +82,26 @@ export async function findRepository(root: string, attempted = MAKING): Promise<
       },
     );
   }
-  return { top: top!, gitDir: gitDir!, hash: hash!, prefix: prefix.join("\n").replace(/\/$/, "") };
+  return {
+    top: top!,
+    gitDir: gitDir!,
+    hash: hash!,
+    head: head!,
+    prefix: prefix.join("\n").replace(/\/$/, ""),
+  };
+}
+
+function lookAround(root: string): Promise<GitOutput> {
+  return git(root, [
+    "rev-parse",
+    "--path-format=absolute",
+    "--show-toplevel",
+    "--git-common-dir",
+    "--show-object-format",
+    "HEAD^{commit}",
+    // The last: a folder's name may have line ends in it.
+    "--show-prefix",
+  ]);
 }
 
 /** Why there is no repository of use, and what to do. */

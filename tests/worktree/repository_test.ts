@@ -39,6 +39,7 @@ test("a workspace in a sub-folder knows its repository and its place in it", GIT
     gitDir: `${repo.top}/.git`,
     prefix: "packages/one two",
     hash: "sha1",
+    head: (await repo.git("rev-parse", "HEAD")).trim(),
   });
   assertEquals((await findRepository(repo.top)).prefix, "");
 });
