@@ -66,7 +66,8 @@ test("a resolution that is complete counts in place of what it resolved", GIT, a
   assertEquals(box.task(again).failureClass, "conflict");
   assertStringIncludes(box.task(again).errorMessage!, `orchestra/${one} and orchestra/${two}`);
   await tree.start(
-    `git merge -q orchestra/${two}; echo resolved >same.txt; git -c user.name=A -c user.email=a@x commit -qam resolved`,
+    'g() { git -c user.name=A -c user.email=a@x "$@"; }; ' +
+      `g merge -q orchestra/${two}; echo resolved >same.txt; g commit -qam resolved`,
     ...["--base", `orchestra/${one}`, "--label", `resolves=${two}`],
   );
   await box.ok("run", "--all", "--wait");
