@@ -274,7 +274,7 @@ test("one that came with the repository counts once that very text is approved",
   assertEquals([said[0], said[1]], [true, false]);
 });
 
-Deno.test("a setting that is no command is refused, and says what one is", async () => {
+test("a setting that is no command is refused, and says what one is", GIT, async () => {
   await using tree = await makeWorktreeBox();
   const { box } = tree;
   for (const setup of ["[]", '""', "5"]) {
