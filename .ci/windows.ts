@@ -366,16 +366,18 @@ async function runOnce(
   return { result: { ...result, failed }, output };
 }
 
-/** The same, and the files of what failed once more. */
+/** The same, and once more the files of what failed; all of it, where something failed outside of tests. */
 async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
   const { result, output } = await runOnce(args, given, place);
+  if (result.failed === 0) return result;
   const failed = failedTests(output);
-  // What failed outside of tests is not found again.
-  if (result.failed === 0 || failed.length !== result.failed) return result;
   const files = [...new Set(failed.map(({ file }) => file))];
-  console.log(`== Windows, once more: ${files.join(" ")}`);
-  const again = await runOnce(["test", "-A", "--quiet", "--no-check", ...files], given, place);
-  return afterAgain(result, failed.map(({ name }) => name), again.result);
+  const isWhole = failed.length !== result.failed;
+  console.log(`== Windows, once more: ${isWhole ? args.at(-1) : files.join(" ")}`);
+  const options = ["test", "-A", "--quiet", "--no-check"];
+  const again = await runOnce(isWhole ? args : [...options, ...files], given, place);
+  const names = isWhole ? [`all of ${args.at(-1)}`] : failed.map(({ name }) => name);
+  return afterAgain(isWhole ? again.result : result, names, again.result);
 }
 
 async function main(args: string[]): Promise<number> {
