@@ -22,12 +22,13 @@ export {
 export { EXIT_CODES, OrchestraError } from "./lib/task/error.ts";
 export type { ErrorCode } from "./lib/task/error.ts";
 export { FAILURE_CLASSES, STATUSES } from "./lib/task/fields.ts";
-export type { GivenOptions, NewTask, TaskOptions } from "./lib/task/options.ts";
+export type { Dirty, GivenOptions, NewTask, TaskOptions } from "./lib/task/options.ts";
 export type {
   FailureClass,
   RetryEntry,
   Status,
   Task,
+  TaskBranch,
   TaskResult,
   Usage,
 } from "./lib/task/fields.ts";

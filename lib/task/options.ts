@@ -40,9 +40,9 @@ export interface TaskOptions {
 }
 
 /** What may become of the user's uncommitted changes when a worktree is made. */
-export const DIRTY = ["ignore", "carry", "refuse"] as const;
+export const DIRTY: readonly Dirty[] = ["ignore", "carry", "refuse"];
 /** They stay where they are, come along as well, or keep the task from being launched. */
-export type Dirty = typeof DIRTY[number];
+export type Dirty = "ignore" | "carry" | "refuse";
 
 /** Name of an option, as task files and task lists spell it. */
 export type OptionName = keyof TaskOptions;
