@@ -47,7 +47,8 @@ export async function branchFacts(
     const { repo, look } = await open(queue);
     const seen = await look();
     if (!isUsed && seen.length === 0) return undefined;
-    const { adminFolder, isLeft, locksOfRepository, locksOfWorktree } = await import(
+    const { adminFolder } = await import("../worktree/record.ts");
+    const { isLeft, locksOfRepository, locksOfWorktree } = await import(
       "../worktree/stale_locks.ts"
     );
     const { interruptedMove } = await import("../worktree/merge_record.ts");

@@ -4,6 +4,7 @@ import { branchOf } from "../decide/branch.ts";
 import { noTask, type Queue } from "../queue/queue.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { isAtRest, type Task, type TaskBranch } from "../task/fields.ts";
+import { commitNamed } from "../worktree/base.ts";
 import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
 import {
   listWorktrees,
@@ -80,11 +81,9 @@ async function noTaskBut(
 }
 
 /** The end of a task's branch: where it is now, else where the task left it; null where that is gone. */
-export async function tipOf({ top }: Repository, git: TaskBranch): Promise<string | null> {
-  const commit = (name: string) =>
-    tryAsk(top, ["rev-parse", "--verify", "--quiet", `${name}^{commit}`]);
-  return await commit(`refs/heads/${git.branch}`) ??
-    (git.tip === null ? null : await commit(git.tip));
+export async function tipOf(repo: Repository, git: TaskBranch): Promise<string | null> {
+  return await commitNamed(repo, `refs/heads/${git.branch}`) ??
+    (git.tip === null ? null : await commitNamed(repo, git.tip));
 }
 
 /** What of a task's work is in no commit, and so comes nowhere with its branch. */

@@ -4,6 +4,7 @@
 import { branchOf } from "../decide/branch.ts";
 import type { Way } from "../decide/cleaning.ts";
 import { isAtRest, parseTime, type Task, type Usage } from "../task/fields.ts";
+import { shellLineOf } from "../task/options.ts";
 import type { Overlap } from "../decide/overlap_marks.ts";
 import { type Names, WHOLE_IDS } from "../decide/names.ts";
 import type { TaskView } from "../decide/view.ts";
@@ -105,13 +106,6 @@ function blockLines(text: string, width: number, most: number, end: "head" | "ta
   };
 }
 
-/** A command as it was given: a line for the shell, or a program and its arguments. */
-function commandText(command: readonly string[]): string {
-  const [program, flag, line, ...rest] = command;
-  const isLine = program === "sh" && flag === "-c" && line !== undefined && rest.length === 0;
-  return isLine ? line : command.join(" ");
-}
-
 function whatRows(view: TaskView, names: Names, now: number, palette: Palette): Row[] {
   const { task, phase } = view;
   // Why it failed, and when it is retried, have places of their own.
@@ -125,7 +119,7 @@ function whatRows(view: TaskView, names: Names, now: number, palette: Palette): 
     ...row("Priority", task.priority === 5 ? "5 (normal)" : String(task.priority)),
     ...row("Labels", formatLabels(task.labels)),
     ...row("Touches", task.touches.join(" ")),
-    ...row("Verify", task.verify === null ? null : commandText(task.verify)),
+    ...row("Verify", task.verify && (shellLineOf(task.verify) ?? task.verify.join(" "))),
   ];
 }
 

@@ -4,6 +4,7 @@
 import { substituteNamed, type Variables } from "../decide/template.ts";
 import { folderInside } from "../store/paths.ts";
 import type { AgentDefinition } from "../task/agent.ts";
+import { shellLineOf } from "../task/options.ts";
 
 /** What a search depends on. */
 export interface PathRules {
@@ -89,9 +90,8 @@ export function findOnPath(command: string, root: string): string | null {
  * cmd.exe's.
  */
 export function shellLine(command: readonly string[], root: string): readonly string[] {
-  const [program, flag, line, ...rest] = command;
-  const isLine = program === "sh" && flag === "-c" && line !== undefined && rest.length === 0;
-  return Deno.build.os === "windows" && isLine && findOnPath("sh", root) === null
+  const line = shellLineOf(command);
+  return Deno.build.os === "windows" && line !== undefined && findOnPath("sh", root) === null
     ? ["cmd", "/d", "/s", "/c", line]
     : command;
 }

@@ -5,8 +5,8 @@
 import { branchOf } from "../decide/branch.ts";
 import { retryOf } from "../decide/dependencies.ts";
 import type { Task, TaskBranch } from "../task/fields.ts";
+import { commitNamed } from "../worktree/base.ts";
 import { handOver } from "../worktree/hand_over.ts";
-import { tryAsk } from "../worktree/git.ts";
 import { makeWorktree } from "../worktree/make.ts";
 import type { Repository } from "../worktree/repository.ts";
 import type { Queue } from "./queue.ts";
@@ -36,7 +36,8 @@ export async function takeOver(
     const said = handed.locked === null ? "not locked" : `locked: ${handed.locked}`;
     return { problem: `the worktree ${path} of the attempt before is ${said}; it is left alone` };
   }
-  const last = await tipOf(repo, `refs/heads/${branch}`) ?? await tipOf(repo, tip ?? base);
+  const last = await commitNamed(repo, `refs/heads/${branch}`) ??
+    await commitNamed(repo, tip ?? base);
   if (last === null) return { problem: `the branch ${branch} of the attempt before is gone` };
   // What was set up there is gone with the folder.
   if (handed === "gone") store.writeHint(task.taskId, "setupcode", MADE_AGAIN);
@@ -72,10 +73,6 @@ function earlierBranch(
     at = earlier;
   }
   return null;
-}
-
-async function tipOf(repo: Repository, name: string): Promise<string | null> {
-  return await tryAsk(repo.gitDir, ["rev-parse", "--verify", "--quiet", `${name}^{commit}`]);
 }
 
 /**

@@ -1,13 +1,11 @@
 // Orders the command that makes a task's fresh worktree ready, before its agent is launched under the same
-// claim. As with `verify`: that it was ordered, and under which number, is on disk before its shim is
-// started; killed in between, the order is fenced off later and given again, under the next number.
+// claim.
 
 import { branchOf } from "../decide/branch.ts";
-import { shellLine } from "../launch/find.ts";
-import { FENCE, type Launched } from "../launch/launcher.ts";
+import type { Launched } from "../launch/launcher.ts";
 import { setupLogOf } from "../store/places.ts";
 import { formatTime, type Task } from "../task/fields.ts";
-import { launchPrepared, prepare } from "./prepare.ts";
+import { giveOrder } from "./order.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 
 /** What stands in place of its code where an earlier attempt's worktree was made again. */
@@ -38,36 +36,15 @@ export function setupOf(
 export function orderSetup(
   queue: Queue,
   task: Task,
-  setup: readonly string[],
+  command: readonly string[],
   rules: Rules,
 ): { task: Task; launched?: Launched & { task: Task } } {
-  const { store } = queue;
-  const agent = definitionOf(rules, task.agent);
-  const [command = "", ...args] = shellLine(setup, store.root);
-  const { env, passEnv, cwd } = agent ?? {};
-  const setter = { command, args, env, passEnv, cwd, completion: "exit", resume: args } as const;
-  const ordered: Task = {
-    ...task,
-    setupClaim: task.setupClaim + 1,
-    setupAt: formatTime(queue.now()),
-  };
-  const prepared = prepare(queue, task, setter);
-  // What an order left that was fenced off must not decide this one.
-  store.removeMark(task.taskId, "setupcode");
-  store.write(ordered);
-  const pid = `setup.${ordered.setupClaim}.pid`;
-  const log = setupLogOf(store, task.taskId);
-  try {
-    if (!("problem" in prepared)) {
-      const marks = { pid, exit: "setupcode", log } as const;
-      const started = launchPrepared(queue, ordered, agent ?? setter, prepared, marks);
-      const running = { ...ordered, pid: started.pid };
-      return { task: running, launched: { ...started, task: running } };
-    }
-  } catch {
-    // Fenced first: should the system have started the shim all the same, it must not go on.
-    store.createMark(task.taskId, pid, FENCE);
-  }
-  store.writeHint(task.taskId, "setupcode", "127 spawn\n");
-  return { task: ordered };
+  const setupClaim = task.setupClaim + 1;
+  const ordered: Task = { ...task, setupClaim, setupAt: formatTime(queue.now()) };
+  const log = setupLogOf(queue.store, task.taskId);
+  const marks = { pid: `setup.${setupClaim}.pid`, exit: "setupcode", log } as const;
+  const started = giveOrder(queue, task, { command, ordered, marks }, rules);
+  if (started === undefined) return { task: ordered };
+  const running = { ...ordered, pid: started.pid };
+  return { task: running, launched: { ...started, task: running } };
 }

@@ -10,11 +10,11 @@ import { branchName } from "../settings/worktree_shape.ts";
 import { toOrchestraError } from "../task/error.ts";
 import { formatTime, type Task, type TaskBranch } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
-import { commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
+import { commitNamed, commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
 import { commitLeft } from "../worktree/commit.ts";
 import { makeFolderWithin } from "../worktree/disk.ts";
 import { hideFolder, worktreeFolder, worktreePath } from "../worktree/folder.ts";
-import { GitError, lastLine, tryAsk } from "../worktree/git.ts";
+import { GitError, lastLine } from "../worktree/git.ts";
 import { integratedBy } from "../worktree/integrated.ts";
 import { limitGit } from "../worktree/limit.ts";
 import { makeWorktree } from "../worktree/make.ts";
@@ -228,8 +228,7 @@ async function baseOf(
 
 /** Where a branch is; null where there is none. */
 function tipOf(repo: Repository, branch: string): Promise<string | null> {
-  const name = `refs/heads/${branch}^{commit}`;
-  return tryAsk(repo.gitDir, ["rev-parse", "--verify", "--quiet", name]);
+  return commitNamed(repo, `refs/heads/${branch}`);
 }
 
 /**

@@ -254,6 +254,12 @@ function isSaid(value: unknown): value is string {
   return typeof value === "string" && value.trim() !== "" && !value.includes("\0");
 }
 
+/** The line of a command that is one for the shell, `sh -c LINE`; undefined for any other. */
+export function shellLineOf(command: readonly string[]): string | undefined {
+  const [program, flag, line, ...rest] = command;
+  return program === "sh" && flag === "-c" && rest.length === 0 ? line : undefined;
+}
+
 /** A command as its program and arguments, or a line for the shell; null for none. */
 const COMMAND: OptionKind<string[] | null> = {
   field: "command?",

@@ -35,6 +35,11 @@ export async function commitOf(repo: Repository, ref: string): Promise<string> {
   });
 }
 
+/** The same of a name that git made itself, a ref or a commit; null where it is gone. */
+export function commitNamed({ gitDir }: Repository, name: string): Promise<string | null> {
+  return tryAsk(gitDir, ["rev-parse", "--verify", "--quiet", `${name}^{commit}`]);
+}
+
 /** Whether all of a commit is in another. */
 export async function isAncestor(repo: Repository, old: string, tip: string): Promise<boolean> {
   const args = ["merge-base", "--is-ancestor", old, tip];

@@ -2,6 +2,7 @@
 // some of the one and some of the other. They are brought to one of the two. What is of neither somebody
 // has changed since: it stays as it is, and is named.
 
+import { pause } from "../launch/pause.ts";
 import { OrchestraError } from "../task/error.ts";
 import { lstat } from "../store/files.ts";
 import { STALE_AFTER } from "../decide/cleaning.ts";
@@ -63,8 +64,6 @@ const ask = (checkout: string, args: readonly string[], options: GitOptions = {}
 const namesIn = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
   askNames(checkout, args, here(checkout, options));
 
-const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
-
 /**
  * Brings a working copy whose files are some of the one commit and some of the other to `to`.
  *
@@ -89,7 +88,7 @@ export async function bring(
     } catch (error) {
       if (look === LOOKS) throw error;
     }
-    await sleep(100 * look);
+    await pause(100 * look);
   }
 }
 
@@ -229,7 +228,7 @@ async function waitForIndex(checkout: string, onLeft: () => void): Promise<void>
         },
       );
     }
-    await sleep(50);
+    await pause(50);
   }
 }
 

@@ -18,11 +18,11 @@ import { alone } from "./lock.ts";
 import { type Goal, isOnly, lookAt, otherRefs, type Seen } from "./look.ts";
 import { findBranches, type Found, type Search } from "./orphans.ts";
 import { ownCommits } from "./own_refs.ts";
-import { worktreeEnv } from "./record.ts";
+import { adminFolder, worktreeEnv } from "./record.ts";
 import { loggedHeads } from "./reflog.ts";
 import type { Repository } from "./repository.ts";
 import { snapshotTree } from "./snapshot.ts";
-import { adminFolder, isLeft, locksOfWorktree, releaseLock } from "./stale_locks.ts";
+import { isLeft, locksOfWorktree, releaseLock } from "./stale_locks.ts";
 import { completeFiles, isBeingRemoved, takeAway } from "./take_away.ts";
 
 /** What a backup holds: a branch, what was not committed, another commit, or states that were given up. */

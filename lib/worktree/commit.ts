@@ -2,6 +2,7 @@
 // beginning: the branch moves last, and only from where it was.
 
 import { isBranchName } from "../decide/branch.ts";
+import { pause } from "../launch/pause.ts";
 import { quote } from "../task/error.ts";
 import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
@@ -153,7 +154,7 @@ async function stage(path: string, env: Record<string, string>): Promise<void> {
     // It is taken from nobody who may have it.
     await releaseLeft(lock);
     if (performance.now() + wait > until) throw new NotCommitted(`another git holds ${lock}`);
-    await new Promise((done) => setTimeout(done, wait));
+    await pause(wait);
   }
 }
 

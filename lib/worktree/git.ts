@@ -1,6 +1,7 @@
 // Runs git. Nothing of the caller's environment says which repository, index or configuration it means,
 // nothing is asked of a person, and no hook, pager, editor or signing program of the user is started.
 
+import { pause } from "../launch/pause.ts";
 import { OrchestraError } from "../task/error.ts";
 import { guard, over } from "./limit.ts";
 
@@ -115,7 +116,7 @@ export async function git(
   for (let wait = 5;; wait *= 2) {
     const output = await once(folder, args, options);
     if (output.code === 0 || wait > LONGEST || !HALF_MADE.test(output.stderr)) return output;
-    await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random())));
+    await pause(wait * (0.5 + Math.random()));
   }
 }
 

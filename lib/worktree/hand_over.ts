@@ -9,7 +9,7 @@ import { OURS } from "./make.ts";
 import { mend } from "./mend.ts";
 import { removeWorktree } from "./remove.ts";
 import { findWorktree, type Repository } from "./repository.ts";
-import { adminFolder } from "./stale_locks.ts";
+import { adminFolder } from "./record.ts";
 import { isBeingRemoved } from "./take_away.ts";
 
 /** What came of it: the worktree has its new lock, there is none any more, or it is none of theirs. */

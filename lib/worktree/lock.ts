@@ -1,7 +1,9 @@
 // One at a time makes and removes worktrees of a repository: git's own locks do not wait for each other.
 
+import { pause } from "../launch/pause.ts";
+import { findByHand } from "../store/by_hand.ts";
 import { openLockFile } from "../store/lock.ts";
-import { OrchestraError, quote, toOrchestraError } from "../task/error.ts";
+import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import { permitted } from "./disk.ts";
 import type { GitOutput } from "./git.ts";
 import type { Repository } from "./repository.ts";
@@ -65,10 +67,10 @@ async function take(file: Deno.FsFile, path: string): Promise<void> {
   for (let wait = 1; !file.tryLockSync(true); wait = Math.min(wait * 2, 20)) {
     if (performance.now() > until) {
       throw new OrchestraError("environment", `Somebody holds ${path} and does not let go`, {
-        hint: `See who with: fuser ${quote([path])}`,
+        hint: `See who with: ${findByHand(path)}`,
       });
     }
-    await new Promise((done) => setTimeout(done, wait));
+    await pause(wait);
   }
 }
 

@@ -10,9 +10,9 @@ import { integratedBy } from "./integrated.ts";
 import { OURS } from "./make.ts";
 import type { Found } from "./orphans.ts";
 import { currentFolders } from "./processes.ts";
-import { ledTo } from "./record.ts";
+import { adminFolder, ledTo } from "./record.ts";
 import type { Repository } from "./repository.ts";
-import { adminFolder, isLeft, locksOfWorktree } from "./stale_locks.ts";
+import { isLeft, locksOfWorktree } from "./stale_locks.ts";
 import { ownGitDir, worktreeState } from "./state.ts";
 
 /** What branches are to be in. */

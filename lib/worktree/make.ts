@@ -4,6 +4,7 @@
 // as there is none, the worktree is half made, and nobody has worked in it.
 
 import { isBranchName } from "../decide/branch.ts";
+import { pause } from "../launch/pause.ts";
 import { isAbsolute, parentOf } from "../store/paths.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { authorOf } from "./author.ts";
@@ -370,6 +371,6 @@ async function patiently<T>(isOwn: (lock: string) => boolean, act: () => Promise
       const lock = lockInTheWay(error.output);
       if (lock !== undefined && isOwn(lock)) await releaseLeft(lock);
     }
-    await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random())));
+    await pause(wait * (0.5 + Math.random()));
   }
 }

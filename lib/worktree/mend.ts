@@ -2,8 +2,8 @@
 // that was killed while it removed the folder. Everything else in it is as it was.
 
 import { isFolder, isThere } from "./disk.ts";
+import { adminFolder } from "./record.ts";
 import { findWorktree, type Repository } from "./repository.ts";
-import { adminFolder } from "./stale_locks.ts";
 
 /**
  * Writes the file `.git` of a worktree again, where it is missing and git still has the worktree on record.

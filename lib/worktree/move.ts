@@ -3,6 +3,7 @@
 // change of the user's is in the way, and `update-ref` nothing where somebody else has moved the branch.
 // Killed in between, some files are of the one commit and some of the other: see bring.ts.
 
+import { pause } from "../launch/pause.ts";
 import { OrchestraError } from "../task/error.ts";
 import { git as gitAnywhere, GitError, type GitOptions, type GitOutput, tryAsk } from "./git.ts";
 import { askNames, shown, unquoted } from "./names.ts";
@@ -34,8 +35,6 @@ const git = (checkout: string, args: readonly string[], options: GitOptions = {}
   gitAnywhere(checkout, args, here(checkout, options));
 const namesIn = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
   askNames(checkout, args, here(checkout, options));
-
-const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 
 /** What differs between two commits. */
 export async function changesBetween(top: string, from: string, to: string): Promise<Change[]> {
@@ -113,7 +112,7 @@ export async function whenUnlocked(
     await before();
     const output = await git(checkout, args, options);
     if (!isLocked(output) || performance.now() > until) return output;
-    await sleep(wait);
+    await pause(wait);
   }
 }
 
@@ -198,7 +197,7 @@ export async function moveRef(
     if (!/File exists/.test(output.stderr) || performance.now() > until) {
       throw new GitError(args, output);
     }
-    await sleep(20);
+    await pause(20);
   }
 }
 

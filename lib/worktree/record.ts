@@ -19,7 +19,7 @@ const MOST = 100_000;
  * leads back
  */
 export async function recordOf({ gitDir }: Where, path: string): Promise<string | undefined> {
-  const told = /^gitdir: (.+?)[\r\n]*$/.exec(await textOf(`${path}/.git`) ?? "")?.[1];
+  const told = await toldBy(path);
   if (told === undefined) return undefined;
   const real = await realOf(from(path, told));
   if (real === undefined) return undefined;
@@ -76,7 +76,7 @@ export async function adminFolder(repo: Where, path: string): Promise<string | u
 
 /** Whether the `.git` of a worktree is a file that leads to its record. */
 export async function leadsTo(path: string, record: string): Promise<boolean> {
-  const told = /^gitdir: (.+?)[\r\n]*$/.exec(await textOf(`${path}/.git`) ?? "")?.[1];
+  const told = await toldBy(path);
   if (told === undefined) return false;
   const real = await realOf(from(path, told));
   return real !== undefined && real === await realOf(record);
@@ -87,9 +87,14 @@ export async function leadsTo(path: string, record: string): Promise<boolean> {
  * repository was moved, and `git worktree repair` mends it.
  */
 export async function ledTo(path: string, record: string): Promise<string | undefined> {
-  const told = /^gitdir: (.+?)[\r\n]*$/.exec(await textOf(`${path}/.git`) ?? "")?.[1];
+  const told = await toldBy(path);
   if (told === undefined || split(told)[1] !== split(record)[1]) return undefined;
   return await isThere(from(path, told)) ? undefined : told;
+}
+
+/** What the `.git` of a folder says, as it is written there; undefined where it is no such file. */
+async function toldBy(path: string): Promise<string | undefined> {
+  return /^gitdir: (.+?)[\r\n]*$/.exec(await textOf(`${path}/.git`) ?? "")?.[1];
 }
 
 /** The task that a record's name says it was made for: git takes it from the folder's first name. */

@@ -1,6 +1,7 @@
 // A working copy as it stands, as a tree in the object database: changed, new and removed files. Neither its
 // index nor any file is touched.
 
+import { pause } from "../launch/pause.ts";
 import { ask, git, GitError } from "./git.ts";
 import { listIndex, unhide, withIndex } from "./index_file.ts";
 import { listWorktrees, type Repository } from "./repository.ts";
@@ -50,7 +51,7 @@ async function addAll(
     // A worktree that somebody makes within has no commit for a moment.
     const isHalf = /does not have a commit checked out/.test(output.stderr);
     if (!isHalf || turn === TURNS) throw new GitError(args, output);
-    await new Promise((done) => setTimeout(done, 10 * turn));
+    await pause(10 * turn);
   }
 }
 

@@ -17,8 +17,6 @@ export interface GitLock {
   readonly ino: number | null;
 }
 
-export { adminFolder, leadsTo } from "./record.ts";
-
 type Where = Pick<Repository, "gitDir">;
 
 /** Locks that stand in a worktree: of its index, of its HEAD. */

@@ -8,9 +8,8 @@ import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
 import { findProcesses, gone } from "./processes.ts";
 
 /** What a run is asked to do. It ends with the first of the two limits that is reached. */
-export interface EverywhereOptions {
+export interface RunOptions {
   seed: number;
-  workspaces: number;
   /** Processes to kill; no limit where absent. */
   kills?: number;
   /** How long to go on, seconds; no limit where absent. */
@@ -22,6 +21,11 @@ export interface EverywhereOptions {
   /** Empty; kept where something is wrong. */
   folder: string;
   say: (text: string) => void;
+}
+
+/** The same over so many workspaces. */
+export interface EverywhereOptions extends RunOptions {
+  workspaces: number;
 }
 
 /** What a run found. */

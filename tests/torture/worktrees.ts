@@ -6,23 +6,8 @@
 //   deno task torture --worktrees [--kills 500] [--seed 42] [--seconds 60]
 
 import { isTerminal, parseTask, type Task } from "../../lib/task/fields.ts";
+import type { RunOptions } from "./everywhere.ts";
 import { findProcesses, gone } from "./processes.ts";
-
-/** What a run is asked to do. It ends with the first of the two limits that is reached. */
-export interface WorktreesOptions {
-  seed: number;
-  /** Processes to kill; no limit where absent. */
-  kills?: number;
-  /** How long to go on, seconds; no limit where absent. */
-  seconds?: number;
-  /** Numbers from 0 to 1. */
-  random: (seed: number) => () => number;
-  /** The program to run. */
-  program: string;
-  /** Empty; kept where something is wrong. */
-  folder: string;
-  say: (text: string) => void;
-}
 
 /** What a run found. */
 export interface WorktreesReport {
@@ -73,7 +58,7 @@ exit 0
 /** Milliseconds in which everything must come to its end that is not disturbed any more. */
 const SETTLE_WITHIN = 300_000;
 
-export async function tortureWorktrees(options: WorktreesOptions): Promise<WorktreesReport> {
+export async function tortureWorktrees(options: RunOptions): Promise<WorktreesReport> {
   const { folder, seed, say, program } = options;
   const root = `${folder}/repo`;
   const ledger = `${folder}/ledger`;

@@ -7,7 +7,7 @@ import { IDLE, spawn } from "../support/program.ts";
 import type { Cleaned } from "../../lib/worktree/clean.ts";
 import { findBranches, patternOf } from "../../lib/worktree/orphans.ts";
 import { findRepository } from "../../lib/worktree/repository.ts";
-import { adminFolder } from "../../lib/worktree/stale_locks.ts";
+import { adminFolder } from "../../lib/worktree/record.ts";
 
 const GIT = needs("git");
 /** A name of which git would say less than it is. */
