@@ -2,7 +2,7 @@
 // written that file. It must be a linked worktree of the repository in which the workspace lies, locked for
 // this very task. Read from git's own small files, for it is done inside the lock: git is not started.
 
-import { isAbsolute } from "../store/paths.ts";
+import { isAbsolute, realFolder } from "../store/paths.ts";
 
 /** Why a task's worktree is locked, as git keeps it. */
 export function lockReason(taskId: string): string {
@@ -29,7 +29,7 @@ export function findWorktree(root: string, path: string, taskId: string): FoundW
   if (own === undefined) return { problem: `there is no worktree at ${path}`, gone: true };
   const back = readLine(`${own}/gitdir`);
   const top = back === undefined ? undefined : /^(.*)[/\\]\.git$/.exec(resolved(own, back))?.[1];
-  if (top === undefined || realFolder(top) !== realFolder(path)) {
+  if (top === undefined || realOf(top) !== realOf(path)) {
     return { problem: `${path} is no worktree that git knows`, gone: false };
   }
   const gitFolder = commonFolder(own);
@@ -53,7 +53,7 @@ export function findWorktree(root: string, path: string, taskId: string): FoundW
 export function taskAround(
   folder: string,
 ): { readonly taskId: string; readonly gitFolder: string } | undefined {
-  for (let at = realFolder(folder); at !== undefined; at = above(at)) {
+  for (let at = realOf(folder); at !== undefined; at = above(at)) {
     const own = pointedTo(at);
     // What is in a repository of its own belongs to that.
     if (own === undefined && !isFolder(`${at}/.git`)) continue;
@@ -67,7 +67,7 @@ export function taskAround(
 
 /** The shared folder of the repository in which a folder lies; undefined where it lies in none. */
 function repositoryOf(folder: string): string | undefined {
-  const top = realFolder(folder);
+  const top = realOf(folder);
   for (let at = top; at !== undefined; at = above(at)) {
     const git = `${at}/.git`;
     const own = pointedTo(at) ?? (isFolder(git) ? git : undefined);
@@ -92,7 +92,7 @@ function pointedTo(folder: string): string | undefined {
 /** The folder that a worktree's own folder in the repository shares with the others. */
 function commonFolder(own: string): string | undefined {
   const common = readLine(`${own}/commondir`);
-  return realFolder(common === undefined ? own : resolved(own, common));
+  return realOf(common === undefined ? own : resolved(own, common));
 }
 
 function resolved(folder: string, path: string): string {
@@ -118,8 +118,8 @@ function isFolder(path: string): boolean {
 }
 
 /** Where a folder really is; undefined where there is none. */
-function realFolder(path: string): string | undefined {
-  return looked(() => Deno.realPathSync(path), 'cd -P -- "$1" && pwd -P', path);
+function realOf(path: string): string | undefined {
+  return looked(() => realFolder(path), 'cd -P -- "$1" && pwd -P', path);
 }
 
 /** Looks; where Deno's permissions hide what is outside of the workspace, a shell is asked. */

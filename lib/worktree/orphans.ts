@@ -3,6 +3,7 @@
 
 import { branchOf } from "../decide/branch.ts";
 import { lstat } from "../store/files.ts";
+import { realFolder } from "../store/paths.ts";
 import type { Task } from "../task/fields.ts";
 import { isTaskId } from "../task/id.ts";
 import { readText } from "./disk.ts";
@@ -227,7 +228,7 @@ async function heldIn(repo: Repository, { path, isMain }: WorktreeEntry): Promis
 /** Git tells where things really are. */
 function realOf(folder: string): string {
   try {
-    return Deno.realPathSync(folder);
+    return realFolder(folder);
   } catch {
     return folder;
   }

@@ -2,7 +2,7 @@
 // and the record back to the file; an agent can write either, or a lock, and make one seem to belong to
 // another's folder. Only where both lead to each other is a folder taken for the record's.
 
-import { isAbsolute } from "../store/paths.ts";
+import { isAbsolute, realFolder } from "../store/paths.ts";
 import { isFolder, isThere, namesIn, permitted, run } from "./disk.ts";
 import { type Repository, samePath } from "./repository.ts";
 
@@ -143,7 +143,7 @@ function split(path: string): [string, string] {
 async function realOf(path: string): Promise<string | undefined> {
   return await permitted(() => {
     try {
-      return Deno.realPathSync(path);
+      return realFolder(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
       return undefined;

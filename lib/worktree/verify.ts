@@ -1,5 +1,6 @@
 // Runs the command that must confirm a merge before its target moves: in a scratch at the merged commit.
 
+import { folderInside } from "../store/paths.ts";
 import { OrchestraError } from "../task/error.ts";
 import { type ScratchPlace, withScratch } from "./scratch.ts";
 
@@ -62,13 +63,12 @@ export async function verifyCommit(
 /** A folder of the scratch; its top where the commit has no such folder, or a link in its place. */
 function folderIn(top: string, folder: string): string {
   if (folder === "" || /(?:^|\/)\.\.(?:\/|$)/.test(folder)) return top;
+  const real = folderInside(top, folder);
   try {
-    const real = Deno.realPathSync(`${top}/${folder}`);
-    const inside = real.startsWith(`${Deno.realPathSync(top)}/`);
-    return inside && Deno.statSync(real).isDirectory ? real : top;
+    return real !== undefined && Deno.statSync(real).isDirectory ? real : top;
   } catch (error) {
-    // We may not look: the command fails where there is none.
-    return error instanceof Deno.errors.NotCapable ? `${top}/${folder}` : top;
+    // We may not look: the command fails where it is no folder.
+    return real !== undefined && error instanceof Deno.errors.NotCapable ? real : top;
   }
 }
 
