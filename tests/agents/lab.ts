@@ -161,9 +161,10 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       change(settings.agents[agent]);
       Deno.writeTextFileSync(path, JSON.stringify(settings));
     },
+    // Gemini puts the folder's files into its prompts, the sentinels of other tasks among them.
     asked: (id) =>
       server.log.map((entry) => entry.request)
-        .filter((request) => request.tools.length > 0 && request.prompt.includes(`${id}.done`)),
+        .filter(({ tools, doneFile }) => tools.length > 0 && doneFile.endsWith(`/${id}.done`)),
     async close() {
       const wrong: string[] = [];
       await run(["daemon", "stop"]);
