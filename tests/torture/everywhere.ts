@@ -179,6 +179,9 @@ export async function tortureEverywhere(options: EverywhereOptions): Promise<Eve
   );
   if (!(await Promise.all(together)).every((ok) => ok)) violations.push("start failed in the end");
   await settle(roots);
+  for (const { kind, pid, task, text } of roots.flatMap((root) => findProcesses(root))) {
+    violations.push(`left over: ${kind} ${pid} of ${task}: ${text.slice(0, 200)}`);
+  }
 
   const tasks = readTasks(roots);
   for (const task of tasks.values()) {
@@ -242,6 +245,8 @@ function readRuns(ledger: string, killed: ReadonlyMap<number, number>): Run[] {
   const runs = new Map<string, Run & { pid: number }>();
   for (const line of Deno.readTextFileSync(ledger).trim().split("\n")) {
     const [verb, task = "", time = "", provider = "", pid = ""] = line.split(" ");
+    // What tells the time is a process of its own, which may have been killed in the agent's place.
+    if (time === "") continue;
     const key = `${task} ${pid}`;
     const at = Number(time) / 1e6;
     if (verb === "begin") {
