@@ -2,63 +2,39 @@
 // All is made, looked at and confirmed before that branch moves.
 
 import { buildCommand } from "@stricli/core";
-import {
-  mergeMessage,
-  type MergeMode,
-  mergeOrder,
-  resolvePrompt,
-  resolversOf,
-  RESOLVES,
-} from "../../decide/merging.ts";
-import { prepareLaunch } from "../../decide/launch_plan.ts";
 import { branchOf } from "../../decide/branch.ts";
 import { indexTasks } from "../../decide/dependencies.ts";
-import {
-  formatMerge,
-  type MergeReport,
-  nameFiles,
-  nameTasks,
-  shortCommit,
-} from "../../format/merge.ts";
-import { shellLine } from "../../launch/find.ts";
-import { add } from "../../queue/add.ts";
-import { definitionOf, loadRules, type Queue, type Rules } from "../../queue/queue.ts";
+import { type MergeMode, mergeOrder, RESOLVES } from "../../decide/merging.ts";
+import { type MergeReport, nameFiles, nameTasks, shortCommit } from "../../format/merge.ts";
+import { definitionOf, loadRules, type Queue } from "../../queue/queue.ts";
 import { archivedDependencies } from "../../store/archive.ts";
-import { placesOf } from "../../store/places.ts";
-import { OrchestraError, printable, quote } from "../../task/error.ts";
-import { isAtRest, isTerminal, type Task } from "../../task/fields.ts";
+import { OrchestraError, printable } from "../../task/error.ts";
+import { isAtRest, isTerminal } from "../../task/fields.ts";
 import { sanitizeBlock } from "../../text/width.ts";
 import { authorOf } from "../../worktree/author.ts";
 import { worktreeFolder } from "../../worktree/folder.ts";
-import { ask } from "../../worktree/git.ts";
-import { isAncestor } from "../../worktree/integrated.ts";
+import { missingGitlinks } from "../../worktree/gitlinks.ts";
+import { conflictMarkers } from "../../worktree/markers.ts";
 import {
   isGood,
   type Mergeable,
   mergedBefore,
   type MergeOptions,
-  type MergeOutcome,
   type MergePlan,
   planMerges,
 } from "../../worktree/merge.ts";
 import { readRecord, whileMerging } from "../../worktree/merge_record.ts";
-import {
-  checkCheckouts,
-  InTheWay,
-  type MovePlace,
-  performMove,
-  settleMove,
-} from "../../worktree/perform.ts";
-import { findRepository, type Repository } from "../../worktree/repository.ts";
-import { removeScratches, type ScratchPlace } from "../../worktree/scratch.ts";
+import { checkCheckouts, performMove, settleMove } from "../../worktree/perform.ts";
+import { findRepository } from "../../worktree/repository.ts";
+import { removeScratches } from "../../worktree/scratch.ts";
 import { findTarget, type Target } from "../../worktree/target.ts";
-import { missingGitlinks } from "../../worktree/gitlinks.ts";
-import { conflictMarkers } from "../../worktree/markers.ts";
 import { undoMerge } from "../../worktree/undo.ts";
-import type { Verifier } from "../../worktree/verify.ts";
 import type { Context } from "../context.ts";
 import { type Chosen, mergeableTasks, namedTasks } from "../merge_choice.ts";
-import { type Branched, remedyFor, tipOf } from "../merging.ts";
+import { comingAlong, itemOf, obstacleOf, type Place } from "../merge_plan.ts";
+import { byHand, GOOD, reportOf, tell } from "../merge_report.ts";
+import { resolveAll, resolversIn } from "../merge_resolve.ts";
+import { remedyFor } from "../merging.ts";
 import { agentArgument, anyIdArgument, optional, parsed, text } from "../parameters.ts";
 import { look } from "../supervision.ts";
 
@@ -101,12 +77,6 @@ export const command = buildCommand({
       "nothing is changed and the files are named; with --all the others are merged.",
   },
 });
-
-/** What the parts of the command share. */
-interface Place extends MovePlace, ScratchPlace {
-  readonly queue: Queue;
-  readonly rules: Rules;
-}
 
 async function merge(this: Context, flags: MergeFlags, ...ids: string[]): Promise<void> {
   checkFlags(flags, ids);
@@ -304,7 +274,10 @@ async function mergeInto(
       mode,
     })
     : undefined;
-  const queued = flags.dryRun ? [] : await resolveAll(context, place, target, flags, plan, chosen);
+  const { dryRun = false, resolve } = flags;
+  const queued = dryRun || resolve === undefined
+    ? []
+    : await resolveAll(context, place, target.name, resolve, plan, chosen);
   const archived = tasks.filter(({ taskId }) => !snapshot.index.byId.has(taskId));
   const all = [...archived, ...snapshot.tasks, ...queued];
   const whole: MergeReport[] = [];
@@ -331,13 +304,13 @@ async function mergeInto(
       target: target.name,
       from: plan.from,
       to: move?.to ?? plan.from,
-      dryRun: flags.dryRun ?? false,
+      dryRun,
       obstacle: obstacle?.message ?? null,
       backup: move?.backup ?? null,
       tasks: whole,
     });
   }
-  tell(context, target, plan, whole, move !== undefined, flags);
+  tell(context, target.name, plan, whole, move !== undefined, flags);
   if (markers.length > 0) {
     context.note(
       `Marks of a conflict (<<<<<<<) come in with it, in ${
@@ -371,15 +344,6 @@ async function mergeInto(
   if (queued.length > 0) context.note("Run it with: orchestra run");
 }
 
-/** What needs nobody to look at it. */
-const GOOD: readonly MergeReport["outcome"][] = ["fast-forward", "clean", "nothing"];
-
-/** How branches are merged without us. */
-function byHand(into: string | undefined, branches: readonly string[]): string {
-  const merge = branches.map((branch) => `git merge ${quote([branch])}`).join(" && ");
-  return printable(into === undefined ? merge : `git switch ${quote([into])} && ${merge}`);
-}
-
 /** Why a branch is not to come in, whatever git says: it was to resolve a conflict, and did not. */
 async function refusalOf(
   { repo }: Place,
@@ -390,295 +354,6 @@ async function refusalOf(
   return files.length === 0 ? undefined : { kind: "unresolved", files };
 }
 
-/** What is in the way of a plan in a working copy, and which of the tasks needs it to be gone. */
-async function obstacleOf(
-  { repo, rules }: Place,
-  target: Target,
-  plan: MergePlan,
-  chosen: readonly Chosen[],
-): Promise<{ item?: Mergeable; files: readonly string[]; error: OrchestraError } | undefined> {
-  const check = async (to: string) => {
-    try {
-      await checkCheckouts(repo, target, to);
-    } catch (error) {
-      if (error instanceof OrchestraError) return error;
-      throw error;
-    }
-  };
-  const error = await check(plan.to);
-  if (error === undefined) return undefined;
-  // A lock, or a merge that is under way, is in the way of all.
-  if (!(error instanceof InTheWay)) return { files: [], error };
-  for (const { item, outcome } of plan.merged) {
-    if (!("commit" in outcome)) continue;
-    const own = await check(outcome.commit);
-    if (!(own instanceof InTheWay)) continue;
-    const task = chosen.find(({ task }) => task.taskId === item.taskId)?.task;
-    const carried = (task?.dirty ?? rules.config.worktrees.dirty) === "carry";
-    return {
-      item,
-      files: own.files,
-      error: new OrchestraError(
-        own.code,
-        `${own.message} (${item.taskId} changed what is there)`,
-        { hint: carried ? CARRIED : own.hint, cause: own },
-      ),
-    };
-  }
-  return { files: [], error };
-}
-
-/** What is in the way may be what the branch began with. */
-const CARRIED =
-  "What --dirty carry took along is on the branch already. A file with nothing else goes back with " +
-  "git restore FILE, a new one out of the way; other changes commit first. Nothing was changed.";
-
-/** Tasks whose work comes in with that of others that build on it, by those. */
-async function comingAlong(
-  { repo }: Place,
-  { from, merged }: MergePlan,
-  tasks: readonly Task[],
-  before: MergeOptions["before"],
-): Promise<Map<string, { taskId: string; tip: string }[]>> {
-  const along = new Map<string, { taskId: string; tip: string }[]>();
-  const own = new Set(merged.map(({ item }) => item.taskId));
-  const others = tasks.flatMap((task) => {
-    const tip = own.has(task.taskId) ? null : branchOf(task)?.tip ?? null;
-    return tip === null || tip === branchOf(task)?.base ? [] : [{ taskId: task.taskId, tip }];
-  });
-  if (others.length === 0) return along;
-  const told = new Set(merged.map(({ item }) => item.tip));
-  const coming = merged.filter(({ outcome }) => "commit" in outcome);
-  if (coming.length === 0) return along;
-  const known = new Set(
-    (await ask(repo.top, ["rev-list", ...coming.map(({ item }) => item.tip), `^${from}`]))
-      .split("\n"),
-  );
-  if (!others.some(({ tip }) => known.has(tip) && !told.has(tip))) return along;
-  for (const { item } of coming) {
-    const list = await ask(repo.top, ["rev-list", item.tip, `^${from}`]);
-    const commits = new Set(list.split("\n"));
-    for (const other of others) {
-      if (!commits.has(other.tip) || told.has(other.tip) || await before(other.tip) !== null) {
-        continue;
-      }
-      told.add(other.tip);
-      along.set(item.taskId, [...along.get(item.taskId) ?? [], other]);
-    }
-  }
-  return along;
-}
-
 function modeOf({ squash, rebase, noFf }: MergeFlags): MergeMode {
   return squash ? "squash" : rebase ? "rebase" : noFf ? "no-ff" : "merge";
-}
-
-function itemOf(
-  place: Place,
-  { task, git, tip }: Branched,
-  mode: MergeMode,
-  verify: boolean,
-): Mergeable {
-  const { taskId } = task;
-  const { branch, base } = git;
-  const message = mergeMessage(task, branch, mode);
-  const verifier = verify ? verifierOf(place, task, git.folder) : null;
-  return { taskId, branch, tip, base, message, verifier };
-}
-
-/** The command that confirms what a task made, as its agent would have it run. */
-function verifierOf({ store, rules }: Place, task: Task, folder: string): Verifier {
-  const agent = definitionOf(rules, task.agent);
-  const [command, ...args] = shellLine(task.verify ?? agent?.verify ?? [], store.root);
-  if (command === undefined) {
-    throw new OrchestraError(
-      "state",
-      `merge --verify: neither ${task.taskId} nor its agent has a verify command`,
-      { hint: "Give the agent one, or merge that task without --verify." },
-    );
-  }
-  const prepared = prepareLaunch(
-    task,
-    { command, args, env: agent?.env, passEnv: agent?.passEnv, completion: "exit" },
-    null,
-    "",
-    placesOf(store, task),
-    crypto.randomUUID(),
-    Deno.build.os === "windows",
-  );
-  if ("problem" in prepared) {
-    throw new OrchestraError("state", `merge --verify: the command of ${task.taskId} is too long`, {
-      hint: "Put it into a file.",
-    });
-  }
-  return {
-    command: prepared.command,
-    args: prepared.args,
-    env: prepared.env,
-    inherit: prepared.inherit,
-    folder,
-  };
-}
-
-function reportOf({ taskId, branch }: Mergeable, outcome: MergeOutcome): MergeReport {
-  const { kind } = outcome;
-  const basic = { taskId, branch, outcome: kind };
-  switch (kind) {
-    case "fast-forward":
-    case "clean":
-      return { ...basic, commit: outcome.commit };
-    case "nothing":
-      return { ...basic, way: outcome.way };
-    case "conflict":
-    case "unresolved":
-    case "own-files":
-    case "in-the-way":
-      return { ...basic, files: outcome.files };
-    case "unverified":
-      return { ...basic, exitCode: outcome.verdict.code };
-    case "left-out":
-      return { ...basic, because: outcome.because };
-  }
-}
-
-/** Who resolves a task's conflict, has done so, or was to and has not: then its branch lacks what was in conflict. */
-async function resolversIn(
-  repo: Repository,
-  { taskId, tip }: Pick<Mergeable, "taskId" | "tip">,
-  tasks: readonly Task[],
-): Promise<Pick<MergeReport, "resolvedBy" | "isResolved" | "unresolvedBy">> {
-  const all = resolversOf(taskId, tasks).reverse();
-  for (const task of all) {
-    if (!isTerminal(task.status)) return { resolvedBy: task.taskId, isResolved: false };
-    const git = task.status === "complete" ? branchOf(task) : null;
-    const own = git === null ? null : await tipOf(repo, git);
-    if (git === null || own === null || !await isAncestor(repo.top, tip, own)) continue;
-    if ((await conflictMarkers(repo.top, git.base, own)).length === 0) {
-      return { resolvedBy: task.taskId, isResolved: isAtRest(task) };
-    }
-  }
-  return all[0] === undefined ? {} : { unresolvedBy: all[0].taskId };
-}
-
-/**
- * Queues a task for each conflict that nobody resolves yet. Of several in one file each builds on the one
- * before: begun at one commit, they would be in conflict with each other.
- */
-async function resolveAll(
-  context: Context,
-  { queue, repo }: Place,
-  target: Target,
-  { resolve }: MergeFlags,
-  { merged }: MergePlan,
-  chosen: readonly Chosen[],
-): Promise<Task[]> {
-  if (resolve === undefined) return [];
-  const snapshot = await look(queue);
-  const archived = chosen.map(({ task }) => task)
-    .filter(({ taskId }) => !snapshot.index.byId.has(taskId));
-  const tasks = [...archived, ...snapshot.tasks];
-  const queued: Task[] = [];
-  const before: { resolver: string; files: readonly string[] }[] = [];
-  for (const { item, outcome } of merged) {
-    if (outcome.kind !== "conflict") continue;
-    const { files } = outcome;
-    const { resolvedBy } = await resolversIn(repo, item, tasks);
-    if (resolvedBy !== undefined) {
-      before.push({ resolver: resolvedBy, files });
-      const { agent, status } = tasks.find(({ taskId }) => taskId === resolvedBy)!;
-      if (agent !== resolve && !isTerminal(status)) {
-        context.note(
-          `${resolvedBy} with agent ${printable(agent)} is ${status} for ${item.taskId} already: ` +
-            `none of ${printable(resolve)} is queued`,
-        );
-      }
-      continue;
-    }
-    const { task } = chosen.find(({ task }) => task.taskId === item.taskId)!;
-    const last = before.findLast((one) => one.files.some((file) => files.includes(file)));
-    const added = await add(queue, [{
-      agent: resolve,
-      prompt: resolvePrompt(task, item.branch, target.name, files),
-      worktree: true,
-      ...(last === undefined ? { base: target.name } : { dependsOn: [last.resolver] }),
-      priority: task.priority,
-      labels: { [RESOLVES]: item.taskId },
-      ...(task.verify === null ? {} : { verify: task.verify }),
-    }]);
-    queued.push(...added);
-    before.push(...added.map(({ taskId }) => ({ resolver: taskId, files })));
-  }
-  return queued;
-}
-
-function tell(
-  context: Context,
-  target: Target,
-  plan: MergePlan,
-  reports: readonly MergeReport[],
-  moved: boolean,
-  { all = false, dryRun = false, resolve, into }: MergeFlags,
-): void {
-  for (const line of formatMerge(reports, target.name, moved, context.style())) context.print(line);
-  for (const { outcome } of plan.merged) {
-    if (outcome.kind === "unverified" && outcome.verdict.output !== "") {
-      context.note(sanitizeBlock(outcome.verdict.output));
-    }
-  }
-  const { name } = target;
-  if (moved) {
-    context.print(`${name} is at ${shortCommit(plan.to)} now, it was at ${shortCommit(plan.from)}`);
-    context.note(
-      "Take it back with: orchestra merge --undo" + (name === "" ? "" : ` --into ${name}`),
-    );
-  } else if (reports.length === 0) context.print(`Nothing to merge into ${name}`);
-  else if (!dryRun && plan.merged.some(({ outcome }) => !isGood(outcome))) {
-    context.print(`${name} stays at ${shortCommit(plan.from)}: nothing was changed`);
-  }
-  const open: MergeReport[] = [];
-  for (const report of reports) {
-    const { taskId, branch, outcome, resolvedBy, isResolved, unresolvedBy, resolves } = report;
-    if (outcome === "unresolved") {
-      context.note(
-        `See orchestra diff ${taskId}: take the marks away on ${
-          printable(branch)
-        } and merge again` +
-          (resolves === undefined
-            ? ""
-            : `, or have another try: orchestra merge ${resolves} --resolve AGENT`),
-      );
-    }
-    if (outcome === "own-files") {
-      context.note(
-        `What is below .orchestra is no file of the repository. Take it out of ${
-          printable(branch)
-        }, with git rm --cached and a commit, and merge again`,
-      );
-    }
-    if (outcome !== "conflict") continue;
-    if (unresolvedBy !== undefined) {
-      context.note(
-        `${unresolvedBy} was to resolve the conflict of ${taskId} and has not: orchestra logs ${unresolvedBy}`,
-      );
-    }
-    if (resolvedBy === undefined) open.push(report);
-    else {
-      context.note(
-        isResolved
-          ? `${resolvedBy} has resolved the conflict of ${taskId}: orchestra merge ${resolvedBy}`
-          : `${resolvedBy} resolves the conflict of ${taskId}: when it is complete, orchestra merge ${resolvedBy}`,
-      );
-    }
-  }
-  const [first] = open;
-  if (first === undefined) return;
-  const agent = resolve ?? "AGENT";
-  const files = nameFiles([...new Set(open.flatMap(({ files = [] }) => files))]);
-  const which = all ? "--all" : open.map(({ taskId }) => taskId).join(" ");
-  context.note(`Let an agent resolve ${files}: orchestra merge ${which} --resolve ${agent}`);
-  const hand = open.slice(0, 3).map(({ branch }) => branch);
-  context.note(
-    `Or do it yourself${open.length > 3 ? ", one after the other, beginning with" : ""}: ` +
-      byHand(into, open.length > 3 ? hand.slice(0, 1) : hand),
-  );
 }
