@@ -12,6 +12,7 @@ import type { Context } from "./context.ts";
  * Queues the tasks of a file, or of standard input for `-`.
  *
  * @param defaults options of the tasks that do not say otherwise
+ * @param worktree whether a task that does not say it has a worktree of its own
  */
 export async function startFrom(
   this: Context,
@@ -19,6 +20,7 @@ export async function startFrom(
   source: string,
   quiet: boolean,
   defaults: Readonly<Record<string, unknown>>,
+  worktree: boolean,
 ): Promise<void> {
   const name = source === "-" ? "standard input" : source;
   const text = source === "-"
@@ -41,6 +43,11 @@ export async function startFrom(
   } else if (quiet) { for (const task of tasks) this.print(task.taskId); }
   else {
     this.print(`Queued ${tasks.length} ${tasks.length === 1 ? "task" : "tasks"} from ${name}`);
+    const apart = tasks.filter((task) => task.worktree ?? worktree);
+    if (apart.length > 0) {
+      const { worktreeNotes } = await import("./worktree_notes.ts");
+      for (const line of await worktreeNotes(queue, apart)) this.note(line);
+    }
     this.note("Run them with: orchestra run --all");
   }
 }

@@ -8,15 +8,33 @@ import type { Task } from "../task/fields.ts";
 import { commitOf } from "../worktree/base.ts";
 import { findRepository } from "../worktree/repository.ts";
 
-/** Lines on the worktree of a task that was just queued; none where all is well. */
-export async function worktreeNotes({ store }: Queue, task: Task): Promise<string[]> {
+/**
+ * Lines on the worktrees of tasks that were just queued; none where all is well.
+ *
+ * @param tasks those that are to have one
+ */
+export async function worktreeNotes(
+  { store }: Queue,
+  tasks: readonly Task[],
+): Promise<string[]> {
   const lines: string[] = [];
+  const fails = (which: string, error: unknown) => {
+    const { message, hint } = toOrchestraError(error, "Looking at the repository");
+    lines.push(
+      `As things are ${which} will fail: ${message}`,
+      ...(hint === undefined ? [] : [hint]),
+    );
+  };
+  const isOne = tasks.length === 1;
   try {
     const repo = await findRepository(store.root);
-    if (task.base !== null) await commitOf(repo, task.base);
+    for (const [base, those] of Map.groupBy(tasks, ({ base }) => base)) {
+      if (base === null) continue;
+      const which = those.map(({ taskId }) => taskId).join(", ");
+      await commitOf(repo, base).catch((error) => fails(isOne ? "it" : which, error));
+    }
   } catch (error) {
-    const { message, hint } = toOrchestraError(error, "Looking at the repository");
-    lines.push(`As things are it will fail: ${message}`, ...(hint === undefined ? [] : [hint]));
+    fails(isOne ? "it" : "what is to have a worktree", error);
   }
   const problem = await unapprovedSetup(store);
   if (problem !== null) lines.push(`${problem}: orchestra trust --commands`);

@@ -86,3 +86,14 @@ Deno.test("config names the user's own settings, where they add something", asyn
     assertEquals((await noted(text)).includes("adds"), false, text);
   }
 });
+
+Deno.test("a list that is no JSON is refused, and a line that begins with a bracket is none", async () => {
+  await using box = await makeBox();
+  const broken = await box.run("config", "set", "worktrees.setup", '["npm", "ci"');
+  assertEquals(broken.code, 2);
+  assertStringIncludes(broken.stderr, "it begins as a list and is not JSON");
+  const set = async (text: string) =>
+    (await box.run("config", "set", "worktrees.setup", text)).stdout.trim();
+  assertEquals(await set("[ -f x ] && make"), 'worktrees.setup = "[ -f x ] && make"');
+  assertEquals(await set('["npm", "ci"]'), 'worktrees.setup = ["npm","ci"]');
+});

@@ -18,6 +18,15 @@ test("start says of what needs a worktree that none can be made, and queues it",
   assertStringIncludes((await box.run("start", "shell", "true")).stderr, "it will fail");
   const without = await box.run("start", "--no-worktree", "shell", "true");
   assertEquals(without.stderr.includes("it will fail"), false);
+  const from = (...lines: unknown[]) => {
+    Deno.writeTextFileSync(`${box.root}/tasks`, lines.map((it) => JSON.stringify(it)).join("\n"));
+    return box.run("start", "--from", "tasks");
+  };
+  const task = { agent: "shell", prompt: "true" };
+  const all = await from(task, { ...task, worktree: false });
+  assertEquals(all.code, 0);
+  assertStringIncludes(all.stderr, "As things are it will fail");
+  assertEquals((await from({ ...task, worktree: false })).stderr.includes("will fail"), false);
 });
 
 test("start says that a base names no commit, and that a set-up is not approved", GIT, async () => {
@@ -31,6 +40,17 @@ test("start says that a base names no commit, and that a set-up is not approved"
     'it will fail: No commit is named "nosuch"',
   );
   assertEquals((await start("--base", "main")).includes("it will fail"), false);
+  const task = { agent: "shell", prompt: "true", worktree: true };
+  const lines = [task, { ...task, base: "main" }, { ...task, base: "nosuch" }];
+  repo.write("tasks", lines.map((it) => JSON.stringify(it)).join("\n"));
+  const from = await box.run("start", "--from", "tasks");
+  const { stdout } = await box.run("--json", "show", "@last");
+  assertEquals(
+    from.stderr.split("\n").filter((line) => line.includes("will fail")),
+    [`As things are ${
+      JSON.parse(stdout).task.taskId
+    } will fail: No commit is named "nosuch" in ${repo.top}`],
+  );
   repo.write(".orchestra-cli/config.json", '{"worktrees": {"setup": "echo ready"}}');
   assertStringIncludes(await start(), "is not approved, and does not count: orchestra trust");
 });

@@ -246,7 +246,13 @@ function parseValue(key: string, text: string): unknown {
   }
   try {
     return JSON.parse(text);
-  } catch {
+  } catch (error) {
+    // A line for the shell may begin with a bracket, but with nothing like this.
+    if (/^\s*\[\s*"/.test(text)) {
+      throw new OrchestraError("usage", `config set ${key}: it begins as a list and is not JSON`, {
+        hint: `${(error as Error).message}. Nothing was changed.`,
+      });
+    }
     if (valueAt(DEFAULT_CONFIG, key) === null && text === "none") return null;
     return SECONDS.test(key) ? parseDuration(text) ?? text : text;
   }

@@ -65,10 +65,10 @@ async function start(
         hint: "Both stand in the file, one JSON object a line.",
       });
     }
-    await this.config(queue.store);
+    const { worktree } = await this.config(queue.store);
     const { startFrom } = await import("../import.ts");
     const asked = askedFor(flags as OptionValues);
-    return await startFrom.call(this, queue, flags.from, flags.quiet ?? false, asked);
+    return await startFrom.call(this, queue, flags.from, flags.quiet ?? false, asked, worktree);
   }
   if (agent === undefined || prompt === undefined) {
     throw new OrchestraError(
@@ -93,7 +93,7 @@ async function start(
     }
     if (task.worktree ?? worktree) {
       const { worktreeNotes } = await import("../worktree_notes.ts");
-      for (const line of await worktreeNotes(queue, task)) this.note(line);
+      for (const line of await worktreeNotes(queue, [task])) this.note(line);
     }
     this.note(await isLaunched(queue.store) ? LAUNCHED : "Run it with: orchestra run");
   }
