@@ -49,6 +49,9 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
     : [];
   const sentinels = readSentinels(queue, id);
   const plan = planFile === null ? null : readPlan(queue, planFile);
+  const branch = task.git === null
+    ? undefined
+    : await (await import("./branch_state.ts")).branchStateOf(queue.store, task);
   if (context.globals.json) {
     const log = logFile === null ? undefined : tailFile(logFile, LOG_LINES, LOG_BYTES);
     context.printJson({
@@ -62,6 +65,9 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
       dependents: dependents.map((item) => item.task.taskId),
       overlaps,
       changes: changesJson(task),
+      branch: branch === undefined
+        ? null
+        : { isThere: branch.isThere, into: branch.into, integrated: branch.way },
       sentinels: sentinels.map((item) => ({
         name: item.name,
         modifiedAt: item.modifiedAt === null ? null : new Date(item.modifiedAt).toISOString(),
@@ -81,9 +87,6 @@ export async function printTask(context: Context, queue: Queue, id: string): Pro
   const setup = task.setupAt === null || active === undefined
     ? undefined
     : tailFile(setupLog, LOG_LINES + 1, LOG_BYTES);
-  const branch = task.git === null
-    ? undefined
-    : await (await import("./branch_state.ts")).branchStateOf(queue.store, task);
   context.print(formatShow(
     {
       branch,

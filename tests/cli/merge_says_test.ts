@@ -321,12 +321,16 @@ test("show says whether a task's branch is there, and whether it is merged", GIT
     const page = await it.box.ok("show", it.id(1));
     assert(word.test(page), page);
   };
+  const told = async () => (await it.box.json("show", it.id(1))).branch;
   await shown(/^ *Merged +no, not in main$/m);
+  assertEquals(await told(), { isThere: true, into: "main", integrated: null });
   await it.box.ok("merge", it.id(1), "--squash");
   await shown(/^ *Merged +in main \(squashed\)$/m);
+  assertEquals(await told(), { isThere: true, into: "main", integrated: "squashed" });
   await it.repo.git("branch", "-D", "orchestra/1");
   await shown(/^ *Branch +orchestra\/1 from [0-9a-f]{12}, removed$/m);
   // Where there is no repository any more, the page is there all the same.
   Deno.renameSync(`${it.repo.top}/.git`, `${it.repo.top}/was.git`);
   await shown(/^ *Branch +orchestra\/1 from [0-9a-f]{12}$/m);
+  assertEquals(await told(), null);
 });
