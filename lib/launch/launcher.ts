@@ -82,7 +82,7 @@ export type LegacyTask = Pick<Task, "taskId" | "pid" | "startedAt">;
 
 /** The processes of a place. */
 export interface Seen {
-  /** The numbers of all. */
+  /** The numbers of all that live; a zombie does not. */
   readonly pids: ReadonlySet<number>;
   /** Those that carry the mark of a task, by mark, where the system tells; the caller left out. */
   readonly marked: ReadonlyMap<string, readonly number[]>;

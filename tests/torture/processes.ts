@@ -10,8 +10,8 @@ export const AGENT: readonly [string, ...string[]] = ON_WINDOWS
   ? [Deno.execPath(), "run", "-A", "--quiet", ownFile("torture_agent.ts")]
   : ["sh", ownFile("torture_agent.sh")];
 
-/** How long is waited for what other processes do, seconds: Wine takes one or two to start a program. */
-const PATIENCE = ON_WINDOWS ? 300 : 10;
+/** How long is waited for what other processes do, seconds; only what never ends takes so long. */
+const PATIENCE = 300;
 
 function ownFile(name: string): string {
   return filePath(new URL(name, import.meta.url));

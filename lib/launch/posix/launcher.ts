@@ -130,13 +130,14 @@ export function createPosixLauncher(
 
   function surveyAll(): Promise<Seen> {
     const { table } = survey();
-    const processes = [...table.values()].filter(({ zombie, pid }) => !zombie && pid !== Deno.pid);
+    const living = [...table.values()].filter(({ zombie }) => !zombie);
+    const processes = living.filter(({ pid }) => pid !== Deno.pid);
     readMarks(processes);
     const marked = new Map<string, number[]>();
     for (const { pid, marker } of processes) {
       if (marker) marked.set(marker, [...marked.get(marker) ?? [], pid]);
     }
-    return Promise.resolve({ pids: new Set(table.keys()), marked });
+    return Promise.resolve({ pids: new Set(living.map(({ pid }) => pid)), marked });
   }
 
   async function endTree(

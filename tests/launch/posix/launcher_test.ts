@@ -185,6 +185,8 @@ posix("what has ended and waits to be noticed is not alive", async (place) => {
   assert(exists(pid));
   const zombie = shimOf(pid);
   assertEquals(await alive(launcher, [identity(zombie)]), []);
+  const { pids } = await launcher.survey();
+  assertEquals([pids.has(pid), pids.has(Deno.pid)], [false, true]);
   const shim = await place.shim();
   assertEquals((await launcher.endTree(place.mark, shim, { grace: PATIENCE })).signalled, 2);
   await held(launched.ended);
