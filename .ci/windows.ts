@@ -366,7 +366,10 @@ async function runOnce(
   return { result: { ...result, failed }, output };
 }
 
-/** The same, and once more the files of what failed; all of it, where something failed outside of tests. */
+/**
+ * The same, and once more the files of what failed; all of it, one file after the other, where something
+ * failed outside of tests: Wine's pipes make Deno itself panic now and then where much is done at once.
+ */
 async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
   const { result, output } = await runOnce(args, given, place);
   if (result.failed === 0) return result;
@@ -375,7 +378,11 @@ async function runTests(args: readonly string[], given: string[], place: string)
   const isWhole = failed.length !== result.failed;
   console.log(`== Windows, once more: ${isWhole ? args.at(-1) : files.join(" ")}`);
   const options = ["test", "-A", "--quiet", "--no-check"];
-  const again = await runOnce(isWhole ? args : [...options, ...files], given, place);
+  const again = await runOnce(
+    isWhole ? args.filter((it) => it !== "--parallel") : [...options, ...files],
+    given,
+    place,
+  );
   const names = isWhole ? [`all of ${args.at(-1)}`] : failed.map(({ name }) => name);
   return afterAgain(isWhole ? again.result : result, names, again.result);
 }

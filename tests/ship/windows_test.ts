@@ -189,6 +189,8 @@ async function runGate(env: Record<string, string>): Promise<Outcome> {
   "task test:web") [ "$BROKEN" = 0 ] && echo "ok | 4 passed | 0 failed (1s)" && exit
     printf "\\n ERRORS \\n\\na => b => ./tests/a.ts:4:6\\nerror: Error: no\\n\\n    at x\\n  throw it\\n        ^\\n"
     printf "\\n FAILURES \\n\\na => b => ./tests/a.ts:4:6\\n\\n"
+    printf "\\n ERRORS \\n\\nc => ./tests/c.ts:4:6\\nerror: Error: now and then\\n\\n FAILURES \\n"
+    echo "passed only when it was run again: c"
     echo "FAILED | 4 passed | $BROKEN failed (1s)"; exit 1 ;;
 esac`;
   // Nobody may install anything here.
