@@ -77,12 +77,13 @@ export async function commitLeft(
   await refuseLosses(repo, path);
   // From here on git means this worktree, whatever becomes of its `.git`.
   const env = worktreeEnv(record, path);
-  await stage(path, env);
-  const tree = await ask(path, ["write-tree"], { env });
+  const tree = await stage(path, env);
   const { head, branch: on } = await readHead(path, env);
   const tip = await place(repo, path, {
     ...{ env, tree, head, on, branch, before, base, message, author },
   });
+  // Whoever else watches may have done it meanwhile: it is looked at anew.
+  if (tip === null) return await commitLeft(repo, path, { base, branch, message, author });
   return { ...await changes(repo, base, tip), committed: tip !== before && tip !== head };
 }
 
@@ -138,19 +139,30 @@ async function refuseLosses(repo: Repository, path: string): Promise<void> {
   }
 }
 
-/** Puts everything into the index. */
-async function stage(path: string, env: Record<string, string>): Promise<void> {
-  const args = [
+/** Puts everything into the index; the tree that it is. */
+async function stage(path: string, env: Record<string, string>): Promise<string> {
+  await withIndex(path, [
     ...["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"],
     // Also outside of what a sparse checkout shows.
     ...["add", "--all", "--sparse", "--", ":(top)"],
-  ];
+  ], env);
+  return await withIndex(path, ["write-tree"], env);
+}
+
+/** What a git prints that needs the index for itself. */
+async function withIndex(
+  path: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<string> {
   const until = performance.now() + PATIENCE;
   for (let wait = 20;; wait = Math.min(wait * 2, 500)) {
     const output = await git(path, args, { env });
-    if (output.code === 0) return;
+    if (output.code === 0) return output.stdout.trimEnd();
     const lock = lockInTheWay(output);
-    if (lock === undefined) throw new NotCommitted(`git add: ${fatalLine(output)}`);
+    if (lock === undefined) {
+      throw new NotCommitted(`git ${new GitError(args, output).command}: ${fatalLine(output)}`);
+    }
     // It is taken from nobody who may have it.
     await releaseLeft(lock);
     if (performance.now() + wait > until) throw new NotCommitted(`another git holds ${lock}`);
@@ -187,9 +199,9 @@ interface Found {
 /**
  * Brings the branch to a commit that has the tree and all that was committed in the worktree.
  *
- * @returns that commit
+ * @returns that commit; null where the branch has moved meanwhile, and nothing was done
  */
-async function place(repo: Repository, path: string, found: Found): Promise<string> {
+async function place(repo: Repository, path: string, found: Found): Promise<string | null> {
   const { env, tree, head, on, branch, before, base } = found;
   // A branch without a commit, or one that has been taken away: it goes on where it last was.
   const from = head ?? before ?? await lastHead(path) ?? base;
@@ -210,7 +222,11 @@ async function place(repo: Repository, path: string, found: Found): Promise<stri
   if (tip !== before) {
     const old = before ?? "0".repeat(tip.length);
     const args = ["update-ref", "-m", "orchestra: what the agent left"];
-    await ask(repo.gitDir, [...args, `refs/heads/${branch}`, tip, old]);
+    const said = await git(repo.gitDir, [...args, `refs/heads/${branch}`, tip, old]);
+    if (said.code !== 0) {
+      if (await tipOf(repo, branch) !== before) return null;
+      throw new GitError(args, said);
+    }
   }
   if (on !== branch) await goTo(path, branch, env);
   return tip;

@@ -43,6 +43,18 @@ async function agentCommits(trees: Trees, path: string, name: string): Promise<s
   return await trees.user.gitIn(path, "rev-parse", "HEAD");
 }
 
+test("what several commit at once is committed, and told by each of them", GIT, async () => {
+  await using trees = await makeTrees();
+  const path = await trees.make(1);
+  for (let round = 1; round <= 5; round++) {
+    trees.user.write("work.txt", `${round}\n`, path);
+    const all = await Promise.all([1, 2, 3, 4].map(() => trees.commit(1)));
+    const tip = await trees.user.git("rev-parse", `refs/heads/${trees.wanted(1).branch}`);
+    assertEquals(all.map((one) => [one.tip, one.files]), all.map(() => [tip, 1]));
+    await assertCommitted(trees, tip);
+  }
+});
+
 test(
   "what was changed, added and removed is committed, with author, message and numbers",
   GIT,
