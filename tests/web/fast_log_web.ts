@@ -106,13 +106,16 @@ async function catchUp(tab: Tab, writer: Writer): Promise<void> {
   );
 }
 
-/** Scrolls to places all over the log, and waits at each for its lines. */
+/**
+ * Scrolls to places all over the log, and waits at each for its lines. They are half the log apart: while it
+ * grows, another share of it may else be the same lines.
+ */
 async function lookAround(tab: Tab): Promise<void> {
   const number = tab.page.locator("a.log-number");
   const first = async () => await number.count() > 0 && await number.first().getAttribute("href");
   for (let place = 1; place <= PLACES; place++) {
     const before = await until("lines", first);
-    const share = (place % 2 === 0 ? place : PLACES - place) / (PLACES + 1);
+    const share = (place / (PLACES + 1) + place % 2) / 2;
     await until("the page to scroll", () =>
       tab.page.locator(".log-box").evaluate((box, share) => {
         box.scrollTop = share * (box.scrollHeight - box.clientHeight);
