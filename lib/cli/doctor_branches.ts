@@ -48,9 +48,10 @@ export async function branchFacts(
     const seen = await look();
     if (!isUsed && seen.length === 0) return undefined;
     const { adminFolder } = await import("../worktree/record.ts");
-    const { isLeft, locksOfRepository, locksOfWorktree } = await import(
+    const { isLeft, isOf, locksOfRepository, locksOfWorktree } = await import(
       "../worktree/stale_locks.ts"
     );
+    const { killedSince } = await import("../worktree/lock.ts");
     const { interruptedMove } = await import("../worktree/merge_record.ts");
     const { nameOf } = await import("../worktree/target.ts");
     const locks = await locksOfRepository(repo);
@@ -58,6 +59,7 @@ export async function branchFacts(
       const admin = entry === undefined ? undefined : await adminFolder(repo, entry.path);
       if (admin !== undefined) locks.push(...await locksOfWorktree(admin));
     }
+    const killed = killedSince(repo) ?? Infinity;
     const move = store.isMade() ? interruptedMove(store) : null;
     return {
       problem: null,
@@ -71,7 +73,7 @@ export async function branchFacts(
       locks: locks.map((lock) => ({
         path: lock.path,
         since: lock.since,
-        left: isLeft(lock, now()),
+        left: isLeft(lock, isOf(lock, killed) ? Infinity : now()),
       })),
     };
   } catch (error) {
@@ -141,7 +143,11 @@ export async function mendBranch(
         return undefined;
       }
     case "git-lock": {
+      const { alone } = await import("../worktree/lock.ts");
       const { releaseOld } = await import("../worktree/stale_locks.ts");
+      const { repo } = await open(queue);
+      // Those of whoever was killed go however new they are.
+      await alone(repo, () => Promise.resolve());
       return releaseOld(subject, queue.now()) ? `released ${subject}` : undefined;
     }
     default:

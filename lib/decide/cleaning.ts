@@ -238,7 +238,7 @@ export interface LockFacts {
 /** No git of ours or of anybody's is so long in the middle of a change, milliseconds. */
 export const STALE_AFTER = 10 * 60_000;
 /** Times of files and of processes are told by clocks that differ by less, milliseconds. */
-const CLOCK_SLACK = 5_000;
+export const CLOCK_SLACK = 5_000;
 
 /**
  * Whether nobody can have a lock file of git's any more: all who could are seen, none of them has it open

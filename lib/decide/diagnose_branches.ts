@@ -68,7 +68,9 @@ export function diagnoseBranches(
       const wrong = wrongWith(one);
       return wrong === undefined ? [] : [{ ...wrong, subject: one.taskId }];
     }),
-    ...locks.filter(({ since }) => now - since > STALE_AFTER).map(({ path, since, left }) => ({
+    ...locks.filter(({ since, left }) => left || now - since > STALE_AFTER).map((
+      { path, since, left },
+    ) => ({
       code: "git-lock" as const,
       age: (now - since) / 1000,
       left,

@@ -1,6 +1,7 @@
 // Backups: a ref for each commit that nothing else would name any more, so that git never forgets it.
 
 import { ask, git, GitError } from "./git.ts";
+import { patiently } from "./lock.ts";
 import type { Repository } from "./repository.ts";
 
 /** Where they are. */
@@ -26,11 +27,13 @@ export async function keepBackup(repo: Repository, name: string, commit: string)
     const ref = `${stem}${number}`;
     // Only where there is none: somebody else may have been faster.
     const args = ["update-ref", "-m", "orchestra: backup", ref, commit, "0".repeat(commit.length)];
-    const output = await git(repo.gitDir, args);
-    if (output.code === 0) return ref;
-    if (number > first + 100 || !/reference already exists/.test(output.stderr)) {
+    const isNew = await patiently(async () => {
+      const output = await git(repo.gitDir, args);
+      if (output.code === 0) return true;
+      if (/reference already exists/.test(output.stderr) && number < first + 100) return false;
       throw new GitError(args, output);
-    }
+    }, { isOwn: (lock) => lock.includes(`/${PLACE}`) });
+    if (isNew) return ref;
   }
 }
 

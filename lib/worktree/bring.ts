@@ -13,10 +13,9 @@ import {
   ask as askAnywhere,
   askPart as askPartAnywhere,
   git as gitAnywhere,
-  GitError,
   type GitOptions,
 } from "./git.ts";
-import { type Change, changesBetween, type Entry, here, whenUnlocked } from "./move.ts";
+import { type Change, changesBetween, type Entry, here, refreshIndex, withIndex } from "./move.ts";
 import { askNames, asText, bytesOf, shown, unquoted } from "./names.ts";
 import type { Repository } from "./repository.ts";
 import { isLeft, releaseLock } from "./stale_locks.ts";
@@ -163,8 +162,7 @@ async function bringOnce(
   if (isDone) return { ...result, kept: null };
   const run = async (args: readonly string[], names: readonly string[]) => {
     if (names.length === 0) return;
-    const output = await whenUnlocked(checkout, args, { input: bytesOf(`${names.join("\0")}\0`) });
-    if (output.code !== 0) throw new GitError(args, output);
+    await withIndex(checkout, args, { input: bytesOf(`${names.join("\0")}\0`) });
   };
   const kept = name === null || cut.length === 0
     ? null
@@ -182,10 +180,8 @@ async function bringOnce(
   await run(["update-index", "-z", "--index-info"], [...removals, ...info]);
   // With `-u` it has the index while it writes: who comes after a kill sees that there was one.
   await run(["checkout-index", "-f", "-u", "-z", "--stdin"], rewritten);
-  await whenUnlocked(checkout, ["update-index", "-q", "--refresh"]);
-  const args = ["read-tree", "-m", "-u", start, goal];
-  const output = await whenUnlocked(checkout, args);
-  if (output.code !== 0) throw new GitError(args, output);
+  await refreshIndex(checkout);
+  await withIndex(checkout, ["read-tree", "-m", "-u", start, goal]);
   return { ...result, kept };
 }
 

@@ -2,14 +2,14 @@
 // beginning: the branch moves last, and only from where it was.
 
 import { isBranchName } from "../decide/branch.ts";
-import { pause } from "../launch/pause.ts";
 import { quote } from "../task/error.ts";
 import type { Author } from "./author.ts";
 import { commitTree, isAncestor } from "./base.ts";
 import { isThere, largeFile } from "./disk.ts";
-import { ask, fatalLine, git, GitError, tryAsk } from "./git.ts";
-import { lockInTheWay, releaseLeft } from "./lock.ts";
+import { ask, fatalLine, GitError, tryAsk } from "./git.ts";
+import { lockInTheWay, ownLocks, patiently } from "./lock.ts";
 import { mend } from "./mend.ts";
+import { moveRef } from "./move.ts";
 import { loggedHeads } from "./reflog.ts";
 import { adminFolder, ledTo, recordOf, worktreeEnv } from "./record.ts";
 import { findWorktree, listWorktrees, type Repository, samePath } from "./repository.ts";
@@ -29,9 +29,6 @@ export interface Committed {
   /** Whether something was committed now. */
   readonly committed: boolean;
 }
-
-/** How long a lock on the index is waited for: a git that is being ended needs a moment. */
-const PATIENCE = 10_000;
 
 /** Nothing was committed, and all is as it was; the message says why. */
 export class NotCommitted extends GitError {
@@ -141,32 +138,30 @@ async function refuseLosses(repo: Repository, path: string): Promise<void> {
 
 /** Puts everything into the index; the tree that it is. */
 async function stage(path: string, env: Record<string, string>): Promise<string> {
-  await withIndex(path, [
+  await askAlone(path, [
     ...["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"],
     // Also outside of what a sparse checkout shows.
     ...["add", "--all", "--sparse", "--", ":(top)"],
   ], env);
-  return await withIndex(path, ["write-tree"], env);
+  return await askAlone(path, ["write-tree"], env);
 }
 
-/** What a git prints that needs the index for itself. */
-async function withIndex(
+/** What a git prints that has to lock something of the worktree; that is taken from nobody who may have it. */
+async function askAlone(
   path: string,
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<string> {
-  const until = performance.now() + PATIENCE;
-  for (let wait = 20;; wait = Math.min(wait * 2, 500)) {
-    const output = await git(path, args, { env });
-    if (output.code === 0) return output.stdout.trimEnd();
-    const lock = lockInTheWay(output);
-    if (lock === undefined) {
-      throw new NotCommitted(`git ${new GitError(args, output).command}: ${fatalLine(output)}`);
-    }
-    // It is taken from nobody who may have it.
-    await releaseLeft(lock);
-    if (performance.now() + wait > until) throw new NotCommitted(`another git holds ${lock}`);
-    await pause(wait);
+  try {
+    return await patiently(() => ask(path, args, { env }), { isOwn: () => true });
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    const lock = lockInTheWay(error.output);
+    throw new NotCommitted(
+      lock === undefined
+        ? `git ${error.command}: ${fatalLine(error.output)}`
+        : `another git holds ${lock}`,
+    );
   }
 }
 
@@ -220,13 +215,10 @@ async function place(repo: Repository, path: string, found: Found): Promise<stri
     throw new NotCommitted(`HEAD is ${where}, which does not go on from ${branch}`);
   }
   if (tip !== before) {
-    const old = before ?? "0".repeat(tip.length);
-    const args = ["update-ref", "-m", "orchestra: what the agent left"];
-    const said = await git(repo.gitDir, [...args, `refs/heads/${branch}`, tip, old]);
-    if (said.code !== 0) {
-      if (await tipOf(repo, branch) !== before) return null;
-      throw new GitError(args, said);
-    }
+    const why = "orchestra: what the agent left";
+    const patience = { isOwn: ownLocks(repo, branch) };
+    const ref = `refs/heads/${branch}`;
+    if (!await moveRef(repo.gitDir, ref, before, tip, why, patience)) return null;
   }
   if (on !== branch) await goTo(path, branch, env);
   return tip;
@@ -248,7 +240,7 @@ async function lastHead(path: string): Promise<string | null> {
 /** The worktree is on its branch again, as its files are. */
 async function goTo(path: string, branch: string, env: Record<string, string>): Promise<void> {
   const args = ["symbolic-ref", "-m", "orchestra: back on the branch"];
-  await ask(path, [...args, "HEAD", `refs/heads/${branch}`], { env });
+  await askAlone(path, [...args, "HEAD", `refs/heads/${branch}`], env);
 }
 
 /** What differs between two commits. */

@@ -55,6 +55,13 @@ const SETTINGS = [
   "i18n.commitEncoding=UTF-8",
 ];
 
+let killed = 0;
+
+/** How many gits of this process have not come to their end: what they had locked may be locked still. */
+export function killedGits(): number {
+  return killed;
+}
+
 /** What is taken away by name where we may not see what there is. */
 const FOREIGN_NAMES = [
   ..."ALTERNATE_OBJECT_DIRECTORIES CONFIG CONFIG_PARAMETERS CONFIG_COUNT CONFIG_GLOBAL".split(" "),
@@ -147,6 +154,7 @@ async function once(
   const found = await Promise.race([whole, watch.gone]);
   if (found === undefined || watch.why !== undefined) {
     await watch.gone;
+    killed++;
     // Who has its output still, and was not found, may keep it.
     whole.catch(() => {});
     child.unref();
@@ -161,8 +169,11 @@ async function once(
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr).trimEnd(),
   };
-  // That it has not come to its end says nothing of what was asked.
-  if (ended !== null) throw new GitError(args, { ...output, stderr: `it was ended by ${ended}` });
+  if (ended !== null) {
+    killed++;
+    // That it has not come to its end says nothing of what was asked.
+    throw new GitError(args, { ...output, stderr: `it was ended by ${ended}` });
+  }
   return output;
 }
 

@@ -4,7 +4,6 @@
 // as there is none, the worktree is half made, and nobody has worked in it.
 
 import { isBranchName } from "../decide/branch.ts";
-import { pause } from "../launch/pause.ts";
 import { isAbsolute, parentOf } from "../store/paths.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { authorOf } from "./author.ts";
@@ -12,7 +11,7 @@ import { commitTree, mergeTrees } from "./base.ts";
 import { isThere, largeFile, makeFolder, namesIn, removeOne } from "./disk.ts";
 import { ask, fatalLine, GitError, type GitOutput, tryAsk } from "./git.ts";
 import { copyIncluded } from "./include.ts";
-import { alone, lockInTheWay, releaseLeft } from "./lock.ts";
+import { alone, ownLocks, type Patience, patiently } from "./lock.ts";
 import { listWorktrees, type Repository, samePath, type WorktreeEntry } from "./repository.ts";
 import { snapshotTree } from "./snapshot.ts";
 import { ownGitDir, readStatus } from "./state.ts";
@@ -42,8 +41,11 @@ export interface WantedWorktree {
 export const OURS = "orchestra ";
 /** Subject of the commit with the user's changes. */
 const CARRIED = "Uncommitted changes, carried over";
-/** How long git's own locks are waited for, milliseconds. */
-const PATIENCE = 30_000;
+/** How locks of git's own are waited for: many may be made at once. */
+const patience = (repo: Repository, { branch }: WantedWorktree): Patience => ({
+  isOwn: ownLocks(repo, branch),
+  within: 30_000,
+});
 
 const failed = (
   code: "state" | "environment" | "usage",
@@ -73,7 +75,7 @@ export async function makeWorktree(
     const start = wanted.dirty === "carry" ? await carry(repo, wanted, signal) : wanted.base;
     const found = await alone(
       repo,
-      () => patiently(ownLocks(repo, wanted), () => register(repo, wanted, start)),
+      () => patiently(() => register(repo, wanted, start), patience(repo, wanted)),
     );
     if (found !== "made") await fill(repo, wanted, start, found, signal);
   } catch (error) {
@@ -311,12 +313,12 @@ async function fill(
   let isNew = found === "new";
   try {
     if (wanted.include) await copyIncluded(repo, path);
-    await patiently(ownLocks(repo, wanted), async () => {
+    await patiently(async () => {
       // Somebody else may have brought them meanwhile.
       if (!isNew && await isFilled(repo, path)) return;
       isNew = false;
       await ask(path, ["reset", "--hard", "--quiet", "--no-recurse-submodules"], { signal });
-    });
+    }, patience(repo, wanted));
   } catch (error) {
     await undo(repo, wanted, start).catch(() => {
       // As it is, the next call finds it.
@@ -342,35 +344,4 @@ async function undo(
     if (keepBranch) return;
     await ask(repo.gitDir, ["update-ref", "-d", `refs/heads/${branch}`, start]);
   });
-}
-
-/** What git says when somebody else has one of its locks for a moment. */
-const BUSY =
-  /\.lock'?: File exists|could not lock config file|cannot lock ref .*: (?!.*cannot create)/;
-
-/** Whether a lock is one of what only this worktree's makers lock. */
-function ownLocks(repo: Repository, { branch }: WantedWorktree): (lock: string) => boolean {
-  const ref = `${repo.gitDir}/refs/heads/${branch}.lock`;
-  return (lock) => samePath(lock, ref) || lock.startsWith(`${repo.gitDir}/worktrees/`);
-}
-
-/**
- * Does something again as long as a lock of another git is in its way; one of ours that a killed git has left
- * is released.
- *
- * @throws GitError
- */
-async function patiently<T>(isOwn: (lock: string) => boolean, act: () => Promise<T>): Promise<T> {
-  const until = performance.now() + PATIENCE;
-  for (let wait = 5;; wait = Math.min(wait * 2, 500)) {
-    try {
-      return await act();
-    } catch (error) {
-      const isBusy = error instanceof GitError && BUSY.test(error.output.stderr);
-      if (!isBusy || performance.now() + wait > until) throw error;
-      const lock = lockInTheWay(error.output);
-      if (lock !== undefined && isOwn(lock)) await releaseLeft(lock);
-    }
-    await pause(wait * (0.5 + Math.random()));
-  }
 }

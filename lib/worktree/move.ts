@@ -3,9 +3,15 @@
 // change of the user's is in the way, and `update-ref` nothing where somebody else has moved the branch.
 // Killed in between, some files are of the one commit and some of the other: see bring.ts.
 
-import { pause } from "../launch/pause.ts";
 import { OrchestraError } from "../task/error.ts";
-import { git as gitAnywhere, GitError, type GitOptions, type GitOutput, tryAsk } from "./git.ts";
+import {
+  ask as askAnywhere,
+  git as gitAnywhere,
+  GitError,
+  type GitOptions,
+  tryAsk,
+} from "./git.ts";
+import { type Patience, patiently } from "./lock.ts";
 import { askNames, shown, unquoted } from "./names.ts";
 
 /** A file that differs between two commits; null where a commit has none of that name. */
@@ -22,9 +28,6 @@ export interface Entry {
   readonly object: string;
 }
 
-/** So long a lock of git's own is waited for, milliseconds. */
-const PATIENCE = 10_000;
-
 /** Should a working copy be gone, no git that is to be in it finds one that lies around it. */
 export function here<Options extends GitOptions>(checkout: string, options: Options): Options {
   const ceiling = checkout.slice(0, checkout.lastIndexOf("/"));
@@ -33,6 +36,8 @@ export function here<Options extends GitOptions>(checkout: string, options: Opti
 
 const git = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
   gitAnywhere(checkout, args, here(checkout, options));
+const ask = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
+  askAnywhere(checkout, args, here(checkout, options));
 const namesIn = (checkout: string, args: readonly string[], options: GitOptions = {}) =>
   askNames(checkout, args, here(checkout, options));
 
@@ -92,28 +97,30 @@ function foldersOf(path: string): string[] {
   return folders;
 }
 
-/** Whether git says that somebody else has the lock of its index just now. */
-const isLocked = ({ code, stderr }: GitOutput) =>
-  code !== 0 && /index\.lock': File exists/.test(stderr);
-
 /**
- * Runs git, again and again as long as another git has the index: editors look all the time.
+ * Has git do something with the index of a working copy as soon as no other git has it.
  *
- * @param before is done before each time; what it throws ends it
+ * @param before is done before each attempt; what it throws ends it
+ * @throws GitError
  */
-export async function whenUnlocked(
+export async function withIndex(
   checkout: string,
   args: readonly string[],
   options: Pick<GitOptions, "input"> = {},
   before: () => Promise<void> = () => Promise.resolve(),
-): Promise<GitOutput> {
-  const until = performance.now() + PATIENCE;
-  for (let wait = 10;; wait = Math.min(wait * 2, 200)) {
+): Promise<void> {
+  await patiently(async () => {
     await before();
-    const output = await git(checkout, args, options);
-    if (!isLocked(output) || performance.now() > until) return output;
-    await pause(wait);
-  }
+    await ask(checkout, args, options);
+  });
+}
+
+/** Files that were written anew with the same content count as they are. */
+export async function refreshIndex(checkout: string): Promise<void> {
+  await withIndex(checkout, ["update-index", "-q", "--refresh"]).catch((error) => {
+    // It is only told that some have changed.
+    if (!(error instanceof GitError)) throw error;
+  });
 }
 
 /**
@@ -126,11 +133,14 @@ export async function refusalToCarry(
   from: string,
   to: string,
 ): Promise<GitError | null> {
-  // Files that were written anew with the same content count as they are.
-  await whenUnlocked(checkout, ["update-index", "-q", "--refresh"]);
-  const args = ["read-tree", "-n", "-m", "-u", from, to];
-  const output = await whenUnlocked(checkout, args);
-  return output.code === 0 ? null : new GitError(args, output);
+  await refreshIndex(checkout);
+  try {
+    await withIndex(checkout, ["read-tree", "-n", "-m", "-u", from, to]);
+    return null;
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    return error;
+  }
 }
 
 /** Whether a working copy has a branch checked out. */
@@ -161,20 +171,19 @@ export async function carry(
   from: string,
   to: string,
 ): Promise<void> {
-  await whenUnlocked(checkout, ["update-index", "-q", "--refresh"]);
-  const args = ["read-tree", "-m", "-u", from, to];
+  await refreshIndex(checkout);
   // Whoever had the index may have gone to another branch with it.
   const check = async () => {
     if (!await isOn(checkout, ref)) throw new SwitchedAway(checkout, ref);
   };
-  const output = await whenUnlocked(checkout, args, {}, check);
-  if (output.code !== 0) throw new GitError(args, output);
+  await withIndex(checkout, ["read-tree", "-m", "-u", from, to], {}, check);
   await check();
 }
 
 /**
  * Moves a branch.
  *
+ * @param from where it is; null where there is none of that name yet
  * @param why for the reflog
  * @returns false where it is not at `from` any more
  * @throws GitError where git cannot write it
@@ -182,23 +191,25 @@ export async function carry(
 export async function moveRef(
   top: string,
   ref: string,
-  from: string,
+  from: string | null,
   to: string,
   why: string,
+  patience: Patience = {},
 ): Promise<boolean> {
-  const args = ["update-ref", "-m", why, ref, to, from];
-  const until = performance.now() + PATIENCE;
-  for (;;) {
-    const output = await git(top, args);
-    if (output.code === 0) return true;
-    const now = await tryAsk(top, ["rev-parse", "--verify", "--quiet", ref]);
-    if (now === to) return true;
-    if (now !== from) return false;
-    if (!/File exists/.test(output.stderr) || performance.now() > until) {
-      throw new GitError(args, output);
+  const args = ["update-ref", "-m", why, ref, to, from ?? "0".repeat(to.length)];
+  return await patiently(async () => {
+    try {
+      await ask(top, args);
+      return true;
+    } catch (error) {
+      if (!(error instanceof GitError)) throw error;
+      // One that was killed may have done it.
+      const now = await tryAsk(top, ["rev-parse", "--verify", "--quiet", ref]);
+      if (now === to) return true;
+      if (now !== from) return false;
+      throw error;
     }
-    await pause(20);
-  }
+  }, patience);
 }
 
 /** The files that git names where they are in its way. */

@@ -8,6 +8,7 @@ import { messageOf, removeFile } from "../store/files.ts";
 import { keepBackup } from "./backup.ts";
 import { GitError, lastLine, tryAsk } from "./git.ts";
 import { bring } from "./bring.ts";
+import { alone, lockInTheWay } from "./lock.ts";
 import {
   carry,
   changesBetween,
@@ -102,7 +103,7 @@ export class InTheWay extends OrchestraError {
 function refused(name: string, checkout: string, error: GitError): OrchestraError {
   const files = filesOf(error);
   if (files.length > 0) return new InTheWay(name, checkout, files);
-  const lock = /Unable to create '(.*index\.lock)'/.exec(error.output.stderr)?.[1];
+  const lock = lockInTheWay(error.output);
   return new OrchestraError(
     "state",
     `Moving ${name}: git refuses in ${checkout}: ${lastLine(error.output)}`,
@@ -166,7 +167,10 @@ export async function performMove(
   for (const checkout of checkouts) {
     if (!await isOn(checkout, ref)) throw await takenBack(new SwitchedAway(checkout, ref));
   }
-  if (!await moveRef(repo.top, ref, from, to, reasonOf(move))) {
+  const isMoved = await moveBranch(repo, move).catch(async (error) => {
+    throw error instanceof OrchestraError ? await takenBack(error) : error;
+  });
+  if (!isMoved) {
     throw await takenBack(
       new OrchestraError("state", `Moving ${name}: somebody else has moved it meanwhile`, {
         hint: "Try again; nothing was changed.",
@@ -183,6 +187,21 @@ export async function performMove(
   }
   writeRecord(store, doneWith(record, move));
   return move;
+}
+
+/**
+ * Moves the branch itself, where it is at `from`.
+ *
+ * @returns whether it is at `to` now
+ * @throws OrchestraError `state` where git refuses; then it is where it was
+ */
+async function moveBranch(repo: Repository, move: Move): Promise<boolean> {
+  const { ref, from, to } = move;
+  try {
+    return await alone(repo, () => moveRef(repo.top, ref, from, to, reasonOf(move)));
+  } catch (error) {
+    throw error instanceof GitError ? refused(nameOf(ref), repo.top, error) : error;
+  }
 }
 
 /** The error where a working copy can be brought neither to the one nor back to the other. */
@@ -289,7 +308,9 @@ export async function settleMove(place: MovePlace): Promise<Settled | null> {
       }
     }
   }
-  if (now === to || now === from && await moveRef(repo.top, ref, from, to, reasonOf(move))) {
+  // Whoever has moved it may have been killed before he had let go of it.
+  if (now === to) await alone(repo, () => Promise.resolve());
+  if (now === to || now === from && await moveBranch(repo, move)) {
     writeRecord(store, doneWith(record, move));
     return { move, abandoned: null };
   }

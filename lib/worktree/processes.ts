@@ -49,7 +49,7 @@ export function holdersOf(path: string): number[] | null {
 }
 
 /**
- * When each git that runs here began, milliseconds since the epoch; null where not all processes of this
+ * When each git that is alive here began, milliseconds since the epoch; null where not all processes of this
  * machine can be seen.
  */
 export function beginningsOfGit(): number[] | null {
@@ -60,8 +60,10 @@ export function beginningsOfGit(): number[] | null {
     return pidsOf().flatMap((pid) => {
       const stat = textOf(`/proc/${pid}/stat`);
       const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
-      if (!name.startsWith("git")) return [];
-      const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+      const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      // One whose end nobody has noticed yet has nothing any more.
+      if (!name.startsWith("git") || state === "Z" || state === "X") return [];
+      const ticks = Number(fields[18]);
       return [boot + ticks / TICKS * 1000];
     });
   } catch {

@@ -1,7 +1,8 @@
 // Locks of git's own that a killed git left behind. One is released only where it is proven that nobody
 // can have it any more; it is moved aside before it is removed, and back where it was another one.
 
-import { isStale } from "../decide/cleaning.ts";
+import { CLOCK_SLACK, isStale } from "../decide/cleaning.ts";
+import { pause } from "../launch/pause.ts";
 import { lstat, removeFile, renameFile } from "../store/files.ts";
 import { namesIn, permitted } from "./disk.ts";
 import { beginningsOfGit, holdersOf, isOnOwnDisk } from "./processes.ts";
@@ -18,6 +19,9 @@ export interface GitLock {
 }
 
 type Where = Pick<Repository, "gitDir">;
+
+/** So long it is waited until nobody can have a lock any more, milliseconds. */
+const PATIENCE = 10_000;
 
 /** Locks that stand in a worktree: of its index, of its HEAD. */
 export async function locksOfWorktree(admin: string): Promise<GitLock[]> {
@@ -77,6 +81,36 @@ export function isLeft({ path, since }: GitLock, now: number): boolean {
     holders: holdersOf(path),
     local: isOnOwnDisk(path.slice(0, path.lastIndexOf("/"))),
   });
+}
+
+/**
+ * Releases the locks that somebody who was killed may have left in a repository, as soon as nobody can have
+ * them any more. That of an index stays: it tells that its working copy is half done, see bring.ts.
+ *
+ * @param since when he began, milliseconds since the epoch: older ones are not his
+ * @returns whether none of them is there any more
+ */
+export async function releaseKilled({ gitDir }: Where, since: number): Promise<boolean> {
+  // Elsewhere nobody can tell who has one, however long one waits.
+  const isTold = isOnOwnDisk(gitDir) === true && beginningsOfGit() !== null;
+  const until = performance.now() + (isTold ? PATIENCE : 0);
+  for (;;) {
+    const left = [
+      ...await locksOfRepository({ gitDir }),
+      ...entriesOf(`${gitDir}/worktrees`).flatMap((name) => locksIn(`${gitDir}/worktrees/${name}`)),
+    ].filter((lock) => isOf(lock, since)).filter((lock) =>
+      // However new they are: that he was killed is known.
+      !isLeft(lock, Infinity) || !releaseLock(lock)
+    );
+    if (left.length === 0) return true;
+    if (performance.now() >= until) return false;
+    await pause(50);
+  }
+}
+
+/** Whether somebody who began then may have left a lock. */
+export function isOf({ path, since }: GitLock, began: number): boolean {
+  return since > began - CLOCK_SLACK && !path.endsWith("/index.lock");
 }
 
 /** Releases the lock at a path, if nobody can have it any more; says whether it is gone. */

@@ -321,15 +321,19 @@ function gitsOfOurs(folder: string): number[] {
 
 /** Files in a `.git` that only stand there while something is being done, but for locks of ours. */
 function halfDone(dir: string): string[] {
-  const names = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", "index.lock", "HEAD.lock"];
-  return names.filter((name) => {
-    try {
-      Deno.lstatSync(`${dir}/${name}`);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const operations = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD"];
+  const names = [...Deno.readDirSync(dir)].map(({ name }) => name);
+  const refs = filesBelow(`${dir}/refs`).map((path) => path.slice(dir.length + 1));
+  return [
+    ...names.filter((name) => operations.includes(name)),
+    ...[...names, ...refs].filter((name) => name.endsWith(".lock") && name !== "orchestra.lock"),
+  ];
+}
+
+function filesBelow(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(`${folder}/${name}`) : [`${folder}/${name}`]
+  );
 }
 
 function readTasks(root: string): Task[] {
