@@ -15,7 +15,15 @@ import {
   git as gitAnywhere,
   type GitOptions,
 } from "./git.ts";
-import { type Change, changesBetween, type Entry, here, refreshIndex, withIndex } from "./move.ts";
+import {
+  type Change,
+  changeIndex,
+  changesBetween,
+  type Entry,
+  here,
+  indexLockOf,
+  refreshIndex,
+} from "./move.ts";
 import { askNames, asText, bytesOf, shown, unquoted } from "./names.ts";
 import type { Repository } from "./repository.ts";
 import { isLeft, releaseLock } from "./stale_locks.ts";
@@ -162,7 +170,7 @@ async function bringOnce(
   if (isDone) return { ...result, kept: null };
   const run = async (args: readonly string[], names: readonly string[]) => {
     if (names.length === 0) return;
-    await withIndex(checkout, args, { input: bytesOf(`${names.join("\0")}\0`) });
+    await changeIndex(checkout, args, { input: bytesOf(`${names.join("\0")}\0`) });
   };
   const kept = name === null || cut.length === 0
     ? null
@@ -181,7 +189,7 @@ async function bringOnce(
   // With `-u` it has the index while it writes: who comes after a kill sees that there was one.
   await run(["checkout-index", "-f", "-u", "-z", "--stdin"], rewritten);
   await refreshIndex(checkout);
-  await withIndex(checkout, ["read-tree", "-m", "-u", start, goal]);
+  await changeIndex(checkout, ["read-tree", "-m", "-u", start, goal]);
   return { ...result, kept };
 }
 
@@ -200,8 +208,7 @@ function changedSince(checkout: string, files: readonly string[]): OrchestraErro
 
 /** Waits until no git has the index; a lock that a killed one left is released. */
 async function waitForIndex(checkout: string, onLeft: () => void): Promise<void> {
-  const place = ["rev-parse", "--path-format=absolute", "--git-path", "index.lock"];
-  const path = await ask(checkout, place);
+  const path = await indexLockOf(checkout);
   const until = performance.now() + LEFT_PATIENCE;
   for (;;) {
     const info = lstat(path);

@@ -14,7 +14,7 @@ import type { Author } from "./author.ts";
 import { keepBackup } from "./backup.ts";
 import { commitTree } from "./base.ts";
 import { ask, git, GitError, lastLine, tryAsk } from "./git.ts";
-import { alone } from "./lock.ts";
+import { alone, ownLocks, patiently } from "./lock.ts";
 import { type Goal, isOnly, lookAt, otherRefs, type Seen } from "./look.ts";
 import { findBranches, type Found, type Search } from "./orphans.ts";
 import { ownCommits } from "./own_refs.ts";
@@ -304,13 +304,18 @@ async function keepEarlier(
 
 /** Removes a branch that is where it was, with what git's settings say of it. */
 async function removeBranch(
-  { gitDir }: Repository,
+  repo: Repository,
   branch: string,
   tip: string,
 ): Promise<string | null> {
-  const ref = `refs/heads/${branch}`;
-  const output = await git(gitDir, ["update-ref", "-d", "-m", "orchestra: cleaned", ref, tip]);
-  if (output.code !== 0) return lastLine(output);
+  const { gitDir } = repo;
+  const args = ["update-ref", "-d", "-m", "orchestra: cleaned", `refs/heads/${branch}`, tip];
+  try {
+    await patiently(() => ask(gitDir, args), { isOwn: ownLocks(repo, branch) });
+  } catch (error) {
+    if (error instanceof GitError) return lastLine(error.output);
+    throw error;
+  }
   const section = `branch.${branch}`;
   const settings = await tryAsk(gitDir, ["config", "--local", "--name-only", "--list"]);
   if (settings?.split("\n").some((name) => name.startsWith(`${section}.`))) {

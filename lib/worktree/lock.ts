@@ -14,7 +14,7 @@ import { type Repository, samePath } from "./repository.ts";
 /** So long somebody may have it, milliseconds: registering a worktree takes some, not seconds. */
 const LONGEST = 60_000;
 /** So long a lock of git's own is waited for, milliseconds. */
-const PATIENCE = 10_000;
+export const PATIENCE = 10_000;
 
 /** Who in this process waits for which. */
 const queues = new Map<string, Promise<void>>();
@@ -134,7 +134,7 @@ function writeNote(file: Deno.FsFile, since: number): void {
 
 /** What git says when somebody else has one of its locks for a moment. */
 const BUSY =
-  /\.lock'?: File exists|could not lock config file|cannot lock ref .*: (?!.*cannot create|Unable to create)/;
+  /\.lock'?: File exists|could not lock config file|cannot lock ref .*: (?!.*(?:cannot create|but expected)|Unable to create)/;
 
 /** How it is dealt with locks of git's own that are in the way. */
 export interface Patience {

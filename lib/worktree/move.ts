@@ -3,7 +3,9 @@
 // change of the user's is in the way, and `update-ref` nothing where somebody else has moved the branch.
 // Killed in between, some files are of the one commit and some of the other: see bring.ts.
 
+import { pause } from "../launch/pause.ts";
 import { OrchestraError } from "../task/error.ts";
+import { isThere } from "./disk.ts";
 import {
   ask as askAnywhere,
   git as gitAnywhere,
@@ -11,8 +13,10 @@ import {
   type GitOptions,
   tryAsk,
 } from "./git.ts";
-import { type Patience, patiently } from "./lock.ts";
+import { withIndex } from "./index_file.ts";
+import { PATIENCE, type Patience, patiently } from "./lock.ts";
 import { askNames, shown, unquoted } from "./names.ts";
+import type { Repository } from "./repository.ts";
 
 /** A file that differs between two commits; null where a commit has none of that name. */
 export interface Change {
@@ -98,12 +102,13 @@ function foldersOf(path: string): string[] {
 }
 
 /**
- * Has git do something with the index of a working copy as soon as no other git has it.
+ * Has git change the index of a working copy as soon as no other git has it. Killed it leaves its lock, so that
+ * what is under way must stand in the record before.
  *
  * @param before is done before each attempt; what it throws ends it
  * @throws GitError
  */
-export async function withIndex(
+export async function changeIndex(
   checkout: string,
   args: readonly string[],
   options: Pick<GitOptions, "input"> = {},
@@ -117,30 +122,46 @@ export async function withIndex(
 
 /** Files that were written anew with the same content count as they are. */
 export async function refreshIndex(checkout: string): Promise<void> {
-  await withIndex(checkout, ["update-index", "-q", "--refresh"]).catch((error) => {
+  await changeIndex(checkout, ["update-index", "-q", "--refresh"]).catch((error) => {
     // It is only told that some have changed.
     if (!(error instanceof GitError)) throw error;
   });
 }
 
+/** The lock of a working copy's index, where it is or would be. */
+export async function indexLockOf(checkout: string): Promise<string> {
+  return await ask(checkout, ["rev-parse", "--path-format=absolute", "--git-path", "index.lock"]);
+}
+
+/** The lock of a working copy's index that another git does not let go of; null where none has it. */
+export async function lockOfAnother(checkout: string): Promise<string | null> {
+  const path = await indexLockOf(checkout);
+  const until = performance.now() + PATIENCE;
+  while (await isThere(path)) {
+    if (performance.now() > until) return path;
+    await pause(50);
+  }
+  return null;
+}
+
 /**
- * Whether git would bring the files of a working copy from one commit to another; nothing is changed.
+ * Whether git would bring the files of a working copy from one commit to another. That is asked of a copy of
+ * its index: nothing is changed, and nothing locked.
  *
  * @returns why not; null where it would
  */
 export async function refusalToCarry(
+  repo: Repository,
   checkout: string,
   from: string,
   to: string,
 ): Promise<GitError | null> {
-  await refreshIndex(checkout);
-  try {
-    await withIndex(checkout, ["read-tree", "-n", "-m", "-u", from, to]);
-    return null;
-  } catch (error) {
-    if (!(error instanceof GitError)) throw error;
-    return error;
-  }
+  return await withIndex(repo, checkout, async (env) => {
+    await git(checkout, ["update-index", "-q", "--refresh"], { env });
+    const args = ["read-tree", "-n", "-m", "-u", from, to];
+    const output = await git(checkout, args, { env });
+    return output.code === 0 ? null : new GitError(args, output);
+  });
 }
 
 /** Whether a working copy has a branch checked out. */
@@ -176,7 +197,7 @@ export async function carry(
   const check = async () => {
     if (!await isOn(checkout, ref)) throw new SwitchedAway(checkout, ref);
   };
-  await withIndex(checkout, ["read-tree", "-m", "-u", from, to], {}, check);
+  await changeIndex(checkout, ["read-tree", "-m", "-u", from, to], {}, check);
   await check();
 }
 

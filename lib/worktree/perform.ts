@@ -15,6 +15,7 @@ import {
   filesInTheWay,
   filesOf,
   isOn,
+  lockOfAnother,
   moveRef,
   refusalToCarry,
   SwitchedAway,
@@ -80,8 +81,10 @@ export async function checkCheckouts(
       throw error instanceof GitError ? refused(target.name, checkout, error) : error;
     });
     if (files.length > 0) throw new InTheWay(target.name, checkout, files);
-    const refusal = await refusalToCarry(checkout, target.commit, to);
+    const refusal = await refusalToCarry(repo, checkout, target.commit, to);
     if (refusal !== null) throw refused(target.name, checkout, refusal);
+    const lock = await lockOfAnother(checkout);
+    if (lock !== null) throw locked(target.name, checkout, `${lock} is there`, lock);
   }
   return checkouts;
 }
@@ -104,16 +107,20 @@ function refused(name: string, checkout: string, error: GitError): OrchestraErro
   const files = filesOf(error);
   if (files.length > 0) return new InTheWay(name, checkout, files);
   const lock = lockInTheWay(error.output);
-  return new OrchestraError(
-    "state",
-    `Moving ${name}: git refuses in ${checkout}: ${lastLine(error.output)}`,
-    {
-      hint: lock === undefined
-        ? "See what git status says there; nothing was changed."
-        : `Another git is at work there, or was killed: where none runs, remove ${lock}; nothing was changed.`,
-      cause: error,
-    },
-  );
+  const said = lastLine(error.output);
+  if (lock !== undefined) return locked(name, checkout, said, lock);
+  return new OrchestraError("state", `Moving ${name}: git refuses in ${checkout}: ${said}`, {
+    hint: "See what git status says there; nothing was changed.",
+    cause: error,
+  });
+}
+
+/** The error where another git does not let go of something. */
+function locked(name: string, checkout: string, what: string, lock: string): OrchestraError {
+  return new OrchestraError("state", `Moving ${name}: git refuses in ${checkout}: ${what}`, {
+    hint:
+      `Another git is at work there, or was killed: where none runs, remove ${lock}; nothing was changed.`,
+  });
 }
 
 /**

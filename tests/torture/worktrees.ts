@@ -323,7 +323,9 @@ function gitsOfOurs(folder: string): number[] {
 function halfDone(dir: string): string[] {
   const operations = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD"];
   const names = [...Deno.readDirSync(dir)].map(({ name }) => name);
-  const refs = filesBelow(`${dir}/refs`).map((path) => path.slice(dir.length + 1));
+  // Locks of what only we write are in nobody's way, and whoever of us meets one releases it.
+  const refs = filesBelow(`${dir}/refs`).map((path) => path.slice(dir.length + 1))
+    .filter((name) => !/^refs\/(?:heads\/)?orchestra\//.test(name));
   return [
     ...names.filter((name) => operations.includes(name)),
     ...[...names, ...refs].filter((name) => name.endsWith(".lock") && name !== "orchestra.lock"),

@@ -19,8 +19,13 @@ const LOCKS = ["HEAD.lock", "refs/heads/main.lock"];
  * Merges the first task with a git that, when it is to move `main`, does what a script says.
  *
  * @param script `git` does it; `lock` makes the locks; `die` is its end
+ * @param when what it does so for, a pattern of the shell's for its arguments
  */
-async function merge(it: MergeBox, script: string): Promise<Outcome> {
+async function merge(
+  it: MergeBox,
+  script: string,
+  when = '*" update-ref "*" refs/heads/main "*',
+): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ dir: it.repo.beside });
   it.repo.write(
     "git",
@@ -28,7 +33,7 @@ async function merge(it: MergeBox, script: string): Promise<Outcome> {
 git() { "${which("git")!}" "$@"; }
 lock() { for name in ${LOCKS.join(" ")}; do : >"${it.repo.top}/.git/$name"; done; }
 die() { kill -9 $$; }
-case " $* " in *" update-ref "*" refs/heads/main "*) ${script} ;; esac
+case " $* " in ${when}) ${script} ;; esac
 exec "${which("git")!}" "$@"
 `,
     folder,
@@ -122,6 +127,24 @@ test(
     age(it);
     await it.box.ok("merge", it.id(1));
     await assertMerged(it);
+  },
+);
+
+test(
+  "no git has the user's index locked before it is noted what is under way",
+  LINUX_GIT,
+  async () => {
+    await using it = await prepare();
+    const [early, late] = [`${it.repo.beside}/early`, `${it.repo.beside}/late`];
+    const noted = `grep -q '"pending": {' ${it.repo.top}/.orchestra/merge.json`;
+    const script =
+      `if [ -z "$GIT_INDEX_FILE" ]; then ${noted} && echo >>${late} || echo "$*" >>${early}; fi`;
+    const { code } = await merge(it, script, '*" update-index "*|*" read-tree "*');
+    assertEquals([code, it.read(early, ""), it.read(late, "") === undefined], [
+      0,
+      undefined,
+      false,
+    ]);
   },
 );
 
