@@ -127,9 +127,13 @@ function readNote(file: Deno.FsFile): number | undefined {
 }
 
 function writeNote(file: Deno.FsFile, since: number): void {
-  file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(new TextEncoder().encode(`${formatTime(since)}\n`));
+  try {
+    file.truncateSync(0);
+    file.writeSync(new TextEncoder().encode(`${formatTime(since)}\n`));
+  } catch {
+    // A full disk keeps nobody from making room on it.
+  }
 }
 
 /** What git says when somebody else has one of its locks for a moment. */

@@ -88,9 +88,13 @@ export function isLeft({ path, since }: GitLock, now: number): boolean {
  * them any more. That of an index stays: it tells that its working copy is half done, see bring.ts.
  *
  * @param since when he began, milliseconds since the epoch: older ones are not his
- * @returns whether none of them is there any more
+ * @returns whether it is known that none of them is there any more
  */
-export async function releaseKilled({ gitDir }: Where, since: number): Promise<boolean> {
+export async function releaseKilled(repo: Where, since: number): Promise<boolean> {
+  return await permitted(() => release(repo, since), () => Promise.resolve(false));
+}
+
+async function release({ gitDir }: Where, since: number): Promise<boolean> {
   // Elsewhere nobody can tell who has one, however long one waits.
   const isTold = isOnOwnDisk(gitDir) === true && beginningsOfGit() !== null;
   const until = performance.now() + (isTold ? PATIENCE : 0);
@@ -132,6 +136,8 @@ export function releaseLock({ path, ino, since }: GitLock): boolean {
     renameFile(path, aside);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return true;
+    // It is in a folder of another user's.
+    if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }
   const info = lstat(aside);

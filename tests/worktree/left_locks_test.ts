@@ -2,8 +2,9 @@
 // any more. The next of us who comes releases it, as soon as nobody can have it.
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { SmallDisk } from "../support/disk.ts";
 import { makeMergeBox, type MergeBox } from "../support/merges.ts";
-import { needs, ON_LINUX, test, which } from "../support/needs.ts";
+import { mounting, needs, ON_LINUX, test, which } from "../support/needs.ts";
 import { type Outcome, PATIENCE, runProgram } from "../support/program.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { readRecord } from "../../lib/worktree/merge_record.ts";
@@ -175,4 +176,12 @@ test("doctor releases a new lock of a git that was killed with us", LINUX_GIT, a
     undefined,
     "",
   ]);
+});
+
+test("a full disk keeps nobody from what makes room on it", mounting() ?? LINUX_GIT, async () => {
+  using disk = new SmallDisk("size=16k");
+  Deno.writeFileSync(`${disk.path}/rest`, new Uint8Array(16 * 1024));
+  const repo = { top: disk.path, gitDir: disk.path, prefix: "", hash: "sha1", head: "" };
+  await alone(repo, () => Deno.remove(`${disk.path}/rest`));
+  assertEquals([...Deno.readDirSync(disk.path)].map(({ name }) => name), ["orchestra.lock"]);
 });
