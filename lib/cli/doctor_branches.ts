@@ -59,8 +59,11 @@ export async function branchFacts(
       const admin = entry === undefined ? undefined : await adminFolder(repo, entry.path);
       if (admin !== undefined) locks.push(...await locksOfWorktree(admin));
     }
-    const killed = killedSince(repo) ?? Infinity;
     const move = store.isMade() ? interruptedMove(store) : null;
+    const killed = Math.min(
+      killedSince(repo) ?? Infinity,
+      move === null ? Infinity : Date.parse(move.at),
+    );
     return {
       problem: null,
       ...move === null ? {} : { merge: { branch: nameOf(move.ref), tasks: move.tasks } },
@@ -73,6 +76,7 @@ export async function branchFacts(
       locks: locks.map((lock) => ({
         path: lock.path,
         since: lock.since,
+        killed: isOf(lock, killed),
         left: isLeft(lock, isOf(lock, killed) ? Infinity : now()),
       })),
     };
@@ -143,11 +147,12 @@ export async function mendBranch(
         return undefined;
       }
     case "git-lock": {
-      const { alone } = await import("../worktree/lock.ts");
-      const { releaseOld } = await import("../worktree/stale_locks.ts");
+      const { killedSince } = await import("../worktree/lock.ts");
+      const { releaseKilled, releaseOld } = await import("../worktree/stale_locks.ts");
       const { repo } = await open(queue);
+      const killed = killedSince(repo);
       // Those of whoever was killed go however new they are.
-      await alone(repo, () => Promise.resolve());
+      if (killed !== undefined) await releaseKilled(repo, killed);
       return releaseOld(subject, queue.now()) ? `released ${subject}` : undefined;
     }
     default:

@@ -47,6 +47,8 @@ export interface BranchFacts {
     readonly path: string;
     /** When it was made, milliseconds since the epoch. */
     readonly since: number;
+    /** Whether somebody of us was killed who may have had it. */
+    readonly killed: boolean;
     /** Whether nobody can have it any more. */
     readonly left: boolean;
   }[];
@@ -68,7 +70,7 @@ export function diagnoseBranches(
       const wrong = wrongWith(one);
       return wrong === undefined ? [] : [{ ...wrong, subject: one.taskId }];
     }),
-    ...locks.filter(({ since, left }) => left || now - since > STALE_AFTER).map((
+    ...locks.filter(({ since, killed }) => killed || now - since > STALE_AFTER).map((
       { path, since, left },
     ) => ({
       code: "git-lock" as const,

@@ -89,7 +89,7 @@ export async function bring(
     torn = true;
   };
   for (let look = 1;; look++) {
-    await waitForIndex(checkout, onTorn);
+    await waitForLocks([await indexLockOf(checkout)], onTorn);
     try {
       return await bringOnce(checkout, from, to, { ...options, torn });
     } catch (error) {
@@ -206,33 +206,43 @@ function changedSince(checkout: string, files: readonly string[]): OrchestraErro
   );
 }
 
-/** Waits until no git has the index; a lock that a killed one left is released. */
-async function waitForIndex(checkout: string, onLeft: () => void): Promise<void> {
-  const path = await indexLockOf(checkout);
+/**
+ * Waits, while a merge is finished that was interrupted, until no git has some locks; what a killed one left
+ * is released.
+ *
+ * @param onLeft is told of such a one, before anything follows from it
+ * @throws OrchestraError `state` where one stays
+ */
+export async function waitForLocks(paths: readonly string[], onLeft = () => {}): Promise<void> {
   const until = performance.now() + LEFT_PATIENCE;
   for (;;) {
-    const info = lstat(path);
-    // Where we may not see it, another program can.
-    if (info === undefined && !await isThere(path)) return;
-    const lock = { path, since: info?.mtime?.getTime() ?? Infinity, ino: info?.ino ?? null };
-    // That a git of ours was killed here is known: it need not be old.
-    if (info !== undefined && isLeft(lock, Date.now() + STALE_AFTER + 1)) {
-      onLeft();
-      if (releaseLock(lock)) return;
-    }
+    const left: string[] = [];
+    for (const path of paths) if (!await isFree(path, onLeft)) left.push(path);
+    if (left.length === 0) return;
     if (performance.now() > until) {
       // Its user is going to remove it, and then nothing tells any more that it was there.
       onLeft();
+      const [are, them] = left.length === 1 ? ["is", "that file"] : ["are", "these files"];
       throw new OrchestraError(
         "state",
-        `Finishing a merge that was interrupted: ${path} is there`,
-        {
-          hint: "Another git is at work there, or was killed: where none is, remove that file.",
-        },
+        `Finishing a merge that was interrupted: ${left.join(" and ")} ${are} there`,
+        { hint: `Another git is at work there, or was killed: where none is, remove ${them}.` },
       );
     }
     await pause(50);
   }
+}
+
+/** Whether nobody has a lock, or not any more. */
+async function isFree(path: string, onLeft: () => void): Promise<boolean> {
+  const info = lstat(path);
+  // Where we may not see it, another program can.
+  if (info === undefined) return !await isThere(path);
+  const lock = { path, since: info.mtime?.getTime() ?? Infinity, ino: info.ino };
+  // That a git of ours was killed here is known: it need not be old.
+  if (!isLeft(lock, Date.now() + STALE_AFTER + 1)) return false;
+  onLeft();
+  return releaseLock(lock);
 }
 
 /** What the index of a working copy says. */

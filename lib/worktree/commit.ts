@@ -30,7 +30,7 @@ export interface Committed {
   readonly committed: boolean;
 }
 
-/** Nothing was committed, and all is as it was; the message says why. */
+/** Something stays uncommitted, or the worktree off its branch; the message says why. */
 export class NotCommitted extends GitError {
   constructor(why: string) {
     super(["commit"], { code: 1, stdout: "", stderr: why });
@@ -155,7 +155,7 @@ async function askAlone(
   try {
     return await patiently(() => ask(path, args, { env }), { isOwn: () => true });
   } catch (error) {
-    if (!(error instanceof GitError)) throw error;
+    if (!(error instanceof GitError) || !error.isAnswer) throw error;
     const lock = lockInTheWay(error.output);
     throw new NotCommitted(
       lock === undefined

@@ -172,14 +172,14 @@ async function once(
   if (ended !== null) {
     killed++;
     // That it has not come to its end says nothing of what was asked.
-    throw new GitError(args, { ...output, stderr: `it was ended by ${ended}` });
+    throw new GitError(args, { ...output, stderr: `it was ended by ${ended}` }, false);
   }
   return output;
 }
 
 /** It was ended by us. */
 function stopped(args: readonly string[], why: string): GitError {
-  return new GitError(args, { code: 1, stdout: "", stderr: why });
+  return new GitError(args, { code: 1, stdout: "", stderr: why }, false);
 }
 
 /** Starts git with the settings that hold in any case. */
@@ -217,10 +217,15 @@ async function write(
   }
 }
 
-/** Git refused. */
+/** Git refused, or was ended before it came to its own end. */
 export class GitError extends Error {
   override name = "GitError";
-  constructor(readonly args: readonly string[], readonly output: GitOutput) {
+  constructor(
+    readonly args: readonly string[],
+    readonly output: GitOutput,
+    /** Whether it came to its own end: what it said is an answer then. */
+    readonly isAnswer = true,
+  ) {
     super(`git ${args.join(" ")}: ${lastLine(output)}`);
   }
 

@@ -1,6 +1,6 @@
-// One at a time makes and removes worktrees of a repository, and moves a branch of its user's: git's own
-// locks do not wait for each other. A git that is killed leaves its own where they are, and no other git
-// does anything there from then on: they are released as soon as nobody can have them any more.
+// One at a time makes and removes worktrees of a repository: git's own locks do not wait for each other. A
+// git that is killed leaves its own where they are, and no other git does anything there from then on: they
+// are released as soon as nobody can have them any more.
 
 import { pause } from "../launch/pause.ts";
 import { findByHand } from "../store/by_hand.ts";
@@ -20,9 +20,8 @@ export const PATIENCE = 10_000;
 const queues = new Map<string, Promise<void>>();
 
 /**
- * Does something while nobody else of us makes or removes worktrees of a repository, or moves a branch of
- * its user's. The kernel frees the lock when its owner dies; what he had locked by git is released by the
- * next who has it.
+ * Does something while nobody else of us makes or removes worktrees of a repository. The kernel frees the
+ * lock when its owner dies; what he had locked by git is released by the next who has it.
  *
  * @throws OrchestraError `environment` where somebody does not let go
  */
@@ -113,7 +112,8 @@ export function killedSince({ gitDir }: Repository): number | undefined {
 
 async function released(repo: Repository, since: number): Promise<boolean> {
   const { releaseKilled } = await import("./stale_locks.ts");
-  return await releaseKilled(repo, since);
+  // What it meets there is no reason to leave undone what is to be done.
+  return await releaseKilled(repo, since).catch(() => false);
 }
 
 /** Milliseconds since the epoch; undefined where there is none. */
@@ -122,7 +122,7 @@ function readNote(file: Deno.FsFile): number | undefined {
   const bytes = new Uint8Array(30);
   const length = file.readSync(bytes) ?? 0;
   const since = Date.parse(new TextDecoder().decode(bytes.subarray(0, length)).trim());
-  // Whoever wrote it was killed in the middle of it.
+  // Somebody was killed when he had just begun to write it.
   return Number.isNaN(since) ? file.statSync().mtime?.getTime() : since;
 }
 
@@ -136,9 +136,14 @@ function writeNote(file: Deno.FsFile, since: number): void {
   }
 }
 
-/** What git says when somebody else has one of its locks for a moment. */
-const BUSY =
-  /\.lock'?: File exists|could not lock config file|cannot lock ref .*: (?!.*(?:cannot create|but expected)|Unable to create)/;
+/** What git says when somebody else has one of its locks for a moment, or takes away the folder of one. */
+const BUSY = new RegExp(
+  [
+    "Unable to create '[^\n]*\\.lock': File exists",
+    "cannot lock ref [^\n]*: Unable to create '[^\n]*\\.lock': No such file",
+    "could not lock config file [^\n]*: File exists",
+  ].join("|"),
+);
 
 /** How it is dealt with locks of git's own that are in the way. */
 export interface Patience {

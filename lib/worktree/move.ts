@@ -123,8 +123,8 @@ export async function changeIndex(
 /** Files that were written anew with the same content count as they are. */
 export async function refreshIndex(checkout: string): Promise<void> {
   await changeIndex(checkout, ["update-index", "-q", "--refresh"]).catch((error) => {
-    // It is only told that some have changed.
-    if (!(error instanceof GitError)) throw error;
+    // It only says that some have changed.
+    if (!(error instanceof GitError && error.isAnswer)) throw error;
   });
 }
 

@@ -6,9 +6,9 @@ import { OrchestraError, quote } from "../task/error.ts";
 import type { Store } from "../store/tasks.ts";
 import { messageOf, removeFile } from "../store/files.ts";
 import { keepBackup } from "./backup.ts";
-import { GitError, lastLine, tryAsk } from "./git.ts";
-import { bring } from "./bring.ts";
-import { alone, lockInTheWay } from "./lock.ts";
+import { ask, GitError, killedGits, lastLine, tryAsk } from "./git.ts";
+import { bring, waitForLocks } from "./bring.ts";
+import { lockInTheWay } from "./lock.ts";
 import {
   carry,
   changesBetween,
@@ -35,6 +35,8 @@ export interface MovePlace {
   /** Tells what is to be known beside what became of it. */
   note?(text: string): void;
 }
+
+type What = Pick<Move, "kind" | "tasks" | "tips" | "mode">;
 
 /** So many files are named in a message. */
 const NAMED = 10;
@@ -134,7 +136,26 @@ export async function performMove(
   place: MovePlace,
   target: Target,
   to: string,
-  what: Pick<Move, "kind" | "tasks" | "tips" | "mode">,
+  what: What,
+): Promise<Move> {
+  const before = killedGits();
+  try {
+    return await perform(place, target, to, what);
+  } finally {
+    if (killedGits() !== before) {
+      await waitForRef(place.repo, target.ref).catch((error) => {
+        // Somebody else may have it locked: whoever comes next says so.
+        if (!(error instanceof OrchestraError)) throw error;
+      });
+    }
+  }
+}
+
+async function perform(
+  place: MovePlace,
+  target: Target,
+  to: string,
+  what: What,
 ): Promise<Move> {
   const { repo, store, now } = place;
   const { ref, name, commit: from } = target;
@@ -174,8 +195,8 @@ export async function performMove(
   for (const checkout of checkouts) {
     if (!await isOn(checkout, ref)) throw await takenBack(new SwitchedAway(checkout, ref));
   }
-  const isMoved = await moveBranch(repo, move).catch(async (error) => {
-    throw error instanceof OrchestraError ? await takenBack(error) : error;
+  const isMoved = await moveRef(repo.top, ref, from, to, reasonOf(move)).catch(async (error) => {
+    throw error instanceof GitError ? await takenBack(refused(name, repo.top, error)) : error;
   });
   if (!isMoved) {
     throw await takenBack(
@@ -197,18 +218,13 @@ export async function performMove(
 }
 
 /**
- * Moves the branch itself, where it is at `from`.
+ * Waits until no git has what one locks that moves a branch; what a killed one left is released.
  *
- * @returns whether it is at `to` now
- * @throws OrchestraError `state` where git refuses; then it is where it was
+ * @throws OrchestraError `state` where something stays locked
  */
-async function moveBranch(repo: Repository, move: Move): Promise<boolean> {
-  const { ref, from, to } = move;
-  try {
-    return await alone(repo, () => moveRef(repo.top, ref, from, to, reasonOf(move)));
-  } catch (error) {
-    throw error instanceof GitError ? refused(nameOf(ref), repo.top, error) : error;
-  }
+async function waitForRef({ top, gitDir }: Repository, ref: string): Promise<void> {
+  const head = await ask(top, ["rev-parse", "--path-format=absolute", "--git-path", "HEAD.lock"]);
+  await waitForLocks([head, `${gitDir}/${ref}.lock`]);
 }
 
 /** The error where a working copy can be brought neither to the one nor back to the other. */
@@ -315,9 +331,20 @@ export async function settleMove(place: MovePlace): Promise<Settled | null> {
       }
     }
   }
-  // Whoever has moved it may have been killed before he had let go of it.
-  if (now === to) await alone(repo, () => Promise.resolve());
-  if (now === to || now === from && await moveBranch(repo, move)) {
+  // Whoever moved it may have been killed before he had let go of it.
+  await waitForRef(repo, ref);
+  const moved = async () => now === from && await moveRef(repo.top, ref, from, to, reasonOf(move));
+  const isMoved = now === to || await moved().catch((error) => {
+    if (!(error instanceof GitError)) throw error;
+    throw new OrchestraError(
+      "state",
+      `Finishing a merge that was interrupted: git does not move ${name}: ${
+        lastLine(error.output)
+      }`,
+      { hint: "Its files are there already; the next orchestra merge goes on.", cause: error },
+    );
+  });
+  if (isMoved) {
     writeRecord(store, doneWith(record, move));
     return { move, abandoned: null };
   }

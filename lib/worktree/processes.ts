@@ -55,6 +55,8 @@ export function holdersOf(path: string): number[] | null {
 export function beginningsOfGit(): number[] | null {
   try {
     if (Deno.build.os !== "linux" || !readLookout().whole) return null;
+    // Mounted with hidepid, /proc shows no processes of others: not even the first.
+    if (textOf("/proc/1/stat") === "") return null;
     const boot = Number(/^btime (\d+)$/m.exec(Deno.readTextFileSync("/proc/stat"))?.[1]) * 1000;
     if (!(boot > 0)) return null;
     return pidsOf().flatMap((pid) => {

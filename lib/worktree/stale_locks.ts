@@ -20,7 +20,7 @@ export interface GitLock {
 
 type Where = Pick<Repository, "gitDir">;
 
-/** So long it is waited until nobody can have a lock any more, milliseconds. */
+/** So long after a lock was made it is waited until nobody can have it any more, milliseconds. */
 const PATIENCE = 10_000;
 
 /** Locks that stand in a worktree: of its index, of its HEAD. */
@@ -40,9 +40,9 @@ export async function locksOfRepository({ gitDir }: Where): Promise<GitLock[]> {
   );
 }
 
-function entriesOf(folder: string): string[] {
+function entriesOf(folder: string): Deno.DirEntry[] {
   try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+    return [...Deno.readDirSync(folder)];
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return [];
@@ -53,22 +53,32 @@ function entriesOf(folder: string): string[] {
 const OURS = "orchestra.lock";
 
 function locksIn(folder: string): GitLock[] {
-  return entriesOf(folder).flatMap((name) => {
-    if (!name.endsWith(".lock") || name === OURS) return [];
+  return entriesOf(folder).flatMap(({ name, isFile }) => {
+    if (!isFile || !name.endsWith(".lock") || name === OURS) return [];
     const path = `${folder}/${name}`;
-    const info = lstat(path);
-    if (info?.isFile !== true) return [];
-    return [{ path, since: info.mtime?.getTime() ?? Infinity, ino: info.ino }];
+    const info = look(path);
+    return info === undefined
+      ? []
+      : [{ path, since: info.mtime?.getTime() ?? Infinity, ino: info.ino }];
   });
+}
+
+/** A file; undefined where it is gone, or not for us to look at. */
+function look(path: string): Deno.FileInfo | undefined {
+  try {
+    return lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
 }
 
 function locksBelow(folder: string): GitLock[] {
   return [
     ...locksIn(folder),
-    ...entriesOf(folder).flatMap((name) => {
-      const path = `${folder}/${name}`;
-      return lstat(path)?.isDirectory === true ? locksBelow(path) : [];
-    }),
+    ...entriesOf(folder).flatMap(({ name, isDirectory }) =>
+      isDirectory ? locksBelow(`${folder}/${name}`) : []
+    ),
   ];
 }
 
@@ -95,26 +105,32 @@ export async function releaseKilled(repo: Where, since: number): Promise<boolean
 }
 
 async function release({ gitDir }: Where, since: number): Promise<boolean> {
-  // Elsewhere nobody can tell who has one, however long one waits.
-  const isTold = isOnOwnDisk(gitDir) === true && beginningsOfGit() !== null;
-  const until = performance.now() + (isTold ? PATIENCE : 0);
   for (;;) {
     const left = [
       ...await locksOfRepository({ gitDir }),
-      ...entriesOf(`${gitDir}/worktrees`).flatMap((name) => locksIn(`${gitDir}/worktrees/${name}`)),
+      ...entriesOf(`${gitDir}/worktrees`).flatMap(({ name }) =>
+        locksIn(`${gitDir}/worktrees/${name}`)
+      ),
     ].filter((lock) => isOf(lock, since)).filter((lock) =>
       // However new they are: that he was killed is known.
       !isLeft(lock, Infinity) || !releaseLock(lock)
     );
     if (left.length === 0) return true;
-    if (performance.now() >= until) return false;
+    // A git that outlived who started it comes to its end in this time. Whoever has begun before, and stays,
+    // may stay for hours; elsewhere nobody can tell who has one.
+    const youngest = Math.max(...left.map((lock) => lock.since));
+    const isTold = isOnOwnDisk(gitDir) === true && beginningsOfGit() !== null;
+    if (!isTold || Math.abs(Date.now() - youngest) > PATIENCE) return false;
     await pause(50);
   }
 }
 
+/** Locks of an index, one that a commit of some files has as long as its message is written among them. */
+const OF_INDEX = /\/(?:index|next-index-\d+|orchestra-index-[^/]*)\.lock$/;
+
 /** Whether somebody who began then may have left a lock. */
 export function isOf({ path, since }: GitLock, began: number): boolean {
-  return since > began - CLOCK_SLACK && !path.endsWith("/index.lock");
+  return since > began - CLOCK_SLACK && !OF_INDEX.test(path);
 }
 
 /** Releases the lock at a path, if nobody can have it any more; says whether it is gone. */
@@ -131,7 +147,8 @@ export function releaseOld(path: string, now: number): boolean {
  * @returns whether it is gone
  */
 export function releaseLock({ path, ino, since }: GitLock): boolean {
-  const aside = `${path}.${Deno.pid}.left`;
+  // Whatever else it were called, among refs git would take it for one.
+  const aside = `${path}.${Deno.pid}.left.lock`;
   try {
     renameFile(path, aside);
   } catch (error) {

@@ -269,9 +269,9 @@ Deno.test("what is left of tasks in git is named, and who is at work is let be",
     ],
     merge: { branch: "main", tasks: [idOf(1), idOf(2)] },
     locks: [
-      { path: "/r/.git/index.lock", since: now - 3_600_000, left: true },
-      { path: "/r/.git/HEAD.lock", since: now - 3_600_000, left: false },
-      { path: "/r/.git/config.lock", since: now - 1000, left: false },
+      { path: "/r/.git/index.lock", since: now - 3_600_000, killed: false, left: true },
+      { path: "/r/.git/HEAD.lock", since: now - 1000, killed: true, left: false },
+      { path: "/r/.git/config.lock", since: now - 1000, killed: false, left: false },
     ],
   };
   const fix = "It is mended by: orchestra doctor --fix";
@@ -319,7 +319,7 @@ Deno.test("what is left of tasks in git is named, and who is at work is let be",
     ],
     [
       ...["warning", "git-lock", "/r/.git/HEAD.lock", false],
-      "/r/.git/HEAD.lock is a lock of git's, 1h00m old",
+      "/r/.git/HEAD.lock is a lock of git's, 1s old",
       "Who has it cannot be seen from here. Where you know that no git runs there, remove it.",
     ],
   ]);

@@ -1,14 +1,15 @@
 // What a git leaves locked that is killed while it moves a branch of the user's: nobody could commit there
 // any more. The next of us who comes releases it, as soon as nobody can have it.
 
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { SmallDisk } from "../support/disk.ts";
 import { makeMergeBox, type MergeBox } from "../support/merges.ts";
 import { mounting, needs, ON_LINUX, test, which } from "../support/needs.ts";
 import { type Outcome, PATIENCE, runProgram } from "../support/program.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
 import { readRecord } from "../../lib/worktree/merge_record.ts";
-import { alone } from "../../lib/worktree/lock.ts";
+import { GitError } from "../../lib/worktree/git.ts";
+import { alone, patiently } from "../../lib/worktree/lock.ts";
 import { findRepository } from "../../lib/worktree/repository.ts";
 
 const LINUX_GIT = needs("git") ?? ON_LINUX;
@@ -19,7 +20,8 @@ const LOCKS = ["HEAD.lock", "refs/heads/main.lock"];
 /**
  * Merges the first task with a git that, when it is to move `main`, does what a script says.
  *
- * @param script `git` does it; `lock` makes the locks; `die` is its end
+ * @param script `git` does it; `lock` makes the locks, so old that no git of another test can have them;
+ * `die` is its end
  * @param when what it does so for, a pattern of the shell's for its arguments
  */
 async function merge(
@@ -32,7 +34,7 @@ async function merge(
     "git",
     `#!/bin/sh
 git() { "${which("git")!}" "$@"; }
-lock() { for name in ${LOCKS.join(" ")}; do : >"${it.repo.top}/.git/$name"; done; }
+lock() { for name in ${LOCKS.join(" ")}; do touch -d yesterday "${it.repo.top}/.git/$name"; done; }
 die() { kill -9 $$; }
 case " $* " in ${when}) ${script} ;; esac
 exec "${which("git")!}" "$@"
@@ -55,16 +57,6 @@ const leftIn = ({ repo }: MergeBox) =>
 
 const noteOf = ({ repo }: MergeBox) => `${repo.top}/.git/orchestra.lock`;
 
-/** All of it was yesterday: no git of another test can have those locks. */
-function age(it: MergeBox): void {
-  const yesterday = new Date(Date.now() - 24 * 60 * 60 * 1000);
-  for (const name of leftIn(it)) {
-    Deno.utimeSync(`${it.repo.top}/.git/${name}`, yesterday, yesterday);
-  }
-  const file = noteOf(it);
-  if (Deno.readTextFileSync(file) !== "") Deno.writeTextFileSync(file, yesterday.toISOString());
-}
-
 async function prepare(): Promise<MergeBox> {
   const it = await makeMergeBox();
   await it.task(1, { "new.txt": "new\n" });
@@ -74,7 +66,7 @@ async function prepare(): Promise<MergeBox> {
 const pending = (it: MergeBox) => readRecord(openQueue(it.repo.top).store).pending;
 
 async function assertMerged(it: MergeBox): Promise<void> {
-  assertEquals([leftIn(it), Deno.readTextFileSync(noteOf(it)), pending(it)], [[], "", null]);
+  assertEquals([leftIn(it), pending(it)], [[], null]);
   assertEquals(await it.at("main"), await it.at("orchestra/1"));
   assertEquals(await it.repo.git("status", "--porcelain"), "");
   await it.repo.commit({ "next.txt": "n\n" });
@@ -94,7 +86,6 @@ for (
       const { code } = await merge(it, script);
       assertEquals(code === 0, false);
       while (leftIn(it).length < LOCKS.length) await new Promise((done) => setTimeout(done, 10));
-      age(it);
       // It finishes it, and then there is nothing to merge.
       await it.box.run("merge", it.id(1));
       await assertMerged(it);
@@ -108,9 +99,6 @@ test(
   async () => {
     await using it = await prepare();
     assertEquals((await merge(it, 'git "$@"; lock; die')).code, 0);
-    assertEquals(await it.at("main"), await it.at("orchestra/1"));
-    age(it);
-    await alone(await findRepository(it.repo.top), () => Promise.resolve());
     await assertMerged(it);
   },
 );
@@ -125,7 +113,7 @@ test(
     assertStringIncludes(stderr, "Moving main: git refuses");
     assertEquals(code, 4);
     assertEquals([await it.at("main"), it.read("new.txt"), pending(it)], [before, undefined, null]);
-    age(it);
+    assertEquals(leftIn(it), []);
     await it.box.ok("merge", it.id(1));
     await assertMerged(it);
   },
@@ -149,14 +137,77 @@ test(
   },
 );
 
-test("a lock that was there before stays", LINUX_GIT, async () => {
+/** A file in git's folder, as old as told. */
+function leave(it: MergeBox, name: string, days: number): string {
+  const path = `${it.repo.top}/.git/${name}`;
+  const time = new Date(Date.now() - days * 24 * 60 * 60 * 1000);
+  Deno.writeTextFileSync(path, "");
+  Deno.utimeSync(path, time, time);
+  return path;
+}
+
+const YESTERDAY = () => new Date(Date.now() - 24 * 60 * 60 * 1000).toISOString();
+
+test(
+  "what somebody has left who was killed goes, and what is older or of an index stays",
+  LINUX_GIT,
+  async () => {
+    await using it = await prepare();
+    const repo = await findRepository(it.repo.top);
+    await alone(repo, () => Promise.resolve());
+    const [older, index] = [leave(it, "config.lock", 2), leave(it, "index.lock", 1)];
+    const [own, ref] = [leave(it, "packed-refs.lock", 1), leave(it, "refs/heads/x.lock", 1)];
+    await alone(repo, () => Promise.resolve());
+    for (const path of [older, index, own, ref]) assert(Deno.statSync(path).isFile);
+    Deno.writeTextFileSync(noteOf(it), YESTERDAY());
+    await alone(repo, () => Promise.resolve());
+    for (const path of [older, index]) assert(Deno.statSync(path).isFile);
+    for (const path of [own, ref]) assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+    assertEquals(Deno.readTextFileSync(noteOf(it)), "");
+  },
+);
+
+test("a lock that somebody has stays, and is looked at again", LINUX_GIT, async () => {
   await using it = await prepare();
-  it.repo.write(".git/packed-refs.lock", "");
-  const hourAgo = new Date(Date.now() - 3_600_000);
-  Deno.utimeSync(`${it.repo.top}/.git/packed-refs.lock`, hourAgo, hourAgo);
-  assertEquals((await merge(it, 'git "$@"; lock; die')).code, 0);
-  await alone(await findRepository(it.repo.top), () => Promise.resolve());
-  assertEquals(it.read(".git/packed-refs.lock"), "");
+  const repo = await findRepository(it.repo.top);
+  const path = leave(it, "packed-refs.lock", 1);
+  const note = YESTERDAY();
+  Deno.writeTextFileSync(noteOf(it), note);
+  {
+    using _held = Deno.openSync(path);
+    assertEquals(await alone(repo, () => Promise.resolve("done")), "done");
+    assertEquals([Deno.readTextFileSync(noteOf(it)), Deno.statSync(path).size], [note, 0]);
+  }
+  await alone(repo, () => Promise.resolve());
+  assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+  assertEquals(Deno.readTextFileSync(noteOf(it)), "");
+});
+
+test("only what passes is waited for", null, async () => {
+  const after = async (stderr: string) => {
+    let count = 0;
+    await patiently(() => {
+      if (++count === 2) return Promise.resolve();
+      throw new GitError(["x"], { code: 128, stdout: "", stderr });
+    }).catch(() => {});
+    return count;
+  };
+  const passing = [
+    "fatal: Unable to create '/a/index.lock': File exists.\n\nAnother git",
+    "fatal: cannot lock ref 'refs/heads/x': Unable to create '/a/refs/heads/x.lock': File exists.",
+    "fatal: cannot lock ref 'refs/o/x': Unable to create '/a/refs/o/x.lock': No such file or directory",
+    "error: could not lock config file .git/config: File exists",
+  ];
+  const lasting = [
+    "fatal: cannot lock ref 'HEAD': Unable to create '/a/HEAD.lock': Permission denied",
+    "error: could not lock config file .git/config: Permission denied",
+    "fatal: Unable to create '/a/index.lock': No such file or directory",
+    "fatal: cannot lock ref 'refs/heads/x': is at 1 but expected 2",
+    "fatal: cannot lock ref 'refs/heads/x': unable to resolve reference 'refs/heads/x'",
+    "error: unable to create file yarn.lock: File exists",
+  ];
+  for (const stderr of passing) assertEquals([stderr, await after(stderr)], [stderr, 2]);
+  for (const stderr of lasting) assertEquals([stderr, await after(stderr)], [stderr, 1]);
 });
 
 test("doctor releases a new lock of a git that was killed with us", LINUX_GIT, async () => {
@@ -172,10 +223,7 @@ test("doctor releases a new lock of a git that was killed with us", LINUX_GIT, a
     assert(performance.now() < until, said);
     said = (await it.box.run("doctor", "--fix")).stdout;
   }
-  assertEquals([it.read(".git/packed-refs.lock"), Deno.readTextFileSync(noteOf(it))], [
-    undefined,
-    "",
-  ]);
+  assertEquals(it.read(".git/packed-refs.lock"), undefined);
 });
 
 test("a full disk keeps nobody from what makes room on it", mounting() ?? LINUX_GIT, async () => {
