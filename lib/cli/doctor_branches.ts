@@ -73,12 +73,11 @@ export async function branchFacts(
         path: found.entry?.path ?? found.path,
         place,
       })),
-      locks: locks.map((lock) => ({
-        path: lock.path,
-        since: lock.since,
-        killed: isOf(lock, killed),
-        left: isLeft(lock, isOf(lock, killed) ? Infinity : now()),
-      })),
+      locks: locks.map((lock) => {
+        const isKilled = isOf(lock, killed);
+        const left = isLeft(lock, isKilled ? Infinity : now());
+        return { path: lock.path, since: lock.since, killed: isKilled, left };
+      }),
     };
   } catch (error) {
     // Without a branch nobody needs to know what git says of the folder.

@@ -138,16 +138,16 @@ async function refuseLosses(repo: Repository, path: string): Promise<void> {
 
 /** Puts everything into the index; the tree that it is. */
 async function stage(path: string, env: Record<string, string>): Promise<string> {
-  await askAlone(path, [
+  await askPatiently(path, [
     ...["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"],
     // Also outside of what a sparse checkout shows.
     ...["add", "--all", "--sparse", "--", ":(top)"],
   ], env);
-  return await askAlone(path, ["write-tree"], env);
+  return await askPatiently(path, ["write-tree"], env);
 }
 
 /** What a git prints that has to lock something of the worktree; that is taken from nobody who may have it. */
-async function askAlone(
+async function askPatiently(
   path: string,
   args: readonly string[],
   env: Record<string, string>,
@@ -240,7 +240,7 @@ async function lastHead(path: string): Promise<string | null> {
 /** The worktree is on its branch again, as its files are. */
 async function goTo(path: string, branch: string, env: Record<string, string>): Promise<void> {
   const args = ["symbolic-ref", "-m", "orchestra: back on the branch"];
-  await askAlone(path, [...args, "HEAD", `refs/heads/${branch}`], env);
+  await askPatiently(path, [...args, "HEAD", `refs/heads/${branch}`], env);
 }
 
 /** What differs between two commits. */

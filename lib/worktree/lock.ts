@@ -197,12 +197,8 @@ export function lockInTheWay({ stderr }: GitOutput): string | undefined {
  */
 async function releaseLeft(path: string): Promise<void> {
   await permitted(async () => {
-    const { mtime, ino } = await Deno.lstat(path);
-    const { isLeft, releaseLock } = await import("./stale_locks.ts");
-    const lock = { path, ino, since: mtime?.getTime() ?? Infinity };
+    const { releaseOld } = await import("./stale_locks.ts");
     // However new it is: elsewhere it might be that of a machine that we do not see.
-    if (isLeft(lock, Infinity)) releaseLock(lock);
-  }, () => Promise.resolve()).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+    releaseOld(path, Infinity);
+  }, () => Promise.resolve());
 }

@@ -113,12 +113,11 @@ export async function tortureWorktrees(options: RunOptions): Promise<WorktreesRe
     const counted = commands[args[0]!] ??= { run: 0, ok: 0 };
     counted.run++;
     if (code === 0) counted.ok++;
-    // Should a line be lost, this tells who removed its branch, and why.
-    const said = `${new Date().toISOString()} ${args.join(" ")}\n${
-      new TextDecoder().decode(stdout)
-    }`;
     if (args[0] === "clean" || args[0] === "doctor") {
-      Deno.writeTextFileSync(`${folder}/cleaned`, said, { append: true });
+      // Should a line be lost, this tells who removed its branch, and why.
+      const said = `${new Date().toISOString()} ${args.join(" ")}\n`;
+      const all = said + new TextDecoder().decode(stdout);
+      Deno.writeTextFileSync(`${folder}/cleaned`, all, { append: true });
     }
     if (signal === null && code !== 0) {
       const line = `${args.join(" ")} ended with ${code}: ${text.slice(0, 500)}`;
