@@ -17,6 +17,7 @@ import { lockReason } from "./worktree_place.ts";
  * Takes an earlier attempt's worktree over; where its folder is gone, it is made again in the same place,
  * where the agent's session knows it.
  *
+ * @param signal ends it, where filters of the user's take too long
  * @returns the field as it is to be written; or why there is none, a sentence
  * @throws OrchestraError, GitError as makeWorktree does
  */
@@ -24,6 +25,7 @@ export async function takeOver(
   { store }: Queue,
   repo: Repository,
   task: Task,
+  signal: AbortSignal,
 ): Promise<TaskBranch | { readonly problem: string }> {
   const found = earlierBranch({ store }, task);
   if (found === null) {
@@ -50,7 +52,7 @@ export async function takeOver(
     dirty: "ignore",
     include: true,
     keepBranch: true,
-  });
+  }, signal);
   const nothing = { tip: null, files: null, insertions: null, deletions: null, left: null };
   return { branch, base, path, folder, ...nothing };
 }

@@ -7,7 +7,7 @@ import { resolversOf } from "../decide/merging.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import { awaitsCommit, commitMessage, lacksWorktree } from "../decide/worktree.ts";
 import { branchName } from "../settings/worktree_shape.ts";
-import { toOrchestraError } from "../task/error.ts";
+import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import { formatTime, type Task, type TaskBranch } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
 import { commitNamed, commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
@@ -21,6 +21,7 @@ import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, type Repository } from "../worktree/repository.ts";
 import { inTime } from "./in_time.ts";
+import { asOnlyMaker } from "./one_maker.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { noteHandedOver, takeOver } from "./resume.ts";
 import { settle } from "./settle.ts";
@@ -44,6 +45,19 @@ type Refusal =
  * reasons that are the task's own, the task fails.
  */
 export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<Made> {
+  try {
+    return await asOnlyMaker(queue.store, id, () => makeAlone(queue, id, rules)) ??
+      { later: "another process makes it, and does not come to an end" };
+  } catch (error) {
+    // Something else stands in the place of the lock.
+    if (error instanceof OrchestraError && error.code === "damaged") {
+      return { later: wordsOf(error) };
+    }
+    throw error;
+  }
+}
+
+async function makeAlone(queue: Queue, id: string, rules: Rules): Promise<Made> {
   const task = readSound(queue, id);
   if (task?.status !== "pending" || !lacksWorktree(task, rules)) return { task };
   let made: TaskBranch | Refusal;
@@ -54,8 +68,8 @@ export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<M
       rules,
       (signal) =>
         make(queue, task, rules, signal).catch(() => {
-          // Somebody else may have made it from where the user's working copy was just before: as it is now,
-          // it is found.
+          // A git that outlived who had started it may have made it from where the user's working copy was
+          // just before: as it is now, it is found.
           return make(queue, task, rules, signal);
         }),
     );
@@ -143,7 +157,7 @@ async function make(
   const { store } = queue;
   const { worktrees } = rules.config;
   const repo = await findRepository(store.root);
-  if (task.resumes !== null) return await takeOver(queue, repo, task);
+  if (task.resumes !== null) return await takeOver(queue, repo, task, signal);
   const branch = branchName(worktrees.branch, task.taskId);
   const folder = worktreeFolder(repo, worktrees.folder);
   await hideFolder(repo, folder);
@@ -176,6 +190,7 @@ async function make(
       reason,
       dirty: "ignore",
       include: true,
+      keepBranch: true,
     }, signal);
   }
   // The commit that it begins from may lack the folder of the workspace, and git keeps no empty ones.

@@ -2,6 +2,7 @@
 // process is not to know that there is none; whoever asks is told whether everything can be seen.
 
 import { readLookout } from "../launch/posix/processes.ts";
+import { realFolder } from "../store/paths.ts";
 
 /** A process's numbers are turned to times with this; USER_HZ of Linux, proc_pid_stat(5). */
 const TICKS = 100;
@@ -32,6 +33,18 @@ export function currentFolders(): Map<number, string> {
     if (cwd !== undefined) folders.set(pid, cwd);
   }
   return folders;
+}
+
+/** Gits that are at work in a folder that is there, or were told of it, as far as they can be seen. */
+export function gitsAt(folder: string): number[] {
+  const pids = pidsOf();
+  if (pids.length === 0) return [];
+  const real = realFolder(folder);
+  return pids.filter((pid) => {
+    const [program = "", ...args] = textOf(`/proc/${pid}/cmdline`).split("\0");
+    if (!/(?:^|\/)git[^/]*$/.test(program)) return false;
+    return args.includes(folder) || linkOf(`/proc/${pid}/cwd`) === real;
+  });
 }
 
 /** Processes that have a file open. */

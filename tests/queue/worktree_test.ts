@@ -572,7 +572,13 @@ test(
     const id = await tree.start("true");
     const queue = openQueue(box.root);
     const rules = await loadRules(queue);
-    const making = makeFor(queue, id, rules);
+    const { promise: hasBegun, resolve } = Promise.withResolvers<void>();
+    const read = (id: string) => {
+      resolve();
+      return queue.store.read(id);
+    };
+    const making = makeFor({ ...queue, store: { ...queue.store, read } }, id, rules);
+    await hasBegun;
     const [outcome] = cancel(queue, [id], null, rules);
     assert(outcome !== undefined && "cancelled" in outcome && outcome.cancelled);
     await making;

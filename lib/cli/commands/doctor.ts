@@ -203,6 +203,13 @@ function pipesIn({ store }: Queue): string[] {
     .map((name) => `.orchestra/tasks/${name}`);
 }
 
+/** Whether a file is the lock of who made a worktree for a task that waits for none any more. */
+function isLeftLock(name: string, tasks: readonly Task[]): boolean {
+  const id = /^(task_\d+)\.worktree\.lock$/.exec(name)?.[1];
+  return id !== undefined &&
+    !tasks.some(({ taskId, status }) => taskId === id && status === "pending");
+}
+
 /** Who writes many files writes the next one within this, milliseconds. */
 const STILL_WRITING = 60_000;
 
@@ -216,6 +223,7 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
       // Ours are named after the process that writes them; while that lives they are in use.
+      if (isLeftLock(name, scan.tasks)) strays.push(`${folder}/${name}`);
       const writer = /\.(\d+)\.tmp$/.exec(name)?.[1];
       if (writer === undefined || pids.has(Number(writer))) continue;
       const path = `${folder}/${name}`;
