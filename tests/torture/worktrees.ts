@@ -1,6 +1,6 @@
 // The torture of a repository: tasks with worktrees of their own, a user who edits and commits beside
-// them, and merges, undoings and cleanings, with commands, supervisors, agents and git itself killed at
-// random moments. In the end every line that an agent or the user ever wrote must be found, in a commit
+// them, and merges, undoings and cleanings, with commands, supervisors, agents and git itself killed, or
+// stopped for a while, at random moments. In the end every line that an agent or the user ever wrote must be found, in a commit
 // that a ref keeps or in a file, and nothing must be half done. Linux only.
 //
 //   deno task torture --worktrees [--kills 500] [--seed 42] [--seconds 60]
@@ -16,6 +16,8 @@ export interface WorktreesReport {
   commands: Record<string, { run: number; ok: number }>;
   /** Processes killed, by kind. */
   kills: Record<string, number>;
+  /** How often a process was stopped for a while. */
+  frozen: number;
   /** Lines that agents wrote, and the user. */
   written: { agents: number; user: number };
   /** Where the lines of agents were found in the end. */
@@ -55,6 +57,8 @@ case $2 in fail) exit 3 ;; esac
 exit 0
 `;
 
+/** So long whoever is stopped stands still at most, milliseconds. */
+const LONGEST_FREEZE = 4000;
 /** Milliseconds in which everything must come to its end that is not disturbed any more. */
 const SETTLE_WITHIN = 300_000;
 
@@ -73,6 +77,7 @@ export async function tortureWorktrees(options: RunOptions): Promise<WorktreesRe
   const refusals: Record<string, number> = {};
   const violations: string[] = [];
   const mine: string[] = [];
+  let frozen = 0;
   const began = performance.now();
   const total = () => Object.values(kills).reduce((sum, value) => sum + value, 0);
   const goesOn = () =>
@@ -193,17 +198,26 @@ export async function tortureWorktrees(options: RunOptions): Promise<WorktreesRe
           kind === found || kind === "agent" && found === "tool" && text.includes("put()")
         ).map(({ pid }) => pid);
       if (victims.length === 0) continue;
-      try {
-        Deno.kill(victims[Math.floor(random() * victims.length)]!, "SIGKILL");
-        addKill(kind);
-      } catch {
-        // It had ended by itself.
-      }
+      if (signal(victims[Math.floor(random() * victims.length)]!, "SIGKILL")) addKill(kind);
+    }
+  }
+
+  /** Whoever stands still for a while, with what he has seen and holds, and goes on as if nothing had been. */
+  async function freeze(): Promise<void> {
+    const random = options.random(seed * 1000 + 997);
+    while (goesOn()) {
+      await new Promise((resolve) => setTimeout(resolve, 10 + random() * 300));
+      const victims = random() < 0.3 ? gitsOfOurs(folder) : ofOurs(root);
+      const pid = victims[Math.floor(random() * victims.length)];
+      if (pid === undefined || !signal(pid, "SIGSTOP")) continue;
+      frozen++;
+      await new Promise((resolve) => setTimeout(resolve, random() * LONGEST_FREEZE));
+      signal(pid, "SIGCONT");
     }
   }
 
   await prepare(folder, root, ledger, git);
-  await Promise.all([hunt(), sit(), ...[1, 2, 3, 4].map(work)]);
+  await Promise.all([hunt(), freeze(), freeze(), sit(), ...[1, 2, 3, 4].map(work)]);
   say(`${total()} killed; everything comes to its end`);
   await settle();
   check();
@@ -213,7 +227,7 @@ export async function tortureWorktrees(options: RunOptions): Promise<WorktreesRe
   const { written, found } = await search();
   const tasks: Record<string, number> = {};
   for (const { status } of readTasks(root)) tasks[status] = (tasks[status] ?? 0) + 1;
-  return { violations, commands, kills, written, found, tasks, refusals };
+  return { violations, commands, kills, frozen, written, found, tasks, refusals };
 
   async function settle(): Promise<void> {
     const limit = setTimeout(() => {
@@ -306,23 +320,40 @@ async function prepare(
   }
 }
 
+/** Sends a signal; false where there is nobody any more. */
+function signal(pid: number, name: Deno.Signal): boolean {
+  try {
+    Deno.kill(pid, name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Processes of Orchestra that are at work in a workspace. */
+function ofOurs(root: string): number[] {
+  return processes((words) => words[words.indexOf("-C") + 1] === root);
+}
+
 /** Processes of git that Orchestra started, and neither an agent nor the user. */
 function gitsOfOurs(folder: string): number[] {
-  const found: number[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
+  return processes((words, pid) =>
+    words[0]?.endsWith("git") === true &&
+    words.some((it) => it.startsWith("core.hooksPath")) &&
+    Deno.readLinkSync(`/proc/${pid}/cwd`).startsWith(folder)
+  );
+}
+
+/** Those whose command lines are such. */
+function processes(isSuch: (words: readonly string[], pid: number) => boolean): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
     try {
-      const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
-      const isOurs = words[0]?.endsWith("git") &&
-        words.some((it) => it.startsWith("core.hooksPath"));
-      if (isOurs && Deno.readLinkSync(`/proc/${name}/cwd`).startsWith(folder)) {
-        found.push(Number(name));
-      }
+      return pid > 0 && isSuch(Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0"), pid);
     } catch {
       // It has ended.
+      return false;
     }
-  }
-  return found;
+  });
 }
 
 /** Files in a `.git` that only stand there while something is being done, but for locks of ours. */
@@ -383,7 +414,7 @@ export function formatWorktrees(report: WorktreesReport): string {
   const { merged, kept, inFiles } = report.found;
   return [
     `commands  ${commands} (done/run)`,
-    `kills     ${list(report.kills)}`,
+    `kills     ${list(report.kills)}; ${report.frozen} stopped for a while`,
     `tasks     ${list(report.tasks)}`,
     `lines     ${report.written.agents} of agents: ${merged} merged, ${kept} in commits, ` +
     `${inFiles} in files; ${report.written.user} of the user`,
