@@ -6,6 +6,7 @@ import { BACKUPS, formatKept, keptJson, NO_BRANCH, remedyOf, WAYS } from "../for
 import type { Queue } from "../queue/queue.ts";
 import { noteCleaned } from "../queue/cleaned.ts";
 import { noTask } from "../queue/queue.ts";
+import { InUse, withWorktreeLock } from "../queue/worktree_lock.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { isTaskId } from "../task/fields.ts";
 import { formatBytes } from "../text/bytes.ts";
@@ -151,7 +152,15 @@ async function clean(
     owner.kind === "rest" && folder.kind === "there";
   if (before.kind === "kept" && !isPart) return before;
   const { taskId, tasks } = seen.found;
-  const cleaned = await cleanBranch(repo, taskId, force, request);
+  const cleaned = await withWorktreeLock(
+    queue.store,
+    taskId,
+    () => cleanBranch(repo, taskId, force, request),
+  ).catch((error): Cleaned => {
+    if (!(error instanceof InUse)) throw error;
+    const { branch } = seen.found;
+    return { taskId, branch, kind: "failed", problem: error.message, backups: [] };
+  });
   if (cleaned?.kind !== "removed") return cleaned;
   context.trace("worktree removed", { task: taskId, branch: cleaned.branch ?? "" });
   noteCleaned(queue, tasks.map((task) => task.taskId));

@@ -118,17 +118,25 @@ export async function mendBranch(
 ): Promise<string | undefined> {
   const { subject } = finding;
   const { cleanBranch, mendWorktree } = await import("../worktree/clean.ts");
+  const { InUse, withWorktreeLock } = await import("../queue/worktree_lock.ts");
+  /** Undefined where somebody else is at it. */
+  const inTurn = <T>(act: () => Promise<T>) =>
+    withWorktreeLock(queue.store, subject, act).catch((error) => {
+      if (!(error instanceof InUse)) throw error;
+      note(`${subject}: ${error.message}`);
+      return undefined;
+    });
   switch (finding.code) {
     case "worktree-orphan":
     case "branch-orphan": {
       const { repo, request } = await open(queue);
-      const cleaned = await cleanBranch(repo, subject, false, request);
+      const cleaned = await inTurn(() => cleanBranch(repo, subject, false, request));
       return cleaned?.kind === "removed" ? `removed what was left of ${subject} in git` : undefined;
     }
     case "worktree-half":
     case "worktree-gone": {
       const { repo, request } = await open(queue);
-      const mended = await mendWorktree(repo, subject, request);
+      const mended = await inTurn(() => mendWorktree(repo, subject, request)) ?? null;
       if (mended === "forgotten") noteCleaned(queue, [subject]);
       return mended === null
         ? undefined

@@ -6,6 +6,7 @@
 import type { EndOptions } from "../launch/launcher.ts";
 import { branchOf } from "../decide/branch.ts";
 import { awaitsCommit } from "../decide/worktree.ts";
+import type { Store } from "../store/tasks.ts";
 import type { Task, TaskBranch } from "../task/fields.ts";
 import { processMark } from "../task/marks.ts";
 import { observe } from "./observe.ts";
@@ -24,15 +25,23 @@ export async function endTask(
   rules: Rules,
   options: Omit<EndOptions, "grace"> = {},
 ): Promise<boolean> {
-  const { store, launchers } = queue;
+  const { store } = queue;
   const task = store.read(id);
   if (task === undefined || task.reapAt === null) return true;
   if (!await endTree(queue, task, rules, options)) return false;
-  let git: TaskBranch | null = null;
-  if (branchOf(task) !== null) {
-    const [{ putAway }, { inTime }] = await loadWorktrees();
-    git = (await inTime(queue, task, rules, (signal) => putAway(queue, task, rules, signal))).value;
-  }
+  if (branchOf(task) === null) return reaped(queue, id, rules, null);
+  const { putAway, inTime, whileOwn } = await loadWorktrees();
+  return await whileOwn(store, id, async () => {
+    const task = store.read(id);
+    if (task === undefined || task.reapAt === null) return true;
+    const act = (signal: AbortSignal) => putAway(queue, task, rules, signal);
+    return reaped(queue, id, rules, (await inTime(queue, task, rules, act)).value);
+  });
+}
+
+/** Writes that nothing of it lives any more, and what became of its worktree. */
+function reaped(queue: Queue, id: string, rules: Rules, git: TaskBranch | null): boolean {
+  const { store, launchers } = queue;
   return store.locked(() => {
     const current = store.read(id);
     if (current === undefined || current.reapAt === null) return true;
@@ -58,26 +67,41 @@ export async function commitTask(
   const task = store.read(id);
   if (task?.status !== "running" || !awaitsCommit(task)) return true;
   if (!await endTree(queue, task, rules, options)) return false;
-  const [{ commitWork }, { inTime }] = await loadWorktrees();
-  const { value: git, isWanted } = await inTime(
-    queue,
-    task,
-    rules,
-    (signal) => commitWork(queue, task, rules, signal),
-  );
-  // Ended meanwhile, it is committed by whoever puts its worktree away.
-  if (!isWanted) return true;
-  store.locked(() => {
-    const current = store.read(id);
-    // Cancelled meanwhile, it is put away by whoever ends it.
-    if (current === undefined || !awaitsCommit(current) || current.claim !== task.claim) return;
-    store.write({ ...current, git });
+  const { commitWork, inTime, whileOwn } = await loadWorktrees();
+  return await whileOwn(store, id, async () => {
+    const task = store.read(id);
+    if (task?.status !== "running" || !awaitsCommit(task)) return true;
+    const { value: git, isWanted } = await inTime(
+      queue,
+      task,
+      rules,
+      (signal) => commitWork(queue, task, rules, signal),
+    );
+    // Ended meanwhile, it is committed by whoever puts its worktree away.
+    if (!isWanted) return true;
+    store.locked(() => {
+      const current = store.read(id);
+      // Cancelled meanwhile, it is put away by whoever ends it.
+      if (current === undefined || !awaitsCommit(current) || current.claim !== task.claim) return;
+      store.write({ ...current, git });
+    });
+    return true;
   });
-  return true;
 }
 
-function loadWorktrees() {
-  return Promise.all([import("./worktree.ts"), import("./in_time.ts")]);
+async function loadWorktrees() {
+  const [{ putAway, commitWork }, { inTime }, { InUse, withWorktreeLock }] = await Promise.all([
+    import("./worktree.ts"),
+    import("./in_time.ts"),
+    import("./worktree_lock.ts"),
+  ]);
+  /** Does something to its worktree; false where somebody else does, and does not come to an end. */
+  const whileOwn = (store: Store, id: string, act: () => Promise<boolean>) =>
+    withWorktreeLock(store, id, act).catch((error) => {
+      if (error instanceof InUse) return false;
+      throw error;
+    });
+  return { putAway, commitWork, inTime, whileOwn };
 }
 
 /** Ends the processes of a task; whether none lives any more, as far as can be seen. */

@@ -7,7 +7,7 @@ import { resolversOf } from "../decide/merging.ts";
 import type { Outcome } from "../decide/reconcile.ts";
 import { awaitsCommit, commitMessage, lacksWorktree } from "../decide/worktree.ts";
 import { branchName } from "../settings/worktree_shape.ts";
-import { OrchestraError, toOrchestraError } from "../task/error.ts";
+import { toOrchestraError } from "../task/error.ts";
 import { formatTime, type Task, type TaskBranch } from "../task/fields.ts";
 import { authorOf } from "../worktree/author.ts";
 import { commitNamed, commitOf, isAncestor, mergeTips, type Tip } from "../worktree/base.ts";
@@ -21,11 +21,11 @@ import { makeWorktree } from "../worktree/make.ts";
 import { removeWorktree } from "../worktree/remove.ts";
 import { findRepository, type Repository } from "../worktree/repository.ts";
 import { inTime } from "./in_time.ts";
-import { asOnlyMaker } from "./one_maker.ts";
 import { type Queue, readSound, type Rules } from "./queue.ts";
 import { noteHandedOver, takeOver } from "./resume.ts";
 import { settle } from "./settle.ts";
 import { ownWorktree } from "./worktree_own.ts";
+import { withWorktreeLock } from "./worktree_lock.ts";
 import { lockReason } from "./worktree_place.ts";
 
 /** What came of making a worktree. */
@@ -45,14 +45,15 @@ type Refusal =
  * reasons that are the task's own, the task fails.
  */
 export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<Made> {
+  let isIn = false;
   try {
-    return await asOnlyMaker(queue.store, id, () => makeAlone(queue, id, rules)) ??
-      { later: "another process makes it, and does not come to an end" };
+    return await withWorktreeLock(queue.store, id, () => {
+      isIn = true;
+      return makeAlone(queue, id, rules);
+    });
   } catch (error) {
-    // Something else stands in the place of the lock.
-    if (error instanceof OrchestraError && error.code === "damaged") {
-      return { later: wordsOf(error) };
-    }
+    // Somebody else is at it, or something else stands in the place of the lock.
+    if (!isIn) return { later: wordsOf(error) };
     throw error;
   }
 }
@@ -395,6 +396,7 @@ const PASSING = new RegExp(
     "\\.lock'?: File exists",
     "was ended by SIG",
     "another git",
+    "does not let go",
     "cannot lock",
     "no space left",
     "disk quota",

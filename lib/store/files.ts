@@ -270,7 +270,8 @@ export function openNamed(path: string, options: Deno.OpenOptions): Deno.FsFile 
     const named = lstat(path);
     if (named?.isFile === true && named.ino === file.statSync().ino) return file;
     file.close();
-    return undefined;
+    // Removed since, or made anew, it is opened again.
+    if (named !== undefined && !named.isFile) return undefined;
   }
   return undefined;
 }

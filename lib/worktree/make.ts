@@ -4,7 +4,6 @@
 // as there is none, the worktree is half made, and nobody has worked in it.
 
 import { isBranchName } from "../decide/branch.ts";
-import { pause } from "../launch/pause.ts";
 import { isAbsolute, parentOf } from "../store/paths.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { authorOf } from "./author.ts";
@@ -13,7 +12,6 @@ import { isThere, largeFile, makeFolder, namesIn, removeOne } from "./disk.ts";
 import { ask, fatalLine, GitError, type GitOutput, tryAsk } from "./git.ts";
 import { copyIncluded } from "./include.ts";
 import { alone, ownLocks, type Patience, patiently } from "./lock.ts";
-import { gitsAt } from "./processes.ts";
 import { listWorktrees, type Repository, samePath, type WorktreeEntry } from "./repository.ts";
 import { snapshotTree } from "./snapshot.ts";
 import { ownGitDir, readStatus } from "./state.ts";
@@ -43,8 +41,6 @@ export interface WantedWorktree {
 export const OURS = "orchestra ";
 /** Subject of the commit with the user's changes. */
 const CARRIED = "Uncommitted changes, carried over";
-/** So long gits are waited for that have outlived who began the worktree, milliseconds. */
-const OTHERS = 30_000;
 /** How locks of git's own are waited for: many may be made at once. */
 const patience = (repo: Repository, { branch }: WantedWorktree): Patience => ({
   isOwn: ownLocks(repo, branch),
@@ -315,7 +311,6 @@ async function fill(
 ): Promise<void> {
   const { path } = wanted;
   let isNew = found === "new";
-  if (!isNew) await waitForOthers(wanted);
   try {
     if (wanted.include) await copyIncluded(repo, path);
     await patiently(async () => {
@@ -329,21 +324,6 @@ async function fill(
       // As it is, the next call finds it.
     });
     throw error;
-  }
-}
-
-/**
- * Waits for gits that have outlived who began a worktree: what they bring, or take away, must not come when
- * somebody works there already.
- */
-async function waitForOthers(wanted: WantedWorktree): Promise<void> {
-  const until = performance.now() + OTHERS;
-  for (let pids; (pids = gitsAt(wanted.path)).length > 0;) {
-    if (performance.now() > until) {
-      const hint = `See what they do: ps ${pids.join(" ")}`;
-      throw failed("environment", wanted, "another git is at work there", hint);
-    }
-    await pause(20);
   }
 }
 

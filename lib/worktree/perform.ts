@@ -195,6 +195,18 @@ async function perform(
   for (const checkout of checkouts) {
     if (!await isOn(checkout, ref)) throw await takenBack(new SwitchedAway(checkout, ref));
   }
+  const newOnes = async () =>
+    (await checkoutsOf(repo, target)).filter((path) => !checkouts.some((it) => samePath(it, path)));
+  const [since] = await newOnes().catch(async (error) => {
+    throw error instanceof OrchestraError ? await takenBack(error) : error;
+  });
+  if (since !== undefined) {
+    throw await takenBack(
+      new OrchestraError("state", `Moving ${name}: ${since} has it checked out since`, {
+        hint: "Try again; nothing was changed.",
+      }),
+    );
+  }
   const isMoved = await moveRef(repo.top, ref, from, to, reasonOf(move)).catch(async (error) => {
     throw error instanceof GitError ? await takenBack(refused(name, repo.top, error)) : error;
   });
@@ -213,8 +225,26 @@ async function perform(
       place.note?.(`${checkout} has another branch checked out, and ${nameSome(left)} of ${name}`);
     }
   }
+  await bringNew(place, move, await newOnes().catch(() => []));
   writeRecord(store, doneWith(record, move));
   return move;
+}
+
+/** Brings along the working copies that have come to the branch in the very moment in which it was moved. */
+async function bringNew(
+  place: MovePlace,
+  { ref, from, to }: Move,
+  checkouts: readonly string[],
+): Promise<void> {
+  for (const checkout of checkouts) {
+    await carry(checkout, ref, from, to).catch((error) => {
+      if (!(error instanceof GitError || error instanceof SwitchedAway)) throw error;
+      place.note?.(
+        `${checkout} has ${nameOf(ref)} checked out since, with files from before the merge: see ` +
+          `git -C ${quote([checkout])} status before anything is committed there`,
+      );
+    });
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 // process is not to know that there is none; whoever asks is told whether everything can be seen.
 
 import { readLookout } from "../launch/posix/processes.ts";
-import { realFolder } from "../store/paths.ts";
+import { permitted, run } from "./disk.ts";
 
 /** A process's numbers are turned to times with this; USER_HZ of Linux, proc_pid_stat(5). */
 const TICKS = 100;
@@ -35,15 +35,27 @@ export function currentFolders(): Map<number, string> {
   return folders;
 }
 
-/** Gits that are at work in a folder that is there, or were told of it, as far as they can be seen. */
-export function gitsAt(folder: string): number[] {
-  const pids = pidsOf();
-  if (pids.length === 0) return [];
-  const real = realFolder(folder);
-  return pids.filter((pid) => {
-    const [program = "", ...args] = textOf(`/proc/${pid}/cmdline`).split("\0");
-    if (!/(?:^|\/)git[^/]*$/.test(program)) return false;
-    return args.includes(folder) || linkOf(`/proc/${pid}/cwd`) === real;
+/**
+ * Gits that we started, in whose arguments or current folder a task's id is, as far as they can be seen. Those
+ * of others, who may read there for hours, have not our settings.
+ */
+export async function gitsNaming(id: string): Promise<number[]> {
+  if (Deno.build.os !== "linux") return [];
+  return await permitted(() => {
+    Deno.readTextFileSync("/proc/self/stat");
+    return pidsOf().filter((pid) => {
+      const words = textOf(`/proc/${pid}/cmdline`);
+      return /^(?:[^\0]*\/)?git\0.*\0core\.hooksPath=/s.test(words) &&
+        (words.includes(id) || linkOf(`/proc/${pid}/cwd`)?.includes(id) === true);
+    });
+  }, async () => {
+    const script = `cd /proc && for pid in [0-9]*; do
+      words=$(tr '\\0' ' ' <$pid/cmdline) || continue
+      case $words in 'git '*core.hooksPath=*|*/'git '*core.hooksPath=*) ;; *) continue ;; esac
+      case "$words $(readlink $pid/cwd)" in *$1*) echo $pid ;; esac
+    done 2>/dev/null`;
+    return (await run("sh", ["-c", script, "sh", id]) ?? "").split("\n").filter((it) => it !== "")
+      .map(Number);
   });
 }
 

@@ -71,7 +71,7 @@ export async function takeAway(
     () => replaceFile(noteOf(admin), `${noteOf(admin)}.${Deno.pid}.tmp`, `${head}\n`),
     () => Promise.resolve(),
   );
-  const problem = await removeByGit(repo, { path, locked, head }, admin, await force(path));
+  const problem = await removeByGit(repo, { path, locked, head }, admin, () => force(path));
   if (problem === null || problem.isForgotten) return problem?.said ?? null;
   await removeOne(noteOf(admin));
   return problem.said;
@@ -81,7 +81,7 @@ export async function takeAway(
  * Has git remove the folder of a worktree, and its record. Git forgets also a folder that it could not remove
  * all of: it would be nobody's from then on. Its record is written again then, and its files are brought back.
  *
- * @param how options for git
+ * @param how tells options for git, as late as can be: with --force git itself does not look
  * @returns null where it is gone; else what git said, and whether the record was written again, with a note
  * that it is being removed
  */
@@ -89,12 +89,12 @@ export async function removeByGit(
   repo: Repository,
   { path, locked, head }: Pick<WorktreeEntry, "path" | "locked" | "head">,
   admin: string,
-  how: readonly string[],
+  how: () => Promise<readonly string[]>,
 ): Promise<{ said: string; isForgotten: boolean } | null> {
   const record = await readRecord(admin);
   await openFolders(path);
   if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
-  const output = await git(repo.gitDir, ["worktree", "remove", ...how, "--", path]);
+  const output = await git(repo.gitDir, ["worktree", "remove", ...await how(), "--", path]);
   if (output.code === 0) return null;
   const said = lastLine(output);
   if (await isThere(admin)) {

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { SmallDisk } from "../support/disk.ts";
+import { makeBetween } from "../support/git_between.ts";
 import { lines, makeMergeBox, type MergeBox } from "../support/merges.ts";
 import { mounting, needs, ON_POSIX, SHELL, test } from "../support/needs.ts";
 import { openQueue } from "../../lib/queue/queue.ts";
@@ -203,5 +204,62 @@ test(
     assertEquals(it.read("a.txt", tree), lines());
     assertEquals(readRecord(openQueue(repo.top).store).pending, null);
     await repo.git("worktree", "remove", tree);
+  },
+);
+
+test("a working copy that goes to the target meanwhile is not left behind", GIT, async () => {
+  await using it = await makeMergeBox();
+  await it.task(1, { "a.txt": lines({ 1: "eins" }), "new.txt": "n\n" });
+  await it.repo.git("checkout", "--quiet", "-b", "feature");
+  const from = await it.at("main");
+  const error = await move(it, "orchestra/1", () => {
+    const args = ["-C", it.repo.top, "checkout", "--quiet", "main"];
+    new Deno.Command("git", { args }).outputSync();
+  });
+  assertStringIncludes(String(error), "has it checked out since");
+  assertEquals([await it.at("main"), await it.repo.git("status", "--porcelain")], [from, ""]);
+  assertEquals(await move(it, "orchestra/1"), null);
+  assertEquals(await it.repo.git("status", "--porcelain"), "");
+});
+
+test(
+  "a working copy that goes to the target in the very moment goes along",
+  GIT ?? ON_POSIX,
+  async () => {
+    await using it = await makeMergeBox();
+    await it.task(1, { "a.txt": lines({ 1: "eins" }), "new.txt": "n\n" });
+    await it.repo.git("checkout", "--quiet", "-b", "feature");
+    const script = `"$git" -C '${it.repo.top}' checkout --quiet main`;
+    await using between = await makeBetween('*" update-ref "*" refs/heads/main "*', script);
+    const args = ["merge", it.id(1), "--into", "main"];
+    const { code, stderr } = await it.box.runWith({ env: between.env }, ...args);
+    assertEquals([code, between.wasDone()], [0, true], stderr);
+    assertEquals(await it.at("main"), await it.at("orchestra/1"));
+    assertEquals(await it.repo.git("status", "--porcelain"), "");
+    assertEquals(it.read("new.txt"), "n\n");
+  },
+);
+
+test(
+  "a branch on which an agent is at work since is not merged into",
+  GIT ?? ON_POSIX,
+  async () => {
+    await using it = await makeMergeBox();
+    const { store } = openQueue(it.repo.top);
+    await it.task(1, { "a.txt": lines({ 1: "eins" }) });
+    await it.task(2, { "b.txt": "b\n" });
+    const before = await it.at("orchestra/2");
+    const file = `${it.repo.top}/.orchestra/tasks/${it.id(2)}.json`;
+    const verify = [
+      "sh",
+      "-c",
+      `sed -i 's/"complete"/"running"/; s/"claim": 0/"claim": 1/' '${file}'`,
+    ];
+    store.write({ ...store.read(it.id(1))!, verify });
+    const args = ["merge", it.id(1), "--verify", "--into", "orchestra/2"];
+    const { code, stderr } = await it.box.run(...args);
+    assertEquals(code, 4, stderr);
+    assertStringIncludes(stderr, "which is running");
+    assertEquals(await it.at("orchestra/2"), before);
   },
 );

@@ -1,13 +1,15 @@
-// Several supervisors may make the worktree of one task, and one of them may stand still meanwhile, or be
-// killed while its git goes on.
+// Several processes may be at work on the worktree of one task, and one of them may stand still meanwhile, or
+// be killed while its git goes on.
 
-import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { needs, SHELL, test } from "../support/needs.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { makeBetween } from "../support/git_between.ts";
+import { needs, ON_LINUX, ON_POSIX, SHELL, test } from "../support/needs.ts";
 import { makeWorktreeBox, type WorktreeBox } from "../support/worktree_box.ts";
 import { openLockFile } from "../../lib/store/lock.ts";
+import { commitTask, endTask } from "../../lib/queue/end.ts";
 import { loadRules, openQueue } from "../../lib/queue/queue.ts";
-import { asOnlyMaker } from "../../lib/queue/one_maker.ts";
 import { makeFor } from "../../lib/queue/worktree.ts";
+import { withWorktreeLock } from "../../lib/queue/worktree_lock.ts";
 
 const GIT = needs("git") ?? SHELL;
 
@@ -26,7 +28,7 @@ test("who comes too late to make a worktree leaves what was done meanwhile", GIT
   const queue = openQueue(box.root);
   const rules = await loadRules(queue);
   let late: ReturnType<typeof makeFor>;
-  await asOnlyMaker(queue.store, id, async () => {
+  await withWorktreeLock(queue.store, id, async () => {
     late = makeFor(queue, id, rules);
     // Another one makes it, and the task runs and ends before it is the late one's turn.
     await repo.git("worktree", "add", "-b", branch, path);
@@ -91,15 +93,164 @@ test("a branch that is there already stays where its worktree cannot be made", G
   assertEquals(await repo.git("rev-parse", branch), await repo.git("rev-parse", "HEAD"));
 });
 
-test("doctor removes such a lock where the task waits for no worktree any more", GIT, async () => {
+test("doctor removes such a lock where nobody has it", GIT, async () => {
   await using tree = await makeWorktreeBox();
   const { box } = tree;
   const [id, other] = [await tree.start("true"), await tree.start("true")];
-  const locks = [id, other].map((it) => placesOf(tree, it).lock);
-  for (const lock of locks) openLockFile(lock).close();
-  await box.ok("cancel", id);
-  assertStringIncludes((await box.run("doctor")).stdout, `.orchestra/${id}.worktree.lock`);
-  await box.run("doctor", "--fix");
-  const left = [...Deno.readDirSync(`${box.root}/.orchestra`)].map(({ name }) => name);
-  assertEquals(left.filter((name) => name.endsWith(".worktree.lock")), [`${other}.worktree.lock`]);
+  const [left, held] = [placesOf(tree, id).lock, placesOf(tree, other).lock];
+  openLockFile(left).close();
+  await withWorktreeLock(openQueue(box.root).store, other, async () => {
+    const { stdout } = await box.run("doctor");
+    assertStringIncludes(stdout, `.orchestra/${id}.worktree.lock`);
+    assertEquals(stdout.includes(held), false);
+    await box.run("doctor", "--fix");
+    const names = [...Deno.readDirSync(`${box.root}/.orchestra`)].map(({ name }) => name);
+    assertEquals(names.filter((it) => it.endsWith(".worktree.lock")), [`${other}.worktree.lock`]);
+  });
+});
+
+test("the attempts that go on with each other's work have one lock", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  box.agents({
+    talker: {
+      command: "sh",
+      args: ["-c", 'eval "$2"', "talker", "{sessionId}", "{userPrompt}"],
+      resume: ["-c", "exit 3", "talker", "{sessionId}", "{userPrompt}"],
+      completion: "exit",
+    },
+  });
+  tree.config({ supervise: false });
+  const id = await box.start("--worktree", "talker", "exit 3");
+  await box.run("run", "--wait");
+  await box.settled(id);
+  const second = /^Queued (task_\d+)/.exec(await box.ok("retry", "--resume", id))![1]!;
+  await box.run("run", "--wait");
+  await box.settled(second);
+  const third = /^Queued (task_\d+)/.exec(await box.ok("retry", "--resume", second))![1]!;
+  const { store } = openQueue(box.root);
+  for (const one of [id, second, third]) {
+    await withWorktreeLock(store, one, async () => {
+      const names = [...Deno.readDirSync(`${box.root}/.orchestra`)].map(({ name }) => name);
+      assertEquals(names.filter((it) => it.endsWith(".worktree.lock")), [`${id}.worktree.lock`]);
+      await Promise.resolve();
+    });
+  }
+});
+
+test(
+  "who comes too late to commit what a task left, or to put it away, changes nothing",
+  GIT,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    tree.config({ supervise: false });
+    const id = await tree.start("echo x >x.txt; exit 3");
+    await box.run("run", "--wait");
+    const ended = await box.settled(id);
+    const { path, branch } = tree.branch(ended);
+    const tip = await repo.git("rev-parse", branch);
+    const queue = openQueue(box.root);
+    const rules = await loadRules(queue);
+    const git = { ...tree.branch(ended), tip: null, files: null, left: null };
+    for (const act of [endTask, commitTask]) {
+      const isEnd = act === endTask;
+      queue.store.write({
+        ...ended,
+        ...(isEnd ? { reapAt: ended.completedAt } : { status: "running", completedAt: null }),
+        ...{ git, pid: null },
+      });
+      let late: Promise<boolean> | undefined;
+      await withWorktreeLock(queue.store, id, async () => {
+        late = act(queue, id, rules);
+        // Another one does it, and the next attempt is at work there.
+        await repo.git("rev-parse", "HEAD");
+        queue.store.write(ended);
+        repo.write("next.txt", "next\n", path);
+      });
+      assert(await late!);
+      assertEquals(await repo.git("rev-parse", branch), tip);
+      assertEquals(await repo.git("-C", path, "status", "--porcelain"), "?? next.txt");
+      Deno.removeSync(`${path}/next.txt`);
+    }
+  },
+);
+
+test(
+  "who takes over from somebody who was killed waits for the git that has outlived him",
+  GIT ?? ON_LINUX,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    const id = await tree.start("true");
+    const { branch, path, lock } = placesOf(tree, id);
+    const add = ["worktree", "add", "-q", "--no-checkout", "--lock", "--reason", `orchestra ${id}`];
+    await repo.git(...add, "-b", branch, path);
+    openLockFile(lock).close();
+    const orphan = new Deno.Command("git", {
+      args: ["-c", "core.hooksPath=/dev/null", "cat-file", "--batch"],
+      cwd: path,
+      stdin: "piped",
+      stdout: "null",
+    }).spawn();
+    let hasEnded = false;
+    orphan.status.then(() => hasEnded = true);
+    setTimeout(() => orphan.stdin.close(), 300);
+    // One of its user's, which may be there for hours.
+    const reader = new Deno.Command("git", {
+      args: ["cat-file", "--batch"],
+      cwd: path,
+      stdin: "piped",
+    })
+      .spawn();
+    const queue = openQueue(box.root);
+    const made = await makeFor(queue, id, await loadRules(queue));
+    await reader.stdin.close();
+    await reader.status;
+    assert(hasEnded);
+    assertEquals("task" in made && made.task?.git?.path, path);
+    assertEquals(await repo.git("-C", path, "status", "--porcelain"), "");
+  },
+);
+
+test(
+  "what comes into a worktree with submodules just before it is removed keeps it",
+  GIT ?? ON_POSIX,
+  async () => {
+    await using tree = await makeWorktreeBox();
+    const { box, repo } = tree;
+    const head = await repo.git("rev-parse", "HEAD");
+    await repo.git("update-index", "--add", "--cacheinfo", `160000,${head},sub`);
+    await repo.git("commit", "-qm", "a submodule");
+    const id = await tree.start("true");
+    const { path } = placesOf(tree, id);
+    await using between = await makeBetween('*" worktree unlock "*', `echo mine >'${path}/mine'`);
+    await box.runWith({ env: between.env }, "run", "--wait");
+    const task = await box.settled(id);
+    assert(between.wasDone());
+    assertStringIncludes(tree.branch(task).left!, "untracked files");
+    assertEquals(Deno.readTextFileSync(`${path}/mine`), "mine\n");
+  },
+);
+
+test("many who take such a lock in turn meet none that is damaged", GIT ?? ON_POSIX, async () => {
+  await using tree = await makeWorktreeBox();
+  const id = await tree.start("true");
+  const module = (name: string) => new URL(`../../lib/queue/${name}`, import.meta.url).href;
+  const script = `import { openQueue } from "${module("queue.ts")}";
+    import { withWorktreeLock } from "${module("worktree_lock.ts")}";
+    const { store } = openQueue(Deno.args[0]);
+    for (let at = 0; at < 2000; at++) await withWorktreeLock(store, Deno.args[1], async () => {});`;
+  const file = `${tree.repo.beside}/take.ts`;
+  Deno.writeTextFileSync(file, script);
+  const takers = [1, 2, 3].map(() =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "--quiet", file, tree.box.root, id],
+      stdout: "null",
+      stderr: "piped",
+    }).output()
+  );
+  for (const { success, stderr } of await Promise.all(takers)) {
+    assert(success, new TextDecoder().decode(stderr));
+  }
 });

@@ -16,7 +16,6 @@ import {
   mounting,
   NARROW,
   needs,
-  ON_LINUX,
   ON_POSIX,
   succeeds,
   test,
@@ -584,27 +583,3 @@ test("a lock on the index of the user's is in nobody's way, and stays", GIT, asy
   await assertWhole(trees, trees.wanted(1));
   assertEquals(Deno.readTextFileSync(`${user.top}/.git/index.lock`), "");
 });
-
-test(
-  "what was made in part is finished when the git of who was killed has ended",
-  GIT ?? ON_LINUX,
-  async () => {
-    await using trees = await makeTrees();
-    const wanted = trees.wanted(1);
-    const { branch, path, base, reason } = wanted;
-    const add = ["worktree", "add", "-q", "--no-checkout", "--lock", "--reason", reason];
-    await trees.user.git(...add, "-b", branch, path, base);
-    const orphan = new Deno.Command("git", {
-      args: ["cat-file", "--batch"],
-      cwd: path,
-      stdin: "piped",
-      stdout: "null",
-    }).spawn();
-    let hasEnded = false;
-    orphan.status.then(() => hasEnded = true);
-    setTimeout(() => orphan.stdin.close(), 300);
-    await makeWorktree(trees.repo, wanted);
-    assert(hasEnded);
-    await assertWhole(trees, wanted);
-  },
-);

@@ -23,6 +23,7 @@ import { branchFacts, mendBranch } from "../doctor_branches.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram, isOnServer } from "../../launch/find.ts";
 import type { Queue } from "../../queue/queue.ts";
+import { isLeftLock, isWorktreeLock, removeLeftLock } from "../../queue/worktree_lock.ts";
 import { readTaken } from "../../workspaces/slots.ts";
 import { localLocks } from "../../store/mounts.ts";
 import { watchFolder } from "../../store/watch.ts";
@@ -203,13 +204,6 @@ function pipesIn({ store }: Queue): string[] {
     .map((name) => `.orchestra/tasks/${name}`);
 }
 
-/** Whether a file is the lock of who made a worktree for a task that waits for none any more. */
-function isLeftLock(name: string, tasks: readonly Task[]): boolean {
-  const id = /^(task_\d+)\.worktree\.lock$/.exec(name)?.[1];
-  return id !== undefined &&
-    !tasks.some(({ taskId, status }) => taskId === id && status === "pending");
-}
-
 /** Who writes many files writes the next one within this, milliseconds. */
 const STILL_WRITING = 60_000;
 
@@ -223,7 +217,8 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
       // Ours are named after the process that writes them; while that lives they are in use.
-      if (isLeftLock(name, scan.tasks)) strays.push(`${folder}/${name}`);
+      const isLock = folder === ".orchestra" && isWorktreeLock(name);
+      if (isLock && isLeftLock(`${store.dir}/${name}`)) strays.push(`${folder}/${name}`);
       const writer = /\.(\d+)\.tmp$/.exec(name)?.[1];
       if (writer === undefined || pids.has(Number(writer))) continue;
       const path = `${folder}/${name}`;
@@ -416,7 +411,9 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
       return `added ${missing.length} to the history`;
     }
     case "left-over":
-      store.remove(`${store.root}/${finding.subject}`);
+      if (isWorktreeLock(finding.subject.slice(".orchestra/".length))) {
+        if (!removeLeftLock(`${store.root}/${finding.subject}`)) return undefined;
+      } else store.remove(`${store.root}/${finding.subject}`);
       return `removed ${finding.subject}`;
     case "open-to-others":
       Deno.chmodSync(`${store.root}/${finding.subject}`, 0o700);

@@ -263,6 +263,8 @@ async function mergeInto(
         `${repo.top}: where an agent made it, push it from that worktree before it is cleaned`,
     );
   }
+  // Confirming may have taken minutes.
+  if (moves) checkTarget(queue, target);
   const move = moves
     ? await performMove(place, target, plan.to, {
       kind: "merge",

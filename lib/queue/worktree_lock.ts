@@ -1,0 +1,130 @@
+// One at a time does something to the worktree of a task: makes it, commits what was left in it, puts it away,
+// cleans it. Who stood still in between would act on what he had seen, and spoil or take away what has been
+// done since. The attempts that go on in one worktree have one lock. Loaded only where a task has a worktree.
+
+import { retryOf } from "../decide/dependencies.ts";
+import { pause } from "../launch/pause.ts";
+import { lstat, removeFile } from "../store/files.ts";
+import { isNamed, openLockFile } from "../store/lock.ts";
+import type { Store } from "../store/tasks.ts";
+import { OrchestraError } from "../task/error.ts";
+import type { Task } from "../task/fields.ts";
+import { gitsNaming } from "../worktree/processes.ts";
+
+/** What is needed of the store. */
+type Place = Pick<Store, "dir" | "read" | "readArchived">;
+
+/** So long another one is waited for, milliseconds: then it is tried again later. */
+const PATIENCE = 10_000;
+
+/** Somebody else is at it; the message goes on a sentence. */
+export class InUse extends OrchestraError {
+  constructor(what: string, hint: string) {
+    super("environment", what, { hint });
+  }
+}
+
+/**
+ * Does something to the worktree of a task while nobody else of us does. The kernel frees the lock when its
+ * owner dies; then its file is still there, and who takes it waits for the gits that have outlived him.
+ *
+ * @param act looks anew at what it needs to know
+ * @throws InUse where somebody else does not come to an end in time
+ */
+export async function withWorktreeLock<T>(
+  store: Place,
+  id: string,
+  act: () => Promise<T>,
+): Promise<T> {
+  const first = firstOf(store, id);
+  const path = `${store.dir}/${first}.worktree.lock`;
+  const until = performance.now() + PATIENCE;
+  const { file, wasLeft } = await take(path, until);
+  try {
+    if (wasLeft) await waitForGits(first, until);
+    return await act();
+  } finally {
+    // As long as it is held: whoever has opened it sees then that it is not the one to be taken any more.
+    try {
+      if (isNamed(file, path)) removeFile(path);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+async function take(
+  path: string,
+  until: number,
+): Promise<{ file: Deno.FsFile; wasLeft: boolean }> {
+  for (let wait = 1;; wait = Math.min(wait * 2, 50)) {
+    const wasThere = lstat(path) !== undefined;
+    const file = openLockFile(path);
+    if (file.tryLockSync(true) && isNamed(file, path)) return { file, wasLeft: wasThere };
+    file.close();
+    if (performance.now() >= until) {
+      throw new InUse("another process is at work on its worktree", `It holds ${path}.`);
+    }
+    await pause(wait);
+  }
+}
+
+/** Gits of somebody who was killed: what they bring, or take away, must not come later. */
+async function waitForGits(id: string, until: number): Promise<void> {
+  for (;;) {
+    const pids = await gitsNaming(id);
+    if (pids.length === 0) return;
+    if (performance.now() >= until) {
+      throw new InUse(
+        "another git is at work on its worktree, though who started it was killed",
+        `See what it does: ps ${pids.join(" ")}`,
+      );
+    }
+    await pause(50);
+  }
+}
+
+/** The first of the attempts that go on with each other's work, as far as they are known. */
+function firstOf(store: Place, id: string): string {
+  const seen = new Set<string>();
+  let first = id;
+  for (let next: string | null = id; next !== null && !seen.has(next);) {
+    first = next;
+    seen.add(first);
+    const task = soundTask(store, first);
+    next = task === undefined || task.resumes === null ? null : retryOf(task);
+  }
+  return first;
+}
+
+function soundTask(store: Place, id: string): Task | undefined {
+  try {
+    return store.read(id) ?? store.readArchived(id);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a name in the workspace's folder is that of such a lock. */
+export function isWorktreeLock(name: string): boolean {
+  return /^task_\d+\.worktree\.lock$/.test(name);
+}
+
+/** Whether nobody has such a lock: who had it was killed. */
+export function isLeftLock(path: string): boolean {
+  try {
+    using file = Deno.openSync(path, { read: true, write: true });
+    return file.tryLockSync(true);
+  } catch {
+    // It is gone, or no file.
+    return false;
+  }
+}
+
+/** Removes such a lock, if nobody has it; says whether it did. */
+export function removeLeftLock(path: string): boolean {
+  using file = openLockFile(path);
+  if (!file.tryLockSync(true) || !isNamed(file, path)) return false;
+  removeFile(path);
+  return true;
+}
