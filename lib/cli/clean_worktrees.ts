@@ -6,7 +6,7 @@ import { BACKUPS, formatKept, keptJson, NO_BRANCH, remedyOf, WAYS } from "../for
 import type { Queue } from "../queue/queue.ts";
 import { noteCleaned } from "../queue/cleaned.ts";
 import { noTask } from "../queue/queue.ts";
-import { InUse, withWorktreeLock } from "../queue/worktree_lock.ts";
+import { NotNow, withWorktreeLock } from "../queue/worktree_lock.ts";
 import { OrchestraError, quote } from "../task/error.ts";
 import { isTaskId } from "../task/fields.ts";
 import { formatBytes } from "../text/bytes.ts";
@@ -157,7 +157,7 @@ async function clean(
     taskId,
     () => cleanBranch(repo, taskId, force, request),
   ).catch((error): Cleaned => {
-    if (!(error instanceof InUse)) throw error;
+    if (!(error instanceof NotNow)) throw error;
     const { branch } = seen.found;
     return { taskId, branch, kind: "failed", problem: error.message, backups: [] };
   });

@@ -118,11 +118,11 @@ export async function mendBranch(
 ): Promise<string | undefined> {
   const { subject } = finding;
   const { cleanBranch, mendWorktree } = await import("../worktree/clean.ts");
-  const { InUse, withWorktreeLock } = await import("../queue/worktree_lock.ts");
+  const { NotNow, withWorktreeLock } = await import("../queue/worktree_lock.ts");
   /** Undefined where somebody else is at it. */
   const inTurn = <T>(act: () => Promise<T>) =>
     withWorktreeLock(queue.store, subject, act).catch((error) => {
-      if (!(error instanceof InUse)) throw error;
+      if (!(error instanceof NotNow)) throw error;
       note(`${subject}: ${error.message}`);
       return undefined;
     });

@@ -90,15 +90,15 @@ export async function commitTask(
 }
 
 async function loadWorktrees() {
-  const [{ putAway, commitWork }, { inTime }, { InUse, withWorktreeLock }] = await Promise.all([
+  const [{ putAway, commitWork }, { inTime }, { NotNow, withWorktreeLock }] = await Promise.all([
     import("./worktree.ts"),
     import("./in_time.ts"),
     import("./worktree_lock.ts"),
   ]);
-  /** Does something to its worktree; false where somebody else does, and does not come to an end. */
+  /** Does something to its worktree; false where it is not our turn now. */
   const whileOwn = (store: Store, id: string, act: () => Promise<boolean>) =>
     withWorktreeLock(store, id, act).catch((error) => {
-      if (error instanceof InUse) return false;
+      if (error instanceof NotNow) return false;
       throw error;
     });
   return { putAway, commitWork, inTime, whileOwn };

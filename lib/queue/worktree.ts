@@ -25,7 +25,7 @@ import { type Queue, readSound, type Rules } from "./queue.ts";
 import { noteHandedOver, takeOver } from "./resume.ts";
 import { settle } from "./settle.ts";
 import { ownWorktree } from "./worktree_own.ts";
-import { withWorktreeLock } from "./worktree_lock.ts";
+import { NotNow, withWorktreeLock } from "./worktree_lock.ts";
 import { lockReason } from "./worktree_place.ts";
 
 /** What came of making a worktree. */
@@ -45,15 +45,10 @@ type Refusal =
  * reasons that are the task's own, the task fails.
  */
 export async function makeFor(queue: Queue, id: string, rules: Rules): Promise<Made> {
-  let isIn = false;
   try {
-    return await withWorktreeLock(queue.store, id, () => {
-      isIn = true;
-      return makeAlone(queue, id, rules);
-    });
+    return await withWorktreeLock(queue.store, id, () => makeAlone(queue, id, rules));
   } catch (error) {
-    // Somebody else is at it, or something else stands in the place of the lock.
-    if (!isIn) return { later: wordsOf(error) };
+    if (error instanceof NotNow) return { later: wordsOf(error) };
     throw error;
   }
 }

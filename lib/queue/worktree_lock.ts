@@ -7,7 +7,7 @@ import { pause } from "../launch/pause.ts";
 import { lstat, removeFile } from "../store/files.ts";
 import { isNamed, openLockFile } from "../store/lock.ts";
 import type { Store } from "../store/tasks.ts";
-import { OrchestraError } from "../task/error.ts";
+import { OrchestraError, toOrchestraError } from "../task/error.ts";
 import type { Task } from "../task/fields.ts";
 import { gitsNaming } from "../worktree/processes.ts";
 
@@ -17,9 +17,9 @@ type Place = Pick<Store, "dir" | "read" | "readArchived">;
 /** So long another one is waited for, milliseconds: then it is tried again later. */
 const PATIENCE = 10_000;
 
-/** Somebody else is at it; the message goes on a sentence. */
-export class InUse extends OrchestraError {
-  constructor(what: string, hint: string) {
+/** The lock cannot be had now: somebody else is at it, mostly. The message goes on a sentence. */
+export class NotNow extends OrchestraError {
+  constructor(what: string, hint?: string) {
     super("environment", what, { hint });
   }
 }
@@ -29,7 +29,7 @@ export class InUse extends OrchestraError {
  * owner dies; then its file is still there, and who takes it waits for the gits that have outlived him.
  *
  * @param act looks anew at what it needs to know
- * @throws InUse where somebody else does not come to an end in time
+ * @throws NotNow where somebody else does not come to an end in time, or the lock cannot be made
  */
 export async function withWorktreeLock<T>(
   store: Place,
@@ -39,7 +39,11 @@ export async function withWorktreeLock<T>(
   const first = firstOf(store, id);
   const path = `${store.dir}/${first}.worktree.lock`;
   const until = performance.now() + PATIENCE;
-  const { file, wasLeft } = await take(path, until);
+  const { file, wasLeft } = await take(path, until).catch((error) => {
+    if (error instanceof NotNow) throw error;
+    const { message, hint } = toOrchestraError(error, "Taking its lock");
+    throw new NotNow(message, hint);
+  });
   try {
     if (wasLeft) await waitForGits(first, until);
     return await act();
@@ -63,7 +67,7 @@ async function take(
     if (file.tryLockSync(true) && isNamed(file, path)) return { file, wasLeft: wasThere };
     file.close();
     if (performance.now() >= until) {
-      throw new InUse("another process is at work on its worktree", `It holds ${path}.`);
+      throw new NotNow("another process is at work on its worktree", `It holds ${path}.`);
     }
     await pause(wait);
   }
@@ -75,7 +79,7 @@ async function waitForGits(id: string, until: number): Promise<void> {
     const pids = await gitsNaming(id);
     if (pids.length === 0) return;
     if (performance.now() >= until) {
-      throw new InUse(
+      throw new NotNow(
         "another git is at work on its worktree, though who started it was killed",
         `See what it does: ps ${pids.join(" ")}`,
       );

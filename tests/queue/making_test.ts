@@ -73,9 +73,27 @@ test("what stands in the place of the lock keeps one task waiting, and no other"
   assertStringIncludes(stderr, `${id}.worktree.lock is a folder`);
   assertEquals((await box.settled(other)).status, "complete");
   assertEquals(box.task(id).status, "pending");
+  assertStringIncludes(await box.ok("status"), "1 ready");
   Deno.removeSync(lock);
   await box.ok("run", "--wait");
   assertEquals((await box.settled(id)).status, "complete");
+});
+
+test("nor does it keep anybody from looking, once a task has ended", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  const [id, other] = [await tree.start("exit 3"), await tree.start("true")];
+  tree.config({ supervise: false });
+  await box.run("run", "--all", "--wait");
+  await box.settled(other);
+  const { store } = openQueue(box.root);
+  const ended = await box.settled(id);
+  store.write({ ...ended, reapAt: ended.completedAt });
+  Deno.mkdirSync(placesOf(tree, id).lock);
+  assertStringIncludes(await box.ok("status"), other.slice(-6));
+  Deno.removeSync(placesOf(tree, id).lock);
+  await box.ok("status");
+  assertEquals((await box.settled(id)).reapAt, null);
 });
 
 test("a branch that is there already stays where its worktree cannot be made", GIT, async () => {
