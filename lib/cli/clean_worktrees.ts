@@ -159,7 +159,13 @@ async function clean(
   ).catch((error): Cleaned => {
     if (!(error instanceof NotNow)) throw error;
     const { branch } = seen.found;
-    return { taskId, branch, kind: "failed", problem: error.message, backups: [] };
+    return {
+      taskId,
+      branch,
+      kind: "failed",
+      problem: `${error.message} (${error.hint})`,
+      backups: [],
+    };
   });
   if (cleaned?.kind !== "removed") return cleaned;
   context.trace("worktree removed", { task: taskId, branch: cleaned.branch ?? "" });

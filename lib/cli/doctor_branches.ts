@@ -123,7 +123,7 @@ export async function mendBranch(
   const inTurn = <T>(act: () => Promise<T>) =>
     withWorktreeLock(queue.store, subject, act).catch((error) => {
       if (!(error instanceof NotNow)) throw error;
-      note(`${subject}: ${error.message}`);
+      note(`${subject}: ${error.message}\n  ${error.hint}`);
       return undefined;
     });
   switch (finding.code) {

@@ -3,7 +3,7 @@
 // Killed in the middle, `reapAt` is still there, or nothing is committed, and whoever watches next does it
 // again.
 
-import type { EndOptions } from "../launch/launcher.ts";
+import type { EndOptions as LaunchEndOptions } from "../launch/launcher.ts";
 import { branchOf } from "../decide/branch.ts";
 import { awaitsCommit } from "../decide/worktree.ts";
 import type { Store } from "../store/tasks.ts";
@@ -14,6 +14,12 @@ import { setupShimOf, shimOf } from "./probe.ts";
 import { definitionOf, type Queue, type Rules } from "./queue.ts";
 import { markReaped } from "./settle.ts";
 
+/** How something of a task is ended. */
+export interface EndOptions extends Omit<LaunchEndOptions, "grace"> {
+  /** Tells why what is to be done with its worktree cannot be done now: it is tried again. */
+  readonly tell?: (problem: string) => void;
+}
+
 /**
  * Ends the processes of a settled task that may live.
  *
@@ -23,15 +29,15 @@ export async function endTask(
   queue: Queue,
   id: string,
   rules: Rules,
-  options: Omit<EndOptions, "grace"> = {},
+  options: EndOptions = {},
 ): Promise<boolean> {
   const { store } = queue;
   const task = store.read(id);
   if (task === undefined || task.reapAt === null) return true;
   if (!await endTree(queue, task, rules, options)) return false;
   if (branchOf(task) === null) return reaped(queue, id, rules, null);
-  const { putAway, inTime, whileOwn } = await loadWorktrees();
-  return await whileOwn(store, id, async () => {
+  const { putAway, inTime, inTurn } = await loadWorktrees();
+  return await inTurn(store, id, options, async () => {
     const task = store.read(id);
     if (task === undefined || task.reapAt === null) return true;
     const act = (signal: AbortSignal) => putAway(queue, task, rules, signal);
@@ -61,14 +67,14 @@ export async function commitTask(
   queue: Queue,
   id: string,
   rules: Rules,
-  options: Omit<EndOptions, "grace"> = {},
+  options: EndOptions = {},
 ): Promise<boolean> {
   const { store } = queue;
   const task = store.read(id);
   if (task?.status !== "running" || !awaitsCommit(task)) return true;
   if (!await endTree(queue, task, rules, options)) return false;
-  const { commitWork, inTime, whileOwn } = await loadWorktrees();
-  return await whileOwn(store, id, async () => {
+  const { commitWork, inTime, inTurn } = await loadWorktrees();
+  return await inTurn(store, id, options, async () => {
     const task = store.read(id);
     if (task?.status !== "running" || !awaitsCommit(task)) return true;
     const { value: git, isWanted } = await inTime(
@@ -96,12 +102,18 @@ async function loadWorktrees() {
     import("./worktree_lock.ts"),
   ]);
   /** Does something to its worktree; false where it is not our turn now. */
-  const whileOwn = (store: Store, id: string, act: () => Promise<boolean>) =>
+  const inTurn = (
+    store: Store,
+    id: string,
+    { tell }: EndOptions,
+    act: () => Promise<boolean>,
+  ) =>
     withWorktreeLock(store, id, act).catch((error) => {
-      if (error instanceof NotNow) return false;
-      throw error;
+      if (!(error instanceof NotNow)) throw error;
+      tell?.(`Ending ${id}: ${error.message}; it is tried again\n  ${error.hint}`);
+      return false;
     });
-  return { putAway, commitWork, inTime, whileOwn };
+  return { putAway, commitWork, inTime, inTurn };
 }
 
 /** Ends the processes of a task; whether none lives any more, as far as can be seen. */
@@ -109,7 +121,7 @@ async function endTree(
   queue: Queue,
   task: Task,
   rules: Rules,
-  options: Omit<EndOptions, "grace">,
+  options: EndOptions,
 ): Promise<boolean> {
   const { store, launchers } = queue;
   // Nothing of it was ever launched.

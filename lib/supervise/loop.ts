@@ -401,7 +401,10 @@ function endLater(watch: Watch, id: string, act: typeof endTask): void {
   const { queue, mirror, hold, rules, options } = watch;
   if (hold.ending.has(id)) return;
   hold.ending.add(id);
-  act(queue, id, rules.current, { signal: options.signal }).catch(() => false).then((ended) => {
+  const { signal } = options;
+  act(queue, id, rules.current, { signal, tell: (problem) => watch.tell(problem) }).catch(() =>
+    false
+  ).then((ended) => {
     hold.ending.delete(id);
     // What could not be ended is tried again with the next rescan.
     if (!ended) hold.refused.add(id);

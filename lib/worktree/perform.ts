@@ -198,7 +198,8 @@ async function perform(
   const newOnes = async () =>
     (await checkoutsOf(repo, target)).filter((path) => !checkouts.some((it) => samePath(it, path)));
   const [since] = await newOnes().catch(async (error) => {
-    throw error instanceof OrchestraError ? await takenBack(error) : error;
+    if (error instanceof OrchestraError) throw await takenBack(error);
+    throw error instanceof GitError ? await takenBack(refused(name, repo.top, error)) : error;
   });
   if (since !== undefined) {
     throw await takenBack(
@@ -238,9 +239,11 @@ async function bringNew(
 ): Promise<void> {
   for (const checkout of checkouts) {
     await carry(checkout, ref, from, to).catch((error) => {
-      if (!(error instanceof GitError || error instanceof SwitchedAway)) throw error;
+      if (!(error instanceof GitError || error instanceof OrchestraError)) throw error;
       place.note?.(
-        `${checkout} has ${nameOf(ref)} checked out since, with files from before the merge: see ` +
+        `${checkout} has ${
+          nameOf(ref)
+        } checked out since, with files from before it was moved: see ` +
           `git -C ${quote([checkout])} status before anything is committed there`,
       );
     });

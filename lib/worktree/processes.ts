@@ -36,8 +36,9 @@ export function currentFolders(): Map<number, string> {
 }
 
 /**
- * Gits that we started, in whose arguments or current folder a task's id is, as far as they can be seen. Those
- * of others, who may read there for hours, have not our settings.
+ * Gits that we started, in whose arguments or current folder a task's id is, as far as they can be seen: on
+ * Linux. Those of others, which may read there for hours, have not our settings; nor does it count who looks
+ * at a diff.
  */
 export async function gitsNaming(id: string): Promise<number[]> {
   if (Deno.build.os !== "linux") return [];
@@ -46,11 +47,13 @@ export async function gitsNaming(id: string): Promise<number[]> {
     return pidsOf().filter((pid) => {
       const words = textOf(`/proc/${pid}/cmdline`);
       return /^(?:[^\0]*\/)?git\0.*\0core\.hooksPath=/s.test(words) &&
+        !words.includes("\0diff\0") &&
         (words.includes(id) || linkOf(`/proc/${pid}/cwd`)?.includes(id) === true);
     });
   }, async () => {
     const script = `cd /proc && for pid in [0-9]*; do
       words=$(tr '\\0' ' ' <$pid/cmdline) || continue
+      case $words in *' diff '*) continue ;; esac
       case $words in 'git '*core.hooksPath=*|*/'git '*core.hooksPath=*) ;; *) continue ;; esac
       case "$words $(readlink $pid/cwd)" in *$1*) echo $pid ;; esac
     done 2>/dev/null`;

@@ -263,3 +263,19 @@ test(
     assertEquals(await it.at("orchestra/2"), before);
   },
 );
+
+test(
+  "nothing else is done to the worktree of a task while its branch is merged into",
+  GIT ?? ON_POSIX,
+  async () => {
+    await using it = await makeMergeBox();
+    await it.task(1, { "a.txt": lines({ 1: "eins" }) });
+    await it.task(2, { "b.txt": "b\n" });
+    const proof = `${it.repo.beside}/proof`;
+    const script = `cp '${it.repo.top}/.orchestra/${it.id(2)}.worktree.lock' '${proof}'`;
+    await using between = await makeBetween('*" update-ref "*" refs/heads/orchestra/2 "*', script);
+    const args = ["merge", it.id(1), "--into", "orchestra/2"];
+    const { code, stderr } = await it.box.runWith({ env: between.env }, ...args);
+    assertEquals([code, Deno.readTextFileSync(proof)], [0, "held\n"], stderr);
+  },
+);

@@ -78,7 +78,7 @@ async function cancel(this: Context, flags: CancelFlags, ...ids: string[]): Prom
   // Told before the processes are ended: we may be one of them.
   tell(this, outcomes, isFiltering(flags));
   if (problems.length > 0) this.fail(5);
-  await places.each(outcomes, endAll);
+  await places.each(outcomes, (outcome) => endAll(this, outcome));
 }
 
 function checkOrder(flags: CancelFlags, ids: readonly string[]): void {
@@ -193,10 +193,11 @@ function tell(context: Context, outcomes: readonly Outcome[], isFiltered: boolea
 }
 
 /** Ends what lives of them. */
-async function endAll({ queue, rules, done }: Outcome): Promise<void> {
+async function endAll(context: Context, { queue, rules, done }: Outcome): Promise<void> {
   const ends = done.filter(({ reapAt }) => reapAt !== null).map(({ taskId }) => taskId);
   if (ends.length > 0 && isWatched(queue.store)) waitForWatcher(queue.store, ends);
-  await Promise.all(ends.map((id) => endTask(queue, id, rules)));
+  const tell = (problem: string) => context.note(problem);
+  await Promise.all(ends.map((id) => endTask(queue, id, rules, { tell })));
 }
 
 /**

@@ -412,7 +412,7 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
     }
     case "left-over":
       if (isWorktreeLock(finding.subject.slice(".orchestra/".length))) {
-        if (!removeLeftLock(`${store.root}/${finding.subject}`)) return undefined;
+        if (!await removeLeftLock(`${store.root}/${finding.subject}`)) return undefined;
       } else store.remove(`${store.root}/${finding.subject}`);
       return `removed ${finding.subject}`;
     case "open-to-others":

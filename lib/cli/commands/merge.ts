@@ -150,6 +150,27 @@ function checkTarget({ store }: Queue, { name }: Target): void {
   );
 }
 
+/** Does something to a target; where that is a task's branch, nothing else is done to its worktree meanwhile. */
+async function inTurn<T>(queue: Queue, target: Target, act: () => Promise<T>): Promise<T> {
+  const { store } = queue;
+  const owner = store.scan().tasks.find((task) => branchOf(task)?.branch === target.name);
+  const checked = () => {
+    // Confirming may have taken minutes.
+    checkTarget(queue, target);
+    return act();
+  };
+  if (owner === undefined) return await checked();
+  const { NotNow, withWorktreeLock } = await import("../../queue/worktree_lock.ts");
+  return await withWorktreeLock(store, owner.taskId, checked).catch((error) => {
+    if (!(error instanceof NotNow)) throw error;
+    throw new OrchestraError(
+      "state",
+      `Merging into ${target.name}, the branch of ${owner.taskId}: ${error.message}`,
+      { hint: error.hint },
+    );
+  });
+}
+
 /** Finishes what was killed. */
 async function settle(context: Context, place: Place, looksOnly: boolean): Promise<void> {
   if (looksOnly) return;
@@ -166,7 +187,11 @@ async function settle(context: Context, place: Place, looksOnly: boolean): Promi
 }
 
 async function undo(context: Context, place: Place, target: Target): Promise<void> {
-  const { from, to, backup, tasks } = await undoMerge(place, target);
+  const { from, to, backup, tasks } = await inTurn(
+    place.queue,
+    target,
+    () => undoMerge(place, target),
+  );
   if (context.globals.json) {
     return context.printJson({ target: target.name, from, to, backup, undone: tasks });
   }
@@ -263,18 +288,17 @@ async function mergeInto(
         `${repo.top}: where an agent made it, push it from that worktree before it is cleaned`,
     );
   }
-  // Confirming may have taken minutes.
-  if (moves) checkTarget(queue, target);
   const move = moves
-    ? await performMove(place, target, plan.to, {
-      kind: "merge",
-      tasks: coming.flatMap((item) => [
-        ...(along.get(item.taskId) ?? []).map(({ taskId }) => taskId),
-        item.taskId,
-      ]),
-      tips,
-      mode,
-    })
+    ? await inTurn(queue, target, () =>
+      performMove(place, target, plan.to, {
+        kind: "merge",
+        tasks: coming.flatMap((item) => [
+          ...(along.get(item.taskId) ?? []).map(({ taskId }) => taskId),
+          item.taskId,
+        ]),
+        tips,
+        mode,
+      }))
     : undefined;
   const { dryRun = false, resolve } = flags;
   const queued = dryRun || resolve === undefined

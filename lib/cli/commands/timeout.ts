@@ -59,7 +59,7 @@ async function timeOutNow(this: Context, _flags: NoFlags, id: string): Promise<v
       hint: task.status === "pending" ? `Cancel it with: orchestra cancel ${id}` : undefined,
     });
   }
-  await endTask(queue, id, rules);
+  await endTask(queue, id, rules, { tell: (problem) => this.note(problem) });
   if (this.globals.json) this.printJson(queue.store.read(id) ?? null);
   else this.print(`Ended ${id} as timed out`);
 }
