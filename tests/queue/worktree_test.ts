@@ -11,6 +11,7 @@ import { openWorkspace } from "../../mod.ts";
 import { cancel } from "../../lib/queue/cancel.ts";
 import { loadRules, openQueue } from "../../lib/queue/queue.ts";
 import { makeFor } from "../../lib/queue/worktree.ts";
+import { lstat } from "../../lib/store/files.ts";
 
 const GIT = needs("git") ?? SHELL;
 
@@ -574,7 +575,8 @@ test(
     const rules = await loadRules(queue);
     const { promise: hasBegun, resolve } = Promise.withResolvers<void>();
     const read = (id: string) => {
-      resolve();
+      // Once it is alone with it; before, it only looks what its lock is called.
+      if (lstat(box.path(`${id}.worktree.lock`)) !== undefined) resolve();
       return queue.store.read(id);
     };
     const making = makeFor({ ...queue, store: { ...queue.store, read } }, id, rules);
