@@ -6,7 +6,6 @@
 import type { EndOptions as LaunchEndOptions } from "../launch/launcher.ts";
 import { branchOf } from "../decide/branch.ts";
 import { awaitsCommit } from "../decide/worktree.ts";
-import type { Store } from "../store/tasks.ts";
 import type { Task, TaskBranch } from "../task/fields.ts";
 import { processMark } from "../task/marks.ts";
 import { observe } from "./observe.ts";
@@ -35,26 +34,28 @@ export async function endTask(
   const task = store.read(id);
   if (task === undefined || task.reapAt === null) return true;
   if (!await endTree(queue, task, rules, options)) return false;
-  if (branchOf(task) === null) return reaped(queue, id, rules, null);
-  const { putAway, inTime, inTurn } = await loadWorktrees();
-  return await inTurn(store, id, options, async () => {
+  if (branchOf(task) === null) {
+    noteReaped(queue, id, rules, null);
+    return true;
+  }
+  const [{ putAway }, { inTime }] = await loadWorktrees();
+  return await inTurn(queue, id, options, async () => {
     const task = store.read(id);
-    if (task === undefined || task.reapAt === null) return true;
+    if (task === undefined || task.reapAt === null) return;
     const act = (signal: AbortSignal) => putAway(queue, task, rules, signal);
-    return reaped(queue, id, rules, (await inTime(queue, task, rules, act)).value);
+    noteReaped(queue, id, rules, (await inTime(queue, task, rules, act)).value);
   });
 }
 
 /** Writes that nothing of it lives any more, and what became of its worktree. */
-function reaped(queue: Queue, id: string, rules: Rules, git: TaskBranch | null): boolean {
+function noteReaped(queue: Queue, id: string, rules: Rules, git: TaskBranch | null): void {
   const { store, launchers } = queue;
-  return store.locked(() => {
+  store.locked(() => {
     const current = store.read(id);
-    if (current === undefined || current.reapAt === null) return true;
+    if (current === undefined || current.reapAt === null) return;
     const agent = definitionOf(rules, current.agent);
     const seen = observe(store, current, launchers, agent, () => "dead", queue.now());
     markReaped(queue, git === null ? current : { ...current, git }, seen, rules);
-    return true;
   });
 }
 
@@ -73,10 +74,10 @@ export async function commitTask(
   const task = store.read(id);
   if (task?.status !== "running" || !awaitsCommit(task)) return true;
   if (!await endTree(queue, task, rules, options)) return false;
-  const { commitWork, inTime, inTurn } = await loadWorktrees();
-  return await inTurn(store, id, options, async () => {
+  const [{ commitWork }, { inTime }] = await loadWorktrees();
+  return await inTurn(queue, id, options, async () => {
     const task = store.read(id);
-    if (task?.status !== "running" || !awaitsCommit(task)) return true;
+    if (task?.status !== "running" || !awaitsCommit(task)) return;
     const { value: git, isWanted } = await inTime(
       queue,
       task,
@@ -84,36 +85,36 @@ export async function commitTask(
       (signal) => commitWork(queue, task, rules, signal),
     );
     // Ended meanwhile, it is committed by whoever puts its worktree away.
-    if (!isWanted) return true;
+    if (!isWanted) return;
     store.locked(() => {
       const current = store.read(id);
       // Cancelled meanwhile, it is put away by whoever ends it.
       if (current === undefined || !awaitsCommit(current) || current.claim !== task.claim) return;
       store.write({ ...current, git });
     });
-    return true;
   });
 }
 
-async function loadWorktrees() {
-  const [{ putAway, commitWork }, { inTime }, { NotNow, withWorktreeLock }] = await Promise.all([
-    import("./worktree.ts"),
-    import("./in_time.ts"),
-    import("./worktree_lock.ts"),
-  ]);
-  /** Does something to its worktree; false where it is not our turn now. */
-  const inTurn = (
-    store: Store,
-    id: string,
-    { tell }: EndOptions,
-    act: () => Promise<boolean>,
-  ) =>
-    withWorktreeLock(store, id, act).catch((error) => {
-      if (!(error instanceof NotNow)) throw error;
-      tell?.(`Ending ${id}: ${error.message}; it is tried again\n  ${error.hint}`);
-      return false;
-    });
-  return { putAway, commitWork, inTime, inTurn };
+function loadWorktrees() {
+  return Promise.all([import("./worktree.ts"), import("./in_time.ts")]);
+}
+
+/** Does something to the worktree of a task; false where it is not our turn now. */
+async function inTurn(
+  { store }: Queue,
+  id: string,
+  { tell }: EndOptions,
+  act: () => Promise<void>,
+): Promise<boolean> {
+  const { NotNow, withWorktreeLock } = await import("./worktree_lock.ts");
+  try {
+    await withWorktreeLock(store, id, act);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NotNow)) throw error;
+    tell?.(`Ending ${id}: ${error.message}; it is tried again\n  ${error.hint}`);
+    return false;
+  }
 }
 
 /** Ends the processes of a task; whether none lives any more, as far as can be seen. */

@@ -1,6 +1,6 @@
 // One at a time does something to the worktree of a task: makes it, commits what was left in it, puts it away,
 // cleans it. Who stood still in between would act on what he had seen, and spoil or take away what has been
-// done since. The attempts that go on in one worktree have one lock. Loaded only where a task has a worktree.
+// done since. The attempts that go on in one worktree have one lock. Loaded only where a task has a worktree, and by doctor.
 
 import { retryOf } from "../decide/dependencies.ts";
 import { pause } from "../launch/pause.ts";
@@ -142,9 +142,9 @@ function soundTask(store: Place, id: string): Task | undefined {
   }
 }
 
-/** Whether a name in the workspace's folder is that of such a lock. */
-export function isWorktreeLock(name: string): boolean {
-  return /^task_\d+\.worktree\.lock$/.test(name);
+/** The task, the first of its attempts, whose lock a file is by its name; undefined for another file. */
+export function idOfLock(path: string): string | undefined {
+  return /(?:^|[/\\])(task_\d+)\.worktree\.lock$/.exec(path)?.[1];
 }
 
 /** Whether nobody has such a lock: who had it was killed. */
@@ -158,12 +158,11 @@ export function isLeftLock(path: string): boolean {
   }
 }
 
-/** Removes such a lock, if nobody has it and no git of his is at work; says whether it did. */
-export async function removeLeftLock(path: string): Promise<boolean> {
+/** Removes the lock of a task, if nobody has it and no git of his is at work; says whether it did. */
+export async function removeLeftLock(path: string, id: string): Promise<boolean> {
   using file = openLockFile(path);
   if (!file.tryLockSync(true) || !isNamed(file, path)) return false;
-  const id = /task_\d+(?=\.worktree\.lock$)/.exec(path)?.[0];
-  if (id === undefined || (await gitsNaming(id)).length > 0) return false;
+  if ((await gitsNaming(id)).length > 0) return false;
   removeFile(path);
   return true;
 }

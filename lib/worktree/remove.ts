@@ -164,7 +164,7 @@ async function take(
       const problem = await takeAway(repo, entry, admin);
       return problem === null ? { removed: true } : kept(problem);
     }
-    const problem = await removeByGit(repo, entry, admin, () => Promise.resolve(["--force"]));
+    const problem = await removeByGit(repo, entry, admin, true);
     return problem === null ? { removed: true } : kept(problem.said);
   });
 }

@@ -71,7 +71,7 @@ export async function takeAway(
     () => replaceFile(noteOf(admin), `${noteOf(admin)}.${Deno.pid}.tmp`, `${head}\n`),
     () => Promise.resolve(),
   );
-  const problem = await removeByGit(repo, { path, locked, head }, admin, () => force(path));
+  const problem = await removeByGit(repo, { path, locked, head }, admin, false);
   if (problem === null || problem.isForgotten) return problem?.said ?? null;
   await removeOne(noteOf(admin));
   return problem.said;
@@ -81,7 +81,7 @@ export async function takeAway(
  * Has git remove the folder of a worktree, and its record. Git forgets also a folder that it could not remove
  * all of: it would be nobody's from then on. Its record is written again then, and its files are brought back.
  *
- * @param how tells options for git, as late as can be: with --force git itself does not look
+ * @param isForced whether git does not look itself, for a backup of all has been made
  * @returns null where it is gone; else what git said, and whether the record was written again, with a note
  * that it is being removed
  */
@@ -89,12 +89,14 @@ export async function removeByGit(
   repo: Repository,
   { path, locked, head }: Pick<WorktreeEntry, "path" | "locked" | "head">,
   admin: string,
-  how: () => Promise<readonly string[]>,
+  isForced: boolean,
 ): Promise<{ said: string; isForgotten: boolean } | null> {
   const record = await readRecord(admin);
   await openFolders(path);
   if (locked !== null) await ask(repo.gitDir, ["worktree", "unlock", path]);
-  const output = await git(repo.gitDir, ["worktree", "remove", ...await how(), "--", path]);
+  // As late as can be: where git has to be forced, this is the last look.
+  const how = isForced ? ["--force"] : await force(path);
+  const output = await git(repo.gitDir, ["worktree", "remove", ...how, "--", path]);
   if (output.code === 0) return null;
   const said = lastLine(output);
   if (await isThere(admin)) {

@@ -7,6 +7,7 @@ import { MAIN, makeBox, spawn } from "../support/program.ts";
 import { makeWorktreeBox, type WorktreeBox } from "../support/worktree_box.ts";
 import { loadRules, openQueue } from "../../lib/queue/queue.ts";
 import { makeFor } from "../../lib/queue/worktree.ts";
+import { withWorktreeLock } from "../../lib/queue/worktree_lock.ts";
 import { handOver } from "../../lib/worktree/hand_over.ts";
 import { findRepository } from "../../lib/worktree/repository.ts";
 import { permissionFlags } from "../../lib/supervise/permissions.ts";
@@ -283,4 +284,23 @@ test("what cannot be resumed is refused, and says what to do", SHELL, async () =
   assertEquals((await box.run("run", "--wait")).code, 1);
   assertEquals(box.task(next).failureClass, "spawn");
   assertStringIncludes(box.task(next).errorMessage!, '"resume"');
+});
+
+test("the attempts that go on with each other's work have one lock", GIT, async () => {
+  await using tree = await makeWorktreeBox();
+  const { box } = tree;
+  prepared(tree, { supervise: false });
+  const id = await failOnce(tree, "exit 3");
+  const second = await resume(tree, id);
+  await box.run("run", "--wait");
+  await box.settled(second);
+  const third = await resume(tree, second);
+  const { store } = openQueue(box.root);
+  for (const one of [id, second, third]) {
+    await withWorktreeLock(store, one, async () => {
+      const names = [...Deno.readDirSync(`${box.root}/.orchestra`)].map(({ name }) => name);
+      assertEquals(names.filter((it) => it.endsWith(".worktree.lock")), [`${id}.worktree.lock`]);
+      await Promise.resolve();
+    });
+  }
 });

@@ -19,6 +19,15 @@ const placesOf = ({ box, repo }: WorktreeBox, id: string) => ({
   lock: `${box.root}/.orchestra/${id}.worktree.lock`,
 });
 
+/** A git that is at work until its input ends. */
+function reading(cwd: string, args: readonly string[], env = {}): Deno.ChildProcess {
+  return new Deno.Command("git", { args: [...args], cwd, env, stdin: "piped", stdout: "null" })
+    .spawn();
+}
+
+/** As we start each. */
+const OURS = ["-c", "core.hooksPath=/dev/null", "cat-file"];
+
 test("who comes too late to make a worktree leaves what was done meanwhile", GIT, async () => {
   await using tree = await makeWorktreeBox();
   const { box, repo } = tree;
@@ -134,35 +143,6 @@ test("doctor removes such a lock where nobody has it", GIT, async () => {
   });
 });
 
-test("the attempts that go on with each other's work have one lock", GIT, async () => {
-  await using tree = await makeWorktreeBox();
-  const { box } = tree;
-  box.agents({
-    talker: {
-      command: "sh",
-      args: ["-c", 'eval "$2"', "talker", "{sessionId}", "{userPrompt}"],
-      resume: ["-c", "exit 3", "talker", "{sessionId}", "{userPrompt}"],
-      completion: "exit",
-    },
-  });
-  tree.config({ supervise: false });
-  const id = await box.start("--worktree", "talker", "exit 3");
-  await box.run("run", "--wait");
-  await box.settled(id);
-  const second = /^Queued (task_\d+)/.exec(await box.ok("retry", "--resume", id))![1]!;
-  await box.run("run", "--wait");
-  await box.settled(second);
-  const third = /^Queued (task_\d+)/.exec(await box.ok("retry", "--resume", second))![1]!;
-  const { store } = openQueue(box.root);
-  for (const one of [id, second, third]) {
-    await withWorktreeLock(store, one, async () => {
-      const names = [...Deno.readDirSync(`${box.root}/.orchestra`)].map(({ name }) => name);
-      assertEquals(names.filter((it) => it.endsWith(".worktree.lock")), [`${id}.worktree.lock`]);
-      await Promise.resolve();
-    });
-  }
-});
-
 test(
   "who comes too late to commit what a task left, or to put it away, changes nothing",
   GIT,
@@ -212,22 +192,12 @@ test(
     const add = ["worktree", "add", "-q", "--no-checkout", "--lock", "--reason", `orchestra ${id}`];
     await repo.git(...add, "-b", branch, path);
     openLockFile(lock).close();
-    const orphan = new Deno.Command("git", {
-      args: ["-c", "core.hooksPath=/dev/null", "cat-file", "--batch"],
-      cwd: path,
-      stdin: "piped",
-      stdout: "null",
-    }).spawn();
+    const orphan = reading(path, [...OURS, "--batch"]);
     let hasEnded = false;
     orphan.status.then(() => hasEnded = true);
     setTimeout(() => orphan.stdin.close(), 300);
     // One of its user's, which may be there for hours.
-    const reader = new Deno.Command("git", {
-      args: ["cat-file", "--batch"],
-      cwd: path,
-      stdin: "piped",
-    })
-      .spawn();
+    const reader = reading(path, ["cat-file", "--batch"]);
     const queue = openQueue(box.root);
     const made = await makeFor(queue, id, await loadRules(queue));
     await reader.stdin.close();
@@ -247,19 +217,11 @@ test(
     const id = await tree.start("true");
     const { path, lock } = placesOf(tree, id);
     Deno.mkdirSync(path);
-    const orphan = new Deno.Command("git", {
-      args: ["-c", "core.hooksPath=/dev/null", "-C", repo.top, "cat-file", "--batch"],
-      cwd: path,
-      env: { GIT_DIR: `${repo.top}/.git` },
-      stdin: "piped",
-      stdout: "null",
-    }).spawn();
-    const naming = new Deno.Command("git", {
-      args: ["-c", "core.hooksPath=/dev/null", "cat-file", `--batch=%(rest) ${path}`],
-      cwd: repo.top,
-      stdin: "piped",
-      stdout: "null",
-    }).spawn();
+    // The one is there, the other has been told of it.
+    const orphans = [
+      reading(path, [...OURS, "--batch"], { GIT_DIR: `${repo.top}/.git` }),
+      reading(repo.top, [...OURS, `--batch=%(rest) ${path}`]),
+    ];
     openLockFile(lock).close();
     const { store } = openQueue(box.root);
     let done = 0;
@@ -270,7 +232,7 @@ test(
     }
     await box.run("doctor", "--fix");
     assert((await Deno.lstat(lock)).isFile);
-    for (const git of [orphan, naming]) {
+    for (const git of orphans) {
       await git.stdin.close();
       await git.status;
     }
@@ -323,7 +285,7 @@ test("many who take such a lock in turn meet none that is damaged", GIT ?? ON_PO
   const id = await tree.start("true");
   const module = (name: string) => new URL(`../../lib/queue/${name}`, import.meta.url).href;
   const script = `import { openQueue } from "${module("queue.ts")}";
-    import { NotNow, withWorktreeLock } from "${module("worktree_lock.ts")}";
+    import { withWorktreeLock } from "${module("worktree_lock.ts")}";
     const { store } = openQueue(Deno.args[0]);
     for (let at = 0; at < 2000; at++) await withWorktreeLock(store, Deno.args[1], async () => {});`;
   const file = `${tree.repo.beside}/take.ts`;

@@ -1,7 +1,7 @@
 // The torture of a repository: tasks with worktrees of their own, a user who edits and commits beside
 // them, and merges, undoings and cleanings, with commands, supervisors, agents and git itself killed, or
-// stopped for a while, at random moments. In the end every line that an agent or the user ever wrote must be found, in a commit
-// that a ref keeps or in a file, and nothing must be half done. Linux only.
+// stopped for a while, at random moments. In the end every line that an agent or the user ever wrote must
+// be found, in a commit that a ref keeps or in a file, and nothing must be half done. Linux only.
 //
 //   deno task torture --worktrees [--kills 500] [--seed 42] [--seconds 60]
 

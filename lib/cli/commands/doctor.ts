@@ -23,7 +23,7 @@ import { branchFacts, mendBranch } from "../doctor_branches.ts";
 import { sanitize } from "../../text/width.ts";
 import { findProgram, isOnServer } from "../../launch/find.ts";
 import type { Queue } from "../../queue/queue.ts";
-import { isLeftLock, isWorktreeLock, removeLeftLock } from "../../queue/worktree_lock.ts";
+import { idOfLock, isLeftLock, removeLeftLock } from "../../queue/worktree_lock.ts";
 import { readTaken } from "../../workspaces/slots.ts";
 import { localLocks } from "../../store/mounts.ts";
 import { watchFolder } from "../../store/watch.ts";
@@ -216,9 +216,9 @@ async function gather(queue: Queue, watchProblem: string | null): Promise<Facts>
   const left = new Map<string, { names: string[]; youngest: number }>();
   for (const folder of store.isMade() ? folders : []) {
     for (const { name } of Deno.readDirSync(`${store.root}/${folder}`)) {
-      // Ours are named after the process that writes them; while that lives they are in use.
-      const isLock = folder === ".orchestra" && isWorktreeLock(name);
+      const isLock = folder === ".orchestra" && idOfLock(name) !== undefined;
       if (isLock && isLeftLock(`${store.dir}/${name}`)) strays.push(`${folder}/${name}`);
+      // Ours are named after the process that writes them; while that lives they are in use.
       const writer = /\.(\d+)\.tmp$/.exec(name)?.[1];
       if (writer === undefined || pids.has(Number(writer))) continue;
       const path = `${folder}/${name}`;
@@ -410,11 +410,13 @@ async function fix(context: Context, queue: Queue, finding: Finding): Promise<st
       store.tell(missing);
       return `added ${missing.length} to the history`;
     }
-    case "left-over":
-      if (isWorktreeLock(finding.subject.slice(".orchestra/".length))) {
-        if (!await removeLeftLock(`${store.root}/${finding.subject}`)) return undefined;
-      } else store.remove(`${store.root}/${finding.subject}`);
+    case "left-over": {
+      const path = `${store.root}/${finding.subject}`;
+      const id = idOfLock(path);
+      if (id === undefined) store.remove(path);
+      else if (!await removeLeftLock(path, id)) return undefined;
       return `removed ${finding.subject}`;
+    }
     case "open-to-others":
       Deno.chmodSync(`${store.root}/${finding.subject}`, 0o700);
       return `closed ${finding.subject} to others`;
