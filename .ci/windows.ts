@@ -1,17 +1,22 @@
 // `deno task test:windows [folder | file | option of deno test]…`: the tests on Windows' Deno, which runs
 // under Wine 10 in a Debian of its own; with `run` another program of this repository, the torture for
 // example. The Debian is set up once and then only read: each run writes to memory, in a mount and process
-// namespace that vanishes with it, however it ends. So a run can leave nothing behind, and several may go on
-// at once. All tests are run room by room, each with a Wine of its own, which has too few threads for all of
-// them. Where it cannot be done that is said, with exit code 0.
+// namespace that vanishes with it, however it ends. So a run can leave nothing behind, and several go on at
+// once: all tests are run a few files at a time, each time with a Wine of its own, which has too few threads
+// for all of them, and whose now and then panicking pipes cost a few files only. Where it cannot be done that
+// is said, with exit code 0.
 
 import { ACTIONLINT, WORKFLOW_PARSER } from "../tests/support/linters.ts";
 
 const USAGE = `usage: deno task test:windows [folder | file | option of deno test]…
        deno task test:windows run <file> [argument]…   a program in place of tests
 Environment:
-  ORCHESTRA_WINDOWS  folder of the Debian with Wine (default: orchestra-windows in the user's cache)
-  DENO_JOBS          how many test files run at once`;
+  ORCHESTRA_WINDOWS          folder of the Debian with Wine (default: orchestra-windows in the user's cache)
+  ORCHESTRA_WINDOWS_MINUTES  after which no more is run, and what was not is named (default: no end)
+  DENO_JOBS                  how many test files run at once`;
+
+/** How many files of a room are run in one Wine. */
+const FILES = 8;
 
 /** What Debian and Wine take, with room for the packages they are unpacked from. */
 const NEEDED_BYTES = 4e9;
@@ -113,15 +118,33 @@ export function placeFor(env: Readonly<Record<string, string | undefined>>): str
   return env.ORCHESTRA_WINDOWS || `${cache}/orchestra-windows`;
 }
 
+/** One run of `deno test`. */
+export interface Run {
+  options: readonly string[];
+  /** Test files and folders; none where they stand among the options. */
+  files: readonly string[];
+}
+
 /**
- * Arguments of `deno test`, one list for each run: what was given, and where no file or folder was, each
- * of the rooms.
+ * The runs of `deno test`: what was given, and where no file or folder was, all files, some of one room at
+ * a time.
  */
-export function testRuns(given: readonly string[], rooms: readonly string[]): string[][] {
+export function testRuns(given: readonly string[], files: readonly string[]): Run[] {
   const named = given.some((it, at) => !it.startsWith("-") && given[at - 1] !== "--filter");
   const options = ["test", "-A", "--quiet", "--no-check", "--parallel", ...given];
-  return named ? [options] : rooms.map((room) => [...options, "--permit-no-files", room]);
+  if (named) return [{ options, files: [] }];
+  const rooms = Map.groupBy(files, (file) => file.split("/").slice(0, 2).join("/"));
+  return [...rooms.values()].flatMap((room) =>
+    Array.from({ length: Math.ceil(room.length / FILES) }, (_, at) => ({
+      options: [...options, "--permit-no-files"],
+      files: room.slice(at * FILES, (at + 1) * FILES),
+    }))
+  );
 }
+
+/** What a run is told apart by. */
+const nameOf = ({ options, files }: Run) =>
+  files.length > 1 ? `${files[0]} to ${files.at(-1)}` : files[0] ?? options.at(-1)!;
 
 /** How a run of `deno test` ended. */
 export interface Result {
@@ -132,6 +155,8 @@ export interface Result {
   reasons: ReadonlyMap<string, number>;
   /** Tests that failed among others, and passed when their files were run again alone. */
   again?: readonly string[];
+  /** What was not run, or not to its end, for no time was left. */
+  late?: readonly string[];
 }
 
 /** The tests that failed, of files that were run side by side. */
@@ -173,6 +198,11 @@ export function hangingTest(output: string): string | null {
   return /^'(.*)' has been running for over \((?:8|16)m/m.exec(output)?.[1] ?? null;
 }
 
+/** What was ended because no time was left: that it came to no end is no failure, what failed before is. */
+export function endedLate(output: string, name: string): Result {
+  return { ...readResult(output), failed: failedTests(output).length, late: [name] };
+}
+
 /** What several runs came to together. */
 export function sumUp(results: readonly Result[]): Result {
   const reasons = new Map<string, number>();
@@ -186,15 +216,19 @@ export function sumUp(results: readonly Result[]): Result {
     notRun: sum((it) => it.notRun),
     reasons,
     again: results.flatMap((it) => it.again ?? []),
+    late: results.flatMap((it) => it.late ?? []),
   };
 }
 
 /** The last lines of a run. The very last is as `deno test` has it, which .ci/run reads. */
-export function closingLines({ passed, failed, notRun, reasons, again = [] }: Result): string[] {
+export function closingLines(
+  { passed, failed, notRun, reasons, again = [], late = [] }: Result,
+): string[] {
   const sorted = [...reasons].sort(([a], [b]) => a < b ? -1 : 1);
   return [
-    ...(sorted.length > 0 ? ["== not run"] : []),
+    ...(sorted.length + late.length > 0 ? ["== not run"] : []),
     ...sorted.map(([reason, tests]) => `not run: ${reason} (tests: ${tests})`),
+    ...late.map((name) => `no time was left: ${name}`),
     ...again.map((name) => `passed only when it was run again: ${name}`),
     `${failed > 0 ? "FAILED" : "ok"} | ${passed} passed | ${failed} failed | ${notRun} not run`,
   ];
@@ -218,14 +252,16 @@ async function ask(command: string, ...args: string[]): Promise<string | null> {
  * Runs a script in namespaces of its own, which end with it and with this process.
  *
  * @param cwd where it begins
- * @param goesOn takes what it prints as it comes, and says whether it may go on
+ * @param seen takes what it prints as it comes
+ * @param signal ends it
  * @returns whether it succeeded, and what it printed
  */
 export async function inNamespaces(
   script: string,
   args: readonly string[],
   cwd: string,
-  goesOn: (chunk: Uint8Array) => boolean = () => true,
+  seen: (chunk: Uint8Array) => void = () => {},
+  signal?: AbortSignal,
 ): Promise<{ success: boolean; output: string }> {
   const flags = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
   const child = new Deno.Command("unshare", {
@@ -234,14 +270,18 @@ export async function inNamespaces(
     stdin: "piped",
     stdout: "piped",
   }).spawn();
+  const end = () => child.stdin.close().catch(() => {});
+  signal?.addEventListener("abort", end);
+  if (signal?.aborted) await end();
   const decoder = new TextDecoder();
   let output = "";
   for await (const chunk of child.stdout) {
-    if (!goesOn(chunk)) await child.stdin.close().catch(() => {});
+    seen(chunk);
     output += decoder.decode(chunk, { stream: true });
   }
   const { success } = await child.status;
-  await child.stdin.close().catch(() => {});
+  signal?.removeEventListener("abort", end);
+  await end();
   return { success, output };
 }
 
@@ -282,9 +322,12 @@ async function look(place: string): Promise<Machine> {
   };
 }
 
-const environment = () =>
-  Object.entries({ ...ENVIRONMENT, DENO_JOBS: Deno.env.get("DENO_JOBS") || undefined })
+const environment = (jobs?: number) =>
+  Object.entries({ ...ENVIRONMENT, DENO_JOBS: jobs })
     .filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`);
+
+/** How many test files run at once. */
+const jobsOf = () => Number(Deno.env.get("DENO_JOBS")) || navigator.hardwareConcurrency;
 
 /** Sets the place up where that has not been done. One at a time does it; the others wait. */
 async function setUp(place: string): Promise<void> {
@@ -331,35 +374,69 @@ async function packages(root: string): Promise<{ npm: string; deno: string }> {
   );
 }
 
-/** Folders and files of tests, relative to the repository's folder. */
-function roomsOf(root: string): string[] {
-  return [...Deno.readDirSync(`${root}/tests`)]
-    .filter(({ name, isDirectory }) => isDirectory || name.endsWith("_test.ts"))
-    .map(({ name, isDirectory }) => `tests/${name}${isDirectory ? "/" : ""}`).sort();
+/** The files of tests below a folder, relative to the repository's. */
+function filesOf(root: string, folder = "tests"): string[] {
+  return [...Deno.readDirSync(`${root}/${folder}`)]
+    .sort((a, b) => a.name < b.name ? -1 : 1)
+    .flatMap(({ name, isDirectory }) =>
+      isDirectory
+        ? filesOf(root, `${folder}/${name}`)
+        : name.endsWith("_test.ts")
+        ? [`${folder}/${name}`]
+        : []
+    );
 }
 
-/** Prints as it comes; it may always go on. */
-function print(chunk: Uint8Array): true {
+function print(chunk: Uint8Array): void {
   for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
-  return true;
+}
+
+/** What all runs have in common. */
+interface Place {
+  path: string;
+  /** The first arguments of RUN. */
+  given: readonly string[];
+  /** How many files a run has at once. */
+  jobs: number;
+  /** Whether a run prints as it comes, for it is the only one, or at its end. */
+  isLive: boolean;
+  /** Aborted when no time is left. */
+  over: AbortSignal;
 }
 
 /** Runs `deno test` in a Wine of its own, and prints what it prints. */
-async function runOnce(
-  args: readonly string[],
-  given: string[],
-  place: string,
-): Promise<{ result: Result; output: string }> {
-  let hanging: string | null = null;
+async function runOnce(run: Run, place: Place): Promise<{ result: Result; output: string }> {
+  const hangs = new AbortController();
   const decoder = new TextDecoder();
-  const goesOn = (chunk: Uint8Array) => {
-    print(chunk);
-    hanging ??= hangingTest(decoder.decode(chunk));
-    return hanging === null;
-  };
-  const all = [...given, "sh", "-c", TEST, "sh", ...args];
-  const { success, output } = await inNamespaces(RUN, all, place, goesOn);
-  if (hanging !== null) console.log(`== ended, for this test does not end: ${hanging}`);
+  const begun = performance.now();
+  if (place.isLive) console.log(`== Windows: ${nameOf(run)}`);
+  const { success, output } = await inNamespaces(
+    RUN,
+    [
+      ...place.given,
+      ...environment(place.jobs),
+      "sh",
+      "-c",
+      TEST,
+      "sh",
+      ...run.options,
+      ...run.files,
+    ],
+    place.path,
+    (chunk) => {
+      if (place.isLive) print(chunk);
+      const test = hangingTest(decoder.decode(chunk));
+      if (test !== null) hangs.abort(test);
+    },
+    AbortSignal.any([hangs.signal, place.over]),
+  );
+  if (!place.isLive) {
+    const seconds = Math.round((performance.now() - begun) / 1000);
+    console.log(`== Windows: ${nameOf(run)} (${seconds} s)\n${output.trim()}\n`);
+  }
+  if (hangs.signal.aborted) {
+    console.log(`== ended, for this test does not end: ${hangs.signal.reason}`);
+  }
   const result = readResult(output);
   // What fails outside of tests is counted too.
   const failed = success ? result.failed : Math.max(result.failed, 1);
@@ -370,21 +447,31 @@ async function runOnce(
  * The same, and once more the files of what failed; all of it, one file after the other, where something
  * failed outside of tests: Wine's pipes make Deno itself panic now and then where much is done at once.
  */
-async function runTests(args: readonly string[], given: string[], place: string): Promise<Result> {
-  const { result, output } = await runOnce(args, given, place);
+async function runTests(run: Run, place: Place): Promise<Result> {
+  const none: Result = { passed: 0, failed: 0, notRun: 0, reasons: new Map() };
+  if (place.over.aborted) return { ...none, late: [nameOf(run)] };
+  const { result, output } = await runOnce(run, place);
   if (result.failed === 0) return result;
+  if (place.over.aborted) return endedLate(output, nameOf(run));
   const failed = failedTests(output);
   const files = [...new Set(failed.map(({ file }) => file))];
   const isWhole = failed.length !== result.failed;
-  console.log(`== Windows, once more: ${isWhole ? args.at(-1) : files.join(" ")}`);
-  const options = ["test", "-A", "--quiet", "--no-check"];
-  const again = await runOnce(
-    isWhole ? args.filter((it) => it !== "--parallel") : [...options, ...files],
-    given,
-    place,
-  );
-  const names = isWhole ? [`all of ${args.at(-1)}`] : failed.map(({ name }) => name);
-  return afterAgain(isWhole ? again.result : result, names, again.result);
+  const again = isWhole ? run : { options: ["test", "-A", "--quiet", "--no-check"], files };
+  console.log(`== Windows, once more: ${nameOf(again)}`);
+  const second = await runOnce(again, { ...place, jobs: 1 });
+  if (place.over.aborted && second.result.failed > 0) {
+    // What failed outside of tests could not be looked at again.
+    return isWhole ? endedLate(second.output, nameOf(run)) : result;
+  }
+  const names = isWhole ? [`all of ${nameOf(run)}`] : failed.map(({ name }) => name);
+  return afterAgain(isWhole ? second.result : result, names, second.result);
+}
+
+/** Aborted after some minutes; null is never. */
+function after(minutes: number | null): AbortSignal {
+  const controller = new AbortController();
+  if (minutes !== null) Deno.unrefTimer(setTimeout(() => controller.abort(), minutes * 60_000));
+  return controller.signal;
 }
 
 async function main(args: string[]): Promise<number> {
@@ -393,6 +480,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const place = placeFor(Deno.env.toObject());
+  const over = after(Number(Deno.env.get("ORCHESTRA_WINDOWS_MINUTES")) || null);
   const reason = missing(await look(place));
   if (reason !== null) {
     console.log(`not run: ${reason}`);
@@ -406,11 +494,16 @@ async function main(args: string[]): Promise<number> {
     const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...program];
     return (await inNamespaces(RUN, given, place, print)).success ? 0 : 1;
   }
+  const runs = testRuns(args, filesOf(root));
+  const isLive = runs.length === 1;
+  const all = { path: place, given: [root, npm, deno], jobs: isLive ? jobsOf() : 1, isLive, over };
   const results: Result[] = [];
-  for (const run of testRuns(args, roomsOf(root))) {
-    console.log(`== Windows: ${run.at(-1)}`);
-    results.push(await runTests(run, [root, npm, deno, ...environment()], place));
-  }
+  // Each worker takes the next run when it has ended one.
+  const waiting = runs.values();
+  const worker = async () => {
+    for (const run of waiting) results.push(await runTests(run, all));
+  };
+  await Promise.all(Array.from({ length: isLive ? 1 : jobsOf() }, worker));
   const result = sumUp(results);
   console.log(closingLines(result).join("\n"));
   return result.failed > 0 ? 1 : 0;

@@ -4,6 +4,7 @@
 import {
   afterAgain,
   closingLines,
+  endedLate,
   failedTests,
   hangingTest,
   inNamespaces,
@@ -59,18 +60,19 @@ Deno.test("Wine's place is in the user's cache, or where a variable says", () =>
   assertEquals(placeFor({ XDG_CACHE_HOME: "/cache", ORCHESTRA_WINDOWS: "/big/wine" }), "/big/wine");
 });
 
-Deno.test("each room of the tests is run where no file or folder is named", () => {
+Deno.test("all files are run, some of a room at a time, where no file or folder is named", () => {
+  const many = Array.from({ length: 9 }, (_, at) => `tests/cli/${at}_test.ts`);
+  const files = ["tests/a_test.ts", ...many, "tests/launch/b_test.ts", "tests/launch/c/d_test.ts"];
   const runs = (...given: string[]) =>
-    testRuns(given, ["tests/cli/", "tests/a_test.ts"]).map((args) =>
-      args.slice(5).filter((it) => it !== "--permit-no-files")
-    );
-  assertEquals(runs(), [["tests/cli/"], ["tests/a_test.ts"]]);
+    testRuns(given, files).map(({ options, files }) => [
+      ...options.slice(5).filter((it) => it !== "--permit-no-files"),
+      ...files,
+    ]);
+  const all = [["tests/a_test.ts"], many.slice(0, 8), many.slice(8), files.slice(-2)];
+  assertEquals(runs(), all);
   assertEquals(runs("tests/decide", "tests/b_test.ts"), [["tests/decide", "tests/b_test.ts"]]);
-  assertEquals(runs("--filter", "a lock"), [
-    ["--filter", "a lock", "tests/cli/"],
-    ["--filter", "a lock", "tests/a_test.ts"],
-  ]);
-  assertEquals(runs("--filter=a lock").length, 2);
+  assertEquals(runs("--filter", "a lock"), all.map((it) => ["--filter", "a lock", ...it]));
+  assertEquals(runs("--filter=a lock").length, 4);
   assertEquals(runs("--filter", "a lock", "tests/store"), [["--filter", "a lock", "tests/store"]]);
 });
 
@@ -144,6 +146,21 @@ Deno.test("a test that does not end is found, and counted with what was run befo
   assertEquals(closingLines(readResult(begun)).at(-1), "FAILED | 1 passed | 2 failed | 1 not run");
 });
 
+Deno.test("what no time was left for is named, and is no failure but for what failed before", () => {
+  const begun = `./tests/a_test.ts => one ... ok (2ms)
+./tests/a_test.ts => two (not run: this is Windows) ... ignored (0ms)
+`;
+  const late = endedLate(begun, "tests/a_test.ts to tests/h_test.ts");
+  assertEquals(closingLines(sumUp([late, readResult("ok | 3 passed | 0 failed\n")])), [
+    "== not run",
+    "not run: this is Windows (tests: 1)",
+    "no time was left: tests/a_test.ts to tests/h_test.ts",
+    "ok | 4 passed | 0 failed | 1 not run",
+  ]);
+  const failing = endedLate(`${begun}./tests/a_test.ts => three ... FAILED (2ms)\n`, "a");
+  assertEquals(closingLines(failing).at(-1), "FAILED | 1 passed | 1 failed | 1 not run");
+});
+
 Deno.test("where tools are missing Windows' tests are not run, which is no failure", async () => {
   const env = { PATH: "/nonexistent" };
   const { code, stdout } = await execute(DENO, ["run", "-A", "--quiet", SCRIPT], { env });
@@ -172,7 +189,8 @@ test(
 
 test("what runs for Windows is ended when it may not go on", NAMESPACES, async () => {
   const script = "trap : TERM; setsid sleep 1000 & echo begun; sleep 1000; sleep 1000";
-  const { success, output } = await inNamespaces(script, [], "/", () => false);
+  const end = new AbortController();
+  const { success, output } = await inNamespaces(script, [], "/", () => end.abort(), end.signal);
   assertEquals({ success, output }, { success: false, output: "begun\n" });
 });
 
@@ -185,7 +203,7 @@ async function runGate(env: Record<string, string>): Promise<Outcome> {
     printf "not run: said by a test\\nok | 3 passed | 0 failed | 1 ignored (1s)\\n" ;;
   "task test:slow") echo "not run: its disk is not here" ;;
   "task test:windows") echo "two (not run: this is Windows) ... ignored (0ms)"
-    printf "ok | 1 passed | 0 failed (1s)\\nok | 5 passed | 0 failed | 1 not run\\n" ;;
+    printf "ok | 1 passed | 0 failed (1s)\\nno time was left: a to b\\nok | 5 passed | 0 failed | 1 not run\\n" ;;
   "task test:web") [ "$BROKEN" = 0 ] && echo "ok | 4 passed | 0 failed (1s)" && exit
     printf "\\n ERRORS \\n\\na => b => ./tests/a.ts:4:6\\nerror: Error: no\\n\\n    at x\\n  throw it\\n        ^\\n"
     printf "\\n FAILURES \\n\\na => b => ./tests/a.ts:4:6\\n\\n"
@@ -203,9 +221,10 @@ esac`;
 
 test("a set of tests that cannot be run is told apart from one that fails", BASH, async () => {
   const { code, stdout } = await runGate({ BROKEN: "0" });
-  assertEquals(stdout.split("\n").slice(-6), [
+  assertEquals(stdout.split("\n").slice(-7), [
     "== not run",
     "not run: test:slow: its disk is not here",
+    "not run: test:windows: no time was left: a to b",
     "not run by Wine: this is Windows (tests: 1)",
     "not run: zsh is not here (tests: 1)",
     "12 passed, 0 failed",
