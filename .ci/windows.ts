@@ -159,10 +159,11 @@ export interface Result {
   late?: readonly string[];
 }
 
-/** The tests that failed, of files that were run side by side. */
+/** The tests that failed, as `deno test` lists them at its end. */
 export function failedTests(output: string): { file: string; name: string }[] {
-  return [...output.matchAll(/^\.?\/?(tests\/\S+) => (.*) \.\.\. FAILED\b/gm)]
-    .map(([, file, name]) => ({ file: file!, name: name! }));
+  const list = output.split(/^ FAILURES \r?$/m)[1] ?? "";
+  return [...list.matchAll(/^(.*) => \.?\/?(tests\/\S+?):\d+:\d+\r?$/gm)]
+    .map(([, name, file]) => ({ file: file!, name: name! }));
 }
 
 /**
@@ -200,7 +201,8 @@ export function hangingTest(output: string): string | null {
 
 /** What was ended because no time was left: that it came to no end is no failure, what failed before is. */
 export function endedLate(output: string, name: string): Result {
-  return { ...readResult(output), failed: failedTests(output).length, late: [name] };
+  const failed = output.match(/^\S.* \.\.\. FAILED\b/gm)?.length ?? 0;
+  return { ...readResult(output), failed, late: [name] };
 }
 
 /** What several runs came to together. */

@@ -115,12 +115,23 @@ Deno.test("what failed is run again alone, and what passes then is named", () =>
   const output = `./tests/a_test.ts => one ... ok (2ms)
 ./tests/cli/b_test.ts => it's => two ... FAILED (2ms)
 ./tests/cli/b_test.ts => three ... FAILED (1m2s)
+
+ ERRORS 
+
+it's => two => ./tests/cli/b_test.ts:4:6
+error: Error: no
+
+ FAILURES 
+
+it's => two => ./tests/cli/b_test.ts:4:6
+three ... a step => ./tests/cli/b_test.ts:9:14
+
 FAILED | 1 passed | 2 failed (1s)
 `;
   const failed = failedTests(output);
   assertEquals(failed, [
     { file: "tests/cli/b_test.ts", name: "it's => two" },
-    { file: "tests/cli/b_test.ts", name: "three" },
+    { file: "tests/cli/b_test.ts", name: "three ... a step" },
   ]);
   const first = readResult(output);
   const names = failed.map(({ name }) => name);
@@ -128,7 +139,7 @@ FAILED | 1 passed | 2 failed (1s)
     closingLines(sumUp([afterAgain(first, names, readResult("ok | 9 passed | 0 failed"))])),
     [
       "passed only when it was run again: it's => two",
-      "passed only when it was run again: three",
+      "passed only when it was run again: three ... a step",
       "ok | 3 passed | 0 failed | 0 not run",
     ],
   );
