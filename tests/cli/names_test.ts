@@ -5,9 +5,10 @@ import { newTask, type Task } from "../../lib/task/fields.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { type Box, makeBox } from "../support/program.ts";
 
-/** Ids of which no two end alike in three digits, whatever the clock says. */
+/** Ids of which no two end alike in three digits; beside others, which the clock makes, it takes more. */
 const IDS = ["task_1772625600111", "task_1772625600222", "task_1772625600333"] as const;
 const TWIN = "task_1772625777333";
+const [END_A, END_B, END_C] = IDS.map((id) => id.slice(-10)) as [string, string, string];
 
 /** Pending tasks with the keys `a`, `b` and `c`, in this order. */
 async function prepare(): Promise<Box> {
@@ -34,19 +35,27 @@ Deno.test("an end, a key and @last are taken wherever an id is", async () => {
   }
   const extended = await box.json("timeout", "extend", "a", "5m");
   assertEquals([extended.taskId, extended.timeout], [a, 300]);
-  const waiting = await box.json("start", "shell", "true", "--depends-on", "a,222", "--key", "d");
+  const waiting = await box.json(
+    "start",
+    "shell",
+    "true",
+    "--depends-on",
+    `a,${END_B}`,
+    "--key",
+    "d",
+  );
   assertEquals(waiting.dependsOn, [a, b]);
-  assertEquals((await box.json("cancel", "a", "222", "d")).cancelled, [a, b, waiting.taskId]);
+  assertEquals((await box.json("cancel", "a", END_B, "d")).cancelled, [a, b, waiting.taskId]);
   const retried = await box.json("retry", "a");
   assertEquals([retried.parentTaskId, retried.key], [a, "a"]);
   // A key is that of the chain: its latest attempt is meant.
   assertEquals((await box.json("show", "a")).task.taskId, retried.taskId);
-  assertEquals((await box.json("show", "111")).task.taskId, a);
-  assertEquals((await box.json("clean", "222", "--yes")).removed, [b]);
+  assertEquals((await box.json("show", END_A)).task.taskId, a);
+  assertEquals((await box.json("clean", END_B, "--yes")).removed, [b]);
   const refused = await box.fails(3, "show", "b");
   assertStringIncludes(refused.text, '"b"');
   await box.ok("run", "--all");
-  const { tasks } = await box.json("wait", "a", "333");
+  const { tasks } = await box.json("wait", "a", END_C);
   assertEquals(
     tasks.map((task: { taskId: string }) => task.taskId).sort(),
     [c, retried.taskId].sort(),
@@ -82,10 +91,10 @@ Deno.test("what is archived is found by its name where it is shown, and where it
   const again = await box.start("shell", "true", "--key", "a");
   assertEquals((await box.json("show", "a")).task.taskId, again);
   // Two of one key would be nobody's: the one in the archive stays there until the key is free.
-  assertStringIncludes((await box.fails(4, "archive", "restore", "111")).text, again);
+  assertStringIncludes((await box.fails(4, "archive", "restore", END_A)).text, again);
   await box.ok("cancel", again);
   await box.ok("clean", "-y", again);
-  assertEquals(await box.json("archive", "restore", "111"), { restored: a });
+  assertEquals(await box.json("archive", "restore", END_A), { restored: a });
 });
 
 Deno.test("keys are proposed beside ids", async () => {
