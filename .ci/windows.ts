@@ -2,9 +2,9 @@
 // under Wine 10 in a Debian of its own; with `run` another program of this repository, the torture for
 // example. The Debian is set up once and then only read: each run writes to memory, in a mount and process
 // namespace that vanishes with it, however it ends. So a run can leave nothing behind, and several go on at
-// once: all tests are run a few files at a time, each time with a Wine of its own, which has too few threads
-// for all of them, and whose now and then panicking pipes cost a few files only. Where it cannot be done that
-// is said, with exit code 0.
+// once: all tests are run a few files at a time, each time with a Wine of its own. It has too few threads for
+// all of them, and Deno panics in its pipes now and then, which costs those few only. Where it cannot be done
+// that is said, with exit code 0.
 
 import { ACTIONLINT, WORKFLOW_PARSER } from "../tests/support/linters.ts";
 
