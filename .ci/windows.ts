@@ -159,11 +159,21 @@ export interface Result {
   late?: readonly string[];
 }
 
-/** The tests that failed, as `deno test` lists them at its end. */
+/**
+ * The tests that failed, with the files that have them: what `deno test` lists at its end is where a test
+ * was declared, which a helper may have done.
+ */
 export function failedTests(output: string): { file: string; name: string }[] {
-  const list = output.split(/^ FAILURES \r?$/m)[1] ?? "";
-  return [...list.matchAll(/^(.*) => \.?\/?(tests\/\S+?):\d+:\d+\r?$/gm)]
-    .map(([, name, file]) => ({ file: file!, name: name! }));
+  const failed: { file: string; name: string }[] = [];
+  let file: string | undefined;
+  for (const line of output.split(/\r?\n/)) {
+    // One file after the other, or several at once.
+    file = /^running \d+ tests? from \.?\/?(\S+)$/.exec(line)?.[1] ?? file;
+    const [, own, name] = /^(?:\.?\/?(tests\/\S+) => )?(\S.*) \.\.\. FAILED\b/.exec(line) ?? [];
+    const of = own ?? file;
+    if (name !== undefined && of !== undefined) failed.push({ file: of, name });
+  }
+  return failed;
 }
 
 /**
@@ -171,7 +181,7 @@ export function failedTests(output: string): { file: string; name: string }[] {
  * sent to it or takes half a minute to start one; what fails twice is none of that.
  */
 export function afterAgain(first: Result, names: readonly string[], second: Result): Result {
-  if (second.failed > 0) return first;
+  if (second.failed > 0 || second.passed === 0) return first;
   return { ...first, passed: first.passed + first.failed, failed: 0, again: names };
 }
 
@@ -201,8 +211,7 @@ export function hangingTest(output: string): string | null {
 
 /** What was ended because no time was left: that it came to no end is no failure, what failed before is. */
 export function endedLate(output: string, name: string): Result {
-  const failed = output.match(/^\S.* \.\.\. FAILED\b/gm)?.length ?? 0;
-  return { ...readResult(output), failed, late: [name] };
+  return { ...readResult(output), failed: failedTests(output).length, late: [name] };
 }
 
 /** What several runs came to together. */

@@ -116,22 +116,17 @@ Deno.test("what failed is run again alone, and what passes then is named", () =>
 ./tests/cli/b_test.ts => it's => two ... FAILED (2ms)
 ./tests/cli/b_test.ts => three ... FAILED (1m2s)
 
- ERRORS 
-
-it's => two => ./tests/cli/b_test.ts:4:6
-error: Error: no
-
  FAILURES 
 
-it's => two => ./tests/cli/b_test.ts:4:6
-three ... a step => ./tests/cli/b_test.ts:9:14
+it's => two => ./tests/support/needs.ts:14:8
+three => ./tests/cli/b_test.ts:9:14
 
 FAILED | 1 passed | 2 failed (1s)
 `;
   const failed = failedTests(output);
   assertEquals(failed, [
     { file: "tests/cli/b_test.ts", name: "it's => two" },
-    { file: "tests/cli/b_test.ts", name: "three ... a step" },
+    { file: "tests/cli/b_test.ts", name: "three" },
   ]);
   const first = readResult(output);
   const names = failed.map(({ name }) => name);
@@ -139,11 +134,29 @@ FAILED | 1 passed | 2 failed (1s)
     closingLines(sumUp([afterAgain(first, names, readResult("ok | 9 passed | 0 failed"))])),
     [
       "passed only when it was run again: it's => two",
-      "passed only when it was run again: three ... a step",
+      "passed only when it was run again: three",
       "ok | 3 passed | 0 failed | 0 not run",
     ],
   );
   assertEquals(afterAgain(first, names, readResult("FAILED | 8 passed | 1 failed")), first);
+  // Where nothing was run again nothing has passed.
+  assertEquals(afterAgain(first, names, readResult("ok | 0 passed | 0 failed")), first);
+});
+
+Deno.test("what failed is found by its file where one is run after the other", () => {
+  const output = `running 2 tests from ./tests/a_test.ts
+one ... ok (2ms)
+two ... FAILED (2ms)
+running 2 tests from ./tests/cli/b_test.ts
+three ...
+  a step ... FAILED (1ms)
+three ... FAILED (due to 1 failed step) (5ms)
+four ... ok (5ms)
+`;
+  assertEquals(failedTests(output), [
+    { file: "tests/a_test.ts", name: "two" },
+    { file: "tests/cli/b_test.ts", name: "three" },
+  ]);
 });
 
 Deno.test("a test that does not end is found, and counted with what was run before it", () => {
