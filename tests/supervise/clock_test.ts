@@ -3,7 +3,7 @@
 import { createPosixLauncher } from "../../lib/launch/posix/launcher.ts";
 import type { Launcher } from "../../lib/launch/launcher.ts";
 import { createWindowsLauncher } from "../../lib/launch/windows/launcher.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { shimOf } from "../support/gated.ts";
 import { STOPPED, test } from "../support/needs.ts";
 import { kill, lives } from "../support/program.ts";
@@ -117,6 +117,33 @@ Deno.test("a shim that comes after its claim was taken back finds the fence and 
   await box.until("the end of the late shim", () => !lives(latecomer!));
   assertEquals(launchesOf(site), [id]);
 });
+
+for (const ender of ["itself", "doctor"]) {
+  Deno.test(`a shim that comes after its task was cancelled runs nothing, and is ended by ${ender}`, async () => {
+    await using site = await makeSite();
+    const { box } = site;
+    const id = await box.start("shell", noted(site));
+    const late = lateLauncher(site.gate);
+    let latecomer: number | undefined;
+    await using watched = watchOver(box, {}, undefined, (spec) => {
+      const launched = late.launch(spec);
+      latecomer = launched.pid;
+      return launched;
+    });
+    const pid = await box.until("the late shim", () => latecomer);
+    await box.ok("cancel", id);
+    await watched.over;
+    assert(lives(pid));
+    if (ender === "doctor") {
+      const fixed = await box.ok("doctor", "--fix");
+      assertStringIncludes(fixed, `ended what still ran of ${id}: 1 process\n`);
+    }
+    using _opened = openGate(site);
+    await box.until("the end of the late shim", () => !lives(pid));
+    assertEquals(launchesOf(site), []);
+    assertEquals(box.task(id).status, "cancelled");
+  });
+}
 
 test(
   "a machine that slept ten minutes: its agents have not had that time, and nothing is fenced",
