@@ -207,8 +207,9 @@ forEachLauncher(({ contract, kind, launcher, whole }) => {
       "x".repeat(WINDOWS ? 20_000 : 100_000),
       "",
     ];
+    // Between two Deno on Windows an argument loses a carriage return at its end, quoted or not.
     const argument = fc.string({ unit: "binary", maxLength: 40 })
-      .filter((text) => !text.includes("\0"));
+      .filter((text) => !text.includes("\0") && !(WINDOWS && text.endsWith("\r")));
     const print = (args: readonly string[]) =>
       WINDOWS
         ? place.code(PRINT_ARGUMENTS, args)

@@ -1,7 +1,7 @@
 // What Windows tells of a process only to who reads its memory: its command line and its environment,
 // both in the block that its PEB names. The offsets are those of every 64-bit Windows, and of Wine.
 
-import { openWindowsSystem } from "../../lib/launch/windows/processes.ts";
+import { ENTRY_SIZE, openWindowsSystem, parseEntry } from "../../lib/launch/windows/processes.ts";
 
 const QUERY_AND_READ = 0x410;
 const BASIC_INFORMATION = 0;
@@ -14,6 +14,9 @@ const COMMAND_LINE = 0x70;
 const ENVIRONMENT = 0x80;
 const ENVIRONMENT_SIZE = 0x3f0;
 const BLOCK = 0x400;
+const SNAP_PROCESS = 2;
+/** Where in a PROCESSENTRY32W the number of threads stands. */
+const THREADS = 28;
 
 function openLibraries() {
   const kernel = Deno.dlopen("kernel32.dll", {
@@ -23,6 +26,9 @@ function openLibraries() {
       result: "i32",
     },
     CloseHandle: { parameters: ["isize"], result: "i32" },
+    CreateToolhelp32Snapshot: { parameters: ["u32", "u32"], result: "isize" },
+    Process32FirstW: { parameters: ["isize", "buffer"], result: "i32" },
+    Process32NextW: { parameters: ["isize", "buffer"], result: "i32" },
   });
   const ntdll = Deno.dlopen("ntdll.dll", {
     NtQueryInformationProcess: {
@@ -48,6 +54,22 @@ export function listChildren(parent: number): number[] {
 /** Whether a process lives. */
 export function livesOnWindows(pid: number): boolean {
   return openWindowsSystem().created(pid) !== undefined;
+}
+
+/** How many threads each process has. */
+export function countThreads(): Map<number, number> {
+  const system = libraries ??= openLibraries();
+  const snapshot = BigInt(system.CreateToolhelp32Snapshot(SNAP_PROCESS, 0));
+  const counts = new Map<number, number>();
+  const entry = new Uint8Array(ENTRY_SIZE);
+  const view = new DataView(entry.buffer);
+  view.setUint32(0, ENTRY_SIZE, true);
+  let more = system.Process32FirstW(snapshot, entry);
+  for (; more !== 0; more = system.Process32NextW(snapshot, entry)) {
+    counts.set(parseEntry(entry).pid, view.getUint32(THREADS, true));
+  }
+  system.CloseHandle(snapshot);
+  return counts;
 }
 
 /** Words of a process's command line, or of its environment; undefined where it does not let us look. */

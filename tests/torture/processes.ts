@@ -1,7 +1,7 @@
 // Processes and temporary files of a workspace that is tortured.
 
 import { filePath } from "../support/file_path.ts";
-import { listPids, wordsOf } from "../support/windows_processes.ts";
+import { countThreads, listPids, wordsOf } from "../support/windows_processes.ts";
 
 export const ON_WINDOWS = Deno.build.os === "windows";
 
@@ -82,6 +82,17 @@ export function findProcesses(root: string): Found[] {
     found.push({ pid, kind, task: task ?? null, text });
   }
   return found;
+}
+
+/**
+ * The same without those that are half made. By Wine, whoever is killed while he makes a process leaves it
+ * so: its only thread waits for him for ever. A Deno that has begun has several.
+ */
+export function findBegun(root: string): Found[] {
+  const found = findProcesses(root);
+  if (!ON_WINDOWS || found.length === 0) return found;
+  const threads = countThreads();
+  return found.filter(({ pid, text }) => !/\bdeno\.exe /i.test(text) || threads.get(pid) !== 1);
 }
 
 /** Temporary files in a workspace. */

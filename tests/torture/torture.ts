@@ -15,7 +15,7 @@ import { type EverywhereReport, formatEverywhere, tortureEverywhere } from "./ev
 import { contradictions, readAll } from "./history_check.ts";
 import { disagreements, readLedger } from "./ledger.ts";
 import { filePath } from "../support/file_path.ts";
-import { AGENT, findProcesses, gone, ON_WINDOWS, temporaries } from "./processes.ts";
+import { AGENT, findBegun, findProcesses, gone, ON_WINDOWS, temporaries } from "./processes.ts";
 import { listen } from "./receiver.ts";
 import { formatWorktrees, tortureWorktrees, type WorktreesReport } from "./worktrees.ts";
 
@@ -416,7 +416,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 
   // Deliveries may be owed by somebody who was killed: a look leaves somebody who makes them.
   await execute({ name: "look", args: ["status"] });
-  await gone(() => findProcesses(root).filter(({ kind }) => kind === "supervisor").length === 0);
+  await gone(() => findBegun(root).every(({ kind }) => kind !== "supervisor"));
   const found = await check();
   journal.close();
   const report: TortureReport = {
@@ -516,8 +516,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     }
 
     const ownerOf = (task: string | null) => task === null ? undefined : tasks.get(task);
+    /** How many claims of a task launched nothing. */
+    const idleClaims = (id: string) =>
+      (tasks.get(id)?.claim ?? 0) - (ledger.starts.get(id)?.length ?? 0);
     const leftOver = () =>
-      findProcesses(root).filter(({ kind, task }) => kind !== "tool" || !mayLeave(ownerOf(task)));
+      findBegun(root).filter(({ kind, task }) => kind !== "tool" || !mayLeave(ownerOf(task)));
     // What ends with somebody else, as the sender of a supervisor does, ends a moment after that one.
     await gone(() => leftOver().length === 0);
     for (const { pid, kind, task, text } of leftOver()) {
@@ -527,8 +530,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     for (const [id, ended] of outlived) {
       const owner = tasks.get(id);
       // A shim whose task was over before it came is there for a moment, and runs nothing.
-      const late = (owner?.claim ?? 0) - (ledger.starts.get(id)?.length ?? 0);
-      if (ended > late && !mayLeave(owner)) {
+      if (ended > idleClaims(id) && !mayLeave(owner)) {
         violated(`something of ${id} (${owner?.status}) had outlived it: ${ended} processes`);
       }
     }
@@ -544,6 +546,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     await execute({ name: "check", args: ["doctor", "--fix"] });
     const after = temporaries(root);
     if (after.length > 0) violated(`doctor --fix leaves ${after.slice(0, 5).join(", ")}`);
+    // Also a shim that is half made.
+    await gone(() => findProcesses(root).every(({ kind }) => kind !== "shim"));
+    for (const { pid, task } of findProcesses(root).filter(({ kind }) => kind === "shim")) {
+      violated(`doctor --fix leaves the shim ${pid} of ${task}`);
+    }
     return { tasks: states, launches: ledger.starts.size, releases, leftOver: files };
   }
 }
