@@ -18,6 +18,9 @@ Environment:
 /** How many files of a room are run in one Wine. */
 const FILES = 8;
 
+/** How often a run that Deno's own panic ended is begun anew. */
+const ANEW = 3;
+
 /** What Debian and Wine take, with room for the packages they are unpacked from. */
 const NEEDED_BYTES = 4e9;
 
@@ -201,6 +204,11 @@ export function readResult(output: string): Result {
   }
   const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
   return { passed: count("passed"), failed: count("failed"), notRun: count("ignored"), reasons };
+}
+
+/** Whether Deno itself panicked, before the tests came to their end. */
+export function hasPanicked(output: string): boolean {
+  return /^Deno has panicked\./m.test(output) && !/^(?:ok|FAILED) \| \d+ passed/m.test(output);
 }
 
 /** The test that has been running for so long that it will not end; null where there is none. */
@@ -455,14 +463,22 @@ async function runOnce(run: Run, place: Place): Promise<{ result: Result; output
 }
 
 /**
- * The same, and once more the files of what failed; all of it, one file after the other, where something
- * failed outside of tests: Wine's pipes make Deno itself panic now and then where much is done at once.
+ * The same, anew where Wine's pipes made Deno itself panic, as they do now and then where much is done at
+ * once; and once more the files of what failed, or all of it where something failed outside of tests.
  */
 async function runTests(run: Run, place: Place): Promise<Result> {
   const none: Result = { passed: 0, failed: 0, notRun: 0, reasons: new Map() };
   if (place.over.aborted) return { ...none, late: [nameOf(run)] };
-  const { result, output } = await runOnce(run, place);
-  if (result.failed === 0) return result;
+  let { result, output } = await runOnce(run, place);
+  let panics = 0;
+  while (hasPanicked(output) && panics < ANEW && !place.over.aborted) {
+    panics++;
+    console.log(`== Windows, anew: ${nameOf(run)}`);
+    ({ result, output } = await runOnce(run, { ...place, jobs: 1 }));
+  }
+  if (result.failed === 0) {
+    return panics === 0 ? result : { ...result, again: [`all of ${nameOf(run)}`] };
+  }
   if (place.over.aborted) return endedLate(output, nameOf(run));
   const failed = failedTests(output);
   const files = [...new Set(failed.map(({ file }) => file))];

@@ -7,6 +7,7 @@ import {
   endedLate,
   failedTests,
   hangingTest,
+  hasPanicked,
   inNamespaces,
   type Machine,
   missing,
@@ -168,6 +169,18 @@ Deno.test("a test that does not end is found, and counted with what was run befo
   assertEquals(hangingTest(begun), null);
   assertEquals(hangingTest(`${begun}'it's four' has been running for over (8m0s)\n`), "it's four");
   assertEquals(closingLines(readResult(begun)).at(-1), "FAILED | 1 passed | 2 failed | 1 not run");
+});
+
+Deno.test("a panic of Deno's own is one that kept the tests from their end", () => {
+  const panic = "Deno has panicked. This is a bug in Deno. Please report this\n";
+  const begun = "running 1 test from ./tests/a_test.ts\none ...\n====\n";
+  assertEquals(hasPanicked(begun + panic), true);
+  assertEquals(hasPanicked(begun), false);
+  // Of a program that a test started.
+  assertEquals(
+    hasPanicked(`${begun}${panic}one ... FAILED\n\nFAILED | 0 passed | 1 failed\n`),
+    false,
+  );
 });
 
 Deno.test("what no time was left for is named, and is no failure but for what failed before", () => {
