@@ -139,7 +139,7 @@ export function testRuns(given: readonly string[], files: readonly string[]): Ru
   const rooms = Map.groupBy(files, (file) => file.split("/").slice(0, 2).join("/"));
   return [...rooms.values()].flatMap((room) =>
     Array.from({ length: Math.ceil(room.length / FILES) }, (_, at) => ({
-      options: [...options, "--permit-no-files"],
+      options,
       files: room.slice(at * FILES, (at + 1) * FILES),
     }))
   );
@@ -188,6 +188,11 @@ export function afterAgain(first: Result, names: readonly string[], second: Resu
   return { ...first, passed: first.passed + first.failed, failed: 0, again: names };
 }
 
+/** The line that `deno test` ends with; undefined where it came to no end. */
+function summaryIn(output: string): string | undefined {
+  return [...output.matchAll(/^(?:ok|FAILED) \| \d+ passed.*/gm)].at(-1)?.[0];
+}
+
 /** Reads what `deno test` printed; where it came to no end, by its tests, and one that failed to end. */
 export function readResult(output: string): Result {
   const lines = (end: string) =>
@@ -197,9 +202,9 @@ export function readResult(output: string): Result {
     const reason = /.*\(not run: (.*)\) \.\.\. ignored/.exec(line)?.[1] ?? "no reason is given";
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
-  const summary = [...output.matchAll(/^(?:ok|FAILED) \| \d+ passed.*/gm)].at(-1)?.[0];
+  const summary = summaryIn(output);
   if (summary === undefined) {
-    const failed = lines("FAILED").length + 1;
+    const failed = failedTests(output).length + 1;
     return { passed: lines("ok").length, failed, notRun: lines("ignored").length, reasons };
   }
   const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
@@ -208,7 +213,7 @@ export function readResult(output: string): Result {
 
 /** Whether Deno itself panicked, before the tests came to their end. */
 export function hasPanicked(output: string): boolean {
-  return /^Deno has panicked\./m.test(output) && !/^(?:ok|FAILED) \| \d+ passed/m.test(output);
+  return /^Deno has panicked\./m.test(output) && summaryIn(output) === undefined;
 }
 
 /** The test that has been running for so long that it will not end; null where there is none. */
@@ -341,12 +346,28 @@ async function look(place: string): Promise<Machine> {
   };
 }
 
-const environment = (jobs?: number) =>
-  Object.entries({ ...ENVIRONMENT, DENO_JOBS: jobs })
-    .filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`);
+const environment = () => Object.entries(ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
 
 /** How many test files run at once. */
 const jobsOf = () => Number(Deno.env.get("DENO_JOBS")) || navigator.hardwareConcurrency;
+
+/**
+ * Arguments of RUN.
+ *
+ * @param given the first of them
+ * @param jobs how many test files run at once
+ * @param args of Windows' Deno
+ */
+const inWine = (given: readonly string[], jobs: number, args: readonly string[]) => [
+  ...given,
+  ...environment(),
+  `DENO_JOBS=${jobs}`,
+  "sh",
+  "-c",
+  TEST,
+  "sh",
+  ...args,
+];
 
 /** Sets the place up where that has not been done. One at a time does it; the others wait. */
 async function setUp(place: string): Promise<void> {
@@ -431,16 +452,7 @@ async function runOnce(run: Run, place: Place): Promise<{ result: Result; output
   if (place.isLive) console.log(`== Windows: ${nameOf(run)}`);
   const { success, output } = await inNamespaces(
     RUN,
-    [
-      ...place.given,
-      ...environment(place.jobs),
-      "sh",
-      "-c",
-      TEST,
-      "sh",
-      ...run.options,
-      ...run.files,
-    ],
+    inWine(place.given, place.jobs, [...run.options, ...run.files]),
     place.path,
     (chunk) => {
       if (place.isLive) print(chunk);
@@ -467,8 +479,7 @@ async function runOnce(run: Run, place: Place): Promise<{ result: Result; output
  * once; and once more the files of what failed, or all of it where something failed outside of tests.
  */
 async function runTests(run: Run, place: Place): Promise<Result> {
-  const none: Result = { passed: 0, failed: 0, notRun: 0, reasons: new Map() };
-  if (place.over.aborted) return { ...none, late: [nameOf(run)] };
+  if (place.over.aborted) return { ...sumUp([]), late: [nameOf(run)] };
   let { result, output } = await runOnce(run, place);
   let panics = 0;
   while (hasPanicked(output) && panics < ANEW && !place.over.aborted) {
@@ -494,20 +505,14 @@ async function runTests(run: Run, place: Place): Promise<Result> {
   return afterAgain(isWhole ? second.result : result, names, second.result);
 }
 
-/** Aborted after some minutes; null is never. */
-function after(minutes: number | null): AbortSignal {
-  const controller = new AbortController();
-  if (minutes !== null) Deno.unrefTimer(setTimeout(() => controller.abort(), minutes * 60_000));
-  return controller.signal;
-}
-
 async function main(args: string[]): Promise<number> {
   if (args.includes("--help")) {
     console.log(USAGE);
     return 0;
   }
   const place = placeFor(Deno.env.toObject());
-  const over = after(Number(Deno.env.get("ORCHESTRA_WINDOWS_MINUTES")) || null);
+  const minutes = Number(Deno.env.get("ORCHESTRA_WINDOWS_MINUTES"));
+  const over = minutes > 0 ? AbortSignal.timeout(minutes * 60_000) : new AbortController().signal;
   const reason = missing(await look(place));
   if (reason !== null) {
     console.log(`not run: ${reason}`);
@@ -518,8 +523,8 @@ async function main(args: string[]): Promise<number> {
   const { npm, deno } = await packages(root);
   if (args[0] === "run") {
     const program = ["run", "-A", "--quiet", "--no-check", ...args.slice(1)];
-    const given = [root, npm, deno, ...environment(), "sh", "-c", TEST, "sh", ...program];
-    return (await inNamespaces(RUN, given, place, print)).success ? 0 : 1;
+    const all = inWine([root, npm, deno], jobsOf(), program);
+    return (await inNamespaces(RUN, all, place, print)).success ? 0 : 1;
   }
   const runs = testRuns(args, filesOf(root));
   const isLive = runs.length === 1;

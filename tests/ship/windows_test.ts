@@ -65,10 +65,7 @@ Deno.test("all files are run, some of a room at a time, where no file or folder 
   const many = Array.from({ length: 9 }, (_, at) => `tests/cli/${at}_test.ts`);
   const files = ["tests/a_test.ts", ...many, "tests/launch/b_test.ts", "tests/launch/c/d_test.ts"];
   const runs = (...given: string[]) =>
-    testRuns(given, files).map(({ options, files }) => [
-      ...options.slice(5).filter((it) => it !== "--permit-no-files"),
-      ...files,
-    ]);
+    testRuns(given, files).map(({ options, files }) => [...options.slice(5), ...files]);
   const all = [["tests/a_test.ts"], many.slice(0, 8), many.slice(8), files.slice(-2)];
   assertEquals(runs(), all);
   assertEquals(runs("tests/decide", "tests/b_test.ts"), [["tests/decide", "tests/b_test.ts"]]);
